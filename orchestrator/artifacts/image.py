@@ -1,0 +1,111 @@
+"""The training image: base image + pinned requirements + training code, tag = content hash.
+
+Built on every node from the same bytes, so nothing is installed when a run starts. Copying an image
+from node to node comes beside this later.
+"""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import docker
+
+from orchestrator import assets
+from orchestrator.errors import RunError
+from orchestrator.names import LABEL_IMAGE
+from orchestrator.node.node import Node
+
+REPOSITORY = "sparkctl/train"
+_KEPT = (".py", ".sh", ".txt")
+
+
+@dataclass(frozen=True)
+class ImageRecipe:
+    """What the image is made of."""
+
+    base: str
+    context: bytes
+    """A tar archive, the same bytes for the same sources."""
+
+    @property
+    def digest(self) -> str:
+        """Hash over the context and the name of the base image."""
+        return hashlib.sha256(self.base.encode() + b"\0" + self.context).hexdigest()[:12]
+
+    @property
+    def tag(self) -> str:
+        """Image reference."""
+        return f"{REPOSITORY}:{self.digest}"
+
+
+def image_recipe(base: str) -> ImageRecipe:
+    """The recipe from the project's own files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        _add(archive, "Dockerfile", assets.folder("entrypoints") / "Dockerfile")
+        for name in ("entrypoints", "training"):
+            for path, file in _files(assets.folder(name), name):
+                _add(archive, path, file)
+    return ImageRecipe(base, buffer.getvalue())
+
+
+def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) -> bool:
+    """Build the image unless the node has it. Returns whether it was built; `say` gets lines."""
+    client = node.docker
+    try:
+        client.images.get(recipe.tag)
+        return False
+    except docker.errors.ImageNotFound:
+        pass
+    said: list[str] = []
+    for event in _build(client, recipe):
+        for line in str(event.get("stream") or event.get("status") or "").splitlines():
+            if line.strip():
+                said.append(line)
+                say(line)
+        if "error" in event:
+            raise RunError(
+                f"the training image could not be built on {node.name}",
+                details="\n".join([*said[-12:], str(event["error"])]),
+                resolution=f"Base image: {recipe.base}. The node needs to reach its registry and "
+                "the Python package index once; a base image of your own: container.base_image.",
+                node=node.name,
+            )
+    client.images.get(recipe.tag)
+    return True
+
+
+def _build(client: docker.DockerClient, recipe: ImageRecipe) -> Iterator[dict[str, Any]]:
+    events: Iterator[dict[str, Any]] = client.api.build(
+        fileobj=io.BytesIO(recipe.context),
+        custom_context=True,
+        tag=recipe.tag,
+        buildargs={"BASE_IMAGE": recipe.base},
+        labels={LABEL_IMAGE: recipe.digest},
+        rm=True,
+        forcerm=True,
+        decode=True,
+        timeout=3600,
+    )
+    return events
+
+
+def _files(folder: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        path = f"{name}/{entry.name}"
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _files(entry, path)
+        elif entry.name.endswith(_KEPT):
+            yield path, entry
+
+
+def _add(archive: tarfile.TarFile, path: str, file: Traversable) -> None:
+    content = file.read_bytes()
+    info = tarfile.TarInfo(path)
+    info.size = len(content)
+    info.mode = 0o755 if path.endswith(".sh") else 0o644
+    archive.addfile(info, io.BytesIO(content))

@@ -1,0 +1,27 @@
+"""What only a person at a terminal can answer."""
+
+import sys
+
+import click
+
+from orchestrator.errors import DeclinedError
+
+
+def ask_sudo_password() -> str | None:
+    """Asked once for all nodes; None when nobody is there to ask."""
+    if not sys.stdin.isatty():
+        return None
+    return str(click.prompt("sudo password (for all nodes)", hide_input=True, err=True))
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Return when the answer is yes, else raise DeclinedError."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise DeclinedError(
+            "nothing was changed: there is no terminal to ask in",
+            resolution="Add --yes to go ahead without a question.",
+        )
+    if not click.confirm(question, default=False, err=True):
+        raise DeclinedError("nothing was changed")

@@ -1,0 +1,172 @@
+"""`sparkctl cluster plan | up | status | down`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+from orchestrator.cli.asking import ask_sudo_password, confirm
+from orchestrator.errors import NodeErrors, SparkctlError
+from orchestrator.node.connect import connected, reachable
+from orchestrator.node.facts import Facts
+from orchestrator.node.parallel import try_each
+from orchestrator.reconcile.apply import apply_down, apply_up
+from orchestrator.reconcile.observe import observe
+from orchestrator.reconcile.plan import Plan, plan_down, plan_up
+from orchestrator.reconcile.preflight import check
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.load import load_cluster
+from orchestrator.ui.console import err, out
+from orchestrator.ui.plan_view import progress_lines, show_plan
+from orchestrator.ui.report import ClusterReport, error_report, plan_report, status_report
+from orchestrator.ui.status_view import node_statuses, show_status
+
+Command = Literal["plan", "up", "status", "down"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group()
+def cluster() -> None:
+    """Make the machines one swarm, look at it, give them back."""
+
+
+def _json_option(function: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
+        function
+    )
+
+
+def _yes_option(function: F) -> F:
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(function)
+
+
+@cluster.command()
+@click.option("--diff", is_flag=True, help="Show the lines of files that change.")
+@_json_option
+@click.pass_obj
+def plan(file: Path, diff: bool, as_json: bool) -> None:
+    """Show what `up` would change. Changes nothing."""
+
+    def run(spec: ClusterSpec) -> ClusterReport:
+        with connected(spec) as nodes:
+            planned = _planned_up(spec, observe(spec, nodes, ask=ask_sudo_password))
+        if not as_json:
+            show_plan(planned, out(), diffs=diff)
+        return plan_report("plan", planned, converged=not planned.steps)
+
+    _report("plan", file, as_json, run)
+
+
+@cluster.command()
+@_yes_option
+@_json_option
+@click.pass_obj
+def up(file: Path, yes: bool, as_json: bool) -> None:
+    """Make the machines one GPU swarm. Twice is the same as once."""
+
+    def run(spec: ClusterSpec) -> ClusterReport:
+        with connected(spec) as nodes:
+            world = observe(spec, nodes, ask=ask_sudo_password)
+            planned = _planned_up(spec, world)
+            if not as_json:
+                show_plan(planned, out())
+            if planned.steps:
+                confirm(_question(planned), yes=yes)
+                apply_up(planned, spec, nodes, world, progress_lines(err() if as_json else out()))
+        return plan_report("up", planned, converged=True)
+
+    _report("up", file, as_json, run)
+
+
+@cluster.command()
+@_json_option
+@click.pass_obj
+def status(file: Path, as_json: bool) -> None:
+    """Show the machines, the swarm, and whether reality is as the file says."""
+
+    def run(spec: ClusterSpec) -> ClusterReport:
+        with reachable(spec) as (nodes, errors):
+            world: dict[str, Facts] = {}
+            if nodes:
+                world, unread = _try_observe(spec, nodes)
+                errors = errors | unread
+        planned = None
+        problem: SparkctlError | None = None
+        if errors:
+            problem = NodeErrors(errors.values())
+        else:
+            planned = plan_up(spec, world)
+        rows = node_statuses(spec, world, errors)
+        if not as_json:
+            show_status(rows, out())
+            if planned is not None:
+                steps = len(planned.steps)
+                drift = f"{steps} changes away from the file: `sparkctl cluster plan`"
+                out().print(drift if steps else "as the file says: no changes")
+            if problem is not None:
+                raise problem
+        return status_report(spec.name, rows, planned, problem)
+
+    _report("status", file, as_json, run)
+
+
+@cluster.command()
+@click.option("--delete-runs", is_flag=True, help="Also delete what training runs have written.")
+@_yes_option
+@_json_option
+@click.pass_obj
+def down(file: Path, delete_runs: bool, yes: bool, as_json: bool) -> None:
+    """Give every machine back as it was found, from the journal on the machine itself."""
+
+    def run(spec: ClusterSpec) -> ClusterReport:
+        with connected(spec) as nodes:
+            world = observe(spec, nodes, ask=ask_sudo_password)
+            planned = plan_down(spec, world, delete_runs=delete_runs)
+            if not as_json:
+                show_plan(planned, out())
+            if planned.steps:
+                confirm(_question(planned), yes=yes)
+            if planned.steps or planned.settled:
+                apply_down(planned, spec, nodes, progress_lines(err() if as_json else out()))
+        return plan_report("down", planned, converged=True)
+
+    _report("down", file, as_json, run)
+
+
+def _planned_up(spec: ClusterSpec, world: dict[str, Facts]) -> Plan:
+    check(spec, world)
+    return plan_up(spec, world)
+
+
+def _try_observe(
+    spec: ClusterSpec, nodes: dict[str, Any]
+) -> tuple[dict[str, Facts], dict[str, SparkctlError]]:
+    """One node that cannot be read does not hide the others."""
+    return try_each(
+        nodes, lambda name: observe(spec, {name: nodes[name]}, ask=ask_sudo_password)[name]
+    )
+
+
+def _question(plan: Plan) -> str:
+    machines = ", ".join(plan.nodes)
+    return f"Change {machines} of cluster {plan.cluster!r}?"
+
+
+def _report(
+    command: Command, file: Path, as_json: bool, run: Callable[[ClusterSpec], ClusterReport]
+) -> None:
+    """With --json the document is printed whatever happens; errors keep their exit codes."""
+    name: str | None = None
+    try:
+        spec = load_cluster(file)
+        name = spec.name
+        report = run(spec)
+    except SparkctlError as error:
+        if as_json:
+            click.echo(error_report(command, name, error).model_dump_json(indent=2))
+        raise
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    if not report.ok:
+        raise click.exceptions.Exit(4)

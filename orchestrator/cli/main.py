@@ -1,0 +1,65 @@
+"""`sparkctl`: the command line. Parse, call, show; no logic."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from orchestrator import __version__
+from orchestrator.cli.cluster import cluster
+from orchestrator.cli.lab import lab
+from orchestrator.cli.train import train
+from orchestrator.errors import SparkctlError
+from orchestrator.ui.console import err, show_error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sparkctl")
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(path_type=Path),
+    default=Path("cluster.yaml"),
+    envvar="SPARKCTL_FILE",
+    show_default=True,
+    help="The cluster file.",
+)
+@click.pass_context
+def cli(context: click.Context, file: Path) -> None:
+    """Turn two (or N) DGX Sparks into one GPU swarm, train on it, give every machine back."""
+    context.obj = file
+
+
+cli.add_command(cluster)
+cli.add_command(train)
+cli.add_command(lab)
+
+
+def main() -> None:
+    """Entry point: every error that is a user's to mend is shown as such, with its exit code."""
+    try:
+        cli(standalone_mode=False)
+    except SparkctlError as error:
+        show_error(error, err())
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        err().print("stopped")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("SPARKCTL_DEBUG"):
+            traceback.print_exc()
+        show_error(
+            SparkctlError(
+                f"a fault of sparkctl itself: {type(error).__name__}: {error}",
+                resolution="SPARKCTL_DEBUG=1 shows where. Please report it.",
+            ),
+            err(),
+        )
+        sys.exit(1)

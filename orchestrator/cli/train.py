@@ -1,0 +1,92 @@
+"""`sparkctl train <stack>`."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.asking import ask_sudo_password
+from orchestrator.errors import ConnectError, NodeErrors, RunError, SparkctlError
+from orchestrator.node.connect import connected
+from orchestrator.node.facts import Facts
+from orchestrator.reconcile.observe import observe
+from orchestrator.runs.follow import Patience, follow
+from orchestrator.runs.launch import Prepared, launch, prepare
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.load import load_cluster, load_stack, stack_names
+from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.deploy import remove
+from orchestrator.ui.console import err, out
+from orchestrator.ui.run_view import RunView, show_verdict
+
+
+@click.command(epilog=f"Stacks: {', '.join(stack_names())}. A file of your own: ./my-stack.yaml")
+@click.argument("stack")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
+              help="Override a key of the stack, e.g. training.optim.lr=2e-4.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
+@click.option("--detach", is_flag=True, help="Return as soon as the ranks are deployed.")
+@click.pass_obj
+def train(file: Path, stack: str, settings: tuple[str, ...], dry_run: bool, detach: bool) -> None:
+    """Train STACK on the cluster, one rank on each machine, and watch it to its end."""
+    cluster_spec = load_cluster(file)
+    stack_spec = load_stack(stack, settings)
+    if dry_run:
+        _print_dry_run(cluster_spec, stack_spec)
+    else:
+        _train(cluster_spec, stack_spec, detach)
+
+
+def _train(spec: ClusterSpec, stack: StackSpec, detach: bool) -> None:
+    console = out()
+    with connected(spec) as nodes:
+        world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
+        prepared = prepare(spec, stack, world)
+        run, manager = prepared.rendered.run, nodes[spec.manager.name]
+        console.print(f"run {run}: {stack.description}", markup=False)
+        for rank in prepared.ranks:
+            where = f"{rank.node}  {rank.interface} {rank.address}"
+            console.print(f"  rank {rank.rank}  {where}", markup=False)
+        console.print(f"image {prepared.image.tag} on {prepared.image.base}", markup=False)
+        launch(prepared, nodes, lambda node, line: err().print(f"{node}  {line}", markup=False))
+        look = f"docker service logs -f {run}_rank0   (on {spec.manager.name})"
+        if detach:
+            console.print(f"deployed; it goes on by itself. Look: {look}", markup=False)
+            return
+        try:
+            with RunView(console, prepared.ranks) as view:
+                verdict = follow(manager, run, prepared.ranks, view.heard, Patience())
+        except KeyboardInterrupt:
+            console.print(f"\nleft; the run goes on by itself. Look: {look}", markup=False)
+            raise
+        remove(manager, run)
+    if not verdict.succeeded:
+        raise RunError(
+            f"{run}: {verdict.brief}", details=verdict.details, resolution=verdict.resolution
+        )
+    show_verdict(verdict, prepared.ranks, console)
+
+
+def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
+    prepared = _prepared_for_show(spec, stack)
+    rendered = prepared.rendered
+    click.echo(f"# docker stack deploy --resolve-image never -c - {rendered.run}")
+    click.echo(f"# image {rendered.image}: built on every node from {prepared.image.base}")
+    click.echo(rendered.compose)
+    for config in rendered.configs:
+        click.echo(f"---\n# config {config.name}\n{config.content}")
+
+
+def _prepared_for_show(spec: ClusterSpec, stack: StackSpec) -> Prepared:
+    """With the machines when they can be reached, else with what the files alone say."""
+    world: dict[str, Facts] | None = None
+    try:
+        with connected(spec) as nodes:
+            world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
+        return prepare(spec, stack, world)
+    except SparkctlError as error:
+        errors = error.errors if isinstance(error, NodeErrors) else (error,)
+        if not all(isinstance(one, ConnectError) for one in errors):
+            raise
+        for one in errors:
+            err().print(f"note: {one.brief}; what only it can tell is shown as <…>", markup=False)
+        return prepare(spec, stack, None)

@@ -1,0 +1,168 @@
+"""Every error that sparkctl raises on purpose.
+
+    SparkctlError
+    ├── SpecError                 a file or an option says something wrong
+    │   ├── UnknownStackError
+    │   └── UnknownKeyError
+    ├── ConnectError              a machine cannot be reached or refuses us
+    │   ├── AuthenticationError
+    │   └── HostKeyError
+    ├── SudoError                 the machine is there, root is not
+    │   └── PasswordNeededError
+    ├── RemoteError               a command on a machine failed or ran out of time
+    ├── PreflightError            the machine is not in a state that we may change
+    ├── ChangeError               a change did not take, and what was done about it
+    ├── DeclinedError             nobody said yes
+    ├── LabError                  the simulated Sparks
+    ├── RunError                  a training run that did not succeed
+    └── NodeErrors                several of the above, one or more per node
+
+An error is a helping hand: `brief` says what happened, `details` shows the literal output or line,
+`resolution` says how to mend it. `code` is stable and listed in docs/errors.md; `exit_code` is the
+exit code of the command.
+"""
+
+from collections.abc import Iterable
+
+
+class SparkctlError(Exception):
+    """Base of all errors that a user can see."""
+
+    code = "E000"
+    exit_code = 1
+
+    def __init__(
+        self,
+        brief: str,
+        *,
+        details: str | None = None,
+        resolution: str | None = None,
+        node: str | None = None,
+    ) -> None:
+        super().__init__(brief)
+        self.brief = brief
+        self.details = details
+        self.resolution = resolution
+        self.node = node
+
+    def to_dict(self) -> dict[str, object]:
+        """The error as plain data, as `--json` shows it."""
+        return {
+            "code": self.code,
+            "brief": self.brief,
+            "details": self.details,
+            "resolution": self.resolution,
+            "node": self.node,
+        }
+
+
+class SpecError(SparkctlError):
+    """A file or an option says something wrong; the place is in `brief` as file:line."""
+
+    code = "E100"
+    exit_code = 3
+
+
+class UnknownStackError(SpecError):
+    """There is no stack of that name."""
+
+    code = "E101"
+
+
+class UnknownKeyError(SpecError):
+    """`--set` names a key that the stack's schema does not have."""
+
+    code = "E102"
+
+
+class ConnectError(SparkctlError):
+    """A machine cannot be reached over its connection."""
+
+    code = "E200"
+    exit_code = 4
+
+
+class AuthenticationError(ConnectError):
+    """The machine answered and refused every key that we offered."""
+
+    code = "E201"
+
+
+class HostKeyError(ConnectError):
+    """The machine's host key is unknown, or is not the one that we know."""
+
+    code = "E202"
+
+
+class SudoError(SparkctlError):
+    """Root is needed on the machine and sudo did not give it."""
+
+    code = "E300"
+    exit_code = 5
+
+
+class PasswordNeededError(SudoError):
+    """sudo wants a password and none was given."""
+
+    code = "E301"
+
+
+class RemoteError(SparkctlError):
+    """A command on a machine failed, or did not end before its deadline."""
+
+    code = "E310"
+    exit_code = 7
+
+
+class PreflightError(SparkctlError):
+    """The machine is not in a state that sparkctl may change; nothing was changed."""
+
+    code = "E400"
+    exit_code = 6
+
+
+class ChangeError(SparkctlError):
+    """A change was tried and did not take."""
+
+    code = "E500"
+    exit_code = 7
+
+
+class DeclinedError(SparkctlError):
+    """A plan was shown and nobody said yes; nothing was changed."""
+
+    code = "E600"
+    exit_code = 8
+
+
+class LabError(SparkctlError):
+    """The lab could not be built, started or swept."""
+
+    code = "E700"
+    exit_code = 9
+
+
+class RunError(SparkctlError):
+    """A training run could not start or did not succeed."""
+
+    code = "E800"
+    exit_code = 10
+
+
+class NodeErrors(SparkctlError):
+    """The errors of several nodes, all kept.
+
+    Its exit code is that of its members when they agree, else 1.
+    """
+
+    code = "E900"
+
+    def __init__(self, errors: Iterable[SparkctlError]) -> None:
+        self.errors = tuple(errors)
+        nodes = ", ".join(sorted({e.node for e in self.errors if e.node}))
+        super().__init__(f"{len(self.errors)} errors on {nodes}")
+        codes = {e.exit_code for e in self.errors}
+        self.exit_code = codes.pop() if len(codes) == 1 else 1
+
+    def to_dict(self) -> dict[str, object]:
+        return {**super().to_dict(), "errors": [e.to_dict() for e in self.errors]}

@@ -1,0 +1,86 @@
+"""Taking a lab away: everything that carries its label, and nothing else."""
+
+import shutil
+from pathlib import Path
+
+from docker import DockerClient
+from docker.errors import NotFound
+from docker.models.containers import Container
+
+from orchestrator.lab import cluster_file, engine, labels, network, node
+from orchestrator.lab.lab import in_parallel, state_folder
+
+
+def down(name: str, *, out: Path | None = None, shared: bool = False) -> int:
+    """Remove the lab's nodes, volumes, networks, keys and cluster file; how many nodes there were.
+
+    The cluster file's place is known from the networks; `out` is looked at as well, for a lab of
+    which only the files are left. With `shared`, the images that all labs use go too, unless a
+    lab uses them.
+
+    Raises:
+        LabError: no engine answers.
+    """
+    client = engine.connect()
+    places = network.out_files(client, name) | ({out.absolute()} if out else set())
+    nodes = list(node.all_of(client, name))
+    in_parallel(_remove, nodes)
+    _forget_cgroups(client, nodes)
+    for volume in client.volumes.list(filters=labels.of_lab(name)):
+        volume.remove(force=True)
+    network.remove(client, name)
+    for place in places:
+        _remove_files(place, name)
+    if shared:
+        remove_shared(client)
+    return len(nodes)
+
+
+def _remove(container: Container) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        return
+
+
+def _remove_files(out: Path, lab: str) -> None:
+    if cluster_file.is_ours(out, lab):
+        out.unlink()
+    state = state_folder(out, lab)
+    shutil.rmtree(state, ignore_errors=True)
+    if state.parent.is_dir() and not any(state.parent.iterdir()):
+        state.parent.rmdir()
+
+
+def _forget_cgroups(client: DockerClient, nodes: list[Container]) -> None:
+    """On a cgroup v1 engine a node made a cgroup that outlives it (see files/node, `init`)."""
+    if not nodes or str(client.info().get("CgroupVersion")) != "1":
+        return
+    image = nodes[0].attrs["Image"]
+    names = [f"{c.labels[labels.LAB]}-{c.labels[labels.NODE]}" for c in nodes]
+    client.containers.run(
+        image,
+        entrypoint=["/usr/lib/sparkctl-lab/forget-cgroups"],
+        command=names,
+        cap_add=["SYS_ADMIN"],
+        security_opt=["seccomp=unconfined", "apparmor=unconfined"],
+        network_mode="none",
+        labels={labels.LAB: labels.SHARED},
+        remove=True,
+    )
+
+
+def remove_shared(client: DockerClient) -> None:
+    """Remove what the labs share; what a lab still uses stays."""
+    mine = labels.of_lab(labels.SHARED)
+    for container in client.containers.list(all=True, filters=mine):
+        if container.status != "running":
+            _remove(container)
+    in_use = {c["ImageID"] for c in client.api.containers(all=True)}
+    for volume in client.volumes.list(filters=mine):
+        if not client.containers.list(all=True, filters={"volume": volume.name}):
+            volume.remove(force=True)
+    for image in client.images.list(filters=mine):
+        if image.id not in in_use:
+            for tag in image.tags:
+                client.images.remove(tag)

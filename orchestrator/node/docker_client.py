@@ -1,0 +1,96 @@
+"""The Docker SDK over any byte stream that ends in `docker system dial-stdio`.
+
+The SDK's own `ssh://` opens connections of its own, ignores ProxyJump and cannot use sudo. Here
+each HTTP connection is a channel of the one SSH connection that sparkctl already has.
+"""
+
+import queue
+from collections.abc import Callable
+from typing import Any
+
+import docker
+import requests.adapters
+import urllib3
+import urllib3.connection
+
+from orchestrator.errors import RemoteError
+from orchestrator.node.connection import Stream
+
+Dial = Callable[[], Stream]
+
+_TIMEOUT = 60.0  # seconds a call may stay silent
+_CHANNELS = 4  # of the 10 sessions that sshd allows per connection by default
+
+
+def docker_over(dial: Dial, node: str) -> docker.DockerClient:
+    """A Docker SDK client whose every connection comes from `dial`.
+
+    Costs one API call (`/version`), so that a Docker 20.10 and a Docker 29 are both spoken to in a
+    version that they know.
+    """
+    try:
+        version = _client(dial, "1.41").api.version(api_version=False)["ApiVersion"]
+    except (requests.RequestException, docker.errors.DockerException, OSError) as error:
+        raise RemoteError(
+            f"the Docker Engine of {node} does not answer",
+            details=str(error),
+            resolution="On the machine: `systemctl status docker`, `journalctl -u docker -n 50`.",
+            node=node,
+        ) from None
+    return _client(dial, version)
+
+
+def _client(dial: Dial, version: str) -> docker.DockerClient:
+    # With an explicit version the SDK connects to nothing by itself; the address is never used.
+    client = docker.DockerClient(
+        base_url="tcp://127.0.0.1:1", version=version, timeout=int(_TIMEOUT)
+    )
+    # This name makes the SDK read logs from a channel instead of a socket's raw file.
+    client.api.base_url = "http+docker://ssh"
+    client.api.mount("http+docker://", _Adapter(dial))
+    client.api.trust_env = False
+    return client
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    def __init__(self, dial: Dial) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT)
+        self._dial = dial
+
+    def connect(self) -> None:
+        stream = self._dial()
+        stream.settimeout(_TIMEOUT)
+        self.sock = stream
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    def __init__(self, dial: Dial) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT, maxsize=_CHANNELS)
+        self._dial = dial
+
+    def _new_conn(self) -> _Connection:
+        return _Connection(self._dial)
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        # urllib3 would poll the connection's file descriptor, which a channel does not have.
+        try:
+            kept = self.pool.get(block=False) if self.pool else None
+        except queue.Empty:
+            kept = None
+        return kept or self._new_conn()
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def __init__(self, dial: Dial) -> None:
+        super().__init__()
+        self._pool = _Pool(dial)
+
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
+        return self._pool
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        return str(request.path_url)
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()

@@ -1,0 +1,115 @@
+"""One machine, as everything above sees it: scripts as root, and its Docker Engine."""
+
+import secrets
+import shlex
+from dataclasses import dataclass, field
+
+import docker
+
+from orchestrator.errors import PasswordNeededError, RemoteError, SudoError
+from orchestrator.node.connection import Completed, Connection
+from orchestrator.node.docker_client import docker_over
+from orchestrator.node.escalate import (
+    NEEDS_PASSWORD,
+    WRONG_PASSWORD,
+    Need,
+    escalated,
+    first_line,
+)
+
+
+@dataclass
+class Node:
+    """A connected machine. Not thread-safe for `reset_docker`; everything else is."""
+
+    name: str
+    connection: Connection
+    sudo_password: str | None = None
+    _docker: docker.DockerClient | None = field(default=None, repr=False)
+
+    def script(self, script: str, *, need: Need = "root", deadline: float = 60.0) -> str:
+        """Run a POSIX shell script as root and return what it printed.
+
+        With `need="docker"` it runs as the login user where that user may use Docker.
+
+        The script travels on standard input (nothing of it shows in the process list). Whatever
+        the login shell prints by itself is cut off by a mark. Raises RemoteError when it exits
+        non-zero or passes its deadline (seconds), SudoError when there is no root.
+        """
+        mark = f"sparkctl-{secrets.token_hex(8)}"
+        body = f"echo {mark}\n{{\n{script}\n}} </dev/null\n"
+        done = self._run("sh -s", body.encode(), need=need, deadline=deadline)
+        if done.code:
+            raise RemoteError(
+                f"a step on {self.name} failed (exit code {done.code})",
+                details=_tail(done.stderr) or _tail(done.stdout),
+                node=self.name,
+            )
+        return done.stdout.decode(errors="replace").partition(f"{mark}\n")[2]
+
+    def docker_cli(self, *args: str, stdin: bytes = b"", deadline: float = 60.0) -> str:
+        """Run the `docker` command of the machine; for what the API does not have."""
+        command = shlex.join(["docker", *args])
+        done = self._run(command, stdin, need="docker", deadline=deadline)
+        if done.code:
+            raise RemoteError(
+                f"`{command}` on {self.name} failed (exit code {done.code})",
+                details=_tail(done.stderr),
+                node=self.name,
+            )
+        return done.stdout.decode(errors="replace")
+
+    @property
+    def docker(self) -> docker.DockerClient:
+        """The Docker SDK, speaking through this node's own connection."""
+        if self._docker is None:
+            command = escalated("docker system dial-stdio", "docker")
+            first = first_line(self.sudo_password)
+            self._docker = docker_over(lambda: self.connection.open(command, first), self.name)
+        return self._docker
+
+    def reset_docker(self) -> None:
+        """Forget open API connections: after dockerd restarted they lead nowhere."""
+        if self._docker is not None:
+            self._docker.close()
+            self._docker = None
+
+    def close(self) -> None:
+        """End the connection."""
+        self.reset_docker()
+        self.connection.close()
+
+    def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
+        wrapped = escalated(command, need)
+        try:
+            done = self.connection.run(
+                wrapped, first_line(self.sudo_password) + stdin, deadline=deadline
+            )
+        except TimeoutError:
+            raise RemoteError(
+                f"a step on {self.name} did not end within {deadline:.0f} s",
+                details=f"command: {command}",
+                resolution="Look at the machine (load, disk, `journalctl -u docker`), then run the "
+                "same sparkctl command again: it goes on where it stopped.",
+                node=self.name,
+            ) from None
+        if done.code == NEEDS_PASSWORD:
+            raise PasswordNeededError(
+                f"sudo on {self.name} wants a password",
+                resolution="Set SPARKCTL_SUDO_PASSWORD, or name a file in the cluster file "
+                "(sudo: {password_file: …}), or run in a terminal and be asked once.",
+                node=self.name,
+            )
+        if done.code == WRONG_PASSWORD:
+            raise SudoError(
+                f"sudo on {self.name} refused the password",
+                details="It was tried once. Either it is wrong, or the login may not use sudo.",
+                resolution="Check it with `sudo -k; sudo true` on the machine.",
+                node=self.name,
+            )
+        return done
+
+
+def _tail(output: bytes, lines: int = 12) -> str | None:
+    text = output.decode(errors="replace").strip()
+    return "\n".join(text.splitlines()[-lines:]) or None

@@ -1,0 +1,213 @@
+"""One SSH connection per machine, the way people have SSH set up."""
+
+import shlex
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+from paramiko.client import MissingHostKeyPolicy
+
+from orchestrator.errors import AuthenticationError, ConnectError, HostKeyError
+from orchestrator.node.connection import Completed, Stream
+from orchestrator.spec.cluster import NodeSpec, SshSpec
+
+_KEEPALIVE = 15  # seconds; a dead link is noticed instead of waited for
+_CHUNK = 65536
+
+
+@dataclass(frozen=True)
+class Login:
+    """Everything that leads to one machine, after ssh_config was consulted."""
+
+    node: str
+    host: str
+    port: int
+    user: str | None
+    keys: tuple[str, ...]
+    known_hosts: Path
+    accept_new: bool
+    timeout: float
+
+    @property
+    def command(self) -> str:
+        """The `ssh` line that does the same, for a person to try."""
+        parts = ["ssh", "-p", str(self.port)]
+        for key in self.keys:
+            parts += ["-i", key]
+        parts += ["-o", f"UserKnownHostsFile={self.known_hosts}"]
+        return shlex.join([*parts, f"{self.user}@{self.host}" if self.user else self.host])
+
+
+def login_for(node: NodeSpec, ssh: SshSpec, config_file: Path | None = None) -> Login:
+    """The spec, completed from ~/.ssh/config; what the cluster file says wins."""
+    config = _user_config(config_file or Path("~/.ssh/config").expanduser())
+    target = node.target
+    entry = config.lookup(target.host)
+    for unsupported in ("proxyjump", "proxycommand"):
+        if unsupported in entry:
+            raise ConnectError(
+                f"{node.name}: {unsupported} in ~/.ssh/config is not supported yet",
+                resolution="Name a host and port that can be reached directly.",
+                node=node.name,
+            )
+    key_files = [target.key] if target.key else list(entry.get("identityfile", []))
+    known = ssh.known_hosts or str(entry.get("userknownhostsfile", "~/.ssh/known_hosts")).split()[0]
+    return Login(
+        node=node.name,
+        host=str(entry["hostname"]),
+        port=target.port or int(entry.get("port", 22)),
+        user=target.user or entry.get("user"),
+        keys=tuple(str(Path(k).expanduser()) for k in key_files),
+        known_hosts=Path(known).expanduser(),
+        accept_new=ssh.host_keys == "accept-new",
+        timeout=ssh.connect_timeout,
+    )
+
+
+class SshConnection:
+    """One paramiko transport; commands and Docker API calls are its channels."""
+
+    def __init__(self, login: Login) -> None:
+        """Connect, or raise ConnectError, AuthenticationError or HostKeyError."""
+        self._client = _connected(login)
+        transport = self._client.get_transport()
+        assert transport is not None  # connect() returned
+        transport.set_keepalive(_KEEPALIVE)
+        self._transport = transport
+        self._login = login
+
+    def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
+        end = time.monotonic() + deadline
+        channel = self._channel()
+        try:
+            channel.settimeout(deadline)
+            channel.exec_command(command)
+            try:
+                channel.sendall(stdin)
+                channel.shutdown_write()
+            except OSError:
+                pass  # it ended without reading; its exit code says why
+            stdout = _drain(channel.recv, channel, end)
+            stderr = _drain(channel.recv_stderr, channel, end)
+            return Completed(channel.recv_exit_status(), stdout, stderr)
+        finally:
+            channel.close()
+
+    def open(self, command: str, first: bytes) -> Stream:
+        channel = self._channel()
+        channel.exec_command(command)
+        channel.sendall(first)
+        return channel  # type: ignore[return-value]  # makefile(*args) is looser than ours
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _channel(self) -> paramiko.Channel:
+        try:
+            return self._transport.open_session(timeout=self._login.timeout)
+        except (paramiko.SSHException, EOFError) as error:
+            raise ConnectError(
+                f"the SSH connection to {self._login.node} is gone",
+                details=str(error) or type(error).__name__,
+                resolution=f"Try: {self._login.command}",
+                node=self._login.node,
+            ) from None
+
+
+@dataclass(frozen=True)
+class _AcceptNew(MissingHostKeyPolicy):
+    """Write down the key of a host never seen before; a changed key is still refused."""
+
+    file: Path
+
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
+        client.get_host_keys().add(hostname, key.get_name(), key)
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
+
+
+def _user_config(path: Path) -> paramiko.SSHConfig:
+    config = paramiko.SSHConfig()
+    if path.is_file():
+        with path.open(encoding="utf-8") as file:
+            config.parse(file)
+    return config
+
+
+def _connected(login: Login) -> paramiko.SSHClient:
+    client = paramiko.SSHClient()
+    if login.known_hosts.exists():
+        client.load_host_keys(str(login.known_hosts))
+    client.set_missing_host_key_policy(
+        _AcceptNew(login.known_hosts) if login.accept_new else paramiko.RejectPolicy()
+    )
+    where = f"{login.host}:{login.port}"
+    try:
+        client.connect(
+            login.host,
+            port=login.port,
+            username=login.user,
+            key_filename=list(login.keys) or None,  # type: ignore[arg-type]  # a list is documented
+            allow_agent=not login.keys,
+            look_for_keys=not login.keys,
+            timeout=login.timeout,
+            banner_timeout=login.timeout,
+            auth_timeout=login.timeout,
+        )
+    except paramiko.BadHostKeyException as error:
+        raise HostKeyError(
+            f"the host key of {login.node} ({where}) has CHANGED",
+            details=f"{error}\nknown keys: {login.known_hosts}",
+            resolution="If the machine was reinstalled: "
+            f"ssh-keygen -R '[{login.host}]:{login.port}' -f {login.known_hosts}",
+            node=login.node,
+        ) from None
+    except paramiko.AuthenticationException as error:
+        raise AuthenticationError(
+            f"{login.node} ({where}) refused the login of {login.user or 'this user'}",
+            details=f"{error}\nkeys offered: {', '.join(login.keys) or 'agent and ~/.ssh'}",
+            resolution=f"Try: {login.command}\nA key is installed with ssh-copy-id.",
+            node=login.node,
+        ) from None
+    except paramiko.SSHException as error:
+        client.close()
+        if "not found in known_hosts" in str(error):
+            raise HostKeyError(
+                f"the host key of {login.node} ({where}) is not known",
+                details=f"known keys: {login.known_hosts}",
+                resolution=f"Look at it once with: {login.command}\n"
+                "or set `ssh: {host_keys: accept-new}` in the cluster file.",
+                node=login.node,
+            ) from None
+        raise _unreachable(login, error) from None
+    except (OSError, EOFError) as error:
+        raise _unreachable(login, error) from None
+    return client
+
+
+def _unreachable(login: Login, error: Exception) -> ConnectError:
+    reason = str(error) or type(error).__name__
+    if isinstance(error, socket.gaierror):
+        reason = f"the name {login.host!r} is not known: {reason}"
+    return ConnectError(
+        f"{login.node} ({login.host}:{login.port}) cannot be reached",
+        details=reason,
+        resolution=f"Is it switched on and on this network? Try: {login.command}",
+        node=login.node,
+    )
+
+
+def _drain(receive: Callable[[int], bytes], channel: paramiko.Channel, end: float) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        channel.settimeout(max(0.001, end - time.monotonic()))
+        part = receive(_CHUNK)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)

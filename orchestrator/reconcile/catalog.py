@@ -1,0 +1,43 @@
+"""All resources of a cluster, in the order in which they are made."""
+
+from orchestrator.node.facts import Facts
+from orchestrator.resources.base import Resource, World
+from orchestrator.resources.daemon_json import DaemonJson
+from orchestrator.resources.directory import Directory
+from orchestrator.resources.docker_group import DockerGroup
+from orchestrator.resources.fabric import fabric_ports
+from orchestrator.resources.swarm import SwarmManager, SwarmWorker
+from orchestrator.resources.swarm_resource import SwarmResource
+from orchestrator.spec.cluster import ClusterSpec
+
+
+def resources_for(spec: ClusterSpec, world: World) -> list[Resource]:
+    """What the cluster file asks for, given what the machines are."""
+    ports = fabric_ports(spec, world)
+    first = spec.manager.name
+    resources: list[Resource] = []
+    for node in spec.nodes:
+        resources += host_resources(spec, world[node.name])
+    resources.append(SwarmManager(first, ports[first].address, spec.name, first))
+    for node in spec.workers:
+        address = ports[node.name].address
+        resources.append(
+            SwarmWorker(node.name, address, spec.name, first, manager_address=ports[first].address)
+        )
+    return resources
+
+
+def host_resources(spec: ClusterSpec, facts: Facts) -> list[Resource]:
+    """What one machine needs before it may be in a swarm."""
+    name, paths = facts.node, spec.paths
+    resources: list[Resource] = []
+    if facts.uid != 0:  # root needs no group
+        resources.append(DockerGroup(name, facts.user))
+    resources += [
+        SwarmResource(name, f"DOCKER_RESOURCE_{spec.gpu.kind.upper().replace('-', '_')}"),
+        DaemonJson(name, spec.gpu.kind, tuple(gpu.uuid for gpu in facts.gpus)),
+        Directory(name, paths.runs, disposable=False),
+        Directory(name, paths.cache, disposable=True),
+        Directory(name, paths.huggingface, disposable=False),
+    ]
+    return resources

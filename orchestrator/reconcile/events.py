@@ -1,0 +1,34 @@
+"""What happens while a plan is carried out; the terminal and the JSON listen to the same."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestrator.errors import SparkctlError
+from orchestrator.resources.base import Change
+
+
+@dataclass(frozen=True)
+class ChangeStarted:
+    """Its original is in the journal; the change begins."""
+
+    change: Change
+
+
+@dataclass(frozen=True)
+class ChangeDone:
+    """It was made; `seconds` is how long that took."""
+
+    change: Change
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ChangeFailed:
+    """It was not made, or not whole."""
+
+    change: Change
+    error: SparkctlError
+
+
+Event = ChangeStarted | ChangeDone | ChangeFailed
+Listener = Callable[[Event], None]

@@ -1,0 +1,108 @@
+"""The write-ahead journal on each node: what was there before, so that `down` needs nothing else.
+
+One JSON file per resource in <state>/journal, owned by root, written and fsynced before the change.
+A later change of the same resource keeps the first original.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestrator.errors import PreflightError
+from orchestrator.node.facts import Facts, File
+from orchestrator.node.files import write_file
+from orchestrator.node.node import Node
+from orchestrator.resources.base import Change, Resource, State
+from orchestrator.resources.daemon_json import DaemonJson
+from orchestrator.resources.directory import Directory
+from orchestrator.resources.docker_group import DockerGroup
+from orchestrator.resources.swarm import SwarmManager, SwarmWorker
+from orchestrator.resources.swarm_resource import SwarmResource
+
+VERSION = 1
+
+_JOURNALED: tuple[type, ...] = (
+    DockerGroup,
+    SwarmResource,
+    DaemonJson,
+    Directory,
+    SwarmManager,
+    SwarmWorker,
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One resource on one node, as it was and as we wrote it."""
+
+    file: str
+    cluster: str
+    resource: Resource
+    original: State | None
+    written: State
+
+
+def records(facts: Facts) -> list[Record]:
+    """The node's journal, oldest first. Raises PreflightError for one that we cannot read."""
+    return [_parse(facts.node, name, raw) for name, raw in sorted(facts.journal.items())]
+
+
+def record_for(existing: list[Record], cluster: str, resource: Resource, change: Change) -> Record:
+    """What has to be in the journal before `change` is made."""
+    assert change.after is not None  # `up` never wants a thing to be absent
+    for record in existing:
+        if record.resource.name == resource.name:
+            return Record(record.file, cluster, resource, record.original, change.after)
+    number = max((int(r.file[:4]) for r in existing), default=0) + 1
+    slug = re.sub(r"[^a-z0-9]+", "-", resource.name.lower()).strip("-")
+    return Record(f"{number:04d}-{slug}.json", cluster, resource, change.before, change.after)
+
+
+def write(node: Node, state_folder: str, record: Record) -> None:
+    """Write and fsync one record."""
+    folder = shlex.quote(f"{state_folder}/journal")
+    document = {
+        "version": VERSION,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cluster": record.cluster,
+        "resource": type(record.resource).__name__,
+        "fields": asdict(record.resource),  # type: ignore[call-overload]
+        "original": record.original,
+        "written": record.written,
+    }
+    content = (json.dumps(document, indent=1) + "\n").encode()
+    node.script(
+        f"mkdir -p -m 700 {folder}\n"
+        + write_file(f"{state_folder}/journal/{record.file}", File(content, "600", 0, 0))
+    )
+
+
+def forget(node: Node, state_folder: str, files: list[str]) -> None:
+    """Remove records whose resources are as they were; with the last one the folders go too."""
+    folder = shlex.quote(state_folder)
+    names = " ".join(f"{folder}/journal/{shlex.quote(name)}" for name in files)
+    node.script(
+        f"rm -f {names}\n[ ! -d {folder}/journal ] || sync {folder}/journal\n"
+        f"rmdir {folder}/journal 2>/dev/null && rmdir {folder} 2>/dev/null || :"
+    )
+
+
+def _parse(node: str, file: str, raw: Mapping[str, Any]) -> Record:
+    classes = {cls.__name__: cls for cls in _JOURNALED}
+    try:
+        if raw["version"] != VERSION:
+            raise ValueError(f"version {raw['version']}")
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["fields"].items()}
+        resource = classes[raw["resource"]](**fields)
+        return Record(file, raw["cluster"], resource, raw["original"], raw["written"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise PreflightError(
+            f"the journal record {file} on {node} is not one that this sparkctl understands",
+            details=str(error),
+            resolution="It was probably written by another version; use that one for `down`.",
+            node=node,
+        ) from None

@@ -1,0 +1,131 @@
+"""The plan: what is printed is what is executed. Pure functions of the spec and the facts."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from orchestrator.reconcile.catalog import resources_for
+from orchestrator.reconcile.journal import Record, records
+from orchestrator.resources.base import Action, Change, Resource, State, World
+from orchestrator.resources.leftovers import BuiltImages, RunServices
+from orchestrator.spec.cluster import ClusterSpec
+
+Direction = Literal["up", "down"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change, the resource that makes it, and for `down` the record that it settles."""
+
+    resource: Resource
+    change: Change
+    record: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ordered changes. Steps of one stage run in parallel over nodes, in order on each node."""
+
+    cluster: str
+    direction: Direction
+    steps: tuple[Step, ...]
+    settled: tuple[tuple[str, str], ...] = ()
+    """For `down`: (node, record) pairs whose things are already as they were."""
+    kept: tuple[str, ...] = ()
+    """For `down`: what stays behind on purpose, in words."""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All changes, in order."""
+        return tuple(step.change for step in self.steps)
+
+    @property
+    def nodes(self) -> list[str]:
+        """Nodes that something happens on."""
+        return list(dict.fromkeys(change.node for change in self.changes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; docs/json.md."""
+        return {
+            "cluster": self.cluster,
+            "direction": self.direction,
+            "changes": [change.to_dict() for change in self.changes],
+            "kept": list(self.kept),
+        }
+
+
+def plan_up(spec: ClusterSpec, world: World) -> Plan:
+    """What `cluster up` has to change. Nothing, when reality is as the file says."""
+    steps = []
+    for resource in resources_for(spec, world):
+        before, after = resource.observe(world), resource.desired(world)
+        if before != after:
+            steps.append(Step(resource, _change(resource, world, before, after)))
+    ordered = sorted(steps, key=lambda step: step.change.stage)
+    return Plan(spec.name, "up", tuple(ordered))
+
+
+def plan_down(spec: ClusterSpec, world: World, *, delete_runs: bool = False) -> Plan:
+    """What `cluster down` has to change: the journals backwards, and what runs left behind."""
+    steps: list[Step] = []
+    settled: list[tuple[str, str]] = []
+    kept: list[str] = []
+    for node in spec.nodes:
+        facts = world[node.name]
+        leftovers: tuple[Resource, ...] = (RunServices(node.name), BuiltImages(node.name))
+        for leftover in leftovers:
+            before = leftover.observe(world)
+            if before is not None:
+                steps.append(Step(leftover, _change(leftover, world, before, None)))
+        for record in reversed(records(facts)):
+            resource = _as_told(record, spec, delete_runs)
+            before = resource.observe(world)
+            after = resource.reverted(world, record.original, record.written)
+            if after != record.original:
+                kept.append(_why_kept(resource))
+            if before == after:
+                settled.append((node.name, record.file))
+            else:
+                steps.append(Step(resource, _change(resource, world, before, after), record.file))
+    ordered = sorted(steps, key=lambda step: -step.change.stage)
+    return Plan(spec.name, "down", tuple(ordered), tuple(settled), tuple(kept))
+
+
+def _change(resource: Resource, world: World, before: State | None, after: State | None) -> Change:
+    return Change(
+        node=resource.node,
+        resource=resource.name,
+        action=_action(before, after),
+        summary=resource.summary(before, after),
+        stage=resource.stage,
+        before=before,
+        after=after,
+        notes=resource.notes(world, before, after),
+    )
+
+
+def _action(before: State | None, after: State | None) -> Action:
+    if _absent(after):
+        return "delete"
+    return "create" if _absent(before) else "update"
+
+
+def _absent(state: State | None) -> bool:
+    """Absence as a person sees it: no state, or a state that only says "not there"."""
+    return state is None or any(
+        state.get(key, True) in (None, False) for key in ("role", "member", "present", "file")
+    )
+
+
+def _as_told(record: Record, spec: ClusterSpec, delete_runs: bool) -> Resource:
+    """The journaled resource; with --delete-runs the runs folder may go with its contents."""
+    resource = record.resource
+    if delete_runs and getattr(resource, "path", None) == spec.paths.runs:
+        fields = {**vars(resource), "disposable": True}
+        return type(resource)(**fields)
+    return resource
+
+
+def _why_kept(resource: Resource) -> str:
+    if resource.kind == "directory":
+        return f"{resource.node}: {resource.name.partition(':')[2]} is not empty and stays"
+    return f"{resource.node}: {resource.name} was edited since; your edits stay, ours are out"

@@ -1,0 +1,140 @@
+"""States of a machine that sparkctl does not change, each with what to do about it. Pure."""
+
+import tomllib
+from collections.abc import Callable
+
+from orchestrator.errors import PreflightError, SparkctlError
+from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
+from orchestrator.node.facts import Facts
+from orchestrator.node.parallel import raise_all
+from orchestrator.reconcile.journal import records
+from orchestrator.resources.base import World
+from orchestrator.resources.daemon_merge import parse
+from orchestrator.spec.cluster import ClusterSpec
+
+Check = Callable[[Facts, ClusterSpec], None]
+
+_JOB_CLI = 23  # first Docker CLI whose `stack deploy` knows mode replicated-job; 20.10 refuses it
+
+
+def check(spec: ClusterSpec, world: World) -> None:
+    """Raise what stands in the way of `cluster up`, the first obstacle of every node."""
+    problems: dict[str, SparkctlError] = {}
+    for node in spec.nodes:
+        for one in _CHECKS:
+            try:
+                one(world[node.name], spec)
+            except PreflightError as problem:
+                problem.node = node.name
+                problems[node.name] = problem
+                break
+    raise_all(problems)
+    _same_swarm(spec, world)
+
+
+def _engine(facts: Facts, spec: ClusterSpec) -> None:
+    if facts.docker is None:
+        raise PreflightError(
+            f"no Docker Engine answers on {facts.node}",
+            resolution="On the machine: `systemctl status docker`. DGX OS brings Docker; elsewhere "
+            "install it first.",
+        )
+    if not facts.docker_group:
+        raise PreflightError(
+            f"there is no group docker on {facts.node}",
+            resolution="`sudo groupadd --system docker`, then restart Docker.",
+        )
+
+
+def _gpu(facts: Facts, spec: ClusterSpec) -> None:
+    if not facts.gpus:
+        raise PreflightError(
+            f"nvidia-smi shows no GPU on {facts.node}",
+            resolution="Run `nvidia-smi` there; after an update a reboot may be due.",
+        )
+    if facts.nvidia_runtime is None:
+        raise PreflightError(
+            f"nvidia-container-runtime is not installed on {facts.node}",
+            resolution="Install the NVIDIA Container Toolkit (package nvidia-container-toolkit).",
+        )
+
+
+def _daemon_json(facts: Facts, spec: ClusterSpec) -> None:
+    if facts.daemon_json is None:
+        return
+    try:
+        document = parse(facts.daemon_json.content)
+    except ValueError as error:
+        raise PreflightError(
+            f"{DAEMON_JSON} on {facts.node} is not valid JSON",
+            details=str(error),
+            resolution="Mend it by hand; Docker itself would not start with it again.",
+        ) from None
+    if document.get("live-restore") is True:
+        raise PreflightError(
+            f'{DAEMON_JSON} on {facts.node} has "live-restore": true, which excludes Swarm',
+            resolution="Remove that key; with it Docker refuses to start as a swarm node.",
+        )
+
+
+def _runtime_config(facts: Facts, spec: ClusterSpec) -> None:
+    if facts.runtime_config is None:
+        return
+    try:
+        tomllib.loads(facts.runtime_config.content.decode())
+    except ValueError as error:
+        raise PreflightError(
+            f"{RUNTIME_CONFIG} on {facts.node} is not valid TOML",
+            details=str(error),
+            resolution="Mend it by hand, or regenerate it with `nvidia-ctk config`.",
+        ) from None
+
+
+def _ours(facts: Facts, spec: ClusterSpec) -> None:
+    journal = records(facts)
+    foreign = sorted({r.cluster for r in journal} - {spec.name})
+    if foreign:
+        raise PreflightError(
+            f"{facts.node} belongs to the cluster {foreign[0]!r}, not to {spec.name!r}",
+            resolution=f"Give it back first: `sparkctl cluster down` with the file of "
+            f"{foreign[0]!r}. Only the journal on the machine knows its original state.",
+        )
+    in_swarm = facts.swarm_state != "inactive"
+    if in_swarm and not any(r.resource.name == "swarm" for r in journal):
+        raise PreflightError(
+            f"{facts.node} is already in a swarm that sparkctl did not make",
+            details=f"swarm state {facts.swarm_state}, node ID {facts.swarm_node_id}",
+            resolution="If nobody needs it: `docker swarm leave --force` there. It is never "
+            "forced from here.",
+        )
+    if facts.swarm_state not in ("inactive", "active"):
+        raise PreflightError(
+            f"the swarm on {facts.node} is in state {facts.swarm_state!r}",
+            details=str(facts.swarm.get("Error") or "") or None,
+            resolution="`sparkctl cluster down`, then `sparkctl cluster up`.",
+        )
+
+
+_CHECKS: tuple[Check, ...] = (_engine, _gpu, _daemon_json, _runtime_config, _ours)
+
+
+def _same_swarm(spec: ClusterSpec, world: World) -> None:
+    manager = world[spec.manager.name]
+    major = int((manager.docker_cli or "0").split(".")[0])
+    if major < _JOB_CLI:
+        raise PreflightError(
+            f"the manager {manager.node} has Docker CLI {manager.docker_cli}, which cannot deploy "
+            "jobs",
+            resolution=f"Put a node with Docker {_JOB_CLI} or newer first in the cluster file.",
+            node=manager.node,
+        )
+    members = {node.get("ID") for node in manager.swarm_nodes}
+    for node in spec.workers:
+        facts = world[node.name]
+        if facts.swarm_state == "active" and facts.swarm_node_id not in members:
+            raise PreflightError(
+                f"{node.name} is in another swarm than {manager.node}",
+                details=f"node ID {facts.swarm_node_id} is not known to {manager.node}",
+                resolution="`sparkctl cluster down`, then `sparkctl cluster up`.",
+                node=node.name,
+            )

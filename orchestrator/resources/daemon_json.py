@@ -1,0 +1,154 @@
+"""`/etc/docker/daemon.json`: the nvidia runtime, and the GPUs as Swarm's generic resources."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, ClassVar
+
+from orchestrator.errors import ChangeError, RemoteError
+from orchestrator.names import DAEMON_JSON
+from orchestrator.node.facts import Facts, File
+from orchestrator.node.files import staged
+from orchestrator.node.node import Node
+from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
+from orchestrator.resources.daemon_merge import merge, unmerge
+
+_RESTART_DEADLINE = 90  # seconds until dockerd must answer again
+
+
+@dataclass(frozen=True)
+class DaemonJson:
+    """Merged, validated by dockerd itself, and active: a file that no daemon has read is not done.
+
+    Docker is restarted only when the file changes or the running daemon does not have it yet.
+    """
+
+    kind: ClassVar[str] = "daemon.json"
+    stage: ClassVar[Stage] = Stage.HOST
+
+    node: str
+    gpu_kind: str
+    gpus: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    @property
+    def ours(self) -> dict[str, Any]:
+        """The keys that sparkctl puts into the file."""
+        return {
+            "runtimes": {"nvidia": {"path": "nvidia-container-runtime", "runtimeArgs": []}},
+            "default-runtime": "nvidia",
+            "node-generic-resources": [f"{self.gpu_kind}={uuid}" for uuid in self.gpus],
+        }
+
+    def observe(self, world: World) -> State:
+        facts = world[self.node]
+        return {"file": file_state(facts.daemon_json), "active": self._active(facts)}
+
+    def desired(self, world: World) -> State:
+        now = world[self.node].daemon_json
+        base = now or File(b"", "644", 0, 0)
+        content = merge(base.content if now else None, self.ours)
+        return {"file": file_state(File(content, base.mode, base.uid, base.gid)), "active": True}
+
+    def reverted(self, world: World, original: State | None, written: State) -> State:
+        now = self.observe(world)["file"]
+        was = None if original is None else original["file"]
+        active = False if original is None else bool(original["active"])
+        if now is None or now == written["file"] or now == was:
+            return {"file": was, "active": active}
+        content = unmerge(
+            state_file(now).content, None if was is None else state_file(was).content, self.ours
+        )
+        file = None if content is None else {**now, "text": content.decode()}
+        return {"file": file, "active": active}
+
+    def summary(self, before: State | None, after: State | None) -> str:
+        file = None if after is None else after["file"]
+        if file is None:
+            return "remove the file; restart Docker"
+        if before is not None and before["file"] == file:
+            return "the file is right; restart Docker so that it counts"
+        if after is not None and not after["active"]:
+            return "put the file back; restart Docker"
+        gpus = ", ".join(self.ours["node-generic-resources"])
+        return f"nvidia runtime as default, {gpus}; restart Docker"
+
+    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
+        running = world[self.node].containers
+        if not running:
+            return ()
+        return (f"the restart stops {len(running)} running containers: {', '.join(running)}",)
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        node = nodes[self.node]
+        file = None if change.after is None else change.after["file"]
+        try:
+            node.script(
+                _replace_and_restart(None if file is None else state_file(file)),
+                deadline=2 * _RESTART_DEADLINE + 30,
+            )
+        except RemoteError as error:
+            raise ChangeError(
+                f"Docker on {self.node} did not accept the new daemon.json",
+                details=error.details,
+                resolution="The file that was there is back and Docker runs with it. "
+                "Mend what the lines above say, then run the command again.",
+                node=self.node,
+            ) from None
+        finally:
+            node.reset_docker()
+
+    def _active(self, facts: Facts) -> bool:
+        info = facts.docker or {}
+        named = [r.get("NamedResourceSpec") or {} for r in info.get("GenericResources") or []]
+        announced = {(r.get("Kind"), r.get("Value")) for r in named}
+        return info.get("DefaultRuntime") == "nvidia" and announced >= {
+            (self.gpu_kind, uuid) for uuid in self.gpus
+        }
+
+
+def _replace_and_restart(file: File | None) -> str:
+    """Validate, replace, restart, wait; when Docker does not come up, all back and exit 1."""
+    path = shlex.quote(DAEMON_JSON)
+    folder = shlex.quote(str(PurePosixPath(DAEMON_JSON).parent))
+    if file is None:
+        prepare, replace = "", f"rm -f {path}"
+    else:
+        prepare = f"""\
+mkdir -p {folder}
+{staged(DAEMON_JSON, file)}
+if dockerd --help 2>&1 | grep -q -- --validate; then
+  dockerd --validate --config-file "$staged" >&2 || {{ rm -f "$staged"; exit 1; }}
+fi"""
+        replace = f'mv -f "$staged" {path}'
+    return f"""\
+set -e
+kept=$(mktemp -d)
+trap 'rm -rf "$kept"' EXIT
+[ ! -e {path} ] || cp -a {path} "$kept/before"
+{prepare}
+restart() {{
+  systemctl reset-failed docker.service 2>/dev/null || :
+  systemctl restart docker.service && answers
+}}
+answers() {{
+  end=$(( $(date +%s) + {_RESTART_DEADLINE} ))
+  until docker info >/dev/null 2>&1; do
+    [ "$(date +%s)" -lt "$end" ] || return 1
+    sleep 0.2
+  done
+}}
+since=$(date '+%Y-%m-%d %H:%M:%S')
+{replace}
+sync {folder}
+if ! restart; then
+  journalctl -u docker.service --since "$since" -n 15 --no-pager -o cat >&2 || :
+  if [ -e "$kept/before" ]; then cp -a "$kept/before" {path}; else rm -f {path}; fi
+  restart || echo 'Docker does not start with the former file either' >&2
+  exit 1
+fi
+"""

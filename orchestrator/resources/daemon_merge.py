@@ -1,0 +1,108 @@
+"""daemon.json in, our keys merged, and taken out again: pure functions on bytes.
+
+Foreign keys survive in both directions. Byte-exact restoration does not come from here: as long as
+nobody has edited the file, the original bytes are in the journal. `unmerge` is for a file that the
+user has edited since.
+"""
+
+import copy
+import json
+import re
+from typing import Any
+
+
+class NotAnObject(ValueError):
+    """The file is not a JSON object."""
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """The document; an empty file is an empty document, as dockerd sees it.
+
+    Raises ValueError (with the line, from json) or NotAnObject.
+    """
+    text = content.decode("utf-8")
+    document = json.loads(text) if text.strip() else {}
+    if not isinstance(document, dict):
+        raise NotAnObject("daemon.json is not a JSON object")
+    return document
+
+
+def merge(content: bytes | None, ours: dict[str, Any]) -> bytes:
+    """The file with our keys in it; the very same bytes when they are all there already."""
+    document = {} if content is None else parse(content)
+    merged = merged_document(document, ours)
+    if content is not None and merged == document:
+        return content
+    return _dump(merged, content)
+
+
+def unmerge(content: bytes, original: bytes | None, ours: dict[str, Any]) -> bytes | None:
+    """The edited file with our keys as they were in `original`; None when nothing is left of it."""
+    was = {} if original is None else parse(original)
+    document = unmerged_document(parse(content), was, ours)
+    if not document and original is None:
+        return None
+    return _dump(document, content)
+
+
+def merged_document(document: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """Objects are merged, lists extended, everything else replaced."""
+    merged = copy.deepcopy(document)
+    for key, value in ours.items():
+        now = merged.get(key)
+        if isinstance(value, dict) and isinstance(now, dict):
+            merged[key] = merged_document(now, value)
+        elif isinstance(value, list) and isinstance(now, list) and key.endswith("resources"):
+            foreign = [item for item in now if _kind(item) not in {_kind(o) for o in value}]
+            merged[key] = foreign + value
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def unmerged_document(
+    document: dict[str, Any], original: dict[str, Any], ours: dict[str, Any]
+) -> dict[str, Any]:
+    """What is still ours becomes what it was; what the user has set since stays."""
+    result = copy.deepcopy(document)
+    written = merged_document(original, ours)
+    for key in ours:
+        if key not in result:
+            continue
+        if result[key] == written[key]:
+            if key in original:
+                result[key] = copy.deepcopy(original[key])
+            else:
+                del result[key]
+        elif isinstance(ours[key], dict) and isinstance(result[key], dict):
+            was = original.get(key)
+            result[key] = unmerged_document(
+                result[key], was if isinstance(was, dict) else {}, ours[key]
+            )
+            if not result[key] and key not in original:
+                del result[key]
+        elif isinstance(ours[key], list) and isinstance(result[key], list):
+            was = original.get(key)
+            result[key] = _unmerged_list(
+                result[key], was if isinstance(was, list) else [], written[key], ours[key]
+            )
+            if not result[key] and key not in original:
+                del result[key]
+    return result
+
+
+def _unmerged_list(
+    now: list[Any], was: list[Any], written: list[Any], ours: list[Any]
+) -> list[Any]:
+    """What the user has, less ours, plus what the merge had displaced."""
+    kept = [item for item in now if item not in ours or item in was]
+    return kept + [item for item in was if item not in written]
+
+
+def _kind(resource: object) -> str:
+    return str(resource).partition("=")[0]
+
+
+def _dump(document: dict[str, Any], like: bytes | None) -> bytes:
+    indent = re.search(rb"\n([ \t]+)\S", like or b"")
+    return (json.dumps(document, indent=indent[1].decode() if indent else 4) + "\n").encode()

@@ -1,0 +1,47 @@
+"""The login user may use Docker without sudo: membership in group docker."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from orchestrator.node.node import Node
+from orchestrator.resources.base import Change, Stage, State, World
+
+
+@dataclass(frozen=True)
+class DockerGroup:
+    """Takes effect at the next login; sparkctl itself does not wait for it."""
+
+    kind: ClassVar[str] = "docker-group"
+    stage: ClassVar[Stage] = Stage.HOST
+
+    node: str
+    user: str
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def observe(self, world: World) -> State:
+        return {"member": "docker" in world[self.node].groups}
+
+    def desired(self, world: World) -> State:
+        return {"member": True}
+
+    def reverted(self, world: World, original: State | None, written: State) -> State | None:
+        return original
+
+    def summary(self, before: State | None, after: State | None) -> str:
+        joins = after is not None and after["member"]
+        return f"{self.user} {'joins' if joins else 'leaves'} group docker"
+
+    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
+        return ()
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        user = shlex.quote(self.user)
+        if change.after is not None and change.after["member"]:
+            nodes[self.node].script(f"usermod -aG docker {user}")
+        else:
+            nodes[self.node].script(f"gpasswd -d {user} docker >/dev/null")

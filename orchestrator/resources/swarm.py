@@ -1,0 +1,189 @@
+"""Membership in the swarm: one resource for the manager, one for each worker.
+
+Everything goes over the Docker API: the join token is fetched when it is used and is never an
+argument of a command, nor in a log or a journal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import docker
+import tenacity
+
+from orchestrator.errors import ChangeError
+from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
+from orchestrator.node.facts import Facts
+from orchestrator.node.node import Node
+from orchestrator.resources.base import Change, Stage, State, World
+
+PORT = 2377
+BRIDGE = "docker_gwbridge"  # made by Docker at init and join, left behind at leave
+
+_until_done = tenacity.retry(
+    wait=tenacity.wait_fixed(0.3),
+    stop=tenacity.stop_after_delay(30),
+    retry=tenacity.retry_if_exception_type(docker.errors.APIError),
+    reraise=True,
+)
+
+
+@dataclass(frozen=True)
+class SwarmMember:
+    """What manager and worker have in common. States: role, address, bridge, labels."""
+
+    kind: ClassVar[str] = "swarm"
+
+    node: str
+    address: str
+    cluster: str
+    manager: str
+    """Name of the manager's node; for the manager itself its own."""
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of the swarm node: by these any other laptop knows which machine this is."""
+        return {LABEL_CLUSTER: self.cluster, LABEL_NODE: self.node}
+
+    def observe(self, world: World) -> State:
+        facts = world[self.node]
+        bridge = BRIDGE in facts.networks
+        if facts.swarm_state == "inactive":
+            return {"role": None, "bridge": bridge}
+        return {
+            "role": "manager" if facts.swarm.get("ControlAvailable") else "worker",
+            "address": facts.swarm.get("NodeAddr"),
+            "labels": _ours(_labels(world[self.manager], facts.swarm_node_id)),
+            "bridge": bridge,
+        }
+
+    def reverted(self, world: World, original: State | None, written: State) -> State | None:
+        return original
+
+    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
+        if after is not None and after["role"] is None and world[self.node].run_containers:
+            runs = ", ".join(world[self.node].run_containers)
+            return (f"training containers end: {runs}",)
+        return ()
+
+    def _state(self, role: str) -> State:
+        labels = self.labels
+        return {"role": role, "address": self.address, "labels": labels, "bridge": True}
+
+    def _leave(self, node: Node, keep_bridge: bool) -> None:
+        node.docker.swarm.leave(force=True)
+        if not keep_bridge:
+            _remove_bridge(node)
+
+    def _label(self, nodes: Mapping[str, Node]) -> None:
+        node_id = nodes[self.node].docker.info()["Swarm"]["NodeID"]
+        _set_labels(nodes[self.manager].docker, node_id, self.labels)
+
+
+@dataclass(frozen=True)
+class SwarmManager(SwarmMember):
+    """The first node: makes the swarm, on one fixed fabric address for all of its traffic."""
+
+    stage: ClassVar[Stage] = Stage.MANAGER
+
+    def desired(self, world: World) -> State:
+        return self._state("manager")
+
+    def summary(self, before: State | None, after: State | None) -> str:
+        if after is None or after["role"] is None:
+            return "leave the swarm, which ends with it"
+        if before is not None and before["role"] is not None:
+            return "label the swarm node"
+        return f"make a swarm on {self.address}"
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        node = nodes[self.node]
+        if change.after is None or change.after["role"] is None:
+            self._leave(node, bool(change.after and change.after["bridge"]))
+            return
+        if change.before is None or change.before["role"] is None:
+            node.docker.swarm.init(
+                advertise_addr=self.address,
+                listen_addr=f"{self.address}:{PORT}",
+                data_path_addr=self.address,
+            )
+        self._label(nodes)
+
+
+@dataclass(frozen=True)
+class SwarmWorker(SwarmMember):
+    """Every other node: joins the manager's swarm."""
+
+    stage: ClassVar[Stage] = Stage.WORKERS
+
+    manager_address: str
+
+    def desired(self, world: World) -> State:
+        return self._state("worker")
+
+    def summary(self, before: State | None, after: State | None) -> str:
+        if after is None or after["role"] is None:
+            return "leave the swarm"
+        if before is not None and before["role"] is not None:
+            return "label the swarm node"
+        return f"join the swarm of {self.manager} as a worker on {self.address}"
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        node = nodes[self.node]
+        if change.after is None or change.after["role"] is None:
+            self._leave(node, bool(change.after and change.after["bridge"]))
+            return
+        if change.before is None or change.before["role"] is None:
+            swarm = nodes[self.manager].docker.swarm
+            swarm.reload()
+            try:
+                node.docker.swarm.join(
+                    remote_addrs=[f"{self.manager_address}:{PORT}"],
+                    join_token=swarm.attrs["JoinTokens"]["Worker"],
+                    advertise_addr=self.address,
+                    listen_addr=f"{self.address}:{PORT}",
+                    data_path_addr=self.address,
+                )
+            except docker.errors.APIError as error:
+                raise ChangeError(
+                    f"{self.node} could not join the swarm of {self.manager}",
+                    details=str(error.explanation or error),
+                    resolution=f"{self.manager_address}:{PORT} must be reachable from {self.node} "
+                    "over the fabric (cable, firewall, subnet).",
+                    node=self.node,
+                ) from None
+        self._label(nodes)
+
+
+def _labels(manager: Facts, node_id: str | None) -> Mapping[str, str]:
+    for node in manager.swarm_nodes:
+        if node.get("ID") == node_id:
+            labels: Mapping[str, str] = node["Spec"].get("Labels") or {}
+            return labels
+    return {}
+
+
+def _ours(labels: Mapping[str, str]) -> dict[str, str]:
+    return {k: v for k, v in labels.items() if k in (LABEL_CLUSTER, LABEL_NODE)}
+
+
+@_until_done
+def _set_labels(manager: docker.DockerClient, node_id: str, labels: Mapping[str, str]) -> None:
+    # Retried: an update needs the node's current version, and a fresh node changes by itself.
+    node = manager.nodes.get(node_id)
+    spec: dict[str, Any] = {**node.attrs["Spec"]}
+    node.update({**spec, "Labels": {**(spec.get("Labels") or {}), **labels}})
+
+
+@_until_done
+def _remove_bridge(node: Node) -> None:
+    # Retried: Docker takes its own endpoint off the bridge a moment after the node has left.
+    try:
+        network = node.docker.networks.get(BRIDGE)
+    except docker.errors.NotFound:
+        return
+    network.remove()

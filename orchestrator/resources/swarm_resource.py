@@ -1,0 +1,105 @@
+"""`swarm-resource` in the container runtime's config.toml.
+
+It names the environment variable through which Swarm tells the NVIDIA runtime a task's GPU. Swarm
+makes that name from the resource kind (`NVIDIA_GPU` -> `DOCKER_RESOURCE_NVIDIA_GPU`), so one value
+drives both; the stock line says `DOCKER_RESOURCE_GPU`, which matches no kind the playbook uses.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from orchestrator.names import RUNTIME_CONFIG
+from orchestrator.node.facts import File
+from orchestrator.node.files import remove_file, write_file
+from orchestrator.node.node import Node
+from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
+
+_ACTIVE = re.compile(r'^[ \t]*swarm-resource[ \t]*=[ \t]*"([^"\n]*)"[^\n]*$', re.MULTILINE)
+_STOCK = re.compile(r"^[ \t]*#[ \t]*swarm-resource[ \t]*=[^\n]*$", re.MULTILINE)
+_TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
+
+
+def with_resource(text: str, variable: str) -> str:
+    """The config with `variable` among its swarm resources; unchanged when it already is.
+
+    Only the top level counts, what follows the first `[table]` is another key.
+    """
+    head, tail = _split(text)
+    active = _ACTIVE.search(head)
+    if active:
+        names = [n.strip() for n in active[1].split(",") if n.strip()]
+        if variable in names:
+            return text
+        line = f'swarm-resource = "{",".join([*names, variable])}"'
+        return head[: active.start()] + line + head[active.end() :] + tail
+    line = f'swarm-resource = "{variable}"'
+    stock = _STOCK.search(head)
+    if stock:
+        return head[: stock.start()] + line + head[stock.end() :] + tail
+    return f"{line}\n{text}"
+
+
+def without_resource(text: str, variable: str, original: str) -> str:
+    """`text`, which the user has edited since, with our line as it was in `original`."""
+    head, tail = _split(text)
+    ours = _ACTIVE.search(head)
+    if ours is None or variable not in ours[1].split(","):
+        return text
+    original_head = _split(original)[0]
+    was = _ACTIVE.search(original_head) or _STOCK.search(original_head)
+    if was:
+        return head[: ours.start()] + was[0] + head[ours.end() :] + tail
+    return head[: ours.start()] + head[ours.end() :].removeprefix("\n") + tail
+
+
+def _split(text: str) -> tuple[str, str]:
+    table = _TABLE.search(text)
+    cut = table.start() if table else len(text)
+    return text[:cut], text[cut:]
+
+
+@dataclass(frozen=True)
+class SwarmResource:
+    """The line in the file; all else in the file stays as it is."""
+
+    kind: ClassVar[str] = "swarm-resource"
+    stage: ClassVar[Stage] = Stage.HOST
+
+    node: str
+    variable: str
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def observe(self, world: World) -> State | None:
+        return file_state(world[self.node].runtime_config)
+
+    def desired(self, world: World) -> State | None:
+        now = world[self.node].runtime_config or File(b"", "644", 0, 0)
+        text = with_resource(now.content.decode(), self.variable)
+        return file_state(File(text.encode(), now.mode, now.uid, now.gid))
+
+    def reverted(self, world: World, original: State | None, written: State) -> State | None:
+        now = self.observe(world)
+        if now is None or now == written:
+            return original
+        before = "" if original is None else original["text"]
+        return {**now, "text": without_resource(now["text"], self.variable, before)}
+
+    def summary(self, before: State | None, after: State | None) -> str:
+        if after is None:
+            return f"remove {RUNTIME_CONFIG}"
+        line = _ACTIVE.search(_split(after["text"])[0])
+        return line[0].strip() if line else "swarm-resource as it was"
+
+    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
+        return ()
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        if change.after is None:
+            nodes[self.node].script(remove_file(RUNTIME_CONFIG))
+        else:
+            nodes[self.node].script(write_file(RUNTIME_CONFIG, state_file(change.after)))

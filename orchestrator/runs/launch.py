@@ -1,0 +1,72 @@
+"""From a stack and a cluster to a gang of ranks that runs."""
+
+import os
+import secrets as random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
+from orchestrator.node.facts import Facts
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import on_each
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.deploy import deploy, make_run_folder, refuse_busy
+from orchestrator.stack.ranks import Rank, ranks_for, unseen_ranks
+from orchestrator.stack.render import Rendered, render
+from orchestrator.stack.secret import secret_values
+
+Say = Callable[[str, str], None]
+"""Called with a node's name and a line of progress."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to be deployed; nothing has been changed yet."""
+
+    ranks: list[Rank]
+    rendered: Rendered
+    image: ImageRecipe
+    secrets: Mapping[str, str]
+
+
+def prepare(
+    spec: ClusterSpec,
+    stack: StackSpec,
+    world: Mapping[str, Facts] | None,
+    environ: Mapping[str, str] = os.environ,
+) -> Prepared:
+    """Decide everything. Without a world (a dry run away from the machines) the ranks name what
+    only a machine can tell, and a missing secret is not an error."""
+    if world is None:
+        ranks = unseen_ranks(spec, stack)
+        secrets = {secret.name: "" for secret in stack.secrets}
+    else:
+        ranks = ranks_for(spec, stack, world)
+        secrets = secret_values(stack, environ)
+    image = image_recipe(stack.base_image or spec.container.base_image)
+    rendered = render(
+        spec,
+        stack,
+        ranks,
+        run=f"{stack.name}-{random.token_hex(3)}",
+        nonce=random.token_hex(16),
+        image=image.tag,
+        secrets=tuple(secrets),
+    )
+    return Prepared(ranks, rendered, image, secrets)
+
+
+def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:
+    """Images first, on all nodes in parallel; then folders; then the deploy."""
+    manager = nodes[next(iter(nodes))]
+    refuse_busy(manager)
+    by_node = {rank.node: rank for rank in prepared.ranks}
+    recipe, run = prepared.image, prepared.rendered.run
+
+    def ready(name: str) -> None:
+        ensure_image(nodes[name], recipe, lambda line: say(name, line))
+        make_run_folder(nodes[name], by_node[name], run)
+
+    on_each(by_node, ready)
+    deploy(manager, prepared.rendered, prepared.secrets)

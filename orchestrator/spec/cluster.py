@@ -1,0 +1,191 @@
+"""`cluster.yaml`: which machines there are and what they should become."""
+
+import ipaddress
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, field_validator, model_validator
+
+from orchestrator.spec.base import ApiVersion, Model
+from orchestrator.spec.units import Bytes
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+
+
+class SshTarget(Model):
+    """How one machine is reached over SSH. What is left out comes from ~/.ssh/config."""
+
+    host: str
+    """Host name, address, or a Host alias of ~/.ssh/config."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """TCP port; default: ssh_config, else 22."""
+    user: str | None = None
+    """Login; default: ssh_config, else the user who runs sparkctl."""
+    key: str | None = None
+    """Private key file; default: ssh_config, the agent, the usual files in ~/.ssh."""
+
+
+class NodeFabric(Model):
+    """What is known beforehand of one node's fast link; both are detected when left out."""
+
+    interface: str | None = None
+    address: IPvAnyAddress | None = None
+
+
+class NodeSpec(Model):
+    """One machine."""
+
+    name: Name
+    """Unique in the cluster; lower case, digits and dashes."""
+    ssh: SshTarget | None = None
+    """SSH target; a plain string is short for `{host: …}`."""
+    connection: Literal["ssh", "local"] = "ssh"
+    """`local` is the machine that sparkctl runs on; no SSH then."""
+    fabric: NodeFabric = NodeFabric()
+    """Overrides of the detected fabric for this node."""
+
+    @field_validator("ssh", mode="before")
+    @classmethod
+    def _alias(cls, value: object) -> object:
+        return {"host": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.connection == "local" and self.ssh is not None:
+            raise ValueError("`connection: local` and `ssh` exclude each other")
+        return self
+
+    @property
+    def target(self) -> SshTarget:
+        """The SSH target; without one the node's name is the host or alias."""
+        return self.ssh or SshTarget(host=self.name)
+
+
+class SshSpec(Model):
+    """SSH settings for all nodes."""
+
+    known_hosts: str | None = None
+    """Known-hosts file; default: ssh_config's UserKnownHostsFile, else ~/.ssh/known_hosts."""
+    host_keys: Literal["strict", "accept-new"] = "strict"
+    """An unknown host key is refused (strict) or written down (accept-new). Never ignored."""
+    connect_timeout: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """Seconds for TCP, key exchange and login, each."""
+
+
+class SudoSpec(Model):
+    """Where root comes from when sudo wants a password."""
+
+    password_file: str | None = None
+    """File whose first line is the sudo password; else SPARKCTL_SUDO_PASSWORD, else one prompt."""
+
+
+class FabricSpec(Model):
+    """The fast network between the nodes."""
+
+    interface: str | None = None
+    """Interface name on every node, e.g. enp1s0f1np1."""
+    subnet: IPvAnyNetwork | None = None
+    """Or: the network the fabric addresses are in, e.g. 192.168.100.0/24."""
+    port: Annotated[int, Field(ge=1024, le=65535)] = 29500
+    """TCP port on rank 0 where the process group meets."""
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        if self.interface is not None and self.subnet is not None:
+            raise ValueError("give `interface` or `subnet`, not both")
+        return self
+
+
+class GpuSpec(Model):
+    """How GPUs are announced to Swarm."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] = "NVIDIA_GPU"
+    """Generic-resource kind. It also makes the swarm-resource line, so that both always match."""
+
+
+class ContainerSpec(Model):
+    """Defaults for every training container."""
+
+    base_image: str = "nvcr.io/nvidia/pytorch:25.11-py3"
+    """Image with Python and torch that the training image is built upon."""
+    shm: Bytes = 16 * 2**30
+    """Size of /dev/shm, e.g. 16GiB. It comes out of the unified memory."""
+    ulimits: dict[str, int] = {"memlock": -1, "stack": 67108864}
+    """Limits of the container; -1 is unlimited. Empty where the machine cannot give them."""
+    cap_add: list[str] = ["IPC_LOCK"]
+    """Capabilities; RDMA registers memory."""
+    env: dict[str, str] = {}
+    """More environment variables, for every rank; they win over what sparkctl sets."""
+
+
+class PathsSpec(Model):
+    """Folders on the nodes. `~` is the home of the login user there."""
+
+    state: str = "/var/lib/sparkctl"
+    """Journal; owned by root."""
+    runs: str = "~/sparkctl/runs"
+    """One folder per training run: adapter, metrics."""
+    cache: str = "~/sparkctl/cache"
+    """What may be built once and used by later runs."""
+    huggingface: str = "~/.cache/huggingface"
+    """The user's own Hugging Face cache; models land there and stay."""
+
+    @field_validator("*")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if not (path.is_absolute() or path.parts[:1] == ("~",)) or ".." in path.parts:
+            raise ValueError(f"{value!r} must begin with / or ~/ and contain no ..")
+        if len(path.parts) < 2:
+            raise ValueError(f"{value!r} is too short to be a folder of our own")
+        return value
+
+
+class ClusterSpec(Model):
+    """The whole file."""
+
+    apiVersion: ApiVersion  # noqa: N815 - the name is the API's
+    kind: Literal["Cluster"]
+    name: Name
+    """Shown in every prompt; part of the swarm's labels."""
+    nodes: Annotated[list[NodeSpec], Field(min_length=1, max_length=64)]
+    """The machines, in rank order: the first is the swarm's manager and holds rank 0."""
+    fabric: FabricSpec = FabricSpec()
+    gpu: GpuSpec = GpuSpec()
+    ssh: SshSpec = SshSpec()
+    sudo: SudoSpec = SudoSpec()
+    container: ContainerSpec = ContainerSpec()
+    paths: PathsSpec = PathsSpec()
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        _refuse_twice("name", [n.name for n in self.nodes])
+        addresses = [str(n.fabric.address) for n in self.nodes if n.fabric.address is not None]
+        _refuse_twice("fabric address", addresses)
+        targets = [f"{n.target.host}:{n.target.port}" for n in self.nodes if n.connection == "ssh"]
+        _refuse_twice("SSH target", targets)
+        if sum(n.connection == "local" for n in self.nodes) > 1:
+            raise ValueError("only one node can be `connection: local`")
+        return self
+
+    @property
+    def manager(self) -> NodeSpec:
+        """The node that manages the swarm and holds rank 0."""
+        return self.nodes[0]
+
+    @property
+    def workers(self) -> list[NodeSpec]:
+        """All nodes but the manager."""
+        return self.nodes[1:]
+
+
+def is_link_local(address: str) -> bool:
+    """Whether the address is one that vanishes with the link (169.254/16, fe80::/10)."""
+    return ipaddress.ip_address(address).is_link_local
+
+
+def _refuse_twice(what: str, values: list[str]) -> None:
+    twice = sorted(v for v, n in Counter(values).items() if n > 1)
+    if twice:
+        raise ValueError(f"two nodes have the same {what}: {', '.join(twice)}")

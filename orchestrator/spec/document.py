@@ -1,0 +1,158 @@
+"""YAML with the place of every value, and validation errors that point at it."""
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.errors import SpecError, UnknownKeyError
+
+Key = str | int
+KeyPath = tuple[Key, ...]
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass
+class Document:
+    """Plain data and where each of its values was written (`cluster.yaml:12`, `--set …`)."""
+
+    source: str
+    data: Any
+    places: dict[KeyPath, str] = field(default_factory=dict)
+
+    def place(self, location: KeyPath) -> str:
+        """The nearest known place of a pydantic location.
+
+        pydantic adds names of its own to a location (the tag of a union): they are passed over.
+        """
+        path: KeyPath = ()
+        for key in location:
+            if (*path, key) in self.places:
+                path = (*path, key)
+        return self.places.get(path, self.source)
+
+    def override(self, path: KeyPath, value: Any, place: str) -> None:
+        """Put `value` at `path`, making the mappings on the way where they are absent."""
+        at = self.data
+        for done, key in enumerate(path[:-1], start=1):
+            below = at.get(key)
+            if not isinstance(below, dict):
+                below = at[key] = {}
+            self.places.setdefault(path[:done], place)
+            at = below
+        at[path[-1]] = value
+        self.places[path] = place
+
+
+def read_document(path: Path, *, what: str) -> Document:
+    """Parse one YAML mapping; `what` names the file in messages, e.g. `cluster file`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(
+            f"{path}: there is no such {what}",
+            resolution="Name it with -f FILE, or begin from examples/two-sparks.yaml; "
+            "`sparkctl lab up` writes one for simulated Sparks.",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: the {what} cannot be read", details=str(error)) from None
+    return parse_document(text, source=str(path))
+
+
+def parse_document(text: str, *, source: str) -> Document:
+    """Parse one YAML mapping from text."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SpecError(
+            f"{source}:{line}: not valid YAML: {error.problem}",
+            details=error.problem_mark.get_snippet() if error.problem_mark else None,
+            resolution="Mend the line; YAML indents with blanks, never with tabs.",
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise SpecError(f"{source}: not valid YAML", details=str(error)) from None
+    if not isinstance(data, dict) or root is None:
+        raise SpecError(f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`")
+    document = Document(source, data)
+    _note_places(root, (), document)
+    return document
+
+
+def validate(model: type[M], document: Document) -> M:
+    """The document as a model, or one error that lists every fault with its place."""
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        lines = [_sentence(model, document, fault) for fault in faults]
+        unknown = all(fault["type"] == "extra_forbidden" for fault in faults)
+        from_option = all(document.place(f["loc"]).startswith("--set") for f in faults)
+        kind = UnknownKeyError if unknown and from_option else SpecError
+        raise kind(
+            lines[0],
+            details="\n".join(lines[1:]) or None,
+            resolution="Nothing was changed anywhere. docs/reference.md lists all keys.",
+        ) from None
+
+
+def _sentence(model: type[BaseModel], document: Document, fault: Any) -> str:
+    location: KeyPath = fault["loc"]
+    path = ".".join(str(key) for key in location)
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(model, location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+        message = f"unknown key; {hint}"
+    return (
+        f"{document.place(location)}: {path}: {message}"
+        if path
+        else (f"{document.place(location)}: {message}")
+    )
+
+
+def _known_keys(model: Any, location: KeyPath) -> list[str]:
+    """The field names at a location, walking through lists and unions."""
+    models = _models_in(model)
+    for key in location:
+        below: list[type[BaseModel]] = []
+        for candidate in models:
+            field_info = candidate.model_fields.get(str(key))
+            if field_info is not None:
+                below += _models_in(field_info.annotation)
+        if below:
+            models = below
+    return sorted({name for m in models for name in m.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (list, tuple, dict, Union, UnionType) or get_args(annotation):
+        return [m for argument in get_args(annotation) for m in _models_in(argument)]
+    return []
+
+
+def _note_places(node: yaml.Node, path: KeyPath, document: Document) -> None:
+    document.places[path] = f"{document.source}:{node.start_mark.line + 1}"
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if key in seen:
+                raise SpecError(
+                    f"{document.source}:{line}: {key}: the key is written twice",
+                    resolution="Keep one; YAML would silently take the last.",
+                )
+            seen.add(key)
+            _note_places(value_node, (*path, key), document)
+            document.places[(*path, key)] = f"{document.source}:{line}"
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _note_places(item, (*path, index), document)

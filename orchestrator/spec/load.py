@@ -1,0 +1,84 @@
+"""From file names and options to validated models."""
+
+import difflib
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import yaml
+
+from orchestrator import assets
+from orchestrator.errors import SpecError, UnknownStackError
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.document import parse_document, read_document, validate
+from orchestrator.spec.stack import StackSpec
+
+
+def load_cluster(path: Path) -> ClusterSpec:
+    """Read and check a cluster file. File names in it are relative to the file itself."""
+    spec = validate(ClusterSpec, read_document(path, what="cluster file"))
+    return _resolve_files(spec, path.parent)
+
+
+def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
+    """Read a stack by name (or by path, when it ends in .yaml) and apply `--set key=value`."""
+    if name.endswith((".yaml", ".yml")):
+        document = read_document(Path(name), what="stack file")
+    else:
+        document = parse_document(_shipped(name), source=f"stacks/{name}.yaml")
+    for setting in settings:
+        key, equals, raw = setting.partition("=")
+        if not equals or not all(key.split(".")):
+            raise SpecError(
+                f"--set {setting}: not of the form key=value",
+                resolution="Write for example --set training.optim.lr=1e-4",
+            )
+        try:
+            value = yaml.safe_load(raw)
+        except yaml.YAMLError:
+            value = raw
+        document.override(tuple(key.split(".")), value, f"--set {setting}")
+    return validate(StackSpec, document)
+
+
+def stack_names() -> list[str]:
+    """The stacks that sparkctl ships."""
+    return sorted(f.name.removesuffix(".yaml") for f in _stacks() if f.name.endswith(".yaml"))
+
+
+def _stacks() -> list[Traversable]:
+    return list(assets.folder("stacks").iterdir())
+
+
+def _shipped(name: str) -> str:
+    known = stack_names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise UnknownStackError(
+            f"there is no stack named {name!r}",
+            resolution=f"{hint}Shipped: {', '.join(known)}. A file of your own: ./my-stack.yaml",
+        )
+    return assets.text(f"stacks/{name}.yaml")
+
+
+def _resolve_files(spec: ClusterSpec, base: Path) -> ClusterSpec:
+    def absolute(value: str | None) -> str | None:
+        return None if value is None else str(base.absolute() / Path(value).expanduser())
+
+    nodes = [
+        node
+        if node.ssh is None
+        else node.model_copy(
+            update={"ssh": node.ssh.model_copy(update={"key": absolute(node.ssh.key)})}
+        )
+        for node in spec.nodes
+    ]
+    return spec.model_copy(
+        update={
+            "nodes": nodes,
+            "ssh": spec.ssh.model_copy(update={"known_hosts": absolute(spec.ssh.known_hosts)}),
+            "sudo": spec.sudo.model_copy(
+                update={"password_file": absolute(spec.sudo.password_file)}
+            ),
+        }
+    )

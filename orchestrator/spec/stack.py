@@ -1,0 +1,50 @@
+"""`stacks/*.yaml`: what a training run is."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orchestrator.spec.base import ApiVersion, Model
+from orchestrator.spec.cluster import Name
+from orchestrator.spec.units import Bytes
+from training.config import TrainingConfig
+
+
+class NodesNeeded(Model):
+    """How many machines the stack runs on, one rank each."""
+
+    min: Annotated[int, Field(ge=1)] = 1
+    max: Annotated[int, Field(ge=1)] | None = None
+    """Default: all nodes of the cluster."""
+
+
+class SecretSpec(Model):
+    """A secret that the run needs. Its value never leaves Docker's secret store on the nodes."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    """Environment variable on this computer that holds the value; file name in /run/secrets."""
+    required: bool = False
+    """Refuse to start without it."""
+
+
+class StackSpec(Model):
+    """The whole file."""
+
+    apiVersion: ApiVersion  # noqa: N815 - the name is the API's
+    kind: Literal["Stack"]
+    name: Name
+    description: str
+    engine: Literal["accelerate"] = "accelerate"
+    """What launches and groups the ranks."""
+    base_image: str | None = None
+    """Image that the training image is built upon; default: the cluster's container.base_image."""
+    nodes: NodesNeeded = NodesNeeded()
+    secrets: list[SecretSpec] = []
+    env: dict[str, str] = {}
+    """More environment variables for every rank."""
+    shm: Bytes | None = None
+    """Size of /dev/shm; default: the cluster's container.shm."""
+    stop_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """Seconds between SIGTERM and SIGKILL when a run is stopped."""
+    training: TrainingConfig
+    """What runs inside: training/config.py."""

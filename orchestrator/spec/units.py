@@ -1,0 +1,32 @@
+"""Sizes as people write them in a file: `16GiB`, `512 MiB`, or plain bytes."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+
+
+def parse_bytes(value: object) -> object:
+    """Bytes from `16GiB`; anything that is not text is left for pydantic to judge."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", value)
+    if match is None or match[2].lower() not in _UNITS:
+        raise ValueError(f"{value!r} is not a size; write for example 16GiB, 512MiB or 1048576")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+Bytes = Annotated[int, BeforeValidator(parse_bytes)]

@@ -1,0 +1,64 @@
+"""Put a rendered run onto the swarm, and take it off again."""
+
+import shlex
+from collections.abc import Mapping
+
+from orchestrator.errors import RunError
+from orchestrator.names import LABEL_RUN
+from orchestrator.node.node import Node
+from orchestrator.stack.ranks import Rank
+from orchestrator.stack.render import Rendered
+
+_LIVE = {"new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting",
+         "running"}  # fmt: skip
+
+
+def make_run_folder(node: Node, rank: Rank, run: str) -> None:
+    """The folder that the rank's container binds; Swarm does not make it."""
+    path, user = shlex.quote(f"{rank.runs}/{run}"), shlex.quote(rank.user)
+    node.script(f"set -e\nmkdir {path}\nchown {user} {path}", need="docker")
+
+
+def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> None:
+    """Configs and secrets over the API, then the real `docker stack deploy`.
+
+    When the deploy fails nothing of the run stays behind.
+    """
+    labels = {LABEL_RUN: rendered.run}
+    client = manager.docker
+    try:
+        for config in rendered.configs:
+            client.configs.create(name=config.name, data=config.content.encode(), labels=labels)
+        for name, stored in rendered.secrets:
+            client.secrets.create(name=stored, data=secrets[name].encode(), labels=labels)
+        manager.docker_cli(
+            "stack", "deploy", "--resolve-image", "never", "-c", "-", rendered.run,
+            stdin=rendered.compose.encode(),
+        )  # fmt: skip
+    except BaseException:
+        remove(manager, rendered.run)
+        raise
+
+
+def remove(manager: Node, run: str) -> None:
+    """End all ranks of the run and free what it reserved. What it wrote on the nodes stays."""
+    client, mine = manager.docker, {"label": f"{LABEL_RUN}={run}"}
+    for service in client.services.list(filters=mine):
+        service.remove()
+    for config in client.configs.list(filters=mine):
+        config.remove()
+    for secret in client.secrets.list(filters=mine):
+        secret.remove()
+
+
+def refuse_busy(manager: Node) -> None:
+    """Raise RunError when a run holds the GPUs."""
+    for service in manager.docker.services.list(filters={"label": LABEL_RUN}):
+        states = {task["Status"]["State"] for task in service.tasks()}
+        if states & _LIVE:
+            run = service.attrs["Spec"]["Labels"][LABEL_RUN]
+            raise RunError(
+                f"the GPUs are in use by the run {run}",
+                resolution="Wait for it to end (`sparkctl cluster status` shows it), or remove it "
+                f"on the manager: docker stack rm {run}",
+            )

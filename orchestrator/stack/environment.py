@@ -1,0 +1,52 @@
+"""The environment variables of one rank. Pure."""
+
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.ranks import Rank
+
+RUN_DIR = "/sparkctl/run"
+CACHE_DIR = "/sparkctl/cache"
+HUGGINGFACE = "/sparkctl/huggingface"
+ACCELERATE = "/sparkctl/accelerate.yml"
+TRAINING = "/sparkctl/training.json"
+
+
+def environment_of(
+    rank: Rank, world_size: int, run: str, nonce: str, spec: ClusterSpec, stack: StackSpec
+) -> dict[str, str]:
+    """Sorted by what it is for; the stack's and then the cluster's own entries win."""
+    environment = {
+        "SPARKCTL_RUN_ID": run,
+        "SPARKCTL_RUN_NONCE": nonce,
+        "SPARKCTL_NODE": rank.node,
+        "SPARKCTL_RANK": str(rank.rank),
+        "SPARKCTL_WORLD_SIZE": str(world_size),
+        "SPARKCTL_RUN_DIR": RUN_DIR,
+        "SPARKCTL_CACHE_DIR": CACHE_DIR,
+        "SPARKCTL_ACCELERATE_CONFIG": ACCELERATE,
+        "SPARKCTL_TRAINING_CONFIG": TRAINING,
+        "HF_HOME": HUGGINGFACE,
+        # Read by huggingface_hub itself: the token is never in an environment.
+        "HF_TOKEN_PATH": "/run/secrets/HF_TOKEN",
+        "PYTHONUNBUFFERED": "1",
+        "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
+        "CUDA_DEVICE_MAX_CONNECTIONS": "1",
+    }
+    if world_size > 1:
+        environment |= {
+            "NCCL_SOCKET_IFNAME": rank.interface,
+            "GLOO_SOCKET_IFNAME": rank.interface,
+            "TP_SOCKET_IFNAME": rank.interface,
+        }
+    if world_size > 1 and rank.rdma:
+        # Unverified without a Spark, so all of it can be overridden. NVIDIA_MOFED makes the NVIDIA
+        # runtime show /dev/infiniband to a Swarm task, which cannot ask for devices; GB10 has no
+        # GPUDirect RDMA, and an unset GDR level was seen to hang at the start.
+        environment |= {
+            "NVIDIA_MOFED": "enabled",
+            "NCCL_IB_HCA": ",".join(rank.rdma),
+            "UCX_NET_DEVICES": ",".join(f"{device}:1" for device in rank.rdma),
+            "NCCL_NET_GDR_LEVEL": "0",
+            "NCCL_IGNORE_CPU_AFFINITY": "1",
+        }
+    return environment | stack.env | spec.container.env

@@ -1,0 +1,99 @@
+"""Which machine is which rank, and what that rank needs to know. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.errors import RunError
+from orchestrator.node.facts import Facts
+from orchestrator.resources.fabric import fabric_ports
+from orchestrator.spec.cluster import ClusterSpec, NodeSpec
+from orchestrator.spec.stack import StackSpec
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One rank on one machine. Rank 0 is the first node of the cluster file."""
+
+    rank: int
+    node: str
+    swarm_node_id: str
+    address: str
+    """Fabric IPv4 address; rank 0's is where the process group meets."""
+    interface: str
+    rdma: tuple[str, ...]
+    """RDMA devices of both twins of the fabric port; empty where there are none."""
+    user: str
+    """`uid:gid` of the login user: nothing in a bind mount ends up owned by root."""
+    runs: str
+    cache: str
+    huggingface: str
+
+
+def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
+    """The machines that the stack runs on, in rank order."""
+    if len(spec.nodes) < stack.nodes.min:
+        raise RunError(
+            f"{stack.name} needs {stack.nodes.min} nodes, the cluster {spec.name} has "
+            f"{len(spec.nodes)}",
+            resolution="Add machines to the cluster file, or take a stack for fewer of them.",
+        )
+    return spec.nodes[: stack.nodes.max]
+
+
+def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Facts]) -> list[Rank]:
+    """Ranks on machines that were read."""
+    ports = fabric_ports(spec, world)
+    ranks = []
+    for number, node in enumerate(chosen_nodes(spec, stack)):
+        facts, port = world[node.name], ports[node.name]
+        if facts.swarm_state != "active" or facts.swarm_node_id is None:
+            raise RunError(
+                f"{node.name} is not in the swarm",
+                details=f"swarm state: {facts.swarm_state}",
+                resolution="Run `sparkctl cluster up` first.",
+                node=node.name,
+            )
+        ranks.append(
+            Rank(
+                rank=number,
+                node=node.name,
+                swarm_node_id=facts.swarm_node_id,
+                address=port.address,
+                interface=port.interface,
+                rdma=port.rdma,
+                user=f"{facts.uid}:{facts.gid}",
+                runs=facts.expand(spec.paths.runs),
+                cache=facts.expand(spec.paths.cache),
+                huggingface=facts.expand(spec.paths.huggingface),
+            )
+        )
+    return ranks
+
+
+def unseen_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
+    """Ranks on machines that were not read: what only they can tell is shown as `<node: what>`."""
+    ranks = []
+    for number, node in enumerate(chosen_nodes(spec, stack)):
+
+        def told(what: str, name: str = node.name) -> str:
+            return f"<{name}: {what}>"
+
+        def path(value: str, home: str = told("home")) -> str:
+            return home + value[1:] if value.startswith("~") else value
+
+        interface = node.fabric.interface or spec.fabric.interface
+        ranks.append(
+            Rank(
+                rank=number,
+                node=node.name,
+                swarm_node_id=told("swarm node ID"),
+                address=str(node.fabric.address or told("fabric address")),
+                interface=interface or told("fabric interface"),
+                rdma=(told("RDMA devices"),),
+                user=f"{told('uid')}:{told('gid')}",
+                runs=path(spec.paths.runs),
+                cache=path(spec.paths.cache),
+                huggingface=path(spec.paths.huggingface),
+            )
+        )
+    return ranks

@@ -1,0 +1,147 @@
+"""From ranks to what is deployed: one compose file, one accelerate config per rank. Pure."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+
+from orchestrator import assets
+from orchestrator.names import LABEL_CLUSTER, LABEL_NODE, LABEL_RANK, LABEL_RUN, LABEL_STACK
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.environment import (
+    ACCELERATE,
+    CACHE_DIR,
+    HUGGINGFACE,
+    RUN_DIR,
+    TRAINING,
+    environment_of,
+)
+from orchestrator.stack.ranks import Rank
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A Docker config; immutable, so its name carries the hash of its content."""
+
+    name: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Exactly what is deployed."""
+
+    run: str
+    image: str
+    compose: str
+    configs: tuple[ConfigFile, ...]
+    secrets: tuple[tuple[str, str], ...]
+    """(name, name in Docker's secret store); values are never rendered."""
+
+
+def render(
+    spec: ClusterSpec,
+    stack: StackSpec,
+    ranks: list[Rank],
+    *,
+    run: str,
+    nonce: str,
+    image: str,
+    secrets: tuple[str, ...] = (),
+) -> Rendered:
+    """Everything of one run.
+
+    `run` is unique and names the Swarm stack; `nonce` is what the ranks prove their group with;
+    `secrets` are the names of those that have a value.
+    """
+    world_size = len(ranks)
+    training = json.dumps(stack.training.model_dump(mode="json"), indent=2) + "\n"
+    training_config = _config(run, "training", training)
+    accelerate = [
+        _config(
+            run,
+            f"accelerate-rank{rank.rank}",
+            _template(
+                "accelerate.yml.j2",
+                rank=rank,
+                world_size=world_size,
+                main_process_ip=ranks[0].address,
+                main_process_port=spec.fabric.port,
+            ),
+        )
+        for rank in ranks
+    ]
+    stored = tuple((name, f"{run}-{name}") for name in secrets)
+    compose = _template(
+        "compose.yml.j2",
+        image=image,
+        ranks=[
+            _rank_view(
+                rank,
+                config.name,
+                environment_of(rank, world_size, run, nonce, spec, stack),
+                _labels(rank, run, spec, stack),
+                run,
+            )
+            for rank, config in zip(ranks, accelerate, strict=True)
+        ],
+        secrets=[{"name": name, "store_name": store} for name, store in stored],
+        shm=stack.shm or spec.container.shm,
+        cap_add=spec.container.cap_add,
+        ulimits=spec.container.ulimits,
+        stop_grace_seconds=stack.stop_grace_seconds,
+        gpu_kind=spec.gpu.kind,
+        training_config=training_config.name,
+        accelerate_path=ACCELERATE,
+        training_path=TRAINING,
+    )
+    return Rendered(run, image, compose, (training_config, *accelerate), stored)
+
+
+def _rank_view(
+    rank: Rank, config: str, environment: dict[str, str], labels: dict[str, str], run: str
+) -> dict[str, Any]:
+    return {
+        "rank": rank.rank,
+        "user": rank.user,
+        "swarm_node_id": rank.swarm_node_id,
+        "accelerate_config": config,
+        "environment": environment,
+        "labels": labels,
+        "binds": [
+            {"source": f"{rank.runs}/{run}", "target": RUN_DIR},
+            {"source": rank.cache, "target": CACHE_DIR},
+            {"source": rank.huggingface, "target": HUGGINGFACE},
+        ],
+    }
+
+
+def _labels(rank: Rank, run: str, spec: ClusterSpec, stack: StackSpec) -> dict[str, str]:
+    return {
+        LABEL_CLUSTER: spec.name,
+        LABEL_RUN: run,
+        LABEL_STACK: stack.name,
+        LABEL_RANK: str(rank.rank),
+        LABEL_NODE: rank.node,
+    }
+
+
+def _config(run: str, what: str, content: str) -> ConfigFile:
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    return ConfigFile(f"{run}-{what}-{digest}", content)
+
+
+def _template(name: str, **values: Any) -> str:
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # YAML and shell, never HTML; values go through tojson
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # Jinja's own tojson escapes for HTML, which would change what a container sees.
+    environment.filters["tojson"] = json.dumps
+    return environment.from_string(assets.text(f"templates/{name}")).render(**values)

@@ -1,0 +1,32 @@
+"""The two streams: results go to stdout, everything that accompanies them to stderr."""
+
+import sys
+
+from rich.console import Console
+
+from orchestrator.errors import NodeErrors, SparkctlError
+
+
+def out() -> Console:
+    """Results. Without a terminal, plain text that is never wrapped."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """Prompts, warnings, errors."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def show_error(error: SparkctlError, console: Console) -> None:
+    """Code, what happened, the literal lines, how to mend it; every node's error in full."""
+    if isinstance(error, NodeErrors):
+        for one in error.errors:
+            show_error(one, console)
+        return
+    console.print(f"[bold red]error {error.code}[/]: ", end="")
+    console.print(error.brief, markup=False)
+    for line in (error.details or "").splitlines():
+        console.print(f"    {line}", markup=False, style="dim")
+    for line in (error.resolution or "").splitlines():
+        console.print("  → ", end="", style="green")
+        console.print(line, markup=False)

@@ -1,0 +1,77 @@
+"""A plan, and its execution, as text."""
+
+import difflib
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event
+from orchestrator.reconcile.plan import Plan
+from orchestrator.resources.base import Change
+
+_SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
+
+
+def show_plan(plan: Plan, console: Console, *, diffs: bool = False) -> None:
+    """One line a change, grouped by machine, and a count at the end."""
+    for node in plan.nodes:
+        console.print(node, style="bold")
+        for change in plan.changes:
+            if change.node == node:
+                _show_change(change, console, diffs)
+    for line in plan.kept:
+        console.print(f"  = {line}", style="cyan")
+    console.print(count(plan))
+
+
+def count(plan: Plan) -> str:
+    """The plan in one line."""
+    if not plan.steps:
+        return "no changes"
+    kinds = Counter(change.action for change in plan.changes)
+    parts = [f"{n} {action}" for action, n in kinds.items()]
+    nodes = len(plan.nodes)
+    return f"{len(plan.steps)} changes ({', '.join(parts)}) on {nodes} node{'s' * (nodes > 1)}"
+
+
+def progress_lines(console: Console) -> Any:
+    """A listener that prints one line per finished change."""
+
+    def listen(event: Event) -> None:
+        match event:
+            case ChangeDone(change, seconds):
+                console.print("[green]✓[/] ", end="")
+                console.print(f"{change.id:<32} {change.summary} ({seconds:.1f} s)", markup=False)
+            case ChangeFailed(change, error):
+                console.print("[red]✗[/] ", end="")
+                console.print(f"{change.id:<32} {error.brief}", markup=False)
+            case ChangeStarted():
+                pass
+
+    return listen
+
+
+def _show_change(change: Change, console: Console, diffs: bool) -> None:
+    sign, style = _SIGNS[change.action]
+    console.print(f"  {sign} ", end="", style=style)
+    console.print(f"{change.resource:<15} {change.summary}", markup=False)
+    for note in change.notes:
+        console.print(f"      ! {note}", style="yellow", markup=False)
+    if diffs:
+        for line in _diff(change):
+            console.print(f"      {line}", style="dim", markup=False)
+
+
+def _diff(change: Change) -> list[str]:
+    """The lines of a file that change."""
+    before, after = _text(change.before), _text(change.after)
+    if before == after:
+        return []
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
+    return [line for line in lines if not line.startswith(("---", "+++"))]
+
+
+def _text(state: Any) -> str:
+    file = (state or {}).get("file", state) or {}
+    return str(file.get("text", ""))

@@ -1,0 +1,132 @@
+"""What `sparkctl cluster … --json` prints: one document for all four commands.
+
+The JSON schema in docs/schema/cluster-report.json is generated from these models, and a test keeps
+the two equal.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.errors import SparkctlError
+from orchestrator.reconcile.plan import Plan
+from orchestrator.resources.base import Change
+from orchestrator.ui.status_view import NodeStatus
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ChangeReport(_Part):
+    """One thing on one machine that is, or was, to become something else."""
+
+    id: str
+    """`node/resource`, unique in the report."""
+    node: str
+    resource: str
+    action: Literal["create", "update", "delete"]
+    summary: str
+    stage: int
+    """Order between nodes: a stage begins when all nodes have ended the one before."""
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    notes: list[str]
+    """What the user should know before saying yes."""
+
+
+class NodeReport(_Part):
+    """One machine as it is."""
+
+    name: str
+    reachable: bool
+    error: dict[str, Any] | None
+    engine: str | None
+    """Docker Engine version."""
+    gpus: list[str]
+    """UUIDs."""
+    gpu_name: str | None
+    driver: str | None
+    swarm_role: Literal["manager", "worker"] | None
+    swarm_state: str | None
+    """ready or down, as the manager sees the node; null when it is in no swarm."""
+    fabric: str | None
+    """`interface address`."""
+    memory_available_bytes: int | None
+    memory_bytes: int | None
+    runs: list[str]
+    """Containers of training runs on the node."""
+
+
+class ClusterReport(_Part):
+    """The document."""
+
+    apiVersion: Literal["sparkctl/v1"] = "sparkctl/v1"  # noqa: N815
+    kind: Literal["ClusterReport"] = "ClusterReport"
+    command: Literal["plan", "up", "status", "down"]
+    cluster: str | None
+    """null when the cluster file could not be read."""
+    ok: bool
+    """Whether the command did what it is for; the same as exit code 0."""
+    converged: bool | None
+    """plan, status: reality is as the file says. up, down: it is now. null: not known."""
+    changes: list[ChangeReport]
+    """plan, status: what `up` would change. up, down: what was changed."""
+    kept: list[str]
+    """down: what stays behind on purpose."""
+    nodes: list[NodeReport]
+    """status only."""
+    error: dict[str, Any] | None
+    """code, brief, details, resolution, node; and errors[] when several nodes failed."""
+
+
+def plan_report(
+    command: Literal["plan", "up", "down"], plan: Plan, *, converged: bool
+) -> ClusterReport:
+    """The report of a plan that was shown or carried out."""
+    return ClusterReport(
+        command=command,
+        cluster=plan.cluster,
+        ok=True,
+        converged=converged,
+        changes=[_change(change) for change in plan.changes],
+        kept=list(plan.kept),
+        nodes=[],
+        error=None,
+    )
+
+
+def status_report(
+    cluster: str, nodes: list[NodeStatus], plan: Plan | None, error: SparkctlError | None
+) -> ClusterReport:
+    """The report of `cluster status`; without a plan it is not known what `up` would do."""
+    return ClusterReport(
+        command="status",
+        cluster=cluster,
+        ok=error is None,
+        converged=None if plan is None else not plan.steps,
+        changes=[] if plan is None else [_change(change) for change in plan.changes],
+        kept=[],
+        nodes=[NodeReport(**node.to_dict()) for node in nodes],
+        error=None if error is None else error.to_dict(),
+    )
+
+
+def error_report(
+    command: Literal["plan", "up", "status", "down"], cluster: str | None, error: SparkctlError
+) -> ClusterReport:
+    """The report of a command that failed."""
+    return ClusterReport(
+        command=command,
+        cluster=cluster,
+        ok=False,
+        converged=None,
+        changes=[],
+        kept=[],
+        nodes=[],
+        error=error.to_dict(),
+    )
+
+
+def _change(change: Change) -> ChangeReport:
+    return ChangeReport(**change.to_dict())

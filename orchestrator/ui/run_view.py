@@ -1,0 +1,105 @@
+"""A run while it goes on: a progress bar in a terminal, plain lines elsewhere."""
+
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from orchestrator.runs.events import Ended, LogLine, RankEvent, RunEvent, TaskState
+from orchestrator.runs.verdict import Verdict
+from orchestrator.stack.ranks import Rank
+
+_PLAIN_EVERY = 10  # steps between two lines without a terminal
+
+
+@dataclass
+class RunView:
+    """Listens to a run. Use as a context manager; `heard` is the listener."""
+
+    console: Console
+    ranks: list[Rank]
+    _progress: Progress | None = None
+    _bars: dict[int, int] = field(default_factory=dict)
+
+    def __enter__(self) -> "RunView":
+        if self.console.is_terminal:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                TextColumn("{task.fields[numbers]}"),
+                TimeElapsedColumn(),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def heard(self, event: RunEvent) -> None:
+        """Show one event."""
+        match event:
+            case TaskState(rank, state, error):
+                self._line(rank, f"{state}: {error}" if error else state)
+            case RankEvent(rank, "step", fields):
+                self._step(rank, dict(fields))
+            case RankEvent(rank, "phase", fields):
+                self._line(rank, str(fields.get("name")))
+            case RankEvent(rank, "start", fields):
+                self._line(
+                    rank,
+                    f"world size {fields.get('world_size')}, {fields.get('strategy')}, "
+                    f"{fields.get('local_parameters'):,} of {fields.get('parameters'):,} "
+                    "base parameters here",
+                )
+            case RankEvent(0, "eval", fields):
+                self._line(0, f"held-out loss {fields.get('loss'):.4f} at step {fields['step']}")
+            case RankEvent(rank, "error", fields):
+                self._line(rank, f"error: {fields.get('message')}")
+            case RankEvent() | LogLine() | Ended():
+                pass
+
+    def _step(self, rank: int, fields: dict[str, float]) -> None:
+        step, total = int(fields["step"]), int(fields["total_steps"])
+        numbers = f"loss {fields['loss']:.4f}  {fields.get('tokens_per_second', 0):,.0f} tok/s"
+        if self._progress is None:
+            if rank == 0 and (step == 1 or step == total or step % _PLAIN_EVERY == 0):
+                self._line(rank, f"step {step}/{total}  {numbers}{_eta(fields, step, total)}")
+            return
+        if rank not in self._bars:
+            self._bars[rank] = self._progress.add_task(
+                self._name(rank), total=total, numbers=numbers
+            )
+        self._progress.update(
+            self._bars[rank],  # type: ignore[arg-type]
+            completed=step,
+            total=total,
+            numbers=numbers,
+        )
+
+    def _line(self, rank: int, text: str) -> None:
+        self.console.print(f"{self._name(rank)}  {text}", markup=False)
+
+    def _name(self, rank: int) -> str:
+        return f"rank {rank} {self.ranks[rank].node}"
+
+
+def show_verdict(verdict: Verdict, ranks: list[Rank], console: Console) -> None:
+    """What came of it and where it is; a failure is shown as an error by the caller."""
+    first = verdict.results[0]
+    before, after = first.get("eval_loss_first"), first.get("eval_loss_last")
+    console.print(f"[bold green]succeeded[/]  {verdict.run}")
+    if before is not None and after is not None:
+        console.print(f"  held-out loss  {before:.4f} -> {after:.4f} ({after / before:.2f} of it)")
+    digest = str(first.get("adapter_sha256"))[:16]
+    console.print(f"  adapter        sha256 {digest}…, the same on all {len(ranks)} ranks")
+    console.print(f"  on {ranks[0].node:<12}{ranks[0].runs}/{verdict.run}/adapter")
+
+
+def _eta(fields: dict[str, float], step: int, total: int) -> str:
+    elapsed = fields.get("elapsed")
+    return f"  ETA {elapsed / step * (total - step):.0f} s" if elapsed and step < total else ""

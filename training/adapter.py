@@ -1,0 +1,76 @@
+"""The LoRA adapter: put it on the base, compare it between ranks, save it."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+
+from training.config import Lora, source_of
+from training.errors import TrainingError
+
+
+def attach(base: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
+    """Freeze the base and add adapters: plain float32 tensors, whole and equal on every rank."""
+    set_seed(seed)  # A is drawn at random; the same on every rank, before the trainer's broadcast
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+    )
+    model = get_peft_model(base, config)
+    assert isinstance(model, PeftModel)
+    return model
+
+
+def weights(model: PeftModel) -> dict[str, torch.Tensor]:
+    """The adapter's weights under the names that its file has."""
+    state: dict[str, torch.Tensor] = get_peft_model_state_dict(
+        model, state_dict=_trained(model), save_embedding_layers=False
+    )
+    return state
+
+
+def _trained(model: PeftModel) -> dict[str, torch.Tensor]:
+    """Only what was trained. Left to itself, peft takes the state of the whole model, and of a
+    sharded one it gathers every weight: 140 GB on one rank while the others do not even take part."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes, sorted by name."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        total.update(tensor.view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def save(
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, folder: Path, base_name: str
+) -> None:
+    """Write adapter and tokenizer to `folder`, whole or not at all, and read the weights back.
+
+    Only the adapter's own tensors are written, by the one rank that calls this: the trainer's
+    save_model writes nothing, or gathers all of the base (training-experiments.md, B4 and B5).
+    """
+    aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    settings: Any = model.peft_config["default"]
+    if source_of(base_name) == "hub":
+        settings.base_model_name_or_path = base_name  # not this node's cache folder
+    model.save_pretrained(aside, state_dict=_trained(model), save_embedding_layers=False)
+    tokenizer.save_pretrained(aside)
+    written = tensors_sha256(load_file(aside / "adapter_model.safetensors"))
+    if written != tensors_sha256(weights(model)):
+        raise TrainingError("adapter_not_saved", f"{folder} holds other weights than were trained")
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)

@@ -1,0 +1,204 @@
+"""The one schema of a training: what `training:` in a recipe may say, and what a rank reads.
+
+The controller validates recipes and `--set training.optim.lr=2e-4` with these models, the container
+reads the very same document, so this module (like the package) never imports torch.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from training.errors import ConfigurationError
+
+Source = Literal["builtin", "hub", "path"]
+
+_HUB_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
+_NAME = rf"^(builtin:[a-z0-9-]+|{_HUB_ID}|/.+)$"
+
+Name = Annotated[str, Field(pattern=_NAME, examples=["builtin:tiny-llama", "org/name", "/path"])]
+
+
+def source_of(name: str) -> Source:
+    """Where a model or dataset of this name comes from: made here, the Hub, or a path."""
+    if name.startswith("builtin:"):
+        return "builtin"
+    return "path" if name.startswith("/") else "hub"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Model(_Section):
+    """The base model. Its weights are read only; every node needs its own whole copy on disk."""
+
+    name: Name
+    """`builtin:tiny-llama` (made on the node), a Hub id `org/name`, or an absolute folder."""
+
+    revision: str = "main"
+    """Hub only: branch, tag or commit. A commit makes sure that all nodes have the same bytes."""
+
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """Number format that the base weights are held in. LoRA weights are always float32."""
+
+    @field_validator("name")
+    @classmethod
+    def _known_builtin(cls, name: str) -> str:
+        return _known(name, "builtin:tiny-llama")
+
+
+class Lora(_Section):
+    """Low-rank adapters on a frozen base (peft)."""
+
+    kind: Literal["lora"] = "lora"
+    """Says which method this is; other methods get sections of their own."""
+
+    r: int = Field(8, ge=1, le=1024)
+    """Rank of the adapter matrices."""
+
+    alpha: int = Field(16, ge=1)
+    """Scale: the update is multiplied by alpha / r."""
+
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of adapter inputs dropped while training."""
+
+    targets: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
+    )
+    """Names of the linear layers that get an adapter."""
+
+
+class Data(_Section):
+    """Instruction data. The loss counts completion tokens only, never the prompt."""
+
+    name: Name
+    """`builtin:instructions`, a Hub id `org/name`, or the absolute path of a .jsonl file.
+
+    Rows have the columns instruction, input (optional) and output, or prompt and completion.
+    """
+
+    revision: str = "main"
+    """Hub only: branch, tag or commit."""
+
+    split: str = "train"
+    """Hub only: which split."""
+
+    rows: int | None = Field(None, ge=1)
+    """Rows to train on, from the start of the set; null: all but the held-out ones."""
+
+    held_out_rows: int = Field(32, ge=1)
+    """Rows set apart for evaluation, spread evenly over the set and never trained on."""
+
+    template: Literal["alpaca", "plain"] = "alpaca"
+    """How instruction and input become a prompt: the alpaca text, or just their own lines."""
+
+    max_length: int = Field(2048, ge=8)
+    """Longest sequence, prompt and completion together, in tokens; longer ones are cut."""
+
+    @field_validator("name")
+    @classmethod
+    def _known_builtin(cls, name: str) -> str:
+        return _known(name, "builtin:instructions")
+
+
+class Optim(_Section):
+    """AdamW and its learning rate."""
+
+    lr: float = Field(1e-4, gt=0, le=1)
+    """Peak learning rate."""
+
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate goes on after the warm-up; linear and cosine end at 0."""
+
+    warmup_steps: int = Field(0, ge=0)
+    """Optimizer steps in which the learning rate climbs from 0 to its peak."""
+
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+
+
+class Parallel(_Section):
+    """How the ranks share the work, and how long they wait for each other."""
+
+    strategy: Literal["auto", "sharded", "ddp"] = "auto"
+    """`sharded`: every rank holds 1/N of the base (FSDP2). `ddp`: every rank holds all of it.
+
+    `auto`: see `training.strategy.choose`.
+    """
+
+    timeout: float = Field(600, gt=0)
+    """Longest wait for another rank at the start and in a training collective, in seconds."""
+
+    prepare_timeout: float = Field(6 * 3600, gt=0)
+    """Longest wait for another rank while models and data are fetched and loaded, in seconds."""
+
+
+class Loop(_Section):
+    """How much and how often."""
+
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the training rows."""
+
+    max_steps: int | None = Field(None, ge=1)
+    """Optimizer steps; when set, it wins over epochs."""
+
+    per_device_batch_size: int = Field(4, ge=1)
+    """Sequences per rank in one forward pass."""
+
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    """Forward passes per optimizer step."""
+
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: slower, smaller."""
+
+    eval_every: int = Field(0, ge=0)
+    """Optimizer steps between evaluations; 0: only before the first and after the last step."""
+
+    log_every: int = Field(1, ge=1)
+    """Optimizer steps between `step` events."""
+
+    seed: int = Field(42, ge=0, lt=2**32)
+    """Seed of adapter weights, data order and dropout."""
+
+
+class TrainingConfig(_Section):
+    """A whole training. Frozen; unknown keys are errors."""
+
+    model: Model
+    method: Lora = Lora()
+    data: Data
+    optim: Optim = Optim()
+    parallel: Parallel = Parallel()
+    loop: Loop = Loop()
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a YAML or JSON file that holds one `TrainingConfig`.
+
+    Raises `ConfigurationError` that names every wrong key. PyYAML reads `1e-4` as text (YAML 1.1);
+    pydantic makes it the number that was meant.
+    """
+    import yaml  # comes with transformers; the controller validates dictionaries, not files
+
+    try:
+        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TrainingConfig.model_validate(document)
+    except ValidationError as invalid:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in invalid.errors()
+        )
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
+        problems = " ".join(str(unreadable).split())
+    raise ConfigurationError(
+        "config_invalid", f"{path}: {problems}", "Mend the `training:` section of the recipe."
+    )
+
+
+def _known(name: str, *builtins: str) -> str:
+    if source_of(name) == "builtin" and name not in builtins:
+        raise ValueError(f"there is no {name}; known: {', '.join(builtins)}")
+    return name

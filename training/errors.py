@@ -1,0 +1,86 @@
+"""Everything that can stop a rank, as one exception with a helping hand.
+
+    TrainingError               code, message, help; exit status 1: not understood, a retry may help
+    +-- ConfigurationError      exit status 78: the same start will always fail, never retry
+    +-- PeerError               exit status 75: another rank went away, start the whole gang again
+
+The numbers are EX_CONFIG and EX_TEMPFAIL of sysexits.h.
+"""
+
+from enum import IntEnum
+
+_CONNECTION_SIGNS = (
+    "connection closed by peer",
+    "connection reset by peer",
+    "connection refused",
+    "connection was likely closed",
+    "broken pipe",
+    "timed out waiting",
+    "wait timeout",
+    "socket timeout",
+    "nccl error",
+    "remote process exited",
+)
+
+
+class ExitCode(IntEnum):
+    """Exit status of a rank, seen by the supervisor that decides about restarts."""
+
+    SUCCEEDED = 0
+    CRASHED = 1
+    PEER_LOST = 75
+    CONFIGURATION = 78
+
+
+class TrainingError(Exception):
+    """A failure that was understood: `code` for programs, `message` and `help` for people."""
+
+    exit_code = ExitCode.CRASHED
+
+    def __init__(self, code: str, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+
+
+class ConfigurationError(TrainingError):
+    """Settings, data, rights or the group are wrong; only a person can mend it."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+class PeerError(TrainingError):
+    """This rank is well, but another one is gone or silent."""
+
+    exit_code = ExitCode.PEER_LOST
+
+
+def explain(failure: BaseException) -> TrainingError:
+    """Turn any exception into the error that is reported; a `TrainingError` stays what it is.
+
+    torch raises plain `RuntimeError`s for most lost connections (gloo), so their text is read too.
+    Torch is not imported here: its exceptions are recognised by name.
+    """
+    if isinstance(failure, TrainingError):
+        return failure
+    kinds = {kind.__name__ for kind in type(failure).__mro__}
+    text = f"{type(failure).__name__}: {failure}".strip().splitlines()[0][:500]
+    if kinds & {"DistError", "DistBackendError", "DistNetworkError", "DistStoreError"} or (
+        "RuntimeError" in kinds and any(sign in str(failure).lower() for sign in _CONNECTION_SIGNS)
+    ):
+        return PeerError(
+            "peer_lost",
+            f"the connection to another rank broke or stayed silent too long ({text})",
+            "Look at the other ranks: the one that failed first says why.",
+        )
+    if "OutOfMemoryError" in kinds or "MemoryError" in kinds:
+        return TrainingError(
+            "out_of_memory",
+            text,
+            "Lower loop.per_device_batch_size or data.max_length, or switch on "
+            "loop.gradient_checkpointing.",
+        )
+    if isinstance(failure, OSError) and failure.errno == 28:
+        return TrainingError("disk_full", text, "Free space on this node.")
+    return TrainingError("crash", text, "The traceback is on this rank's stderr.")

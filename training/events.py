@@ -1,0 +1,193 @@
+"""What a rank tells the controller: one JSON object per line, on stdout and in the run folder.
+
+Written by every rank, read by the controller with `parse`. `event` is always the first key. Numbers
+that are not finite are written as null: NaN is not JSON.
+"""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Start(_Event):
+    """The group is proven, base and data are loaded; step 1 comes next."""
+
+    event: Literal["start"] = "start"
+    rank: int
+    run_id: str
+    node: str
+    world_size: int
+    total_steps: int
+    strategy: Literal["sharded", "ddp"]
+    base_sha256: str
+    parameters: int
+    """Weights of the whole base."""
+    local_parameters: int
+    """Weights of the base that this rank holds."""
+    trainable_parameters: int
+    bytes_read: int
+    """Bytes of weight files that this rank read."""
+    train_rows: int
+    held_out_rows: int
+    device: str
+
+
+class Phase(_Event):
+    """What the rank begins to do: joining, preparing base, loading, preparing data, training…"""
+
+    event: Literal["phase"] = "phase"
+    rank: int
+    name: str
+    elapsed: float
+    """Seconds since this process began."""
+
+
+class Eval(_Event):
+    """Held-out loss (mean, nats per completion token), the same on every rank."""
+
+    event: Literal["eval"] = "eval"
+    rank: int
+    step: int
+    loss: Number
+    elapsed: float
+
+
+class Step(_Event):
+    """One or more (`loop.log_every`) optimizer steps, up to and with `step`."""
+
+    event: Literal["step"] = "step"
+    rank: int
+    step: int
+    total_steps: int
+    loss: Number
+    """Mean training loss over these steps and over all ranks."""
+    lr: Number
+    grad_norm: Number
+    tokens: int
+    """Real tokens, prompt and completion without padding, that THIS RANK processed."""
+    tokens_per_second: Number
+    """Real tokens per second of ALL RANKS together; evaluations are not in the time."""
+    elapsed: float
+
+
+class Result(_Event):
+    """The good end: trained, evaluated, adapter saved and equal on all ranks."""
+
+    event: Literal["result"] = "result"
+    rank: int
+    state: Literal["succeeded"] = "succeeded"
+    step: int
+    eval_loss_first: Number
+    eval_loss_last: Number
+    adapter_sha256: str
+    adapter: str | None
+    """Folder of the saved adapter; null on ranks that save nothing."""
+    tokens: int
+    """Real tokens of all ranks together."""
+    seconds: float
+
+
+class Error(_Event):
+    """The bad end. The exit status says whether a restart can help (`training.errors`)."""
+
+    event: Literal["error"] = "error"
+    rank: int
+    code: str
+    message: str
+    help: str
+    exit_code: int
+    seconds: float
+
+
+Event = Annotated[Start | Phase | Eval | Step | Result | Error, Field(discriminator="event")]
+
+_EVENT: TypeAdapter[Start | Phase | Eval | Step | Result | Error] = TypeAdapter(Event)
+
+
+def parse(line: str) -> Start | Phase | Eval | Step | Result | Error | None:
+    """Read one line of a rank's output; None for anything that is not an event."""
+    if not line.startswith('{"event":'):
+        return None
+    try:
+        return _EVENT.validate_json(line)
+    except ValidationError:
+        return None
+
+
+class EventLog:
+    """Writes events: each one whole line in one write, to `stream` and to metrics-rank<R>.jsonl.
+
+    A `Result` or an `Error` also becomes result-rank<R>.json, which appears whole or not at all.
+    """
+
+    def __init__(
+        self, stream: int, run_dir: Path | None, rank: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`stream` is a file descriptor. An end that an earlier attempt left is taken away."""
+        self.rank = rank
+        self._stream = stream
+        self._clock = clock
+        self._began = clock()
+        self._metrics = self._result = None
+        if run_dir is not None:
+            run_dir.mkdir(parents=True, exist_ok=True)
+            self._metrics = run_dir / f"metrics-rank{rank}.jsonl"
+            self._result = run_dir / f"result-rank{rank}.json"
+            self._result.unlink(missing_ok=True)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since this log began."""
+        return round(self._clock() - self._began, 3)
+
+    def phase(self, name: str) -> None:
+        """Say what begins now."""
+        self.emit(Phase(rank=self.rank, name=name, elapsed=self.elapsed))
+
+    def emit(self, event: _Event) -> None:
+        """Write one event everywhere it belongs."""
+        line = (event.model_dump_json() + "\n").encode()
+        _write(self._stream, line)
+        if self._metrics is not None:
+            with self._metrics.open("ab", buffering=0) as file:
+                file.write(line)
+        if self._result is not None and isinstance(event, Result | Error):
+            temporary = self._result.with_suffix(".tmp")
+            with temporary.open("wb") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._result)
+
+
+def take_stdout() -> int:
+    """Keep stdout for events alone: what libraries print there goes to stderr from now on.
+
+    Returns the descriptor for events. Works below Python too, so a C++ library cannot break a line.
+    """
+    sys.stdout.flush()
+    events = os.dup(1)
+    os.dup2(2, 1)
+    return events
+
+
+def _write(stream: int, line: bytes) -> None:
+    while line:
+        line = line[os.write(stream, line) :]

@@ -1,0 +1,92 @@
+"""The ranks of this run as one group: they meet, prove that they belong together, and act as one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from training.config import Parallel
+from training.environment import RunEnvironment
+from training.errors import TrainingError, explain
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The process group, and the device that this rank computes on.
+
+    `patient` is a second gloo group for everything outside the training steps: downloads and loading
+    may take hours on one node while the other waits, where a step must not.
+    """
+
+    env: RunEnvironment
+    device: torch.device
+    patient: Any = None
+
+    @classmethod
+    def join(cls, env: RunEnvironment, parallel: Parallel) -> "Group":
+        """Meet the other ranks at MASTER_ADDR:MASTER_PORT; alone in the world there is no group.
+
+        Raises torch's `DistError` when they do not come within `parallel.timeout`.
+        """
+        cuda = torch.cuda.is_available()
+        device = torch.device("cuda", env.local_rank) if cuda else torch.device("cpu")
+        if cuda:
+            torch.cuda.set_device(device)
+        if env.world_size == 1:
+            return cls(env, device)
+        dist.init_process_group(
+            # Objects (proofs, checksums) travel over gloo even where gradients use NCCL.
+            "cpu:gloo,cuda:nccl" if cuda else "gloo",
+            timeout=timedelta(seconds=parallel.timeout),
+        )
+        patience = timedelta(seconds=parallel.prepare_timeout)
+        return cls(env, device, dist.new_group(backend="gloo", timeout=patience))
+
+    def gather(self, value: T) -> list[T]:
+        """Everyone's value, in the order of ranks, on every rank."""
+        if self.patient is None:
+            return [value]
+        values: list[Any] = [None] * self.env.world_size
+        dist.all_gather_object(values, value, group=self.patient)
+        return values
+
+    def together(self, work: Callable[[], T]) -> T:
+        """Do `work` on every rank; when it fails on one, every rank raises, and says where and why.
+
+        Without this the others would wait for the failed rank until a timeout that explains nothing.
+        Not for work with collectives inside: the others would wait in those.
+        """
+        value: T | None = None
+        failure: Exception | None = None
+        try:
+            value = work()
+        except Exception as caught:
+            failure = caught
+        reports = self.gather(_report(self.env.node, failure))
+        if failure is not None:
+            raise failure
+        for report in reports:
+            if report is not None:
+                raise _peer_failure(report)
+        return value  # type: ignore[return-value]
+
+    def leave(self) -> None:
+        """Wait for everyone, then take the group down; the last thing that a good run does."""
+        if self.patient is not None:
+            dist.barrier(group=self.patient)
+            dist.destroy_process_group()
+
+
+def _report(node: str, failure: Exception | None) -> tuple[str, TrainingError] | None:
+    return None if failure is None else (node, explain(failure))
+
+
+def _peer_failure(report: tuple[str, TrainingError]) -> TrainingError:
+    """The same kind of failure as the peer's, so that all ranks leave with the same exit status."""
+    node, failure = report
+    return type(failure)(failure.code, f"on {node}: {failure.message}", failure.help)

@@ -1,0 +1,161 @@
+"""Bring the base model into memory: a slice on every rank, or a whole copy on every rank.
+
+The only file that touches the insides of transformers and torch's checkpoint reader. They are
+private, so requirements.txt pins the versions and tests/training runs this code for real.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed.checkpoint as dcp
+from safetensors import safe_open
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
+from torch.distributed.checkpoint.planner import LoadPlan, LoadPlanner, ReadItem
+from torch.distributed.checkpoint.state_dict import get_model_state_dict
+from torch.distributed.tensor import DTensor
+from torch.futures import Future
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.distributed import DistributedConfig
+
+from training.errors import ConfigurationError, TrainingError
+from training.strategy import Strategy, checkpoint_bytes
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A base model, how many weights it has, how many this rank holds, and the bytes it read."""
+
+    model: PreTrainedModel
+    parameters: int
+    local_parameters: int
+    bytes_read: int
+
+
+def load(
+    folder: Path, strategy: Strategy, world_size: int, dtype: torch.dtype, device: torch.device
+) -> Loaded:
+    """Load the base in the way that was chosen. Every rank calls this at the same time."""
+    if strategy == "sharded":
+        return load_sharded(folder, world_size, dtype)
+    return load_replicated(folder, dtype, device)
+
+
+def load_replicated(folder: Path, dtype: torch.dtype, device: torch.device) -> Loaded:
+    """Every rank holds the whole base: DDP, or a single process."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    model.to(device)
+    total = sum(p.numel() for p in model.parameters())
+    return Loaded(model, total, total, checkpoint_bytes(folder))
+
+
+def load_sharded(folder: Path, world_size: int, dtype: torch.dtype) -> Loaded:
+    """Every rank holds 1/N of every weight (FSDP2), and reads only that from the files.
+
+    Meta init -> transformers shards (`fully_shard` per layer) -> torch's checkpoint reader fills the
+    local slices. Peak memory of a rank is its share plus one slice; `from_pretrained` with the same
+    sharding keeps all files mapped, which doubles the share on GB10 (training-facts.md 3.4, 3.1).
+    """
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if config.tie_word_embeddings:
+        raise ConfigurationError(
+            "cannot_shard",
+            "this model ties its input and output embeddings, which FSDP2 cannot share out",
+            "Set parallel.strategy to ddp; models with tied embeddings are small.",
+        )
+    kind = AutoModelForCausalLM._model_mapping[type(config)]
+    wanted, device, meshes = kind.prepare_distribute_model(DistributedConfig(fsdp_size=world_size))
+    config.distributed_config = wanted
+    with torch.device("meta"):
+        model = kind._from_config(config, dtype=dtype)
+    model = kind.maybe_distribute_model(model, wanted, meshes)
+    model._move_missing_keys_from_meta_to_device(
+        set(model.state_dict()), {"": device}, model._device_mesh, None
+    )
+    model.tie_weights(recompute_mapping=False)
+    reader = SliceReader(folder)
+    # Strict: a missing weight raises. Every node has all files, so ranks need not plan together,
+    # and one that fails to read leaves nobody waiting in a collective.
+    dcp.load(get_model_state_dict(model), storage_reader=reader, no_dist=True)
+    for tensor in model.state_dict(keep_vars=True).values():
+        tensor._is_hf_initialized = True
+    model.initialize_weights()  # only what no file holds: the rotary embedding's buffers
+    total, local = prove_sharded(model, world_size)
+    return Loaded(model, total, local, reader.bytes_read)
+
+
+class SliceReader(HuggingFaceStorageReader):
+    """Reads slices of safetensors files, one file at a time, and keeps nothing of them.
+
+    Each slice is cloned off the file's private mapping first (a device copy straight from it makes
+    GB10 duplicate the pages into memory that cannot be reclaimed: transformers#47257), and the file's
+    page cache is given back, because on unified memory it is taken from the GPU.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(path=str(folder))
+        self.bytes_read = 0
+
+    def read_data(self, plan: LoadPlan, planner: LoadPlanner) -> Future[None]:
+        """Fill every tensor of the plan; returns a future that is done already."""
+        per_file: dict[str, list[ReadItem]] = {}
+        for item in plan.items:
+            file = self.storage_data[item.storage_index].relative_path
+            per_file.setdefault(file, []).append(item)
+        for file, items in sorted(per_file.items()):
+            with safe_open(file, framework="pt") as weights:
+                for item in items:
+                    self._read_slice(weights, item, planner)
+            _give_back_page_cache(file)
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    def _read_slice(self, weights: Any, item: ReadItem, planner: LoadPlanner) -> None:
+        where = tuple(
+            slice(start, start + length)
+            for start, length in zip(item.storage_offsets, item.lengths, strict=True)
+        )
+        staged = weights.get_slice(item.storage_index.fqn)[where].clone()
+        target = planner.resolve_tensor(item).detach()
+        if target.shape != staged.shape:
+            raise TrainingError(
+                "checkpoint_invalid",
+                f"{item.storage_index.fqn}: the file has {tuple(staged.shape)}, "
+                f"the model wants {tuple(target.shape)}",
+            )
+        target.copy_(staged)
+        planner.commit_tensor(item, target)
+        self.bytes_read += staged.numel() * staged.element_size()
+
+
+def prove_sharded(model: torch.nn.Module, world_size: int) -> tuple[int, int]:
+    """(weights of the model, weights on this rank); raises unless every single one is shared out.
+
+    No launcher's word is taken for it: FSDP that did not happen looks the same from outside and
+    exits 0 (training-experiments.md, B1). A rank may hold at most ceil(rows / N) rows of a weight.
+    """
+    total = local = 0
+    for name, weight in model.named_parameters():
+        if not isinstance(weight, DTensor):
+            raise ConfigurationError("not_sharded", f"{name} is not sharded")
+        held = weight.to_local().numel()
+        rows = weight.shape[0]
+        if held > math.ceil(rows / world_size) * (weight.numel() // rows):
+            raise ConfigurationError(
+                "not_sharded", f"this rank holds {held} of the {weight.numel()} weights of {name}"
+            )
+        total += weight.numel()
+        local += held
+    return total, local
+
+
+def _give_back_page_cache(file: str) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,53 @@
+"""Do the ranks belong together? Every rank shows a card; all cards are compared on every rank."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from training.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a rank says about itself before anything is loaded. `memory` is MemTotal in bytes."""
+
+    rank: int
+    node: str
+    run_id: str
+    nonce: str
+    world_size: int
+    config: str
+    versions: str
+    memory: int
+
+
+_MUST_AGREE = {
+    "world_size": "Every rank must get the same SPARKCTL_WORLD_SIZE.",
+    "run_id": "A rank of another run joined: is its container still there? Stop it.",
+    "nonce": "A rank of an older attempt joined: is its container still there? Stop it.",
+    "config": "Every rank must read the same training configuration.",
+    "versions": "Every node must run the same image.",
+}
+
+
+def prove(cards: list[Card]) -> None:
+    """Raise `ConfigurationError` unless the cards are one whole group: as many as expected, ranks
+    0..N-1 once each, and equal in everything that must agree. The message names the odd one out."""
+    for name, help in _MUST_AGREE.items():
+        agree(name, [(card.node, str(getattr(card, name))) for card in cards], help)
+    expected = cards[0].world_size
+    if sorted(card.rank for card in cards) != list(range(expected)):
+        ranks = ", ".join(f"{card.node}={card.rank}" for card in cards)
+        raise ConfigurationError(
+            "group_mismatch",
+            f"the run wants ranks 0 to {expected - 1}, but the group has {ranks}",
+            "Each rank must be started exactly once.",
+        )
+
+
+def agree(what: str, said: list[tuple[str, str]], help: str, code: str = "group_mismatch") -> str:
+    """Return the one value of `what` that all (node, value) pairs hold, or raise."""
+    counts = Counter(value for _, value in said)
+    if len(counts) == 1:
+        return said[0][1]
+    each = ", ".join(f"{node}: {value[:40]}" for node, value in said)
+    raise ConfigurationError(code, f"the ranks do not agree on {what} ({each})", help)

@@ -1,0 +1,17 @@
+"""Keep the output of a rank readable: its events say what happens, libraries speak up on errors."""
+
+import logging
+import warnings
+
+import datasets
+import transformers
+
+
+def silence_libraries() -> None:
+    """No progress bars, no hints, no deprecation talk; errors stay."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore", UserWarning)

@@ -1,0 +1,186 @@
+"""One rank of one fine-tuning: `python -m training.train CONFIG`, started by an entry point.
+
+Proof of the group -> base -> LoRA -> training with evaluations -> adapter, equal on all ranks. Every
+step of the way is an event on stdout (`training.events`); the exit status is an `ExitCode`.
+"""
+
+import os
+import sys
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+
+from training.config import TrainingConfig, read_config, source_of
+from training.environment import RunEnvironment, rank_of
+from training.errors import ConfigurationError, ExitCode, explain
+from training.events import Error, EventLog, Result, Start, take_stdout
+from training.fingerprint import document_sha256, folder_sha256
+from training.proof import Card, agree, prove
+from training.strategy import checkpoint_bytes, choose, memory_total
+
+
+def main(arguments: list[str], stream: int) -> int:
+    """Run one rank and return its exit status. `stream` is the descriptor for events."""
+    run_dir = os.environ.get("SPARKCTL_RUN_DIR")
+    log = EventLog(stream, Path(run_dir) if run_dir else None, rank_of(os.environ))
+    try:
+        if len(arguments) != 1:
+            raise ConfigurationError("usage", "python -m training.train CONFIG")
+        env = RunEnvironment.read(os.environ)
+        run(read_config(Path(arguments[0])), env, log)
+        return ExitCode.SUCCEEDED
+    except Exception as failure:
+        error = explain(failure)
+        if error is not failure:
+            traceback.print_exc()
+        log.emit(
+            Error(
+                rank=log.rank,
+                code=error.code,
+                message=error.message,
+                help=error.help,
+                exit_code=error.exit_code,
+                seconds=log.elapsed,
+            )
+        )
+        return error.exit_code
+
+
+def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
+    """Train; raises what `training.errors.explain` understands."""
+    # Seconds of imports, so they wait until environment and configuration are known to be good.
+    import torch
+    from transformers import AutoTokenizer
+
+    from training import adapter, load, quiet
+    from training.data import read_examples
+    from training.group import Group
+    from training.trainer import make_trainer
+
+    quiet.silence_libraries()
+    log.phase("joining")
+    group = Group.join(env, config.parallel)
+    cards = group.gather(_card(config, env))
+    prove(cards)
+
+    log.phase("preparing base")
+    folder = group.together(lambda: _base_folder(config, env))
+    sums = group.gather((env.node, folder_sha256(folder)))
+    base_sha256 = agree(
+        "the base model",
+        sums,
+        "Pin model.revision to a commit, or remove the differing copy from its node.",
+        "base_mismatch",
+    )
+
+    log.phase("preparing data")
+    examples = group.together(lambda: read_examples(config.data))
+
+    log.phase("loading")
+    strategy = choose(
+        config.parallel.strategy,
+        env.world_size,
+        checkpoint_bytes(folder),
+        min(card.memory for card in cards),
+    )
+    dtype = getattr(torch, config.model.dtype)
+    loaded = group.together(
+        lambda: load.load(folder, strategy, env.world_size, dtype, group.device)
+    )
+    model = adapter.attach(loaded.model, config.method, config.loop.seed)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def start(total_steps: int) -> None:
+        log.emit(
+            Start(
+                rank=env.rank,
+                run_id=env.run_id,
+                node=env.node,
+                world_size=env.world_size,
+                total_steps=total_steps,
+                strategy=strategy,
+                base_sha256=base_sha256,
+                parameters=loaded.parameters,
+                local_parameters=loaded.local_parameters,
+                trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+                bytes_read=loaded.bytes_read,
+                train_rows=len(examples.train),
+                held_out_rows=len(examples.held_out),
+                device=str(group.device),
+            )
+        )
+
+    scratch = env.run_dir / "trainer"
+    trainer = make_trainer(
+        model, tokenizer, examples, config, group.device, scratch, log, start
+    )
+    log.phase("training")
+    first, last = trainer.train_and_evaluate()
+
+    log.phase("saving")
+    adapter_sha256 = agree(
+        "the trained adapter",
+        group.gather((env.node, adapter.tensors_sha256(adapter.weights(model)))),
+        "The ranks drifted apart while training; please report this.",
+        "adapter_mismatch",
+    )
+    saved = env.run_dir / "adapter" if env.rank == 0 else None
+    group.together(
+        lambda: adapter.save(model, tokenizer, saved, config.model.name) if saved else None
+    )
+    tokens = sum(group.gather(trainer.tokens))
+    group.leave()
+    log.emit(
+        Result(
+            rank=env.rank,
+            step=trainer.state.global_step,
+            eval_loss_first=first,
+            eval_loss_last=last,
+            adapter_sha256=adapter_sha256,
+            adapter=str(saved) if saved else None,
+            tokens=tokens,
+            seconds=log.elapsed,
+        )
+    )
+
+
+def _card(config: TrainingConfig, env: RunEnvironment) -> Card:
+    libraries = ("torch", "transformers", "accelerate", "peft", "trl")
+    return Card(
+        rank=env.rank,
+        node=env.node,
+        run_id=env.run_id,
+        nonce=env.nonce,
+        world_size=env.world_size,
+        config=document_sha256(config.model_dump(mode="json")),
+        versions=" ".join(f"{name}={version(name)}" for name in libraries),
+        memory=memory_total(),
+    )
+
+
+def _base_folder(config: TrainingConfig, env: RunEnvironment) -> Path:
+    match source_of(config.model.name):
+        case "builtin":
+            from training import tiny
+
+            return tiny.build(env.cache_dir)
+        case "hub":
+            from training.fetch import fetch_model
+
+            return fetch_model(config.model)
+        case "path":
+            folder = Path(config.model.name)
+            if (folder / "config.json").is_file():
+                return folder
+            raise ConfigurationError(
+                "model_not_found", f"{folder} holds no checkpoint (no config.json)"
+            )
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:], take_stdout())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A rank that failed must leave at once, so that the others notice; threads of a broken process
+    # group could keep the interpreter here.
+    os._exit(status)

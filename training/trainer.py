@@ -1,0 +1,191 @@
+"""trl's SFTTrainer with our settings, telling our events."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import (
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from trl import SFTConfig, SFTTrainer
+
+from training.config import TrainingConfig
+from training.data import Examples, as_columns
+from training.errors import ConfigurationError
+from training.events import Eval, EventLog, Step
+
+
+def make_trainer(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
+    config: TrainingConfig,
+    device: torch.device,
+    scratch: Path,
+    log: EventLog,
+    on_start: Callable[[int], None],
+) -> "CountingTrainer":
+    """A trainer that evaluates before step 1, reports through `log` and writes no file itself.
+
+    `on_start` is called once, with the number of optimizer steps to come.
+    """
+    trainer = CountingTrainer(
+        model=model,
+        args=_arguments(config, device, scratch),
+        train_dataset=Dataset.from_list(as_columns(examples.train)),
+        eval_dataset=Dataset.from_list(as_columns(examples.held_out)),
+        processing_class=tokenizer,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Progress(trainer, log, on_start))
+    return trainer
+
+
+class CountingTrainer(SFTTrainer):  # type: ignore[misc]
+    """Counts the real tokens that this rank is given, and keeps the held-out losses."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.tokens = 0
+        """Tokens of this rank since the start, without padding."""
+        self.held_out: dict[int, float] = {}
+        """Held-out loss by optimizer step."""
+        super().__init__(**settings)
+
+    def train_and_evaluate(self) -> tuple[float, float]:
+        """Train to the end; the held-out loss before the first step and after the last."""
+        self.train()
+        if self.state.global_step not in self.held_out:
+            self.evaluate()
+        return self.held_out[0], self.held_out[self.state.global_step]
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of one optimizer step; padding is where the attention mask is 0."""
+        batches, items = super().get_batch_samples(*args, **kwargs)
+        for batch in batches:
+            mask = batch.get("attention_mask")
+            self.tokens += int(batch["input_ids"].numel() if mask is None else mask.sum())
+        return batches, items
+
+
+class Progress(TrainerCallback):
+    """Turns what the trainer says into `step` and `eval` events."""
+
+    def __init__(
+        self, trainer: CountingTrainer, log: EventLog, on_start: Callable[[int], None]
+    ) -> None:
+        self._trainer = trainer
+        self._log = log
+        self._on_start = on_start
+        self._all_tokens = 0
+        self._own_tokens = 0
+        self._since = time.monotonic()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Only now the trainer knows how many steps it will make."""
+        self._on_start(state.max_steps)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """The clock of the first step starts here: what came before was preparation."""
+        if state.global_step == 0:
+            self._since = time.monotonic()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """One `step` event; the trainer logs the same mean loss on every rank."""
+        if logs is None or "loss" not in logs:
+            return  # an evaluation, or the summary at the end
+        now, total, own = time.monotonic(), int(logs["num_tokens"]), self._trainer.tokens
+        self._log.emit(
+            Step(
+                rank=self._log.rank,
+                step=state.global_step,
+                total_steps=state.max_steps,
+                loss=logs["loss"],
+                lr=logs.get("learning_rate"),
+                grad_norm=logs.get("grad_norm"),
+                tokens=own - self._own_tokens,
+                tokens_per_second=round((total - self._all_tokens) / (now - self._since), 1),
+                elapsed=self._log.elapsed,
+            )
+        )
+        self._since, self._all_tokens, self._own_tokens = now, total, own
+        if not math.isfinite(logs["loss"]):
+            raise ConfigurationError(
+                "diverged",
+                f"the loss of step {state.global_step} is not a number",
+                "Lower optim.lr, or look for broken rows in the data.",
+            )
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """One `eval` event; its time does not count as training time."""
+        loss = (metrics or {})["eval_loss"]
+        self._trainer.held_out[state.global_step] = loss
+        self._log.emit(
+            Eval(rank=self._log.rank, step=state.global_step, loss=loss, elapsed=self._log.elapsed)
+        )
+        self._since = time.monotonic()
+
+
+def _arguments(config: TrainingConfig, device: torch.device, scratch: Path) -> SFTConfig:
+    loop, optim, cuda = config.loop, config.optim, device.type == "cuda"
+    return SFTConfig(
+        output_dir=str(scratch),
+        save_strategy="no",
+        # Ranks share no disk; set here because checkpoints of a sharded base need it from the start.
+        save_only_model=True,
+        report_to=[],
+        disable_tqdm=True,
+        logging_steps=loop.log_every,
+        logging_nan_inf_filter=False,  # it would hide a loss that is not a number
+        eval_on_start=True,
+        eval_strategy="steps" if loop.eval_every else "no",
+        eval_steps=loop.eval_every or None,
+        num_train_epochs=loop.epochs,
+        max_steps=loop.max_steps or -1,
+        per_device_train_batch_size=loop.per_device_batch_size,
+        per_device_eval_batch_size=loop.per_device_batch_size,
+        gradient_accumulation_steps=loop.gradient_accumulation_steps,
+        gradient_checkpointing=loop.gradient_checkpointing,
+        learning_rate=optim.lr,
+        lr_scheduler_type=optim.schedule,
+        warmup_steps=optim.warmup_steps,
+        weight_decay=optim.weight_decay,
+        max_grad_norm=optim.max_grad_norm,
+        seed=loop.seed,
+        data_seed=loop.seed,
+        bf16=config.model.dtype == "bfloat16",  # trl's default is True whatever the model is
+        max_length=config.data.max_length,
+        completion_only_loss=True,
+        use_cpu=not cuda,
+        ddp_backend=None if cuda else "gloo",  # where torch has MPI, accelerate would take that
+        ddp_find_unused_parameters=False,
+        ddp_timeout=int(config.parallel.timeout),
+        dataloader_pin_memory=cuda,
+    )
