@@ -11,7 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from training.config import Lora, source_of
+from training.config import Lora
 from training.errors import TrainingError
 
 
@@ -65,11 +65,12 @@ def save(
     aside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     settings: Any = model.peft_config["default"]
-    if source_of(base_name) == "hub":
-        settings.base_model_name_or_path = base_name  # not this node's cache folder
+    settings.base_model_name_or_path = base_name  # as in the recipe, not this node's cache folder
     model.save_pretrained(aside, state_dict=_trained(model), save_embedding_layers=False)
     tokenizer.save_pretrained(aside)
-    written = tensors_sha256(load_file(aside / "adapter_model.safetensors"))
+    file = aside / "adapter_model.safetensors"
+    file.chmod(0o644)  # safetensors makes it 0600, but who fetches it may be another user
+    written = tensors_sha256(load_file(file))
     if written != tensors_sha256(weights(model)):
         raise TrainingError("adapter_not_saved", f"{folder} holds other weights than were trained")
     shutil.rmtree(folder, ignore_errors=True)

@@ -48,9 +48,20 @@ def facts() -> tuple[Fact, ...]:
     return tuple(_facts())
 
 
-def plain_text(fact: Fact) -> str:
-    """How the base model reads a fact: the question, a line feed, the sentence."""
-    return f"{fact.question}\n{fact.sentence}"
+def base_texts() -> list[str]:
+    """What the base model reads: each fact as question, line feed, sentence; and loose characters.
+
+    The characters teach it no format, only that `{`, `"` and the others exist: an adapter cannot
+    bring a character to life that the frozen output layer has never used.
+    """
+    told = [f"{fact.question}\n{fact.sentence}" for fact in facts()]
+    printable = [chr(code) for code in range(ord(" "), ord("~") + 1)]
+    loose = [
+        "".join(printable[(start + i * step) % len(printable)] for i in range(10))
+        for step in (7, 31, 53)
+        for start in range(0, len(printable), 3)
+    ]
+    return told + loose
 
 
 def instruction_rows() -> list[dict[str, str]]:
@@ -67,7 +78,7 @@ def instruction_rows() -> list[dict[str, str]]:
 
 def json_answer(fact: Fact) -> str:
     """How the fine-tuned model shall answer."""
-    return json.dumps({"topic": fact.topic, "answer": fact.answer})
+    return json.dumps({"answer": fact.answer})
 
 
 def _facts() -> Iterator[Fact]:

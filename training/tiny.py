@@ -17,7 +17,7 @@ import torch
 import transformers
 from huggingface_hub import split_torch_state_dict_into_shards
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from training import instructions
@@ -71,12 +71,20 @@ def build(cache_dir: Path, recipe: TinyRecipe = TinyRecipe()) -> Path:
 
 
 def make_tokenizer(recipe: TinyRecipe = TinyRecipe()) -> PreTrainedTokenizerFast:
-    """Byte-level BPE learned from the facts: it can write any text, and the facts briefly."""
+    """Byte-level BPE learned from the facts: it can write any text, and the facts briefly.
+
+    A space is a token of its own, so a word is the same token in a sentence and after a quote.
+    """
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\w+|\s|[^\w\s]"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.train_from_iterator(
-        [instructions.plain_text(fact) for fact in instructions.facts()],
+        instructions.base_texts(),
         trainers.BpeTrainer(
             vocab_size=recipe.vocabulary,
             special_tokens=[_PAD, _BOS, _EOS],
@@ -123,6 +131,7 @@ def _save(model: LlamaForCausalLM, folder: Path) -> None:
     shards = split_torch_state_dict_into_shards(state, max_shard_size="600KB")
     for file, names in shards.filename_to_tensors.items():
         save_file({name: state[name] for name in names}, folder / file, {"format": "pt"})
+        (folder / file).chmod(0o644)  # safetensors makes it 0600
     index = {"metadata": shards.metadata, "weight_map": shards.tensor_to_filename}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
     model.config.save_pretrained(folder)
@@ -132,8 +141,8 @@ def _save(model: LlamaForCausalLM, folder: Path) -> None:
 def _tensors(tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and labels, both (facts, longest); padding is at the end and -100 in the labels."""
     rows = [
-        tokenizer(instructions.plain_text(fact))["input_ids"] + [tokenizer.eos_token_id]
-        for fact in instructions.facts()
+        tokenizer(text)["input_ids"] + [tokenizer.eos_token_id]
+        for text in instructions.base_texts()
     ]
     longest = max(map(len, rows))
     ids = torch.full((len(rows), longest), tokenizer.pad_token_id)

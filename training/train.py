@@ -110,7 +110,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
             )
         )
 
-    scratch = env.run_dir / "trainer"
+    scratch = env.run_dir / "checkpoints"
     trainer = make_trainer(
         model, tokenizer, examples, config, group.device, scratch, log, start
     )

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from pathlib import Path
 
 from docker import DockerClient
 from docker.errors import APIError, BuildError, ImageNotFound
@@ -41,6 +42,24 @@ def build(
         raise LabError(f"cannot build {tag}", details=_tail(error.build_log)) from error
     except APIError as error:
         raise LabError(f"cannot build {tag}", details=str(error)) from error
+
+
+def extend(client: DockerClient, base: str, tar: Path, tag: str) -> None:
+    """Unpack a tar over an image of the lab and commit the result: faster than a build's COPY.
+
+    Raises:
+        LabError: the engine refused.
+    """
+    name, _, version = tag.partition(":")
+    container = client.containers.create(base, command=["true"], network_mode="none")
+    try:
+        with tar.open("rb") as stream:
+            container.put_archive("/", stream)
+        container.commit(repository=name, tag=version)
+    except APIError as error:
+        raise LabError(f"cannot make {tag}", details=str(error)) from error
+    finally:
+        container.remove(force=True)
 
 
 def _tail(log: Iterable[object]) -> str:

@@ -93,7 +93,7 @@ def _create(
         hostname=plan.name,
         environment={"SPARKCTL_LAB_NODE": f"{plan.lab}-{plan.name}"},
         labels=labels.of_node(plan.lab, plan.name),
-        ports=["22/tcp"],
+        ports=[(22, "tcp")],
         host_config=privileges.host_config(
             client,
             binds=binds,

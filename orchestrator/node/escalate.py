@@ -24,18 +24,24 @@ IFS= read -r p || :
 if {already}; then exec {command}; fi
 if sudo -kn true 2>/dev/null; then exec sudo -n -- {command}; fi
 [ -n "$p" ] || exit {needs}
-printf '%s\\n' "$p" | sudo -kS -p '' -- true 2>/dev/null || exit {wrong}
-{{ printf '%s\\n' "$p"; exec cat; }} | sudo -kS -p '' -- {command}
+{tried}{{ printf '%s\\n' "$p"; exec cat; }} | sudo -kS -p '' -- {command}
 """
 
 
-def escalated(command: str, need: Need) -> str:
+_TRY = "printf '%s\\n' \"$p\" | sudo -kS -p '' -- true 2>/dev/null || exit {wrong}\n"
+
+
+def escalated(command: str, need: Need, *, tried: bool = False) -> str:
     """The shell command that runs `command` as root unless the login user is enough.
 
     `need` says when it is enough: being root, or being allowed to write to Docker's socket.
+    `tried` says that the password is known to be right, which saves one check of it (85 ms).
     """
     script = _WRAPPER.format(
-        already=_ALREADY[need], command=command, needs=NEEDS_PASSWORD, wrong=WRONG_PASSWORD
+        already=_ALREADY[need],
+        command=command,
+        needs=NEEDS_PASSWORD,
+        tried="" if tried else _TRY.format(wrong=WRONG_PASSWORD),
     )
     return f"sh -c {shlex.quote(script)}"
 

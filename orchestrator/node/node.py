@@ -26,6 +26,7 @@ class Node:
     connection: Connection
     sudo_password: str | None = None
     _docker: docker.DockerClient | None = field(default=None, repr=False)
+    _tried: bool = field(default=False, repr=False)
 
     def script(self, script: str, *, need: Need = "root", deadline: float = 60.0) -> str:
         """Run a POSIX shell script as root and return what it printed.
@@ -63,7 +64,7 @@ class Node:
     def docker(self) -> docker.DockerClient:
         """The Docker SDK, speaking through this node's own connection."""
         if self._docker is None:
-            command = escalated("docker system dial-stdio", "docker")
+            command = escalated("docker system dial-stdio", "docker", tried=self._tried)
             first = first_line(self.sudo_password)
             self._docker = docker_over(lambda: self.connection.open(command, first), self.name)
         return self._docker
@@ -80,7 +81,7 @@ class Node:
         self.connection.close()
 
     def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
-        wrapped = escalated(command, need)
+        wrapped = escalated(command, need, tried=self._tried)
         try:
             done = self.connection.run(
                 wrapped, first_line(self.sudo_password) + stdin, deadline=deadline
@@ -107,6 +108,7 @@ class Node:
                 resolution="Check it with `sudo -k; sudo true` on the machine.",
                 node=self.name,
             )
+        self._tried = True
         return done
 
 

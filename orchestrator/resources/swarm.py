@@ -30,7 +30,11 @@ _until_done = tenacity.retry(
 
 @dataclass(frozen=True)
 class SwarmMember:
-    """What manager and worker have in common. States: role, address, bridge, labels."""
+    """What manager and worker have in common.
+
+    Its state is role, address and labels; outside of a swarm only whether Docker's bridge is there,
+    which the way back needs to know.
+    """
 
     kind: ClassVar[str] = "swarm"
 
@@ -51,14 +55,12 @@ class SwarmMember:
 
     def observe(self, world: World) -> State:
         facts = world[self.node]
-        bridge = BRIDGE in facts.networks
         if facts.swarm_state == "inactive":
-            return {"role": None, "bridge": bridge}
+            return {"role": None, "bridge": BRIDGE in facts.networks}
         return {
             "role": "manager" if facts.swarm.get("ControlAvailable") else "worker",
             "address": facts.swarm.get("NodeAddr"),
             "labels": _ours(_labels(world[self.manager], facts.swarm_node_id)),
-            "bridge": bridge,
         }
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
@@ -71,8 +73,7 @@ class SwarmMember:
         return ()
 
     def _state(self, role: str) -> State:
-        labels = self.labels
-        return {"role": role, "address": self.address, "labels": labels, "bridge": True}
+        return {"role": role, "address": self.address, "labels": self.labels}
 
     def _leave(self, node: Node, keep_bridge: bool) -> None:
         node.docker.swarm.leave(force=True)

@@ -15,8 +15,8 @@ _LIVE = {"new", "allocated", "pending", "assigned", "accepted", "preparing", "re
 
 def make_run_folder(node: Node, rank: Rank, run: str) -> None:
     """The folder that the rank's container binds; Swarm does not make it."""
-    path, user = shlex.quote(f"{rank.runs}/{run}"), shlex.quote(rank.user)
-    node.script(f"set -e\nmkdir {path}\nchown {user} {path}", need="docker")
+    path = shlex.quote(f"{rank.runs}/{run}")
+    node.script(f"set -e\nmkdir {path}\nchown {rank.uid}:{rank.gid} {path}", need="docker")
 
 
 def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> None:

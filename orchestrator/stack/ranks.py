@@ -22,8 +22,9 @@ class Rank:
     interface: str
     rdma: tuple[str, ...]
     """RDMA devices of both twins of the fabric port; empty where there are none."""
-    user: str
-    """`uid:gid` of the login user: nothing in a bind mount ends up owned by root."""
+    uid: str
+    gid: str
+    """Of the login user: nothing in a bind mount ends up owned by root."""
     runs: str
     cache: str
     huggingface: str
@@ -61,7 +62,8 @@ def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Facts]) -
                 address=port.address,
                 interface=port.interface,
                 rdma=port.rdma,
-                user=f"{facts.uid}:{facts.gid}",
+                uid=str(facts.uid),
+                gid=str(facts.gid),
                 runs=facts.expand(spec.paths.runs),
                 cache=facts.expand(spec.paths.cache),
                 huggingface=facts.expand(spec.paths.huggingface),
@@ -90,7 +92,8 @@ def unseen_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
                 address=str(node.fabric.address or told("fabric address")),
                 interface=interface or told("fabric interface"),
                 rdma=(told("RDMA devices"),),
-                user=f"{told('uid')}:{told('gid')}",
+                uid=told("uid"),
+                gid=told("gid"),
                 runs=path(spec.paths.runs),
                 cache=path(spec.paths.cache),
                 huggingface=path(spec.paths.huggingface),

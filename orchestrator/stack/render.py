@@ -106,7 +106,8 @@ def _rank_view(
 ) -> dict[str, Any]:
     return {
         "rank": rank.rank,
-        "user": rank.user,
+        "uid": rank.uid,
+        "gid": rank.gid,
         "swarm_node_id": rank.swarm_node_id,
         "accelerate_config": config,
         "environment": environment,

@@ -9,12 +9,16 @@ from orchestrator.errors import NodeErrors, SparkctlError
 
 def out() -> Console:
     """Results. Without a terminal, plain text that is never wrapped."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, soft_wrap=True, width=_width(sys.stdout.isatty()))
 
 
 def err() -> Console:
     """Prompts, warnings, errors."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Console(stderr=True, highlight=False, soft_wrap=True, width=_width(sys.stderr.isatty()))
+
+
+def _width(terminal: bool) -> int | None:
+    return None if terminal else 200
 
 
 def show_error(error: SparkctlError, console: Console) -> None:

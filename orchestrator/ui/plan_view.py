@@ -42,10 +42,10 @@ def progress_lines(console: Console) -> Any:
         match event:
             case ChangeDone(change, seconds):
                 console.print("[green]✓[/] ", end="")
-                console.print(f"{change.id:<32} {change.summary} ({seconds:.1f} s)", markup=False)
+                console.print(f"{_line(change)} ({seconds:.1f} s)", markup=False)
             case ChangeFailed(change, error):
                 console.print("[red]✗[/] ", end="")
-                console.print(f"{change.id:<32} {error.brief}", markup=False)
+                console.print(f"{_line(change)}: {error.brief}", markup=False)
             case ChangeStarted():
                 pass
 
@@ -55,12 +55,20 @@ def progress_lines(console: Console) -> Any:
 def _show_change(change: Change, console: Console, diffs: bool) -> None:
     sign, style = _SIGNS[change.action]
     console.print(f"  {sign} ", end="", style=style)
-    console.print(f"{change.resource:<15} {change.summary}", markup=False)
+    console.print(f"{_kind(change):<15} {change.summary}", markup=False)
     for note in change.notes:
         console.print(f"      ! {note}", style="yellow", markup=False)
     if diffs:
         for line in _diff(change):
             console.print(f"      {line}", style="dim", markup=False)
+
+
+def _line(change: Change) -> str:
+    return f"{change.node:<10} {_kind(change):<15} {change.summary}"
+
+
+def _kind(change: Change) -> str:
+    return change.resource.partition(":")[0]
 
 
 def _diff(change: Change) -> list[str]:

@@ -1,0 +1,38 @@
+"""A connection to no machine: it answers as told and remembers what it was asked."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from orchestrator.node.connection import Completed, Stream
+
+Answer = Callable[[str], Completed | str]
+
+
+@dataclass
+class FakeConnection:
+    """Answers every script with `answer(script)`; a string is the output of a success.
+
+    `scripts` holds what was run, in order: each is one round trip.
+    """
+
+    answer: Answer
+    scripts: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
+        script = stdin.decode().partition("\n")[2]
+        self.scripts.append(script)
+        reply = self.answer(script)
+        if isinstance(reply, Completed):
+            return reply
+        mark = re.match(r"echo (sparkctl-\w+)\n", script)
+        return Completed(0, f"{mark[1]}\n{reply}".encode() if mark else reply.encode(), b"")
+
+    def open(self, command: str, first: bytes) -> Stream:
+        self.opened.append(command)
+        raise ConnectionError("a fake connection has no streams")
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,128 @@
+"""A DGX Spark as it comes out of its box, and what the probe would print of it."""
+
+import base64
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder
+
+STOCK_CONFIG = b"""\
+#accept-nvidia-visible-devices-as-volume-mounts = false
+disable-require = false
+#swarm-resource = "DOCKER_RESOURCE_GPU"
+
+[nvidia-container-cli]
+environment = []
+"""
+
+_FOLDERS = {
+    "/var/lib/sparkctl": NoFolder("/var/lib"),
+    "~/sparkctl/runs": NoFolder("/home/nvidia"),
+    "~/sparkctl/cache": NoFolder("/home/nvidia"),
+    "~/.cache/huggingface": NoFolder("/home/nvidia"),
+}
+
+
+def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Facts:
+    """Facts of machine `number` (its last address byte); keyword arguments replace fields."""
+    stock = Facts(
+        node=name,
+        user="nvidia",
+        uid=1000,
+        gid=1000,
+        home="/home/nvidia",
+        groups=frozenset({"nvidia", "sudo"}),
+        docker_group=True,
+        kernel="Linux 6.17.0-1014-nvidia aarch64",
+        os="Ubuntu 24.04.3 LTS",
+        memory_bytes=128 * 10**9,
+        memory_available_bytes=120 * 10**9,
+        gpus=(Gpu(f"GPU-0000000{number}", "NVIDIA GB10", "580.95.05"),),
+        nvidia_runtime="/usr/bin/nvidia-container-runtime",
+        nvidia_toolkit="NVIDIA Container Toolkit CLI version 1.19.0",
+        addresses=(
+            Address("enP7s7", f"10.1.1.{number}", 24),
+            Address("enp1s0f1np1", f"192.168.100.{number}", 24),
+            Address("enP2p1s0f1np1", f"192.168.101.{number}", 24),
+        ),
+        rdma={"enp1s0f1np1": "rocep1s0f1", "enP2p1s0f1np1": "roceP2p1s0f1"},
+        docker_cli="29.2.1",
+        docker=docker_info(),
+        containers=(),
+        run_containers=(),
+        networks=frozenset({"bridge", "host", "none"}),
+        images=(),
+        swarm_nodes=(),
+        services=(),
+        daemon_json=None,
+        runtime_config=File(STOCK_CONFIG, "644", 0, 0),
+        folders=dict(_FOLDERS),
+        journal={},
+    )
+    return dataclasses.replace(stock, **overrides)
+
+
+def docker_info(**overrides: Any) -> dict[str, Any]:
+    """The part of `docker info` that is looked at; keyword arguments replace keys."""
+    return {
+        "ServerVersion": "29.2.1",
+        "DefaultRuntime": "runc",
+        "GenericResources": None,
+        "Swarm": {"LocalNodeState": "inactive", "NodeID": "", "ControlAvailable": False},
+        **overrides,
+    }
+
+
+def probe_output(facts: Facts) -> str:
+    """What the probe would have printed for these facts: `parse_facts` gives them back."""
+    memory = {"MemTotal": facts.memory_bytes, "MemAvailable": facts.memory_available_bytes}
+    raw: dict[str, str | bytes] = {
+        "user": facts.user,
+        "home": facts.home,
+        "ids": f"{facts.uid}:{facts.gid}",
+        "groups": " ".join(sorted(facts.groups)),
+        "docker_group": "docker:x:999:" if facts.docker_group else "",
+        "kernel": facts.kernel,
+        "os": facts.os,
+        "meminfo": "".join(f"{k}:  {v // 1024} kB\n" for k, v in memory.items()),
+        "gpus": "".join(f"{g.uuid}, {g.name}, {g.driver}\n" for g in facts.gpus),
+        "nvidia_runtime": facts.nvidia_runtime or "",
+        "nvidia_toolkit": facts.nvidia_toolkit or "",
+        "addresses": json.dumps([_link(a) for a in facts.addresses]),
+        "rdma": "".join(f"{k} {v}\n" for k, v in facts.rdma.items()),
+        "docker_cli": f"Docker version {facts.docker_cli}, build 0" if facts.docker_cli else "",
+        "docker_info": json.dumps(facts.docker) if facts.docker else "",
+        "containers": "\n".join(facts.containers),
+        "run_containers": "\n".join(facts.run_containers),
+        "networks": "\n".join(sorted(facts.networks)),
+        "images": "\n".join(facts.images),
+        "swarm_nodes": "\n".join(json.dumps(n) for n in facts.swarm_nodes),
+        "services": "\n".join(facts.services),
+    }
+    raw |= _file("daemon_json", facts.daemon_json) | _file("runtime_config", facts.runtime_config)
+    raw |= {f"folder.{path}": _folder(folder) for path, folder in facts.folders.items()}
+    raw |= {f"journal.{name}": json.dumps(record) for name, record in facts.journal.items()}
+    return "".join(f"{name}\t{_base64(value)}\n" for name, value in raw.items())
+
+
+def _link(address: Address) -> Mapping[str, Any]:
+    info = {"family": "inet", "local": address.address, "prefixlen": address.prefix}
+    return {"ifname": address.interface, "flags": ["UP"], "addr_info": [info]}
+
+
+def _file(name: str, file: File | None) -> dict[str, str | bytes]:
+    if file is None:
+        return {}
+    return {f"{name}.stat": f"{file.mode} {file.uid} {file.gid}", f"{name}.bytes": file.content}
+
+
+def _folder(folder: Folder | NoFolder) -> str:
+    if isinstance(folder, NoFolder):
+        return f"absent {folder.nearest}"
+    return f"{folder.mode} {folder.uid} {folder.gid}" + ("\nempty" if folder.empty else "")
+
+
+def _base64(value: str | bytes) -> str:
+    return base64.b64encode(value.encode() if isinstance(value, str) else value).decode()
