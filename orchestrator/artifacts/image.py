@@ -7,6 +7,7 @@ from node to node comes beside this later.
 import hashlib
 import io
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -21,6 +22,7 @@ from orchestrator.node.node import Node
 
 REPOSITORY = "sparkctl/train"
 _KEPT = (".py", ".sh", ".txt")
+_QUIET = 5.0  # seconds between two lines of progress
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def image_recipe(base: str) -> ImageRecipe:
 
 
 def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) -> bool:
-    """Build the image unless the node has it. Returns whether it was built; `say` gets lines."""
+    """Build the image unless the node has it. Returns whether it was built; `say` gets a line now and then."""
     client = node.docker
     try:
         client.images.get(recipe.tag)
@@ -62,11 +64,15 @@ def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) ->
     except docker.errors.ImageNotFound:
         pass
     said: list[str] = []
+    began = spoke = time.monotonic()
+    say(f"building {recipe.tag}")
     for event in _build(client, recipe):
         for line in str(event.get("stream") or event.get("status") or "").splitlines():
             if line.strip():
                 said.append(line)
-                say(line)
+                if time.monotonic() - spoke > _QUIET:
+                    say(line.strip()[:100])
+                    spoke = time.monotonic()
         if "error" in event:
             raise RunError(
                 f"the training image could not be built on {node.name}",
@@ -76,6 +82,7 @@ def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) ->
                 node=node.name,
             )
     client.images.get(recipe.tag)
+    say(f"built in {time.monotonic() - began:.1f} s")
     return True
 
 

@@ -2,12 +2,14 @@
 
 import secrets
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import docker
+from docker import DockerClient
 
 from orchestrator.errors import PasswordNeededError, RemoteError, SudoError
-from orchestrator.node.connection import Completed, Connection
+from orchestrator.node.connection import Completed, Connection, Stream
 from orchestrator.node.docker_client import docker_over
 from orchestrator.node.escalate import (
     NEEDS_PASSWORD,
@@ -25,7 +27,7 @@ class Node:
     name: str
     connection: Connection
     sudo_password: str | None = None
-    _docker: docker.DockerClient | None = field(default=None, repr=False)
+    _docker: DockerClient | None = field(default=None, repr=False)
     _tried: bool = field(default=False, repr=False)
 
     def script(self, script: str, *, need: Need = "root", deadline: float = 60.0) -> str:
@@ -61,13 +63,26 @@ class Node:
         return done.stdout.decode(errors="replace")
 
     @property
-    def docker(self) -> docker.DockerClient:
+    def docker(self) -> DockerClient:
         """The Docker SDK, speaking through this node's own connection."""
         if self._docker is None:
-            command = escalated("docker system dial-stdio", "docker", tried=self._tried)
-            first = first_line(self.sudo_password)
-            self._docker = docker_over(lambda: self.connection.open(command, first), self.name)
+            self._docker = docker_over(self._dial, self.name)
         return self._docker
+
+    @contextmanager
+    def docker_streams(self) -> Iterator[DockerClient]:
+        """A client of its own, for calls that never end by themselves: leaving ends them all."""
+        streams: list[Stream] = []
+
+        def dial() -> Stream:
+            streams.append(self._dial())
+            return streams[-1]
+
+        try:
+            yield docker_over(dial, self.name)
+        finally:
+            for stream in streams:
+                stream.close()
 
     def reset_docker(self) -> None:
         """Forget open API connections: after dockerd restarted they lead nowhere."""
@@ -79,6 +94,10 @@ class Node:
         """End the connection."""
         self.reset_docker()
         self.connection.close()
+
+    def _dial(self) -> Stream:
+        command = escalated("docker system dial-stdio", "docker", tried=self._tried)
+        return self.connection.open(command, first_line(self.sudo_password))
 
     def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
         wrapped = escalated(command, need, tried=self._tried)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import docker
-import requests
 
 from orchestrator.node.node import Node
 from orchestrator.runs.events import (
@@ -44,6 +43,7 @@ class _Watch:
     manager: Node
     records: dict[int, RankRecord]
     events: "queue.Queue[RunEvent]" = field(default_factory=queue.Queue)
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 def follow(
@@ -54,13 +54,22 @@ def follow(
     The run does not need us: leaving (KeyboardInterrupt) changes nothing on the cluster.
     """
     watch = _Watch(run, manager, {r.rank: RankRecord(r.rank, r.node) for r in ranks})
-    readers = [
-        threading.Thread(target=_read_logs, args=(watch, rank.rank), daemon=True) for rank in ranks
-    ]
-    for reader in readers:
-        reader.start()
-    _wait_for_end(watch, listen, patience)
-    _drain_until(watch, listen, time.monotonic() + patience.logs)
+    readers: list[threading.Thread] = []
+    try:
+        with manager.docker_streams() as client:
+            for rank in watch.records:
+                reader = threading.Thread(
+                    target=_read_logs, args=(watch, client, rank), daemon=True
+                )
+                reader.start()
+                readers.append(reader)
+            _wait_for_end(watch, listen, patience)
+            _drain_until(watch, listen, time.monotonic() + patience.logs)
+            watch.over.set()
+    finally:
+        watch.over.set()
+        for reader in readers:
+            reader.join(timeout=patience.logs)
     verdict = judge(run, list(watch.records.values()))
     listen(Ended(verdict))
     return verdict
@@ -132,19 +141,16 @@ def _drain_until(watch: _Watch, listen: RunListener, end: float) -> None:
         _pass_on(watch, listen, 0.2)
 
 
-def _read_logs(watch: _Watch, rank: int) -> None:
-    try:
-        for line in _lines(_log_stream(watch, rank)):
-            watch.events.put(parse_line(rank, line))
-    except (docker.errors.DockerException, requests.RequestException, OSError, EOFError) as error:
-        watch.events.put(LogLine(rank, f"(the log stream ended: {error})"))
-
-
-def _log_stream(watch: _Watch, rank: int) -> Iterator[bytes]:
-    stream: Iterator[bytes] = watch.manager.docker.api.service_logs(
+def _read_logs(watch: _Watch, client: docker.DockerClient, rank: int) -> None:
+    stream: Iterator[bytes] = client.api.service_logs(
         f"{watch.run}_rank{rank}", follow=True, stdout=True, stderr=True, is_tty=False
     )
-    return stream
+    try:
+        for line in _lines(stream):
+            watch.events.put(parse_line(rank, line))
+    except Exception as error:  # whatever a closed channel looks like to the layers between
+        if not watch.over.is_set():
+            watch.events.put(LogLine(rank, f"(the log stream ended: {error!r})"))
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[str]:

@@ -1,9 +1,17 @@
 """A run while it goes on: a progress bar in a terminal, plain lines elsewhere."""
 
+import time
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from orchestrator.runs.events import Ended, LogLine, RankEvent, RunEvent, TaskState
 from orchestrator.runs.verdict import Verdict
@@ -19,7 +27,8 @@ class RunView:
     console: Console
     ranks: list[Rank]
     _progress: Progress | None = None
-    _bars: dict[int, int] = field(default_factory=dict)
+    _bars: dict[int, TaskID] = field(default_factory=dict)
+    _first: tuple[int, float] | None = None
 
     def __enter__(self) -> "RunView":
         if self.console.is_terminal:
@@ -68,18 +77,28 @@ class RunView:
         numbers = f"loss {fields['loss']:.4f}  {fields.get('tokens_per_second', 0):,.0f} tok/s"
         if self._progress is None:
             if rank == 0 and (step == 1 or step == total or step % _PLAIN_EVERY == 0):
-                self._line(rank, f"step {step}/{total}  {numbers}{_eta(fields, step, total)}")
+                self._line(rank, f"step {step}/{total}  {numbers}{self._eta(step, total)}")
             return
         if rank not in self._bars:
             self._bars[rank] = self._progress.add_task(
                 self._name(rank), total=total, numbers=numbers
             )
         self._progress.update(
-            self._bars[rank],  # type: ignore[arg-type]
+            self._bars[rank],
             completed=step,
             total=total,
             numbers=numbers,
         )
+
+    def _eta(self, step: int, total: int) -> str:
+        """From the steps seen here; the time before the first one says nothing."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (step, now)
+        first, then = self._first
+        if step in (first, total):
+            return ""
+        return f"  ETA {(now - then) / (step - first) * (total - step):.0f} s"
 
     def _line(self, rank: int, text: str) -> None:
         self.console.print(f"{self._name(rank)}  {text}", markup=False)
@@ -98,8 +117,3 @@ def show_verdict(verdict: Verdict, ranks: list[Rank], console: Console) -> None:
     digest = str(first.get("adapter_sha256"))[:16]
     console.print(f"  adapter        sha256 {digest}…, the same on all {len(ranks)} ranks")
     console.print(f"  on {ranks[0].node:<12}{ranks[0].runs}/{verdict.run}/adapter")
-
-
-def _eta(fields: dict[str, float], step: int, total: int) -> str:
-    elapsed = fields.get("elapsed")
-    return f"  ETA {elapsed / step * (total - step):.0f} s" if elapsed and step < total else ""

@@ -1,0 +1,52 @@
+# Everything here does its own set-up: the Python environment in .venv, and a Docker engine where
+# none answers and we are root.
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+FAST := -m "not lab and not torch"
+
+.PHONY: help demo test test-fast check format engine clean
+help:
+	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
+	@echo 'make test       every test (lint, types, fast, torch, lab)'
+	@echo 'make test-fast  what needs neither Docker nor torch'
+	@echo 'make check      lint and types alone'
+	@echo 'make clean      remove labs, their images, and the environment'
+
+demo: $(VENV)/.controller engine
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/demo.sh
+
+test: $(VENV)/.complete engine check
+	$(PY) -m pytest
+
+test-fast: $(VENV)/.complete
+	$(PY) -m pytest $(FAST)
+
+check: $(VENV)/.complete
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.complete
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+engine:
+	.ci/engine
+
+# A demo needs only the controller. The tests also run the training code, and torch comes first: a
+# bare `torch` requirement would bring a CUDA build of several GB on some machines.
+$(VENV)/.controller: pyproject.toml training/requirements.txt
+	test -x $(PY) || python3 -m venv $(VENV)
+	$(PIP) install --quiet --editable .
+	touch $@
+
+$(VENV)/.complete: $(VENV)/.controller tests/requirements.txt
+	$(PIP) install --quiet torch==2.13.0
+	$(PIP) install --quiet --editable '.[train,dev]'
+	touch $@
+
+clean:
+	-$(VENV)/bin/sparkctl lab down --name demo --images
+	rm -rf $(VENV) .demo

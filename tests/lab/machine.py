@@ -1,0 +1,82 @@
+"""A lab node seen from outside: through the outer engine, as root, without sparkctl's own SSH."""
+
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from docker.models.containers import Container
+
+from orchestrator.lab.execute import attempt, run
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One node."""
+
+    name: str
+    container: Container
+
+    def run(self, *command: str) -> str:
+        """Output of a command; an exit code other than 0 is an error."""
+        return run(self.container, *command)
+
+    def attempt(self, *command: str) -> tuple[int, str]:
+        """Exit code and output."""
+        return attempt(self.container, *command)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file."""
+        chunks, _ = self.container.get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            member = archive.extractfile(archive.getmembers()[0])
+            assert member is not None
+            return member.read()
+
+    def fetch(self, path: str, to: Path) -> Path:
+        """Copy a file or folder into `to` on this computer."""
+        chunks, _ = self.container.get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            archive.extractall(to, filter="data")
+        return to / PurePosixPath(path).name
+
+    def put(
+        self, path: str, content: bytes | None, *, mode: str = "644", owner: str = "root:root"
+    ) -> None:
+        """Write a file, or make sure that there is none."""
+        if content is None:
+            self.run("rm", "-f", path)
+            return
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            info = tarfile.TarInfo(PurePosixPath(path).name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        assert self.container.put_archive(str(PurePosixPath(path).parent), buffer.getvalue())
+        self.run("chmod", mode, path)
+        self.run("chown", owner, path)
+
+
+_LOOK = r"""
+for path in /etc/docker /etc/docker/daemon.json /etc/nvidia-container-runtime \
+            /etc/nvidia-container-runtime/config.toml /var/lib/sparkctl; do
+  stat -c '%n %a %u:%g' "$path" 2>/dev/null || echo "$path absent"
+  [ -f "$path" ] && sha256sum "$path"
+done
+find /etc/docker /etc/nvidia-container-runtime /home/nvidia -printf '%p %m %u:%g %s\n' | sort
+id nvidia
+getent group docker
+docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}} {{.DefaultRuntime}}'
+docker info --format '{{len .GenericResources}}'
+docker network ls --format '{{.Name}} {{.Driver}}' | sort
+docker ps -aq
+docker images -q | sort
+systemctl list-units --failed --no-legend --plain
+ls -A /var/lib/docker/swarm 2>/dev/null | grep -c state.json
+:
+"""
+
+
+def snapshot(machine: Machine) -> str:
+    """Everything that `cluster up` may touch: bytes, modes, owners, groups, swarm, networks."""
+    return machine.run("sh", "-c", _LOOK)

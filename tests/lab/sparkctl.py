@@ -1,0 +1,49 @@
+"""`sparkctl` as a person runs it: a process of its own, its streams, its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+DEADLINE = 600  # seconds; nothing here may hang
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of one command."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def json(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.stdout)
+
+
+@dataclass(frozen=True)
+class Sparkctl:
+    """Runs `sparkctl -f FILE …` without a terminal."""
+
+    file: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *args: str, expect: int = 0, file: Path | None = None) -> Ran:
+        """Run it, and fail with everything it said when the exit code is not `expect`."""
+        command = [sys.executable, "-m", "orchestrator", "-f", str(file or self.file), *args]
+        done = subprocess.run(
+            command,
+            cwd=self.file.parent,
+            env=os.environ | self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        )
+        ran = Ran(done.returncode, done.stdout, done.stderr)
+        assert ran.code == expect, f"{args} -> {ran.code}\n{ran.stdout}\n{ran.stderr}"
+        assert "Traceback" not in ran.stderr
+        return ran

@@ -1,0 +1,114 @@
+"""`cluster up` and `cluster down` on real machines: converged after one, equal after the other."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab.machine import Machine, snapshot
+from tests.lab.sparkctl import Sparkctl
+
+# What people really have in that file: keys of their own, odd indentation, no newline at the end.
+FOREIGN = (
+    b'{\n   "log-driver":"json-file", "log-opts": {"max-size": "10m"},\n\t"dns": [ "127.0.0.1" ]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "owner"),
+    [(None, "644", "root:root"), (FOREIGN, "640", "root:docker")],
+    ids=["no daemon.json", "foreign keys, odd indentation, no newline"],
+)
+def test_down_gives_back_what_up_found(
+    machines: dict[str, Machine],
+    sparkctl: Sparkctl,
+    content: bytes | None,
+    mode: str,
+    owner: str,
+) -> None:
+    for machine in machines.values():
+        machine.put("/etc/docker/daemon.json", content, mode=mode, owner=owner)
+    sparkctl("cluster", "plan")  # the very first use of sudo leaves its own mark in the home
+    before = {name: snapshot(machine) for name, machine in machines.items()}
+
+    sparkctl("cluster", "up", "--yes")
+    assert all(snapshot(machine) != before[name] for name, machine in machines.items())
+    if content is not None:
+        merged = json.loads(machines["spark-a"].read("/etc/docker/daemon.json"))
+        assert merged["log-opts"] == {"max-size": "10m"}
+        assert merged["default-runtime"] == "nvidia"
+
+    again = sparkctl("cluster", "up", "--yes", "--json").json()
+    assert again["changes"] == []
+    assert "no changes" in sparkctl("cluster", "plan").stdout
+
+    sparkctl("cluster", "down", "--yes")
+    assert {name: snapshot(machine) for name, machine in machines.items()} == before
+    assert "no changes" in sparkctl("cluster", "down", "--yes").stdout
+
+
+def test_an_edit_made_after_up_survives_down(
+    machines: dict[str, Machine], up: Sparkctl, later: Callable[[Callable[[], None]], None]
+) -> None:
+    machine = machines["spark-b"]
+    path = "/etc/docker/daemon.json"
+    later(lambda: machine.put(path, None))
+    edited = json.loads(machine.read(path)) | {"max-concurrent-downloads": 2}
+    machine.put(path, json.dumps(edited).encode())
+
+    report = up("cluster", "down", "--yes", "--json").json()
+
+    assert json.loads(machine.read(path)) == {"max-concurrent-downloads": 2}
+    assert any("daemon.json was edited since" in line for line in report["kept"])
+
+
+def test_two_nodes_are_one_swarm_on_the_fabric(machines: dict[str, Machine], up: Sparkctl) -> None:
+    lines = machines["spark-a"].run(
+        "docker", "node", "ls", "--format", "{{.Status}} {{.ManagerStatus}}"
+    )
+    assert sorted(lines.split("\n")[:2]) == ["Ready ", "Ready Leader"]
+    for machine in machines.values():
+        address = machine.run("docker", "info", "--format", "{{.Swarm.NodeAddr}}").strip()
+        assert address in machine.run("ip", "-o", "-4", "address", "show", "enp1s0f1np1")
+
+
+def test_status_shows_the_table_and_validates_as_json(up: Sparkctl) -> None:
+    report = up("cluster", "status", "--json").json()
+    assert report["converged"] is True
+    assert [n["swarm_role"] for n in report["nodes"]] == ["manager", "worker"]
+    assert [n["swarm_state"] for n in report["nodes"]] == ["ready", "ready"]
+    text = up("cluster", "status").stdout
+    assert "spark-b" in text and "NVIDIA GB10" in text and "no changes" in text
+
+
+def test_a_daemon_json_that_docker_refuses_leaves_docker_running(
+    machines: dict[str, Machine], sparkctl: Sparkctl, later: Callable[[Callable[[], None]], None]
+) -> None:
+    """`dockerd --validate` says no before anything was replaced."""
+    machine = machines["spark-b"]
+    path = "/etc/docker/daemon.json"
+    bad = b'{"no-such-key-in-any-docker": 1}'
+    machine.put(path, bad)
+    later(lambda: machine.put(path, None))
+    later(lambda: sparkctl("cluster", "down", "--yes"))
+
+    failed = sparkctl("cluster", "up", "--yes", expect=7)
+
+    assert "no-such-key-in-any-docker" in failed.stderr
+    assert "E500" in failed.stderr
+    assert machine.read(path) == bad
+    assert machine.run("docker", "info", "--format", "{{.DefaultRuntime}}").strip() == "runc"
+
+
+def test_status_and_down_say_what_is_unreachable(
+    machines: dict[str, Machine], up: Sparkctl
+) -> None:
+    machine = machines["spark-b"]
+    machine.run("systemctl", "stop", "ssh.socket", "ssh.service")
+    try:
+        status = up("cluster", "status", expect=4)
+        assert "unreachable" in status.stdout
+        assert "spark-a" in status.stdout
+        assert "E200" in status.stderr
+    finally:
+        machine.run("systemctl", "start", "ssh.service")
