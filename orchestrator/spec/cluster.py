@@ -30,7 +30,9 @@ class NodeFabric(Model):
     """What is known beforehand of one node's fast link; both are detected when left out."""
 
     interface: str | None = None
+    """Interface name on this node."""
     address: IPvAnyAddress | None = None
+    """IPv4 address of this node on the fabric."""
 
 
 class NodeSpec(Model):

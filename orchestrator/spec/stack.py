@@ -14,6 +14,7 @@ class NodesNeeded(Model):
     """How many machines the stack runs on, one rank each."""
 
     min: Annotated[int, Field(ge=1)] = 1
+    """Fewest machines that the stack makes sense on."""
     max: Annotated[int, Field(ge=1)] | None = None
     """Default: all nodes of the cluster."""
 
@@ -33,13 +34,16 @@ class StackSpec(Model):
     apiVersion: ApiVersion  # noqa: N815 - the name is the API's
     kind: Literal["Stack"]
     name: Name
+    """Begins the name of every run."""
     description: str
+    """One line for people."""
     engine: Literal["accelerate"] = "accelerate"
     """What launches and groups the ranks."""
     base_image: str | None = None
     """Image that the training image is built upon; default: the cluster's container.base_image."""
     nodes: NodesNeeded = NodesNeeded()
     secrets: list[SecretSpec] = []
+    """Secrets that the run needs."""
     env: dict[str, str] = {}
     """More environment variables for every rank."""
     shm: Bytes | None = None

@@ -1,0 +1,83 @@
+"""The keys of a file, for people: docs/reference.md is generated from the models themselves."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key that a file may have."""
+
+    path: str
+    """As `--set` and error messages write it, e.g. `nodes[].ssh.host`."""
+    type: str
+    default: str
+    text: str
+
+
+def keys_of(model: type[BaseModel]) -> list[Key]:
+    """All keys, in the order in which the models declare them."""
+    schema = model.model_json_schema()
+    return list(_walk(schema, schema.get("$defs", {}), ""))
+
+
+def as_table(keys: list[Key]) -> str:
+    """A Markdown table."""
+    rows = ["| key | type | default | |", "|---|---|---|---|"]
+    for key in keys:
+        text = " ".join(key.text.split()).replace("|", "\\|")
+        type_ = key.type.replace("|", "\\|")
+        rows.append(f"| `{key.path}` | {type_} | {key.default} | {text} |")
+    return "\n".join(rows) + "\n"
+
+
+def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> Iterator[Key]:
+    required = schema.get("required", [])
+    for name, field in schema.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        below, suffix = _below(field, defs)
+        if name in required:
+            default = "required"
+        else:
+            default = "" if below else _default(field)
+        text = field.get("description") or (below or {}).get("description", "")
+        yield Key(f"{path}{suffix}", _type(field, defs), default, text)
+        if below is not None:
+            yield from _walk(below, defs, f"{path}{suffix}.")
+
+
+def _below(
+    field: Mapping[str, Any], defs: Mapping[str, Any]
+) -> tuple[Mapping[str, Any] | None, str]:
+    """The section that a key holds, and `[]` when it holds a list of them."""
+    options = [field, *field.get("anyOf", []), *field.get("oneOf", [])]
+    for option in options:
+        if "$ref" in option:
+            return defs[option["$ref"].rpartition("/")[2]], ""
+        if "$ref" in option.get("items", {}):
+            return defs[option["items"]["$ref"].rpartition("/")[2]], "[]"
+    return None, ""
+
+
+def _type(field: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field:
+        return " or ".join(_type(o, defs) for o in field["anyOf"] if o.get("type") != "null")
+    if "$ref" in field:
+        return "section"
+    if field.get("type") == "array":
+        return f"list of {_type(field.get('items', {}), defs)}"
+    if field.get("type") == "object":
+        return "mapping"
+    return str(field.get("type", "any"))
+
+
+def _default(field: Mapping[str, Any]) -> str:
+    default = field.get("default")
+    return "" if default in (None, {}, []) else f"`{default}`"
