@@ -13,7 +13,8 @@ if [ ! -w "${HOME:-/}" ]; then
     mkdir -p "$HOME"
 fi
 export HF_HOME="${HF_HOME:-$SPARKCTL_CACHE_DIR/huggingface}"
-export HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1
+export HF_HUB_DISABLE_PROGRESS_BARS=1 HF_HUB_DISABLE_TELEMETRY=1
+export TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1
 
 exec python3 -m training.launch --config_file "$SPARKCTL_ACCELERATE_CONFIG" \
     -m training.train "$SPARKCTL_TRAINING_CONFIG"

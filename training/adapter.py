@@ -39,8 +39,8 @@ def weights(model: PeftModel) -> dict[str, torch.Tensor]:
 
 
 def _trained(model: PeftModel) -> dict[str, torch.Tensor]:
-    """Only what was trained. Left to itself, peft takes the state of the whole model, and of a
-    sharded one it gathers every weight: 140 GB on one rank while the others do not even take part."""
+    """Only what was trained. Left to itself, peft takes the state of the whole model, and gathers
+    every weight of a sharded one: 140 GB on one rank, in collectives that the others never join."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
@@ -60,7 +60,7 @@ def save(
     """Write adapter and tokenizer to `folder`, whole or not at all, and read the weights back.
 
     Only the adapter's own tensors are written, by the one rank that calls this: the trainer's
-    save_model writes nothing, or gathers all of the base (training-experiments.md, B4 and B5).
+    save_model writes nothing, or gathers all of the base (seen with accelerate's FSDP2).
     """
     aside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)

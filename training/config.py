@@ -7,6 +7,7 @@ reads the very same document, so this module (like the package) never imports to
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from training.errors import ConfigurationError
@@ -182,8 +183,6 @@ def read_config(path: Path) -> TrainingConfig:
     Raises `ConfigurationError` that names every wrong key. PyYAML reads `1e-4` as text (YAML 1.1);
     pydantic makes it the number that was meant.
     """
-    import yaml  # comes with transformers; the controller validates dictionaries, not files
-
     try:
         document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         return TrainingConfig.model_validate(document)

@@ -95,6 +95,7 @@ def _prompt(fields: dict[str, str], template: str) -> str:
 
 def _read_rows(data: Data, wanted: int | None) -> list[tuple[str, Mapping[str, Any]]]:
     """At most `wanted` rows, each with a name for error messages."""
+    named: list[tuple[str, Mapping[str, Any]]]
     match source_of(data.name):
         case "builtin":
             named = [(f"{data.name} row {i}", row) for i, row in enumerate(instruction_rows())]
@@ -105,7 +106,7 @@ def _read_rows(data: Data, wanted: int | None) -> list[tuple[str, Mapping[str, A
     if wanted is not None and len(named) < wanted:
         raise ConfigurationError(
             "data_too_small",
-            f"{data.name} has {len(named)} rows, but data.rows and data.held_out_rows want {wanted}",
+            f"{data.name} has {len(named)} rows; data.rows and data.held_out_rows want {wanted}",
             "Lower data.rows (null takes all).",
         )
     return named[:wanted]

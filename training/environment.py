@@ -28,7 +28,11 @@ class RunEnvironment:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "RunEnvironment":
-        """Raise `ConfigurationError` for a missing variable, a bad number or a lonely launch."""
+        """Raise `ConfigurationError` for a missing variable, a bad number or a lonely launch.
+
+        Whether launcher and controller agree otherwise is for `training.proof`, which tells every
+        rank: one that left alone would let the others wait for it.
+        """
         env = cls(
             run_id=_text(environ, "SPARKCTL_RUN_ID"),
             nonce=_text(environ, "SPARKCTL_RUN_NONCE"),
@@ -42,14 +46,13 @@ class RunEnvironment:
             local_rank=_number(environ, "LOCAL_RANK", "0"),
         )
         # The classic silent failure: N launchers that know nothing of each other train N models
-        # and all exit 0 (training-experiments.md, B1).
-        if (env.launched_rank, env.launched_world_size) != (env.rank, env.world_size):
+        # and all exit 0.
+        if env.launched_world_size == 1 < env.world_size:
             raise ConfigurationError(
                 "group_mismatch",
-                f"the launcher started rank {env.launched_rank} of {env.launched_world_size} on "
-                f"{env.node}, but the run has this node as rank {env.rank} of {env.world_size}",
-                "machine_rank, num_machines and num_processes of the accelerate config must equal "
-                "SPARKCTL_RANK and SPARKCTL_WORLD_SIZE.",
+                f"the launcher started {env.node} alone, but the run has {env.world_size} ranks",
+                "num_machines and num_processes of the accelerate config must be the number of "
+                "nodes.",
             )
         return env
 

@@ -33,15 +33,18 @@ class ExitCode(IntEnum):
 
 
 class TrainingError(Exception):
-    """A failure that was understood: `code` for programs, `message` and `help` for people."""
+    """A failure that was understood: `code` for programs, `message` and `remedy` for people."""
 
     exit_code = ExitCode.CRASHED
 
-    def __init__(self, code: str, message: str, help: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+        super().__init__(code, message, remedy)  # all three: errors travel between ranks, pickled
         self.code = code
         self.message = message
-        self.help = help
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class ConfigurationError(TrainingError):

@@ -138,7 +138,11 @@ class EventLog:
     """
 
     def __init__(
-        self, stream: int, run_dir: Path | None, rank: int, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: int,
+        run_dir: Path | None,
+        rank: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`stream` is a file descriptor. An end that an earlier attempt left is taken away."""
         self.rank = rank

@@ -19,7 +19,6 @@ def fetch_model(model: Model) -> Path:
     """
     import huggingface_hub
 
-    huggingface_hub.utils.disable_progress_bars()
     with hub_errors(model.name):
         folder = huggingface_hub.snapshot_download(
             model.name,
@@ -57,7 +56,7 @@ def hub_errors(name: str) -> Iterator[None]:
             "hub_unreachable",
             f"{name} is not in the cache of this node and the Hub cannot be reached "
             f"({_first_line(unreachable)})",
-            "Check this node's internet access, or bring the model first with `sparkctl model pull`.",
+            "Check this node's internet access, or bring the files first: `sparkctl model pull`.",
         ) from None
     except errors.HfHubHTTPError as refused:
         status = refused.response.status_code if refused.response is not None else 0

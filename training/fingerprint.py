@@ -1,4 +1,4 @@
-"""One name for the content of a checkpoint folder, so that ranks can say "we read the same base"."""
+"""One name for the content of a checkpoint folder, so that ranks can compare their bases."""
 
 import hashlib
 import json
@@ -17,8 +17,8 @@ def folder_sha256(folder: Path) -> str:
     """SHA-256 over name, size and content of a checkpoint's files, sorted by name.
 
     A 140 GB base would take minutes to hash whole on every start, so large files are sampled
-    (first and last piece included: header, sizes and truncation are always seen). That finds another
-    or an unfinished checkpoint, not a single flipped bit. Times, owners and links do not count.
+    (first and last piece included: header, sizes and truncation are always seen). That finds
+    another or an unfinished checkpoint, not a single flipped bit. Times and links do not count.
     """
     total = hashlib.sha256()
     for file in sorted(f for f in folder.iterdir() if f.is_file() and f.suffix in _SUFFIXES):

@@ -1,4 +1,4 @@
-"""The ranks of this run as one group: they meet, prove that they belong together, and act as one."""
+"""The ranks of this run as one group: they meet, compare, and succeed or fail as one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ T = TypeVar("T")
 class Group:
     """The process group, and the device that this rank computes on.
 
-    `patient` is a second gloo group for everything outside the training steps: downloads and loading
-    may take hours on one node while the other waits, where a step must not.
+    `patient` is a second gloo group for everything outside the training steps: downloads and
+    loading may take hours on one node while the other waits; a step must not.
     """
 
     env: RunEnvironment
@@ -37,7 +37,7 @@ class Group:
         device = torch.device("cuda", env.local_rank) if cuda else torch.device("cpu")
         if cuda:
             torch.cuda.set_device(device)
-        if env.world_size == 1:
+        if env.launched_world_size == 1:
             return cls(env, device)
         dist.init_process_group(
             # Objects (proofs, checksums) travel over gloo even where gradients use NCCL.
@@ -48,17 +48,17 @@ class Group:
         return cls(env, device, dist.new_group(backend="gloo", timeout=patience))
 
     def gather(self, value: T) -> list[T]:
-        """Everyone's value, in the order of ranks, on every rank."""
+        """Everyone's value, in the order of the launched ranks, on every rank."""
         if self.patient is None:
             return [value]
-        values: list[Any] = [None] * self.env.world_size
+        values: list[Any] = [None] * self.env.launched_world_size
         dist.all_gather_object(values, value, group=self.patient)
         return values
 
     def together(self, work: Callable[[], T]) -> T:
-        """Do `work` on every rank; when it fails on one, every rank raises, and says where and why.
+        """Do `work` on every rank; if it fails on one, every rank raises, and says where and why.
 
-        Without this the others would wait for the failed rank until a timeout that explains nothing.
+        Without this the others would wait for the failed rank until a timeout explains nothing.
         Not for work with collectives inside: the others would wait in those.
         """
         value: T | None = None
@@ -89,4 +89,4 @@ def _report(node: str, failure: Exception | None) -> tuple[str, TrainingError] |
 def _peer_failure(report: tuple[str, TrainingError]) -> TrainingError:
     """The same kind of failure as the peer's, so that all ranks leave with the same exit status."""
     node, failure = report
-    return type(failure)(failure.code, f"on {node}: {failure.message}", failure.help)
+    return type(failure)(failure.code, f"on {node}: {failure.message}", failure.remedy)

@@ -1,7 +1,7 @@
 """`accelerate launch` that keeps the rank's exit status.
 
-The launcher turns every failure of its child into status 1 and a traceback of its own; but whether a
-restart can help is said by that status (`training.errors.ExitCode`). The arguments are those of
+The launcher turns every failure of its child into status 1 and a traceback of its own; but that
+status says whether a restart can help (`training.errors.ExitCode`). The arguments are those of
 `accelerate launch`.
 """
 

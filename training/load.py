@@ -55,9 +55,9 @@ def load_replicated(folder: Path, dtype: torch.dtype, device: torch.device) -> L
 def load_sharded(folder: Path, world_size: int, dtype: torch.dtype) -> Loaded:
     """Every rank holds 1/N of every weight (FSDP2), and reads only that from the files.
 
-    Meta init -> transformers shards (`fully_shard` per layer) -> torch's checkpoint reader fills the
-    local slices. Peak memory of a rank is its share plus one slice; `from_pretrained` with the same
-    sharding keeps all files mapped, which doubles the share on GB10 (training-facts.md 3.4, 3.1).
+    Meta init -> transformers shards (`fully_shard` per layer) -> torch's checkpoint reader fills
+    the local slices. Peak memory of a rank is its share plus one slice; `from_pretrained` with the
+    same sharding keeps all files mapped, which doubles the share on GB10 (transformers#47257).
     """
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if config.tie_word_embeddings:
@@ -87,12 +87,12 @@ def load_sharded(folder: Path, world_size: int, dtype: torch.dtype) -> Loaded:
     return Loaded(model, total, local, reader.bytes_read)
 
 
-class SliceReader(HuggingFaceStorageReader):
+class SliceReader(HuggingFaceStorageReader):  # type: ignore[misc]
     """Reads slices of safetensors files, one file at a time, and keeps nothing of them.
 
     Each slice is cloned off the file's private mapping first (a device copy straight from it makes
-    GB10 duplicate the pages into memory that cannot be reclaimed: transformers#47257), and the file's
-    page cache is given back, because on unified memory it is taken from the GPU.
+    GB10 duplicate the pages into memory that cannot be reclaimed: transformers#47257), and the
+    file's page cache is given back, because unified memory is the GPU's memory too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -136,7 +136,7 @@ def prove_sharded(model: torch.nn.Module, world_size: int) -> tuple[int, int]:
     """(weights of the model, weights on this rank); raises unless every single one is shared out.
 
     No launcher's word is taken for it: FSDP that did not happen looks the same from outside and
-    exits 0 (training-experiments.md, B1). A rank may hold at most ceil(rows / N) rows of a weight.
+    exits 0 (seen with accelerate 1.15). A rank may hold at most ceil(rows / N) rows of a weight.
     """
     total = local = 0
     for name, weight in model.named_parameters():

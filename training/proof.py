@@ -30,24 +30,27 @@ _MUST_AGREE = {
 
 
 def prove(cards: list[Card]) -> None:
-    """Raise `ConfigurationError` unless the cards are one whole group: as many as expected, ranks
-    0..N-1 once each, and equal in everything that must agree. The message names the odd one out."""
-    for name, help in _MUST_AGREE.items():
-        agree(name, [(card.node, str(getattr(card, name))) for card in cards], help)
+    """Raise `ConfigurationError` unless the cards, in the launcher's order, are one whole group.
+
+    Whole: as many as the run has ranks, each in its place, equal in everything that must agree.
+    """
+    for name, remedy in _MUST_AGREE.items():
+        agree(name, [(card.node, str(getattr(card, name))) for card in cards], remedy)
     expected = cards[0].world_size
-    if sorted(card.rank for card in cards) != list(range(expected)):
-        ranks = ", ".join(f"{card.node}={card.rank}" for card in cards)
+    if [card.rank for card in cards] != list(range(expected)):
+        ranks = ", ".join(f"{card.node} for rank {card.rank}" for card in cards)
         raise ConfigurationError(
             "group_mismatch",
-            f"the run wants ranks 0 to {expected - 1}, but the group has {ranks}",
-            "Each rank must be started exactly once.",
+            f"the run has ranks 0 to {expected - 1}, but the launchers brought together: {ranks}",
+            "machine_rank, num_machines and num_processes of each accelerate config must equal "
+            "SPARKCTL_RANK and SPARKCTL_WORLD_SIZE of its node.",
         )
 
 
-def agree(what: str, said: list[tuple[str, str]], help: str, code: str = "group_mismatch") -> str:
+def agree(what: str, said: list[tuple[str, str]], remedy: str, code: str = "group_mismatch") -> str:
     """Return the one value of `what` that all (node, value) pairs hold, or raise."""
     counts = Counter(value for _, value in said)
     if len(counts) == 1:
         return said[0][1]
     each = ", ".join(f"{node}: {value[:40]}" for node, value in said)
-    raise ConfigurationError(code, f"the ranks do not agree on {what} ({each})", help)
+    raise ConfigurationError(code, f"the ranks do not agree on {what} ({each})", remedy)

@@ -6,8 +6,8 @@ from typing import Literal
 Strategy = Literal["sharded", "ddp"]
 
 REPLICA_SHARE = 0.5
-"""A whole copy may take this share of a node's memory; the rest is for adapters with optimizer state,
-activations, gathered layers and the system (training-facts.md 3.2)."""
+"""A whole copy may take this share of a node's memory; the rest is for adapters with optimizer
+state, activations, the output layer's logits and the system."""
 
 
 def choose(
@@ -18,8 +18,8 @@ def choose(
 ) -> Strategy:
     """Settle `parallel.strategy`.
 
-    A single rank has nothing to shard over. Otherwise a wish is granted, and `auto` replicates a base
-    whose checkpoint fits into half of the smallest node's memory (no weights on the wire: the
+    A single rank has nothing to shard over. Otherwise a wish is granted, and `auto` replicates a
+    base whose checkpoint fits into half of the smallest node's memory (no weights on the wire: the
     faster way), and shards a larger one.
     """
     if world_size == 1:

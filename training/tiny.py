@@ -1,8 +1,8 @@
 """A small Llama made on the spot: the base model of the recipe that needs no download.
 
-It is an ordinary checkpoint (several safetensors files, config, tokenizer), so what serves 70B reads
-it too. It is trained for some seconds on the built-in facts (`training.instructions`): a LoRA needs
-a base that knows something. One thread and fixed seeds make equal machines build equal bytes.
+It is an ordinary checkpoint (several safetensors files, config, tokenizer), so what serves 70B
+reads it too. It is trained for some seconds on the built-in facts (`training.instructions`): a LoRA
+needs a base that knows something. One thread and fixed seeds make equal machines build equal bytes.
 """
 
 import hashlib

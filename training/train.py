@@ -1,7 +1,7 @@
 """One rank of one fine-tuning: `python -m training.train CONFIG`, started by an entry point.
 
-Proof of the group -> base -> LoRA -> training with evaluations -> adapter, equal on all ranks. Every
-step of the way is an event on stdout (`training.events`); the exit status is an `ExitCode`.
+Proof of the group -> base -> LoRA -> training with evaluations -> adapter, equal on all ranks.
+Every step of the way is an event on stdout (`training.events`); the exit status is an `ExitCode`.
 """
 
 import os
@@ -31,14 +31,14 @@ def main(arguments: list[str], stream: int) -> int:
         return ExitCode.SUCCEEDED
     except Exception as failure:
         error = explain(failure)
-        if error is not failure:
+        if error.exit_code is ExitCode.CRASHED and error is not failure:
             traceback.print_exc()
         log.emit(
             Error(
                 rank=log.rank,
                 code=error.code,
                 message=error.message,
-                help=error.help,
+                help=error.remedy,
                 exit_code=error.exit_code,
                 seconds=log.elapsed,
             )
@@ -63,6 +63,9 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     cards = group.gather(_card(config, env))
     prove(cards)
 
+    log.phase("preparing data")
+    examples = group.together(lambda: read_examples(config.data))
+
     log.phase("preparing base")
     folder = group.together(lambda: _base_folder(config, env))
     sums = group.gather((env.node, folder_sha256(folder)))
@@ -72,9 +75,6 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         "Pin model.revision to a commit, or remove the differing copy from its node.",
         "base_mismatch",
     )
-
-    log.phase("preparing data")
-    examples = group.together(lambda: read_examples(config.data))
 
     log.phase("loading")
     strategy = choose(
@@ -111,9 +111,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         )
 
     scratch = env.run_dir / "checkpoints"
-    trainer = make_trainer(
-        model, tokenizer, examples, config, group.device, scratch, log, start
-    )
+    trainer = make_trainer(model, tokenizer, examples, config, group.device, scratch, log, start)
     log.phase("training")
     first, last = trainer.train_and_evaluate()
 

@@ -77,7 +77,7 @@ class CountingTrainer(SFTTrainer):  # type: ignore[misc]
         return batches, items
 
 
-class Progress(TrainerCallback):
+class Progress(TrainerCallback):  # type: ignore[misc]
     """Turns what the trainer says into `step` and `eval` events."""
 
     def __init__(
@@ -158,8 +158,6 @@ def _arguments(config: TrainingConfig, device: torch.device, scratch: Path) -> S
     return SFTConfig(
         output_dir=str(scratch),
         save_strategy="no",
-        # Ranks share no disk; set here because checkpoints of a sharded base need it from the start.
-        save_only_model=True,
         report_to=[],
         disable_tqdm=True,
         logging_steps=loop.log_every,

@@ -11,7 +11,17 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 from orchestrator.errors import LabError
-from orchestrator.lab import access, cluster_file, engine, labels, network, node, node_image
+from orchestrator.lab import (
+    access,
+    cluster_file,
+    engine,
+    labels,
+    network,
+    node,
+    node_image,
+    seed,
+    train_image,
+)
 from orchestrator.lab.engine import Privileges
 
 A = TypeVar("A")
@@ -63,13 +73,17 @@ def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
     _refuse_other_place(client, spec)
     with progress("node image"):
         image = node_image.ensure(client, node_image.NodeImage(spec.suite))
-    base_image, seed = None, None
     running = _running(client, spec, image)
     with progress("networks"):
         networks = network.ensure(client, spec.name, str(out))
         privileges = engine.privileges(client, image)
+    base_image, volume = None, None
+    if spec.train_image:
+        with progress("training image"):
+            base_image = train_image.ensure(client, train_image.current())
+            volume = seed.ensure(client, image, base_image, privileges)
     plans = [
-        node.NodePlan(spec.name, name, index, image, seed)
+        node.NodePlan(spec.name, name, index, image, volume)
         for index, name in enumerate(node.names(spec.nodes))
     ]
 
