@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from training.config import Lora
-from training.errors import TrainingError
+from training.errors import ConfigurationError, TrainingError
 
 
 def attach(base: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
@@ -25,8 +25,12 @@ def attach(base: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets),
     )
-    model = get_peft_model(base, config)
-    assert isinstance(model, PeftModel)
+    try:
+        model: PeftModel = get_peft_model(base, config)
+    except ValueError as unfit:  # targets that this model has not
+        raise ConfigurationError(
+            "method_unfit", str(unfit), "method.targets must name linear layers of this model."
+        ) from None
     return model
 
 

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from training.errors import ConfigurationError
+
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -137,24 +139,35 @@ class EventLog:
     A `Result` or an `Error` also becomes result-rank<R>.json, which appears whole or not at all.
     """
 
-    def __init__(
-        self,
-        stream: int,
-        run_dir: Path | None,
-        rank: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`stream` is a file descriptor. An end that an earlier attempt left is taken away."""
+    def __init__(self, stream: int, rank: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """`stream` is a file descriptor; the clock gives seconds."""
         self.rank = rank
         self._stream = stream
         self._clock = clock
         self._began = clock()
-        self._metrics = self._result = None
-        if run_dir is not None:
-            run_dir.mkdir(parents=True, exist_ok=True)
-            self._metrics = run_dir / f"metrics-rank{rank}.jsonl"
-            self._result = run_dir / f"result-rank{rank}.json"
-            self._result.unlink(missing_ok=True)
+        self._metrics: Path | None = None
+        self._result: Path | None = None
+
+    def keep_in(self, run_dir: str | None) -> None:
+        """Write to files in this folder too; an end that an earlier attempt left is taken away.
+
+        Raises `ConfigurationError` for a folder that this user may not write to.
+        """
+        if not run_dir:
+            return
+        folder = Path(run_dir)
+        result = folder / f"result-rank{self.rank}.json"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            result.unlink(missing_ok=True)
+            (folder / f"metrics-rank{self.rank}.jsonl").touch()
+        except OSError as refused:
+            raise ConfigurationError(
+                "run_dir_unwritable",
+                f"user {os.getuid()} cannot write to {folder}: {refused.strerror}",
+                "The run folder must belong to the user that the container runs as.",
+            ) from None
+        self._metrics, self._result = folder / f"metrics-rank{self.rank}.jsonl", result
 
     @property
     def elapsed(self) -> float:

@@ -1,14 +1,34 @@
-"""Bring a model from the Hugging Face Hub into this node's cache, and say why it cannot be had."""
+"""Bring the base model onto this node's disk, and say why it cannot be had."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from training.config import Model
+from training.config import Model, source_of
 from training.errors import ConfigurationError, TrainingError
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 _UNWANTED = ["original/*", "*/*"]
+
+
+def base_folder(model: Model, cache_dir: Path) -> Path:
+    """Folder of the base's checkpoint on this node: built, fetched, or already there."""
+    match source_of(model.name):
+        case "builtin":
+            from training import tiny  # imports torch
+
+            return tiny.build(cache_dir)
+        case "hub":
+            return fetch_model(model)
+        case "path":
+            folder = Path(model.name)
+            if (folder / "config.json").is_file():
+                return folder
+            raise ConfigurationError(
+                "model_not_found",
+                f"{folder} holds no checkpoint (no config.json)",
+                "The folder must be on every node, and visible inside the container.",
+            )
 
 
 def fetch_model(model: Model) -> Path:

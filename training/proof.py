@@ -2,8 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from importlib.metadata import version
 
+from training.config import TrainingConfig
+from training.environment import RunEnvironment
 from training.errors import ConfigurationError
+from training.fingerprint import document_sha256
+from training.strategy import memory_total
+
+_LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl")
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,20 @@ class Card:
     config: str
     versions: str
     memory: int
+
+    @classmethod
+    def of(cls, config: TrainingConfig, env: RunEnvironment) -> "Card":
+        """The card of this process."""
+        return cls(
+            rank=env.rank,
+            node=env.node,
+            run_id=env.run_id,
+            nonce=env.nonce,
+            world_size=env.world_size,
+            config=document_sha256(config.model_dump(mode="json")),
+            versions=" ".join(f"{name}={version(name)}" for name in _LIBRARIES),
+            memory=memory_total(),
+        )
 
 
 _MUST_AGREE = {

@@ -7,23 +7,23 @@ Every step of the way is an event on stdout (`training.events`); the exit status
 import os
 import sys
 import traceback
-from importlib.metadata import version
 from pathlib import Path
 
-from training.config import TrainingConfig, read_config, source_of
+from training.config import TrainingConfig, read_config
 from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
 from training.events import Error, EventLog, Result, Start, take_stdout
-from training.fingerprint import document_sha256, folder_sha256
+from training.fetch import base_folder
+from training.fingerprint import folder_sha256
 from training.proof import Card, agree, prove
-from training.strategy import checkpoint_bytes, choose, memory_total
+from training.strategy import checkpoint_bytes, choose
 
 
 def main(arguments: list[str], stream: int) -> int:
     """Run one rank and return its exit status. `stream` is the descriptor for events."""
-    run_dir = os.environ.get("SPARKCTL_RUN_DIR")
-    log = EventLog(stream, Path(run_dir) if run_dir else None, rank_of(os.environ))
+    log = EventLog(stream, rank_of(os.environ))
     try:
+        log.keep_in(os.environ.get("SPARKCTL_RUN_DIR"))
         if len(arguments) != 1:
             raise ConfigurationError("usage", "python -m training.train CONFIG")
         env = RunEnvironment.read(os.environ)
@@ -60,14 +60,14 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     quiet.silence_libraries()
     log.phase("joining")
     group = Group.join(env, config.parallel)
-    cards = group.gather(_card(config, env))
+    cards = group.gather(Card.of(config, env))
     prove(cards)
 
     log.phase("preparing data")
     examples = group.together(lambda: read_examples(config.data))
 
     log.phase("preparing base")
-    folder = group.together(lambda: _base_folder(config, env))
+    folder = group.together(lambda: base_folder(config.model, env.cache_dir))
     sums = group.gather((env.node, folder_sha256(folder)))
     base_sha256 = agree(
         "the base model",
@@ -140,39 +140,6 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
             seconds=log.elapsed,
         )
     )
-
-
-def _card(config: TrainingConfig, env: RunEnvironment) -> Card:
-    libraries = ("torch", "transformers", "accelerate", "peft", "trl")
-    return Card(
-        rank=env.rank,
-        node=env.node,
-        run_id=env.run_id,
-        nonce=env.nonce,
-        world_size=env.world_size,
-        config=document_sha256(config.model_dump(mode="json")),
-        versions=" ".join(f"{name}={version(name)}" for name in libraries),
-        memory=memory_total(),
-    )
-
-
-def _base_folder(config: TrainingConfig, env: RunEnvironment) -> Path:
-    match source_of(config.model.name):
-        case "builtin":
-            from training import tiny
-
-            return tiny.build(env.cache_dir)
-        case "hub":
-            from training.fetch import fetch_model
-
-            return fetch_model(config.model)
-        case "path":
-            folder = Path(config.model.name)
-            if (folder / "config.json").is_file():
-                return folder
-            raise ConfigurationError(
-                "model_not_found", f"{folder} holds no checkpoint (no config.json)"
-            )
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def up_command(nodes: int, engine: str, train_image: bool, name: str, out: Path)
     """Start a lab, or mend it, and write its cluster file."""
     spec = LabSpec(name=name, nodes=nodes, suite=engine, out=out, train_image=train_image)
     up(spec, progress=_step)
+    Console(stderr=True).print(_table(status(name)))
     click.echo(f"{click.format_filename(out)} is written. Next: sparkctl cluster up")
 
 

@@ -1,5 +1,6 @@
 """`sparkctl`: the command line. Parse, call, show; no logic."""
 
+import logging
 import os
 import sys
 import traceback
@@ -39,6 +40,8 @@ cli.add_command(lab)
 
 def main() -> None:
     """Entry point: every error that is a user's to mend is shown as such, with its exit code."""
+    # paramiko writes tracebacks of failed connections to its log; we say them in our own words.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
     try:
         cli(standalone_mode=False)
     except SparkctlError as error:

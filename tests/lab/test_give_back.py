@@ -22,11 +22,13 @@ FOREIGN = (
 def test_down_gives_back_what_up_found(
     machines: dict[str, Machine],
     sparkctl: Sparkctl,
+    later: Callable[[Callable[[], None]], None],
     content: bytes | None,
     mode: str,
     owner: str,
 ) -> None:
     for machine in machines.values():
+        later(lambda m=machine: m.put("/etc/docker/daemon.json", None))
         machine.put("/etc/docker/daemon.json", content, mode=mode, owner=owner)
     sparkctl("cluster", "plan")  # the very first use of sudo leaves its own mark in the home
     before = {name: snapshot(machine) for name, machine in machines.items()}

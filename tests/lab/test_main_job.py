@@ -1,4 +1,4 @@
-"""The main job: `sparkctl train` on two real machines, watched while it runs and proved at its end."""
+"""The main job: `sparkctl train` on two real machines, watched as it runs, proved at its end."""
 
 import json
 import subprocess

@@ -1,0 +1,138 @@
+"""One lab for the whole session, and machines in it as seen from outside."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from orchestrator.lab import LabSpec, access, down, engine, labels, names, node
+from orchestrator.lab import up as lab_up
+from tests.lab.machine import Machine
+from tests.lab.sparkctl import Sparkctl
+
+PREFIX = "test-"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs a lab."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="session")
+def session_name() -> str:
+    """Begins the names of this session's labs. Labs of earlier sessions that died are swept."""
+    for name in names():
+        owner = name.removeprefix(PREFIX).partition("-")[0]
+        if name.startswith(PREFIX) and owner.isdecimal() and not _lives(int(owner)):
+            down(name)
+    return f"{PREFIX}{os.getpid()}"
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def raised(spec: LabSpec) -> Iterator[dict[str, Machine]]:
+    """The machines of a lab that is there inside the `with` block."""
+    try:
+        lab_up(spec)
+        with engine.connected() as client:
+            containers = list(node.all_of(client, spec.name))
+            yield {c.labels[labels.NODE]: Machine(c.labels[labels.NODE], c) for c in containers}
+    finally:
+        down(spec.name)
+
+
+@pytest.fixture(scope="session")
+def raise_lab() -> Callable[[LabSpec], AbstractContextManager[dict[str, Machine]]]:
+    """For a test that needs a lab of its own."""
+    return raised
+
+
+@pytest.fixture(scope="session")
+def lab_spec(session_name: str, tmp_path_factory: pytest.TempPathFactory) -> LabSpec:
+    """What the session's lab is: two trixie nodes with the training image."""
+    return LabSpec(session_name, out=tmp_path_factory.mktemp("lab") / "cluster.yaml")
+
+
+@pytest.fixture(scope="session")
+def machines(lab_spec: LabSpec) -> Iterator[dict[str, Machine]]:
+    """The session's lab, its nodes by name: commands and files as root, not over SSH."""
+    with raised(lab_spec) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def lab(lab_spec: LabSpec, machines: dict[str, Machine]) -> LabSpec:
+    """The session's lab: where its cluster file and keys are."""
+    assert len(machines) == lab_spec.nodes
+    return lab_spec
+
+
+@pytest.fixture(scope="session")
+def password(lab: LabSpec) -> str:
+    """The sudo password of the nodes."""
+    return access.Access(lab.state).password
+
+
+@pytest.fixture
+def other_key(tmp_path: Path) -> Path:
+    """A private key that no node knows."""
+    return access.ensure(tmp_path / "stranger").key
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on the loopback address where nobody listens."""
+    with socket.socket() as held:  # bound, so that nobody else takes it; never listening
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture
+def later() -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Register what has to be undone after the test; the last one first."""
+    with ExitStack() as stack:
+
+        def register(undo: Callable[[], object]) -> None:
+            stack.callback(undo)
+
+        yield register
+
+
+@pytest.fixture(scope="session")
+def sparkctl(lab: LabSpec) -> Sparkctl:
+    """`sparkctl` with the lab's cluster file; the cluster is down."""
+    return Sparkctl(lab.out)
+
+
+@pytest.fixture
+def up(sparkctl: Sparkctl) -> Iterator[Sparkctl]:
+    """`sparkctl` with the cluster up, for one test."""
+    yield from _up_and_down(sparkctl)
+
+
+@pytest.fixture(scope="module")
+def module_up(sparkctl: Sparkctl) -> Iterator[Sparkctl]:
+    """`sparkctl` with the cluster up, for all tests of a file."""
+    yield from _up_and_down(sparkctl)
+
+
+def _up_and_down(sparkctl: Sparkctl) -> Iterator[Sparkctl]:
+    try:
+        sparkctl("cluster", "up", "--yes")
+        yield sparkctl
+    finally:
+        sparkctl("cluster", "down", "--yes")

@@ -1,0 +1,130 @@
+"""The schema: what recipes may say, how mistakes are told, and that it costs no torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from training.config import Lora, Optim, TrainingConfig, read_config, source_of
+from training.errors import ConfigurationError
+
+TINY = """
+model: {name: "builtin:tiny-llama", dtype: float32}
+method: {kind: lora, r: 8, alpha: 16, dropout: 0}
+data: {name: "builtin:instructions", template: plain, held_out_rows: 48, max_length: 128}
+optim: {lr: 5e-3, warmup_steps: 5}
+parallel: {strategy: sharded}
+loop: {max_steps: 60, per_device_batch_size: 8}
+"""
+LLAMA_70B = """
+model: {name: meta-llama/Llama-3.1-70B-Instruct, dtype: bfloat16}
+method:
+  kind: lora
+  r: 8
+  alpha: 16
+  dropout: 0
+  targets: [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj]
+data: {name: tatsu-lab/alpaca, rows: 512, template: alpaca, max_length: 2048}
+optim: {lr: 1e-4}
+parallel: {strategy: sharded}
+loop: {epochs: 1, per_device_batch_size: 4, gradient_checkpointing: true}
+"""
+
+
+@pytest.mark.parametrize("text", [TINY, LLAMA_70B])
+def test_recipes_survive_the_way_into_the_container(text: str, tmp_path: Path) -> None:
+    config = TrainingConfig.model_validate(yaml.safe_load(text))
+    for name, document in (("a.yaml", text), ("a.json", config.model_dump_json())):
+        (tmp_path / name).write_text(document)
+        assert read_config(tmp_path / name) == config
+
+
+def test_a_learning_rate_that_yaml_reads_as_text_is_a_number() -> None:
+    assert yaml.safe_load("1e-4") == "1e-4"
+    assert Optim.model_validate({"lr": "1e-4"}).lr == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        ("optim", "learning_rate", 1e-4, "optim.learning_rate"),
+        ("optim", "lr", 0, "optim.lr"),
+        ("loop", "max_steps", 0, "loop.max_steps"),
+        ("method", "kind", "magic", "method.kind"),
+        ("parallel", "strategy", "pipeline", "parallel.strategy"),
+        ("model", "name", "builtin:huge-llama", "builtin:tiny-llama"),
+        ("model", "name", "llama", "model.name"),
+        ("data", "name", "relative/two/three.jsonl", "data.name"),
+    ],
+)
+def test_a_mistake_is_told_by_its_key(
+    section: str, key: str, value: object, told: str, tmp_path: Path
+) -> None:
+    document: dict[str, Any] = yaml.safe_load(TINY)
+    document[section][key] = value
+    (tmp_path / "config.yaml").write_text(json.dumps(document))
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(tmp_path / "config.yaml")
+    assert caught.value.code == "config_invalid"
+    assert told in caught.value.message
+
+
+@pytest.mark.parametrize("text", [None, "", "[1, 2]", "a: [", "\x00"])
+def test_an_unreadable_file_is_a_configuration_error(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"config\.yaml"):
+        read_config(tmp_path / "config.yaml")
+
+
+def test_it_cannot_be_changed_afterwards() -> None:
+    config = TrainingConfig.model_validate(yaml.safe_load(TINY))
+    with pytest.raises(ValidationError):
+        config.loop.seed = 1  # type: ignore[misc]
+
+
+@given(
+    st.builds(Lora, r=st.integers(1, 1024), dropout=st.floats(0, 0.99)), st.integers(0, 2**32 - 1)
+)
+def test_every_value_survives_json(lora: Lora, seed: int) -> None:
+    document = yaml.safe_load(TINY)
+    document["method"], document["loop"]["seed"] = lora.model_dump(), seed
+    config = TrainingConfig.model_validate(document)
+    assert TrainingConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_sources() -> None:
+    assert source_of("builtin:tiny-llama") == "builtin"
+    assert source_of("/models/mine") == "path"
+    assert source_of("meta-llama/Llama-3.1-8B") == "hub"
+
+
+def test_every_field_explains_itself() -> None:
+    schema = TrainingConfig.model_json_schema()
+    for name, section in schema["$defs"].items():
+        for key, field in section["properties"].items():
+            assert field.get("description"), f"{name}.{key}"
+
+
+def test_the_controller_can_import_it_without_torch() -> None:
+    code = (
+        "import sys, training.config, training.events, training.data, training.strategy\n"
+        "print(sorted({'torch', 'transformers', 'datasets', 'peft', 'trl'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[2]
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,190 @@
+"""Who may train together, how failures are told, and which base it is. No torch."""
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.environment import RunEnvironment, rank_of
+from training.errors import (
+    ConfigurationError,
+    ExitCode,
+    PeerError,
+    TrainingError,
+    explain,
+)
+from training.fingerprint import WHOLE_FILE, document_sha256, folder_sha256
+from training.proof import Card, agree, prove
+from training.strategy import choose, memory_total
+
+ENVIRON = {
+    "SPARKCTL_RUN_ID": "run-1",
+    "SPARKCTL_RUN_NONCE": "n",
+    "SPARKCTL_NODE": "spark-b",
+    "SPARKCTL_RANK": "1",
+    "SPARKCTL_WORLD_SIZE": "2",
+    "SPARKCTL_RUN_DIR": "/sparkctl/run",
+    "SPARKCTL_CACHE_DIR": "/sparkctl/cache",
+    "RANK": "1",
+    "WORLD_SIZE": "2",
+    "LOCAL_RANK": "0",
+}
+CARD = Card(
+    rank=0, node="spark-0", run_id="r", nonce="n", world_size=2, config="c", versions="v", memory=1
+)
+
+
+def _cards(count: int) -> list[Card]:
+    return [replace(CARD, rank=i, node=f"spark-{i}", world_size=count) for i in range(count)]
+
+
+@given(st.integers(1, 8))
+def test_a_whole_group_is_proven(count: int) -> None:
+    prove(_cards(count))
+
+
+@pytest.mark.parametrize("field", ["run_id", "nonce", "config", "versions", "world_size"])
+def test_a_stranger_is_named(field: str) -> None:
+    odd: Any = 3 if field == "world_size" else "other"
+    cards = [CARD, replace(CARD, rank=1, node="spark-1", **{field: odd})]
+    with pytest.raises(ConfigurationError, match=rf"{field}.*spark-1: {odd}") as caught:
+        prove(cards)
+    assert caught.value.code == "group_mismatch"
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("ranks", [[0, 0], [1, 0], [0], [0, 1, 2]])
+def test_everyone_must_be_in_the_right_place(ranks: list[int]) -> None:
+    with pytest.raises(ConfigurationError, match="ranks 0 to 1"):
+        prove([replace(CARD, rank=rank) for rank in ranks])
+
+
+def test_agreement_returns_the_one_value() -> None:
+    assert agree("base", [("a", "x"), ("b", "x")], "") == "x"
+    with pytest.raises(ConfigurationError, match=r"base \(a: x, b: y\)") as caught:
+        agree("base", [("a", "x"), ("b", "y")], "help", "base_mismatch")
+    assert caught.value.code == "base_mismatch"
+
+
+def test_the_environment() -> None:
+    env = RunEnvironment.read(ENVIRON)
+    assert (env.rank, env.world_size, env.local_rank) == (1, 2, 0)
+    assert env.run_dir == Path("/sparkctl/run")
+
+
+def test_a_rank_of_one_needs_no_launcher_variables() -> None:
+    alone = {k: v for k, v in ENVIRON.items() if k.startswith("SPARKCTL_")}
+    alone |= {"SPARKCTL_RANK": "0", "SPARKCTL_WORLD_SIZE": "1"}
+    assert RunEnvironment.read(alone).launched_world_size == 1
+
+
+@pytest.mark.parametrize("name", [n for n in ENVIRON if n.startswith("SPARKCTL_")])
+def test_a_missing_variable_is_named(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        RunEnvironment.read({k: v for k, v in ENVIRON.items() if k != name})
+
+
+def test_a_number_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="SPARKCTL_RANK must be a whole number"):
+        RunEnvironment.read(ENVIRON | {"SPARKCTL_RANK": "one"})
+
+
+def test_a_lonely_launch_never_trains() -> None:
+    with pytest.raises(ConfigurationError, match="alone"):
+        RunEnvironment.read(ENVIRON | {"RANK": "0", "WORLD_SIZE": "1"})
+
+
+def test_the_rank_for_early_events() -> None:
+    assert rank_of(ENVIRON) == 1
+    assert rank_of({"RANK": "2"}) == 2
+    assert rank_of({"SPARKCTL_RANK": "x"}) == rank_of({}) == 0
+
+
+@pytest.mark.parametrize("kind", [TrainingError, ConfigurationError, PeerError])
+def test_an_error_travels_between_ranks(kind: type[TrainingError]) -> None:
+    error = pickle.loads(pickle.dumps(kind("code", "message", "remedy")))
+    assert type(error) is kind
+    assert (error.code, error.message, error.remedy, str(error)) == (
+        "code", "message", "remedy", "message",
+    )  # fmt: skip
+
+
+class DistBackendError(RuntimeError):
+    """As torch names it."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names it."""
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "status"),
+    [
+        (ConfigurationError("x", "m"), "x", ExitCode.CONFIGURATION),
+        (DistBackendError("NCCL watchdog"), "peer_lost", ExitCode.PEER_LOST),
+        (RuntimeError("[gloo/pair.cc] Connection closed by peer"), "peer_lost", 75),
+        (RuntimeError("[gloo] Timed out waiting 60000ms for recv"), "peer_lost", 75),
+        (OutOfMemoryError("CUDA out of memory"), "out_of_memory", ExitCode.CRASHED),
+        (OSError(28, "No space left on device"), "disk_full", ExitCode.CRASHED),
+        (RuntimeError("shapes differ"), "crash", ExitCode.CRASHED),
+        (KeyError("k"), "crash", ExitCode.CRASHED),
+        (ValueError(""), "crash", ExitCode.CRASHED),
+    ],
+)
+def test_failures_are_explained(failure: Exception, code: str, status: int) -> None:
+    error = explain(failure)
+    assert (error.code, error.exit_code) == (code, status)
+    assert error.message
+
+
+def test_the_strategy() -> None:
+    gib = 2**30
+    assert choose("auto", 1, 140 * gib, 128 * gib) == "ddp"
+    assert choose("sharded", 1, gib, gib) == "ddp"
+    assert choose("auto", 2, 140 * gib, 128 * gib) == "sharded"
+    assert choose("auto", 2, 16 * gib, 128 * gib) == "ddp"
+    assert choose("sharded", 2, 1, 128 * gib) == "sharded"
+    assert choose("ddp", 2, 140 * gib, 128 * gib) == "ddp"
+
+
+def test_memory_is_read_from_meminfo(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal:       125829120 kB\nMemFree: 1 kB\n")
+    assert memory_total(tmp_path / "meminfo") == 120 * 2**30
+    (tmp_path / "meminfo").write_text("")
+    with pytest.raises(ValueError, match="MemTotal"):
+        memory_total(tmp_path / "meminfo")
+
+
+def test_the_fingerprint_sees_content_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    first = folder_sha256(folder)
+    (folder / "README.md").write_text("not part of the model")
+    (folder / ".cache").mkdir()
+    (folder / "config.json").touch()
+    assert folder_sha256(folder) == first
+    (folder / "model.safetensors").write_bytes(b"weighty")
+    assert folder_sha256(folder) != first
+
+
+def test_the_fingerprint_samples_large_files(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    with file.open("wb") as stream:
+        stream.truncate(WHOLE_FILE + 1)  # sparse: costs no disk
+    sums = {folder_sha256(tmp_path)}
+    for position in (0, WHOLE_FILE):
+        with file.open("r+b") as stream:
+            stream.seek(position)
+            stream.write(b"x")
+        sums.add(folder_sha256(tmp_path))
+    assert len(sums) == 3
+
+
+def test_a_document_has_one_sum() -> None:
+    assert document_sha256({"a": 1, "b": 2}) == document_sha256({"b": 2, "a": 1})

@@ -1,0 +1,160 @@
+"""The real thing: launchers, gloo groups, sharded base, LoRA, adapter; CPU only."""
+
+import json
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from two_nodes import TINY, Nodes, Rank
+
+from training.events import Error, Eval, Result, Start, Step, parse
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def trained(nodes: Nodes) -> list[Rank]:
+    """One good run of two ranks with a sharded base; several tests look at it."""
+    ranks = nodes.run()
+    assert [rank.status for rank in ranks] == [0, 0], [
+        [*rank.stdout, rank.stderr] for rank in ranks
+    ]
+    return ranks
+
+
+def test_two_nodes_are_one_group_that_shares_the_base(trained: list[Rank]) -> None:
+    starts = list(chain.from_iterable(rank.events(Start) for rank in trained))
+    assert [start.rank for start in starts] == [0, 1]
+    assert len({start.base_sha256 for start in starts}) == 1
+    for start in starts:
+        assert (start.world_size, start.strategy, start.device) == (2, "sharded", "cpu")
+        assert start.local_parameters == start.parameters / 2
+        assert start.bytes_read == start.local_parameters * 4  # float32, and nothing else was read
+
+
+def test_the_held_out_loss_falls(trained: list[Rank]) -> None:
+    for rank in trained:
+        first, last = rank.events(Eval)
+        assert (first.step, last.step) == (0, 20)
+        assert first.loss and last.loss
+        assert last.loss <= 0.5 * first.loss
+
+
+def test_every_step_is_told_by_every_rank(trained: list[Rank]) -> None:
+    told = [rank.events(Step) for rank in trained]
+    for steps in told:
+        assert [step.step for step in steps] == list(range(1, 21))
+        assert all(step.tokens > 0 and step.tokens_per_second for step in steps)
+    for ours, theirs in zip(*told, strict=True):
+        assert (ours.loss, ours.grad_norm, ours.lr) == (theirs.loss, theirs.grad_norm, theirs.lr)
+    results = [rank.events(Result)[0] for rank in trained]
+    assert results[0].tokens == sum(step.tokens for steps in told for step in steps)
+
+
+def test_the_ranks_end_with_the_same_adapter(trained: list[Rank]) -> None:
+    results = [rank.events(Result)[0] for rank in trained]
+    assert len({result.adapter_sha256 for result in results}) == 1
+    assert results[0].adapter == str(trained[0].run_dir / "adapter")
+    assert results[1].adapter is None
+    assert not (trained[1].run_dir / "adapter").exists()
+
+
+def test_stdout_is_events_and_nothing_else(trained: list[Rank]) -> None:
+    for number, rank in enumerate(trained):
+        assert all(parse(line) for line in rank.stdout)
+        assert "Traceback" not in rank.stderr
+        assert "%|" not in rank.stderr  # progress bars
+        metrics = (rank.run_dir / f"metrics-rank{number}.jsonl").read_text()
+        assert metrics.splitlines() == rank.stdout
+        end = json.loads((rank.run_dir / f"result-rank{number}.json").read_text())
+        assert end["state"] == "succeeded"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_adapter_works_on_a_freshly_loaded_base(trained: list[Rank]) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    (base,) = trained[1].cache_dir.glob("tiny-llama-*")  # the other node's copy
+    adapter = trained[0].run_dir / "adapter"
+    assert _manifest(adapter)["base_model_name_or_path"] == "builtin:tiny-llama"
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(adapter)
+    plain = _held_out_loss(model, tokenizer)
+    tuned = _held_out_loss(PeftModel.from_pretrained(model, adapter).eval(), tokenizer)
+    first, last = trained[0].events(Eval)
+    assert plain == pytest.approx(first.loss, rel=0.02)
+    assert tuned == pytest.approx(last.loss, rel=0.02)
+
+
+def test_whole_copies_train_to_the_very_same_adapter(trained: list[Rank], nodes: Nodes) -> None:
+    replicated = nodes.run(config={"parallel": {"strategy": "ddp"}})
+    assert [rank.status for rank in replicated] == [0, 0]
+    start, result = replicated[0].events(Start)[0], replicated[0].events(Result)[0]
+    assert (start.strategy, start.local_parameters) == ("ddp", start.parameters)
+    assert result.adapter_sha256 == trained[0].events(Result)[0].adapter_sha256
+
+
+def test_one_node_trains_alone(trained: list[Rank], nodes: Nodes) -> None:
+    (alone,) = nodes.run(world_size=1, config={"loop": {"max_steps": 3}})
+    assert alone.status == 0
+    assert alone.events(Start)[0].world_size == 1
+    assert (alone.run_dir / "adapter/adapter_model.safetensors").exists()
+
+
+def test_a_rank_of_another_attempt_is_refused_by_all(nodes: Nodes) -> None:
+    ranks = nodes.run(environ={1: {"SPARKCTL_RUN_NONCE": "twice"}})
+    assert [rank.status for rank in ranks] == [78, 78]
+    for number, rank in enumerate(ranks):
+        (error,) = rank.events(Error)
+        assert error.code == "group_mismatch"
+        assert "nonce (node-0: once, node-1: twice)" in error.message
+        assert not rank.events(Step)
+        assert parse((rank.run_dir / f"result-rank{number}.json").read_text()) == error
+
+
+def test_a_rank_of_another_group_is_refused_by_all(nodes: Nodes) -> None:
+    for rank in nodes.run(environ={1: {"SPARKCTL_WORLD_SIZE": "3"}}):
+        assert rank.status == 78
+        assert "world_size (node-0: 2, node-1: 3)" in rank.events(Error)[0].message
+
+
+def test_what_fails_on_one_node_is_told_by_all(nodes: Nodes) -> None:
+    broken = {"SPARKCTL_CACHE_DIR": "/dev/null/cache"}
+    ranks = nodes.run(environ={1: broken})
+    assert [rank.status for rank in ranks] == [1, 1]
+    told, own = (rank.events(Error)[0] for rank in ranks)
+    assert "/dev/null/cache" in own.message
+    assert told.message == f"on node-1: {own.message}"
+
+
+def _held_out_loss(model: Any, tokenizer: Any) -> float:
+    """Mean over batches of 8 of the mean over completion tokens, as the trainer has it."""
+    import torch
+
+    from training.config import Data
+    from training.data import read_examples
+
+    losses = []
+    examples = read_examples(Data.model_validate(TINY["data"])).held_out
+    for start in range(0, len(examples), 8):
+        total, tokens = 0.0, 0
+        for example in examples[start : start + 8]:
+            prompt = len(tokenizer(example.prompt)["input_ids"])
+            text = example.prompt + example.completion + tokenizer.eos_token
+            ids = torch.tensor([tokenizer(text)["input_ids"]])
+            labels = ids.clone()
+            labels[:, :prompt] = -100
+            with torch.no_grad():
+                count = ids.shape[1] - prompt
+                total += float(model(input_ids=ids, labels=labels).loss) * count
+                tokens += count
+        losses.append(total / tokens)
+    return sum(losses) / len(losses)
+
+
+def _manifest(adapter: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((adapter / "adapter_config.json").read_text())
+    return manifest
