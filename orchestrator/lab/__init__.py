@@ -4,8 +4,8 @@ The same code serves `make demo`, the tests and users. Everything that a lab mak
 `sparkctl.lab=<name>`; images, and the volume with the training image, are `sparkctl.lab=shared`.
 """
 
-from orchestrator.lab.down import down
+from orchestrator.lab.down import down, names
 from orchestrator.lab.lab import LabSpec, Progress, up
 from orchestrator.lab.status import NodeStatus, status
 
-__all__ = ["LabSpec", "NodeStatus", "Progress", "down", "status", "up"]
+__all__ = ["LabSpec", "NodeStatus", "Progress", "down", "names", "status", "up"]

@@ -1,13 +1,14 @@
 """Taking a lab away: everything that carries its label, and nothing else."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from docker import DockerClient
-from docker.errors import NotFound
+from docker.errors import APIError, ContainerError, NotFound
 from docker.models.containers import Container
 
-from orchestrator.lab import cluster_file, engine, labels, network, node
+from orchestrator.lab import cluster_file, engine, labels, network, node, seed
 from orchestrator.lab.lab import in_parallel, state_folder
 
 
@@ -21,19 +22,34 @@ def down(name: str, *, out: Path | None = None, shared: bool = False) -> int:
     Raises:
         LabError: no engine answers.
     """
-    client = engine.connect()
-    places = network.out_files(client, name) | ({out.absolute()} if out else set())
-    nodes = list(node.all_of(client, name))
-    in_parallel(_remove, nodes)
-    _forget_cgroups(client, nodes)
-    for volume in client.volumes.list(filters=labels.of_lab(name)):
-        volume.remove(force=True)
-    network.remove(client, name)
-    for place in places:
-        _remove_files(place, name)
-    if shared:
-        remove_shared(client)
+    with engine.connected() as client:
+        places = network.out_files(client, name) | ({out.absolute()} if out else set())
+        nodes = list(node.all_of(client, name))
+        in_parallel(_remove, nodes)
+        _forget_cgroups(client, nodes)
+        for volume in client.volumes.list(filters=labels.of_lab(name)):
+            volume.remove(force=True)
+        network.remove(client, name)
+        for place in places:
+            _remove_files(place, name)
+        if shared:
+            remove_shared(client)
     return len(nodes)
+
+
+def names() -> set[str]:
+    """The names of all labs on this engine of which anything is left.
+
+    Raises:
+        LabError: no engine answers.
+    """
+    with engine.connected() as client:
+        marked = [
+            *(c.labels for c in client.containers.list(all=True, filters=labels.ANY)),
+            *((n.attrs or {})["Labels"] for n in client.networks.list(filters=labels.ANY)),
+            *((v.attrs or {})["Labels"] for v in client.volumes.list(filters=labels.ANY)),
+        ]
+    return {marks[labels.LAB] for marks in marked} - {labels.SHARED}
 
 
 def _remove(container: Container) -> None:
@@ -58,29 +74,33 @@ def _forget_cgroups(client: DockerClient, nodes: list[Container]) -> None:
         return
     image = nodes[0].attrs["Image"]
     names = [f"{c.labels[labels.LAB]}-{c.labels[labels.NODE]}" for c in nodes]
-    client.containers.run(
-        image,
-        entrypoint=["/usr/lib/sparkctl-lab/forget-cgroups"],
-        command=names,
-        cap_add=["SYS_ADMIN"],
-        security_opt=["seccomp=unconfined", "apparmor=unconfined"],
-        network_mode="none",
-        labels={labels.LAB: labels.SHARED},
-        remove=True,
-    )
+    # An empty cgroup is a matter of tidiness: never a reason to leave the rest of the lab behind.
+    with suppress(APIError, ContainerError):
+        client.containers.run(
+            image,
+            entrypoint=["/usr/lib/sparkctl-lab/forget-cgroups"],
+            command=names,
+            cap_add=["SYS_ADMIN"],
+            security_opt=["seccomp=unconfined", "apparmor=unconfined"],
+            network_mode="none",
+            labels={labels.LAB: labels.SHARED},
+            remove=True,
+        )
 
 
 def remove_shared(client: DockerClient) -> None:
-    """Remove what the labs share; what a lab still uses stays."""
+    """Remove what the labs share; what a lab still uses stays.
+
+    An image that somebody made from one of ours has inherited the label, but not the name.
+    """
     mine = labels.of_lab(labels.SHARED)
-    for container in client.containers.list(all=True, filters=mine):
-        if container.status != "running":
-            _remove(container)
-    in_use = {c["ImageID"] for c in client.api.containers(all=True)}
     for volume in client.volumes.list(filters=mine):
-        if not client.containers.list(all=True, filters={"volume": volume.name}):
-            volume.remove(force=True)
+        users = client.containers.list(all=True, filters={"volume": volume.name})
+        if all(user.name == volume.name and user.status != "running" for user in users):
+            seed.discard(client, volume.name)
+    in_use = {c["ImageID"] for c in client.api.containers(all=True)}
     for image in client.images.list(filters=mine):
         if image.id not in in_use:
             for tag in image.tags:
-                client.images.remove(tag)
+                if tag.startswith("sparkctl-lab/"):
+                    client.images.remove(tag)

@@ -1,5 +1,8 @@
 """The outer engine: the Docker Engine of this computer, on which the lab runs."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,20 @@ REGISTRY_S = 8
 """How long in seconds a registry may take to answer before we build without one."""
 
 
+@contextmanager
+def connected() -> Iterator[DockerClient]:
+    """A client of the engine, closed at the end.
+
+    Raises:
+        LabError: no engine answers.
+    """
+    client = connect()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
 def connect() -> DockerClient:
     """A client of the engine that the `docker` command would use.
 
@@ -26,12 +43,16 @@ def connect() -> DockerClient:
         LabError: no engine answers.
     """
     failures = []
-    for how in (_from_environment, _from_context):
+    named = "DOCKER_HOST" in os.environ
+    for how in [_from_environment] if named else [_from_environment, _from_context]:
+        client = None
         try:
             client = how()
             client.ping()
             return client
         except (DockerException, RequestException, OSError) as error:
+            if client is not None:
+                client.close()
             failures.append(str(error))
     raise LabError(
         "no Docker engine answers on this computer",

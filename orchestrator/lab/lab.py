@@ -1,5 +1,6 @@
-"""The lab as a whole: up, down, status."""
+"""Starting a lab, or mending it."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -65,40 +66,53 @@ def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
     Raises:
         LabError: what could not be built or started, and why.
     """
-    if not 1 <= spec.nodes <= MAX_NODES:
-        raise LabError(f"a lab has 1 to {MAX_NODES} nodes, not {spec.nodes}")
-    client = engine.connect()
-    out = spec.out.absolute()
-    cluster_file.refuse_foreign(out, spec.name)
-    _refuse_other_place(client, spec)
-    with progress("node image"):
-        image = node_image.ensure(client, node_image.NodeImage(spec.suite))
-    running = _running(client, spec, image)
-    with progress("networks"):
-        networks = network.ensure(client, spec.name, str(out))
-        privileges = engine.privileges(client, image)
-    base_image, volume = None, None
-    if spec.train_image:
-        with progress("training image"):
-            base_image = train_image.ensure(client, train_image.current())
-            volume = seed.ensure(client, image, base_image, privileges)
+    _check(spec)
+    image = node_image.NodeImage(spec.suite)
+    training = train_image.current() if spec.train_image else None
+    volume = seed.volume_of(training.tag) if training else None
     plans = [
-        node.NodePlan(spec.name, name, index, image, volume)
+        node.NodePlan(spec.name, name, index, image.tag, volume)
         for index, name in enumerate(node.names(spec.nodes))
     ]
+    with engine.connected() as client:
+        _refuse_other_place(client, spec)
+        running = _running(client, spec, plans)
+        with progress("node image"):
+            node_image.ensure(client, image)
+            privileges = engine.privileges(client, image.tag)
+        if training:
+            with progress("training image"):
+                train_image.ensure(client, training)
+                seed.ensure(client, image.tag, training.tag, privileges)
+        with progress("networks"):
+            networks = network.ensure(client, spec.name, str(spec.out.absolute()))
 
-    def make(plan: node.NodePlan) -> Container:
-        container = running.get(plan.name)
-        if container is None:
-            container = node.boot(client, plan, networks, privileges, spec.nodes)
-        node.wait_ready(container, plan.name)
-        return container
+        def make(plan: node.NodePlan) -> Container:
+            container = running.get(plan.name)
+            if container is None:
+                container = node.boot(client, plan, networks, privileges, spec.nodes)
+            node.wait_ready(container, plan.name)
+            return container
 
-    with progress(f"nodes {', '.join(plan.name for plan in plans)}"):
-        containers = in_parallel(make, plans)
-    with progress("keys, password, cluster file"):
-        _hand_over(spec, containers, base_image, privileges)
-    return out
+        with progress(f"nodes {', '.join(plan.name for plan in plans)}"):
+            containers = in_parallel(make, plans)
+        with progress("keys, password, cluster file"):
+            _hand_over(spec, containers, training.tag if training else None, privileges)
+    return spec.out.absolute()
+
+
+def _check(spec: LabSpec) -> None:
+    """Raise LabError for what needs no engine to be seen as wrong."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", spec.name):
+        raise LabError(
+            f"{spec.name!r} cannot be the name of a lab",
+            resolution="Use lower-case letters, digits and dashes, at most 40.",
+        )
+    if spec.name == labels.SHARED:
+        raise LabError(f"`{labels.SHARED}` is what all labs use; choose another name")
+    if not 1 <= spec.nodes <= MAX_NODES:
+        raise LabError(f"a lab has 1 to {MAX_NODES} nodes, not {spec.nodes}")
+    cluster_file.refuse_foreign(spec.out.absolute(), spec.name)
 
 
 def _refuse_other_place(client: DockerClient, spec: LabSpec) -> None:
@@ -110,19 +124,24 @@ def _refuse_other_place(client: DockerClient, spec: LabSpec) -> None:
             )
 
 
-def _running(client: DockerClient, spec: LabSpec, image: str) -> dict[str, Container]:
+def _running(
+    client: DockerClient, spec: LabSpec, plans: list[node.NodePlan]
+) -> dict[str, Container]:
     """The nodes that can stay, by name."""
-    running = [c for c in node.all_of(client, spec.name) if c.status == "running"]
-    wanted = node.names(spec.nodes)
-    for container in running:
-        name = container.labels[labels.NODE]
-        if name not in wanted or image not in (container.image.tags if container.image else []):
+    recipes = {plan.name: plan.recipe for plan in plans}
+    running = {
+        container.labels[labels.NODE]: container
+        for container in node.all_of(client, spec.name)
+        if container.status == "running"
+    }
+    for name, container in running.items():
+        if container.labels.get(labels.RECIPE) != recipes.get(name):
             raise LabError(
-                f"the lab `{spec.name}` runs {name}, which is not as asked for"
-                f" ({spec.nodes} nodes of {image})",
+                f"the lab `{spec.name}` runs a {name} that is not as asked for now"
+                f" ({spec.nodes} nodes, {spec.suite}, with the images of this version)",
                 resolution=f"`sparkctl lab down --name {spec.name}` first, or another --name.",
             )
-    return {c.labels[labels.NODE]: c for c in running}
+    return running
 
 
 def _hand_over(

@@ -6,6 +6,9 @@ LAB = "sparkctl.lab"
 NODE = "sparkctl.lab.node"
 """On a node's container and volume: the node's name."""
 
+RECIPE = "sparkctl.lab.recipe"
+"""On a node's container: changes with all that the node was made from."""
+
 OUT = "sparkctl.lab.out"
 """On a lab's networks: the absolute path of the cluster file that the lab wrote."""
 
@@ -14,6 +17,10 @@ SHARED = "shared"
 
 Filters = dict[str, str | list[str] | bool]
 """What the Docker SDK's `list` calls take."""
+
+
+ANY: Filters = {"label": [LAB]}
+"""The engine's filter for everything of every lab."""
 
 
 def of_lab(name: str) -> Filters:

@@ -13,7 +13,7 @@ from orchestrator.errors import LabError
 from orchestrator.lab import labels, ports
 from orchestrator.lab.access import Access
 from orchestrator.lab.cluster_file import INTERFACE, USER
-from orchestrator.lab.context import archive
+from orchestrator.lab.context import archive, digest
 from orchestrator.lab.engine import Privileges
 from orchestrator.lab.execute import attempt, run
 from orchestrator.lab.network import Networks
@@ -46,6 +46,11 @@ class NodePlan:
     def volume(self) -> str:
         """Name of the volume for /var/lib/docker: overlay2 cannot stand on a container's layer."""
         return f"{self.container}-docker"
+
+    @property
+    def recipe(self) -> str:
+        """Whether a node that runs is one that this plan would make."""
+        return digest(self.image, self.seed or "")
 
 
 def names(count: int) -> list[str]:
@@ -92,7 +97,7 @@ def _create(
         name=plan.container,
         hostname=plan.name,
         environment={"SPARKCTL_LAB_NODE": f"{plan.lab}-{plan.name}"},
-        labels=labels.of_node(plan.lab, plan.name),
+        labels=labels.of_node(plan.lab, plan.name) | {labels.RECIPE: plan.recipe},
         ports=[(22, "tcp")],
         host_config=privileges.host_config(
             client,

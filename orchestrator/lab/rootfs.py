@@ -91,7 +91,7 @@ def debootstrap(rootfs: Rootfs, tar: Path) -> None:
     except FileNotFoundError:
         raise LabError(
             "no container registry answers, and mmdebstrap is not here to do without one",
-            resolution="Go online, or (as root on Debian) run `.ci/engine`.",
+            resolution="Go online, or on Debian: `apt-get install mmdebstrap`.",
         ) from None
     if done.returncode != 0:
         raise LabError(

@@ -38,10 +38,10 @@ def status(lab: str | None = None) -> list[NodeStatus]:
     Raises:
         LabError: no engine answers.
     """
-    client = engine.connect()
     filters = labels.of_lab(lab) if lab else labels.any_node()
-    found = client.containers.list(all=True, filters=filters, ignore_removed=True)
-    records = in_parallel(_look, [c for c in found if labels.NODE in c.labels])
+    with engine.connected() as client:
+        found = client.containers.list(all=True, filters=filters, ignore_removed=True)
+        records = in_parallel(_look, [c for c in found if labels.NODE in c.labels])
     return sorted(records, key=lambda record: (record.lab, record.node))
 
 

@@ -50,8 +50,10 @@ class TrainImage:
 
 
 def current() -> TrainImage:
-    """The image for training/requirements.txt."""
-    return TrainImage(assets.folder("training").joinpath("requirements.txt").read_bytes())
+    """The image for training/requirements.txt; a changed comment there is no other image."""
+    lines = assets.text("training/requirements.txt").splitlines()
+    pins = sorted(line.partition("#")[0].strip() for line in lines)
+    return TrainImage("".join(f"{pin}\n" for pin in pins if pin).encode())
 
 
 def ensure(client: DockerClient, image: TrainImage) -> str:

@@ -13,22 +13,30 @@ Answer = Callable[[str], Completed | str]
 class FakeConnection:
     """Answers every script with `answer(script)`; a string is the output of a success.
 
-    `scripts` holds what was run, in order: each is one round trip.
+    `scripts` holds what was run, in order: each is one round trip. `commands` and `passwords` hold
+    the command line and the first line of standard input of each.
     """
 
     answer: Answer
+    noise: str = ""
+    """What the login shell prints by itself before anything else, as a talkative .bashrc does."""
     scripts: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    passwords: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     closed: bool = False
 
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
-        script = stdin.decode().partition("\n")[2]
+        password, _, script = stdin.decode().partition("\n")
+        self.commands.append(command)
+        self.passwords.append(password)
         self.scripts.append(script)
         reply = self.answer(script)
         if isinstance(reply, Completed):
             return reply
         mark = re.match(r"echo (sparkctl-\w+)\n", script)
-        return Completed(0, f"{mark[1]}\n{reply}".encode() if mark else reply.encode(), b"")
+        output = f"{mark[1]}\n{reply}" if mark else reply
+        return Completed(0, (self.noise + output).encode(), b"")
 
     def open(self, command: str, first: bytes) -> Stream:
         self.opened.append(command)

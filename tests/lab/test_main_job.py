@@ -137,6 +137,7 @@ def test_the_stack_is_gone_and_the_gpu_is_free(seen: Seen, machines: dict[str, M
 
 
 @pytest.mark.torch
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of the libraries among themselves
 def test_the_adapter_loads_in_plain_peft(
     seen: Seen, machines: dict[str, Machine], tmp_path: Path
 ) -> None:
