@@ -55,7 +55,7 @@ class NodeReport(_Part):
     memory_available_bytes: int | None
     memory_bytes: int | None
     runs: list[str]
-    """Containers of training runs on the node."""
+    """Containers of training runs that run on the node."""
 
 
 class ClusterReport(_Part):

@@ -67,7 +67,7 @@ def node_statuses(
                 fabric=fabric.get(node.name),
                 memory_available_bytes=facts.memory_available_bytes,
                 memory_bytes=facts.memory_bytes,
-                runs=list(facts.run_containers),
+                runs=[name for name in facts.run_containers if name in facts.containers],
             )
         )
     return rows
