@@ -5,7 +5,8 @@ The same code serves `make demo`, the tests and users. Everything that a lab mak
 """
 
 from orchestrator.lab.down import down, names
-from orchestrator.lab.lab import LabSpec, Progress, up
+from orchestrator.lab.lab import Progress, up
+from orchestrator.lab.spec import LabSpec
 from orchestrator.lab.status import NodeStatus, status
 
 __all__ = ["LabSpec", "NodeStatus", "Progress", "down", "names", "status", "up"]

@@ -11,8 +11,15 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from docker.models.containers import Container
 
+from orchestrator.lab.cluster_file import USER
+from orchestrator.lab.context import archive
+from orchestrator.lab.execute import run
 from orchestrator.lab.ports import LOOPBACK
+
+UID = 1000
+"""Of the nodes' user."""
 
 
 @dataclass(frozen=True)
@@ -75,3 +82,14 @@ def known_hosts(host_keys: dict[int, list[str]]) -> str:
         for port, keys in sorted(host_keys.items())
         for key in keys
     )
+
+
+def grant(container: Container, access: Access) -> list[str]:
+    """Let the holder of `access` in, and set the sudo password; the node's public host keys."""
+    home = f"/home/{USER}/.ssh"
+    run(container, "install", "-d", "-m", "700", "-o", USER, "-g", USER, home)
+    keys = {"authorized_keys": access.public_key.encode()}
+    container.put_archive(home, archive(keys, owner=UID))
+    login = {"LOGIN": f"{USER}:{access.password}"}
+    run(container, "sh", "-c", 'printf "%s" "$LOGIN" | chpasswd', env=login)
+    return run(container, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub").splitlines()

@@ -9,7 +9,8 @@ from docker.errors import APIError, ContainerError, NotFound
 from docker.models.containers import Container
 
 from orchestrator.lab import cluster_file, engine, labels, network, node, seed
-from orchestrator.lab.lab import in_parallel, state_folder
+from orchestrator.lab.lab import in_parallel
+from orchestrator.lab.spec import check_name, state_folder
 
 
 def down(name: str, *, out: Path | None = None, shared: bool = False) -> int:
@@ -22,6 +23,7 @@ def down(name: str, *, out: Path | None = None, shared: bool = False) -> int:
     Raises:
         LabError: no engine answers.
     """
+    check_name(name)
     with engine.connected() as client:
         places = network.out_files(client, name) | ({out.absolute()} if out else set())
         nodes = list(node.all_of(client, name))

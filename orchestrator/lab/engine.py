@@ -27,11 +27,15 @@ def connected() -> Iterator[DockerClient]:
     """A client of the engine, closed at the end.
 
     Raises:
-        LabError: no engine answers.
+        LabError: no engine answers, or it refused what was done with it.
     """
     client = connect()
     try:
         yield client
+    except (DockerException, RequestException) as error:
+        raise LabError(
+            "the Docker engine of this computer refused or failed", details=str(error)
+        ) from error
     finally:
         client.close()
 

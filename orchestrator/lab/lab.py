@@ -1,10 +1,8 @@
 """Starting a lab, or mending it."""
 
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,42 +18,18 @@ from orchestrator.lab import (
     network,
     node,
     node_image,
+    ready,
     seed,
     train_image,
 )
 from orchestrator.lab.engine import Privileges
+from orchestrator.lab.spec import LabSpec, check
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 Progress = Callable[[str], AbstractContextManager[object]]
 """Called with the name of each step; the step happens inside the returned context."""
-
-MAX_NODES = 26
-
-
-@dataclass(frozen=True)
-class LabSpec:
-    """What a lab should be."""
-
-    name: str = "lab"
-    nodes: int = 2
-    suite: str = "trixie"
-    """Debian suite of the nodes, which decides their engine: trixie 26.1, bookworm 20.10."""
-    out: Path = Path("cluster.yaml")
-    """The cluster file; the state folder `.lab/<name>` is beside it."""
-    train_image: bool = True
-    """Whether every node begins with the training base image."""
-
-    @property
-    def state(self) -> Path:
-        """Folder of the keys and the password."""
-        return state_folder(self.out.absolute(), self.name)
-
-
-def state_folder(out: Path, lab: str) -> Path:
-    """Where a lab whose cluster file is `out` keeps its keys."""
-    return out.parent / ".lab" / lab
 
 
 def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
@@ -66,7 +40,7 @@ def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
     Raises:
         LabError: what could not be built or started, and why.
     """
-    _check(spec)
+    check(spec)
     image = node_image.NodeImage(spec.suite)
     training = train_image.current() if spec.train_image else None
     volume = seed.volume_of(training.tag) if training else None
@@ -91,7 +65,7 @@ def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
             container = running.get(plan.name)
             if container is None:
                 container = node.boot(client, plan, networks, privileges, spec.nodes)
-            node.wait_ready(container, plan.name)
+            ready.wait_ready(container, plan.name)
             return container
 
         with progress(f"nodes {', '.join(plan.name for plan in plans)}"):
@@ -99,20 +73,6 @@ def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
         with progress("keys, password, cluster file"):
             _hand_over(spec, containers, training.tag if training else None, privileges)
     return spec.out.absolute()
-
-
-def _check(spec: LabSpec) -> None:
-    """Raise LabError for what needs no engine to be seen as wrong."""
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", spec.name):
-        raise LabError(
-            f"{spec.name!r} cannot be the name of a lab",
-            resolution="Use lower-case letters, digits and dashes, at most 40.",
-        )
-    if spec.name == labels.SHARED:
-        raise LabError(f"`{labels.SHARED}` is what all labs use; choose another name")
-    if not 1 <= spec.nodes <= MAX_NODES:
-        raise LabError(f"a lab has 1 to {MAX_NODES} nodes, not {spec.nodes}")
-    cluster_file.refuse_foreign(spec.out.absolute(), spec.name)
 
 
 def _refuse_other_place(client: DockerClient, spec: LabSpec) -> None:
@@ -149,7 +109,7 @@ def _hand_over(
 ) -> None:
     """Write the files by which sparkctl meets the lab like any other cluster."""
     own = access.ensure(spec.state)
-    host_keys = in_parallel(lambda container: node.grant(container, own), containers)
+    host_keys = in_parallel(lambda container: access.grant(container, own), containers)
     ports = [node.ssh_port(container) for container in containers]
     known = dict(zip(ports, host_keys, strict=True))
     own.known_hosts.write_text(access.known_hosts(known), encoding="utf-8")

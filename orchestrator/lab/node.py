@@ -11,19 +11,10 @@ from docker.models.containers import Container
 
 from orchestrator.errors import LabError
 from orchestrator.lab import labels, ports
-from orchestrator.lab.access import Access
-from orchestrator.lab.cluster_file import INTERFACE, USER
+from orchestrator.lab.cluster_file import INTERFACE
 from orchestrator.lab.context import archive, digest
 from orchestrator.lab.engine import Privileges
-from orchestrator.lab.execute import attempt, run
 from orchestrator.lab.network import Networks
-from orchestrator.lab.wait import until
-
-UID = 1000
-BOOT_S = 90
-"""Seconds for a boot; it takes 3 on an idle machine."""
-SSH_S = 15
-"""Seconds for the SSH server to speak after the boot."""
 
 
 @dataclass(frozen=True)
@@ -126,41 +117,6 @@ def discard(client: DockerClient, plan: NodePlan) -> None:
         client.volumes.get(plan.volume).remove(force=True)
 
 
-def wait_ready(container: Container, name: str) -> str:
-    """Wait until the node can be used; systemd's own word for its state.
-
-    Ready means: systemd has ended its boot, the engine answers, and so does the SSH server.
-    `degraded` is a node of which some unit failed.
-
-    Raises:
-        LabError: not ready in time; the end of the node's journal is in the details.
-    """
-    try:
-        state = until(lambda: _booted(container), what=f"boot of {name}", deadline_s=BOOT_S)
-        port = ssh_port(container)
-        until(lambda: ports.ssh_banner(port), what=f"SSH server of {name}", deadline_s=SSH_S)
-    except (LabError, APIError) as error:
-        raise LabError(
-            f"{name} is not ready: {error}", details=_last_words(container), node=name
-        ) from error
-    return state
-
-
-def _booted(container: Container) -> str | None:
-    script = "systemctl is-system-running; docker version --format '{{.Server.Version}}'"
-    code, output = attempt(container, "sh", "-c", script)
-    state, *_ = output.split() or [""]
-    return state if code == 0 and state in ("running", "degraded") else None
-
-
-def _last_words(container: Container) -> str:
-    container.reload()
-    if container.status != "running":
-        return container.logs(tail=20).decode(errors="replace")
-    script = "systemctl --failed --plain --no-legend; journalctl --no-pager -n 20"
-    return attempt(container, "sh", "-c", script)[1]
-
-
 def ssh_port(container: Container) -> int:
     """The loopback port of the node's SSH server."""
     port = ports.published(_client(container), str(container.id))
@@ -173,17 +129,6 @@ def _client(container: Container) -> DockerClient:
     client = container.client
     assert client is not None, "every container of the lab comes from a client"
     return client
-
-
-def grant(container: Container, access: Access) -> list[str]:
-    """Let the holder of `access` in, and set the sudo password; the node's public host keys."""
-    home = f"/home/{USER}/.ssh"
-    run(container, "install", "-d", "-m", "700", "-o", USER, "-g", USER, home)
-    keys = {"authorized_keys": access.public_key.encode()}
-    container.put_archive(home, archive(keys, owner=UID))
-    login = {"LOGIN": f"{USER}:{access.password}"}
-    run(container, "sh", "-c", 'printf "%s" "$LOGIN" | chpasswd', env=login)
-    return run(container, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub").splitlines()
 
 
 def all_of(client: DockerClient, lab: str) -> Iterator[Container]:

@@ -4,19 +4,18 @@ Its tag names its content, so an image of other requirements is another image.
 """
 
 import os
-import subprocess
 import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 
 from docker import DockerClient
 
 from orchestrator import assets
 from orchestrator.errors import LabError
-from orchestrator.lab import engine, images, rootfs
+from orchestrator.lab import engine, images, rootfs, train_packages
 from orchestrator.lab.context import archive, digest, read_tree
 
 TORCH = "torch==2.13.0"
@@ -85,53 +84,14 @@ def _assemble(client: DockerClient, image: TrainImage, pip_options: list[str]) -
     base = rootfs.ensure(client, rootfs.Rootfs("train", suite, ("python3", "ca-certificates")))
     with tempfile.TemporaryDirectory(prefix="sparkctl-lab-") as folder:
         root = Path(folder) / "root"
-        _install(image, root, pip_options)
+        train_packages.install(image.requirements, TORCH, root, pip_options)
         tar = Path(folder) / "root.tar"
         with tarfile.open(tar, "w") as archived:
             archived.add(root, arcname="", filter=_owned_by_root)
         images.extend(client, base, tar, image.tag)
 
 
-def _install(image: TrainImage, root: Path, pip_options: list[str]) -> None:
-    """Lay the packages out below `root` as Debian's Python looks for them."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    site = root / "usr/local/lib" / version / "dist-packages"
-    python = [sys.executable, "-m"]
-    with as_file(files("orchestrator.lab") / "files" / "train" / "trim") as trim:
-        requirements = root.parent / "requirements.txt"
-        requirements.write_bytes(image.requirements)
-        pip = [*python, "pip", "install", "--quiet", "--no-compile", *pip_options]
-        _run([*pip, "--target", str(site), "-r", str(requirements), TORCH, "pip"])
-        _run(["sh", str(trim), str(site)])
-    # Who runs the image may not write there. Some packages ship files of other Pythons.
-    compile_all = ["compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
-    _run([*python, *compile_all, "-s", str(root), "-p", "/", str(site)], check=False)
-    scripts = root / "usr/local/bin"
-    (site / "bin").rename(scripts)
-    for script in scripts.iterdir():
-        _run_with_debians_python(script)
-    (scripts / "python").symlink_to("/usr/bin/python3")
-    # This Python belongs to training alone, as in the images of a real Spark.
-    pip_conf = root / "etc/pip.conf"
-    pip_conf.parent.mkdir()
-    pip_conf.write_text("[global]\nbreak-system-packages = true\n", encoding="utf-8")
-
-
-def _run_with_debians_python(script: Path) -> None:
-    first, _, rest = script.read_bytes().partition(b"\n")
-    if first.startswith(b"#!") and b"python" in first:
-        script.write_bytes(b"#!/usr/bin/python3\n" + rest)
-
-
 def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     return entry
-
-
-def _run(command: list[str], *, check: bool = True) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if check and done.returncode != 0:
-        raise LabError(
-            f"`{' '.join(command)}` failed", details=(done.stderr or done.stdout)[-2000:]
-        )

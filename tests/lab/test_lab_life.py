@@ -87,6 +87,8 @@ def test_a_file_of_somebody_else_stays(spec: LabSpec) -> None:
 def test_a_name_that_cannot_be(name: str, tmp_path: Path) -> None:
     with pytest.raises(LabError):
         up(LabSpec(name, out=tmp_path / "cluster.yaml"))
+    with pytest.raises(LabError):
+        down(name, out=tmp_path / "cluster.yaml")
     assert list(tmp_path.iterdir()) == []
 
 

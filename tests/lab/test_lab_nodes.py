@@ -6,7 +6,7 @@ import paramiko
 import pytest
 
 from orchestrator.lab import LabSpec
-from orchestrator.lab.node import wait_ready
+from orchestrator.lab.ready import wait_ready
 from orchestrator.spec.load import load_cluster
 from tests.lab.machine import Machine
 

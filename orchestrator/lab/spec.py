@@ -1,0 +1,53 @@
+"""What a lab should be."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import LabError
+from orchestrator.lab import cluster_file, labels
+
+MAX_NODES = 26
+
+
+@dataclass(frozen=True)
+class LabSpec:
+    """What a lab should be."""
+
+    name: str = "lab"
+    nodes: int = 2
+    suite: str = "trixie"
+    """Debian suite of the nodes, which decides their engine: trixie 26.1, bookworm 20.10."""
+    out: Path = Path("cluster.yaml")
+    """The cluster file; the state folder `.lab/<name>` is beside it."""
+    train_image: bool = True
+    """Whether every node begins with the training base image."""
+
+    @property
+    def state(self) -> Path:
+        """Folder of the keys and the password."""
+        return state_folder(self.out.absolute(), self.name)
+
+
+def state_folder(out: Path, lab: str) -> Path:
+    """Where a lab whose cluster file is `out` keeps its keys."""
+    return out.parent / ".lab" / lab
+
+
+def check_name(lab: str) -> None:
+    """Raise LabError for a name that cannot be a lab's; it becomes part of paths."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", lab):
+        raise LabError(
+            f"{lab!r} cannot be the name of a lab",
+            resolution="Use lower-case letters, digits and dashes, at most 40.",
+        )
+    if lab == labels.SHARED:
+        raise LabError(f"`{labels.SHARED}` is what all labs use; choose another name")
+
+
+def check(spec: LabSpec) -> None:
+    """Raise LabError for what needs no engine to be seen as wrong."""
+    check_name(spec.name)
+    if not 1 <= spec.nodes <= MAX_NODES:
+        raise LabError(f"a lab has 1 to {MAX_NODES} nodes, not {spec.nodes}")
+    cluster_file.refuse_foreign(spec.out.absolute(), spec.name)

@@ -1,0 +1,1 @@
+"""One machine: connection, root, facts, files, Docker."""

@@ -1,0 +1,1 @@
+"""One file per thing that we put on a machine."""

@@ -1,0 +1,1 @@
+"""From ranks to what is deployed."""
