@@ -56,7 +56,10 @@ def image_recipe(base: str) -> ImageRecipe:
 
 
 def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) -> bool:
-    """Build the image unless the node has it. Returns whether it was built; `say` gets a line now and then."""
+    """Build the image unless the node has it; `say` gets a line of progress now and then.
+
+    Returns whether it was built.
+    """
     client = node.docker
     try:
         client.images.get(recipe.tag)

@@ -72,47 +72,65 @@ class SwarmMember:
             return (f"training containers end: {runs}",)
         return ()
 
+    def summary(self, before: State | None, after: State | None) -> str:
+        if not _is_member(after):
+            return self._leaving
+        return "label the swarm node" if _is_member(before) else self._entering
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        if not _is_member(change.after):
+            nodes[self.node].docker.swarm.leave(force=True)
+            if not (change.after and change.after["bridge"]):
+                _remove_bridge(nodes[self.node])
+            return
+        if not _is_member(change.before):
+            self._enter(nodes)
+        node_id = nodes[self.node].docker.info()["Swarm"]["NodeID"]
+        _set_labels(nodes[self.manager].docker, node_id, self.labels)
+
+    @property
+    def _addresses(self) -> dict[str, Any]:
+        """One fixed fabric address for all of the swarm's traffic, as the API wants it."""
+        return {
+            "advertise_addr": self.address,
+            "listen_addr": f"{self.address}:{PORT}",
+            "data_path_addr": self.address,
+        }
+
     def _state(self, role: str) -> State:
         return {"role": role, "address": self.address, "labels": self.labels}
 
-    def _leave(self, node: Node, keep_bridge: bool) -> None:
-        node.docker.swarm.leave(force=True)
-        if not keep_bridge:
-            _remove_bridge(node)
+    @property
+    def _entering(self) -> str:
+        raise NotImplementedError
 
-    def _label(self, nodes: Mapping[str, Node]) -> None:
-        node_id = nodes[self.node].docker.info()["Swarm"]["NodeID"]
-        _set_labels(nodes[self.manager].docker, node_id, self.labels)
+    @property
+    def _leaving(self) -> str:
+        raise NotImplementedError
+
+    def _enter(self, nodes: Mapping[str, Node]) -> None:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class SwarmManager(SwarmMember):
-    """The first node: makes the swarm, on one fixed fabric address for all of its traffic."""
+    """The first node: makes the swarm."""
 
     stage: ClassVar[Stage] = Stage.MANAGER
 
     def desired(self, world: World) -> State:
         return self._state("manager")
 
-    def summary(self, before: State | None, after: State | None) -> str:
-        if after is None or after["role"] is None:
-            return "leave the swarm, which ends with it"
-        if before is not None and before["role"] is not None:
-            return "label the swarm node"
+    @property
+    def _entering(self) -> str:
         return f"make a swarm on {self.address}"
 
-    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
-        node = nodes[self.node]
-        if change.after is None or change.after["role"] is None:
-            self._leave(node, bool(change.after and change.after["bridge"]))
-            return
-        if change.before is None or change.before["role"] is None:
-            node.docker.swarm.init(
-                advertise_addr=self.address,
-                listen_addr=f"{self.address}:{PORT}",
-                data_path_addr=self.address,
-            )
-        self._label(nodes)
+    @property
+    def _leaving(self) -> str:
+        return "leave the swarm, which ends with it"
+
+    def _enter(self, nodes: Mapping[str, Node]) -> None:
+        nodes[self.node].docker.swarm.init(**self._addresses)
 
 
 @dataclass(frozen=True)
@@ -126,38 +144,35 @@ class SwarmWorker(SwarmMember):
     def desired(self, world: World) -> State:
         return self._state("worker")
 
-    def summary(self, before: State | None, after: State | None) -> str:
-        if after is None or after["role"] is None:
-            return "leave the swarm"
-        if before is not None and before["role"] is not None:
-            return "label the swarm node"
+    @property
+    def _entering(self) -> str:
         return f"join the swarm of {self.manager} as a worker on {self.address}"
 
-    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
-        node = nodes[self.node]
-        if change.after is None or change.after["role"] is None:
-            self._leave(node, bool(change.after and change.after["bridge"]))
-            return
-        if change.before is None or change.before["role"] is None:
-            swarm = nodes[self.manager].docker.swarm
-            swarm.reload()
-            try:
-                node.docker.swarm.join(
-                    remote_addrs=[f"{self.manager_address}:{PORT}"],
-                    join_token=swarm.attrs["JoinTokens"]["Worker"],
-                    advertise_addr=self.address,
-                    listen_addr=f"{self.address}:{PORT}",
-                    data_path_addr=self.address,
-                )
-            except docker.errors.APIError as error:
-                raise ChangeError(
-                    f"{self.node} could not join the swarm of {self.manager}",
-                    details=str(error.explanation or error),
-                    resolution=f"{self.manager_address}:{PORT} must be reachable from {self.node} "
-                    "over the fabric (cable, firewall, subnet).",
-                    node=self.node,
-                ) from None
-        self._label(nodes)
+    @property
+    def _leaving(self) -> str:
+        return "leave the swarm"
+
+    def _enter(self, nodes: Mapping[str, Node]) -> None:
+        swarm = nodes[self.manager].docker.swarm
+        swarm.reload()
+        try:
+            nodes[self.node].docker.swarm.join(
+                remote_addrs=[f"{self.manager_address}:{PORT}"],
+                join_token=swarm.attrs["JoinTokens"]["Worker"],
+                **self._addresses,
+            )
+        except docker.errors.APIError as error:
+            raise ChangeError(
+                f"{self.node} could not join the swarm of {self.manager}",
+                details=str(error.explanation or error),
+                resolution=f"{self.manager_address}:{PORT} must be reachable from {self.node} "
+                "over the fabric (cable, firewall, subnet).",
+                node=self.node,
+            ) from None
+
+
+def _is_member(state: State | None) -> bool:
+    return state is not None and state["role"] is not None
 
 
 def _labels(manager: Facts, node_id: str | None) -> Mapping[str, str]:

@@ -39,10 +39,9 @@ def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> It
     for name, field in schema.get("properties", {}).items():
         path = f"{prefix}{name}"
         below, suffix = _below(field, defs)
+        default = "" if below else _default(field)
         if name in required:
             default = "required"
-        else:
-            default = "" if below else _default(field)
         text = field.get("description") or (below or {}).get("description", "")
         yield Key(f"{path}{suffix}", _type(field, defs), default, text)
         if below is not None:
