@@ -195,7 +195,7 @@ def parse_facts(node: str, output: str) -> Facts:
                 if name.startswith("journal.")
             },
         )
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
         raise RemoteError(
             f"what {node} says of itself cannot be understood",
             details=f"{type(error).__name__}: {error}\n{output[-500:]}",

@@ -26,7 +26,7 @@ class Node:
 
     name: str
     connection: Connection
-    sudo_password: str | None = None
+    sudo_password: str | None = field(default=None, repr=False)
     _docker: DockerClient | None = field(default=None, repr=False)
     _tried: bool = field(default=False, repr=False)
 

@@ -99,7 +99,7 @@ def _parse(node: str, file: str, raw: Mapping[str, Any]) -> Record:
         fields = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["fields"].items()}
         resource = classes[raw["resource"]](**fields)
         return Record(file, raw["cluster"], resource, raw["original"], raw["written"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PreflightError(
             f"the journal record {file} on {node} is not one that this sparkctl understands",
             details=str(error),

@@ -39,10 +39,11 @@ def merge(content: bytes | None, ours: dict[str, Any]) -> bytes:
 def unmerge(content: bytes, original: bytes | None, ours: dict[str, Any]) -> bytes | None:
     """The edited file with our keys as they were in `original`; None when nothing is left of it."""
     was = {} if original is None else parse(original)
-    document = unmerged_document(parse(content), was, ours)
+    edited = parse(content)
+    document = unmerged_document(edited, was, ours)
     if not document and original is None:
         return None
-    return _dump(document, content)
+    return content if document == edited else _dump(document, content)
 
 
 def merged_document(document: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
@@ -61,9 +62,13 @@ def merged_document(document: dict[str, Any], ours: dict[str, Any]) -> dict[str,
 
 
 def unmerged_document(
-    document: dict[str, Any], original: dict[str, Any], ours: dict[str, Any]
+    document: dict[str, Any], original: dict[str, Any], ours: dict[str, Any], *, inner: bool = False
 ) -> dict[str, Any]:
-    """What is still ours becomes what it was; what the user has set since stays."""
+    """What is still ours becomes what it was; what the user has set since stays.
+
+    An entry of an object (`inner`: one runtime among the runtimes) is ours whole or not at all: a
+    runtime that lost its path would keep dockerd from starting.
+    """
     result = copy.deepcopy(document)
     written = merged_document(original, ours)
     for key in ours:
@@ -74,10 +79,10 @@ def unmerged_document(
                 result[key] = copy.deepcopy(original[key])
             else:
                 del result[key]
-        elif isinstance(ours[key], dict) and isinstance(result[key], dict):
+        elif isinstance(ours[key], dict) and isinstance(result[key], dict) and not inner:
             was = original.get(key)
             result[key] = unmerged_document(
-                result[key], was if isinstance(was, dict) else {}, ours[key]
+                result[key], was if isinstance(was, dict) else {}, ours[key], inner=True
             )
             if not result[key] and key not in original:
                 del result[key]

@@ -58,7 +58,9 @@ class Directory:
         if change.after == _HERE:
             node.script(f"set -e\n{self._resolved}\n{_MAKE}")
         elif change.after is not None:
-            remove = 'rm -rf "$path"' if self.disposable else 'rmdir "$path"'
+            # Somebody may have removed it already: then there is nothing to do here.
+            remove = "rm -rf" if self.disposable else "rmdir"
+            remove = f'[ ! -d "$path" ] || {remove} "$path"'
             nearest = shlex.quote(change.after["nearest"])
             node.script(f"set -e\n{self._resolved}\n{remove}\nnearest={nearest}\n{_CLIMB}")
 
@@ -71,7 +73,7 @@ case $path in '~'*) path=$(getent passwd "$user" | cut -d: -f6)${{path#'~'}} ;; 
 
 
 _MAKE = """\
-make() { [ -d "$1" ] || { make "${1%/*}"; mkdir "$1"; chown "$user:" "$1"; }; }
+make() { [ -z "$1" ] || [ -d "$1" ] || { make "${1%/*}"; mkdir "$1"; chown "$user:" "$1"; }; }
 make "$path"
 """
 

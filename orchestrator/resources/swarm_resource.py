@@ -16,7 +16,10 @@ from orchestrator.node.files import remove_file, write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
 
-_ACTIVE = re.compile(r'^[ \t]*swarm-resource[ \t]*=[ \t]*"([^"\n]*)"[^\n]*$', re.MULTILINE)
+_ACTIVE = re.compile(
+    r"""^[ \t]*swarm-resource[ \t]*=[ \t]*(?P<quote>["'])(?P<names>[^"'\n]*)(?P=quote)[^\n]*$""",
+    re.MULTILINE,
+)
 _STOCK = re.compile(r"^[ \t]*#[ \t]*swarm-resource[ \t]*=[^\n]*$", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
@@ -29,12 +32,11 @@ def with_resource(text: str, variable: str) -> str:
     head, tail = _split(text)
     active = _ACTIVE.search(head)
     if active:
-        names = [n.strip() for n in active[1].split(",") if n.strip()]
+        names = _names(active)
         if variable in names:
             return text
-        line = f'swarm-resource = "{",".join([*names, variable])}"'
-        return head[: active.start()] + line + head[active.end() :] + tail
-    line = f'swarm-resource = "{variable}"'
+        return head[: active.start()] + _line([*names, variable]) + head[active.end() :] + tail
+    line = _line([variable])
     stock = _STOCK.search(head)
     if stock:
         return head[: stock.start()] + line + head[stock.end() :] + tail
@@ -44,14 +46,28 @@ def with_resource(text: str, variable: str) -> str:
 def without_resource(text: str, variable: str, original: str) -> str:
     """`text`, which the user has edited since, with our line as it was in `original`."""
     head, tail = _split(text)
-    ours = _ACTIVE.search(head)
-    if ours is None or variable not in ours[1].split(","):
+    now = _ACTIVE.search(head)
+    if now is None or variable not in _names(now):
         return text
     original_head = _split(original)[0]
-    was = _ACTIVE.search(original_head) or _STOCK.search(original_head)
-    if was:
-        return head[: ours.start()] + was[0] + head[ours.end() :] + tail
-    return head[: ours.start()] + head[ours.end() :].removeprefix("\n") + tail
+    was = _ACTIVE.search(original_head)
+    had = _names(was) if was else []
+    kept = [name for name in _names(now) if name != variable or name in had]
+    if kept and kept != had:
+        line = _line(kept)
+    else:
+        before = was or _STOCK.search(original_head)
+        line = before[0] if before else ""
+    rest = head[now.end() :]
+    return head[: now.start()] + line + (rest if line else rest.removeprefix("\n")) + tail
+
+
+def _names(line: re.Match[str]) -> list[str]:
+    return [name.strip() for name in line["names"].split(",") if name.strip()]
+
+
+def _line(names: list[str]) -> str:
+    return f'swarm-resource = "{",".join(names)}"'
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -54,7 +54,7 @@ def judge(run: str, ranks: Sequence[RankRecord]) -> Verdict:
         )
     results = tuple(r.result for r in ranks if r.result is not None)
     sums = {r.get("adapter_sha256") for r in results}
-    if len(sums) != 1:
+    if len(sums) != 1 or None in sums:
         return Verdict(
             run,
             False,
@@ -67,9 +67,15 @@ def judge(run: str, ranks: Sequence[RankRecord]) -> Verdict:
 
 
 def _failure(run: str, bad: Sequence[RankRecord]) -> Verdict:
-    """The rank that failed first is the one that matters; the others lost it as a peer."""
-    complained = [r for r in bad if r.complaint is not None and not _innocent(r.complaint)]
-    first = min(complained or bad, key=lambda r: r.ended_at or "~")
+    """The rank that failed first is the one that matters; the others lost it as a peer.
+
+    First comes who died of something else than losing a peer, whatever the machines' clocks say;
+    then who died at all; then who never started, which Swarm gives a reason for.
+    """
+    dead = [r for r in bad if r.state in DONE]
+    guilty = [r for r in dead if not _lost_a_peer(r)]
+    waiting = [r for r in bad if r.state != "running"]
+    first = min(guilty or dead or waiting or bad, key=lambda r: r.ended_at or "~")
     where = f"rank {first.rank} on {first.node}"
     if first.complaint is not None:
         return Verdict(
@@ -89,6 +95,5 @@ def _failure(run: str, bad: Sequence[RankRecord]) -> Verdict:
     )
 
 
-def _innocent(complaint: Mapping[str, Any]) -> bool:
-    """Whether the rank only lost another one."""
-    return complaint.get("code") == "peer_lost"
+def _lost_a_peer(record: RankRecord) -> bool:
+    return record.complaint is not None and record.complaint.get("code") == "peer_lost"

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections import Counter
+from itertools import permutations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -10,6 +11,7 @@ from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, field_validator, model
 from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.units import Bytes
 
+Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 
 
@@ -113,11 +115,14 @@ class ContainerSpec(Model):
     """Image with Python and torch that the training image is built upon."""
     shm: Bytes = 16 * 2**30
     """Size of /dev/shm, e.g. 16GiB. It comes out of the unified memory."""
-    ulimits: dict[str, int] = {"memlock": -1, "stack": 67108864}
+    ulimits: dict[Annotated[str, Field(pattern=r"^[a-z]+$")], int] = {
+        "memlock": -1,
+        "stack": 67108864,
+    }
     """Limits of the container; -1 is unlimited. Empty where the machine cannot give them."""
     cap_add: list[str] = ["IPC_LOCK"]
     """Capabilities; RDMA registers memory."""
-    env: dict[str, str] = {}
+    env: Environment = {}
     """More environment variables, for every rank; they win over what sparkctl sets."""
 
 
@@ -135,13 +140,29 @@ class PathsSpec(Model):
 
     @field_validator("*")
     @classmethod
-    def _absolute(cls, value: str) -> str:
+    def _one_way_to_write_it(cls, value: str) -> str:
         path = PurePosixPath(value)
         if not (path.is_absolute() or path.parts[:1] == ("~",)) or ".." in path.parts:
             raise ValueError(f"{value!r} must begin with / or ~/ and contain no ..")
         if len(path.parts) < 2:
             raise ValueError(f"{value!r} is too short to be a folder of our own")
+        return str(path)
+
+    @field_validator("state")
+    @classmethod
+    def _owned_by_root(cls, value: str) -> str:
+        if value.startswith("~"):
+            raise ValueError(f"{value!r} must begin with /: the journal belongs to root")
         return value
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        """Each folder has its own way back, so none may be inside of another."""
+        folders = [PurePosixPath(value) for value in dict(self).values()]
+        for a, b in permutations(folders, 2):
+            if a.is_relative_to(b):
+                raise ValueError(f"{a} is inside of {b}: give each its own folder")
+        return self
 
 
 class ClusterSpec(Model):

@@ -15,6 +15,9 @@ Key = str | int
 KeyPath = tuple[Key, ...]
 M = TypeVar("M", bound=BaseModel)
 
+NOT_YAML = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What PyYAML raises for bad text: its constructors let Python's own errors through."""
+
 
 @dataclass
 class Document:
@@ -42,21 +45,23 @@ class Document:
             below = at.get(key)
             if not isinstance(below, dict):
                 below = at[key] = {}
-            self.places.setdefault(path[:done], place)
+                self.places[path[:done]] = place
             at = below
         at[path[-1]] = value
         self.places[path] = place
 
 
-def read_document(path: Path, *, what: str) -> Document:
-    """Parse one YAML mapping; `what` names the file in messages, e.g. `cluster file`."""
+def read_document(path: Path, *, what: str, resolution: str) -> Document:
+    """Parse one YAML mapping; `what` names the file in messages, e.g. `cluster file`.
+
+    `resolution` says where such a file comes from, for when there is none.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SpecError(
             f"{path}: there is no such {what}",
-            resolution="Name it with -f FILE, or begin from examples/two-sparks.yaml; "
-            "`sparkctl lab up` writes one for simulated Sparks.",
+            resolution=resolution,
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: the {what} cannot be read", details=str(error)) from None
@@ -75,7 +80,7 @@ def parse_document(text: str, *, source: str) -> Document:
             details=error.problem_mark.get_snippet() if error.problem_mark else None,
             resolution="Mend the line; YAML indents with blanks, never with tabs.",
         ) from None
-    except (yaml.YAMLError, ValueError) as error:
+    except NOT_YAML as error:
         raise SpecError(f"{source}: not valid YAML", details=str(error)) from None
     if not isinstance(data, dict) or root is None:
         raise SpecError(f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`")
@@ -139,20 +144,34 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return []
 
 
-def _note_places(node: yaml.Node, path: KeyPath, document: Document) -> None:
+def _note_places(
+    node: yaml.Node, path: KeyPath, document: Document, above: tuple[yaml.Node, ...] = ()
+) -> None:
     document.places[path] = f"{document.source}:{node.start_mark.line + 1}"
+    if node in above:  # an alias of itself
+        return
+    above = (*above, node)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key_node, value_node in node.value:
             key, line = key_node.value, key_node.start_mark.line + 1
-            if key in seen:
-                raise SpecError(
-                    f"{document.source}:{line}: {key}: the key is written twice",
-                    resolution="Keep one; YAML would silently take the last.",
-                )
+            _refuse_key(key_node, f"{document.source}:{line}", seen)
             seen.add(key)
-            _note_places(value_node, (*path, key), document)
+            _note_places(value_node, (*path, key), document, above)
             document.places[(*path, key)] = f"{document.source}:{line}"
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _note_places(item, (*path, index), document)
+            _note_places(item, (*path, index), document, above)
+
+
+def _refuse_key(key: yaml.Node, place: str, seen: set[str]) -> None:
+    if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+        raise SpecError(
+            f"{place}: {key.value}: this key is not text",
+            resolution=f'Put it in quotes: "{key.value}"',
+        )
+    if key.value in seen:
+        raise SpecError(
+            f"{place}: {key.value}: the key is written twice",
+            resolution="Keep one; YAML would silently take the last.",
+        )

@@ -9,20 +9,30 @@ import yaml
 from orchestrator import assets
 from orchestrator.errors import SpecError, UnknownStackError
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import parse_document, read_document, validate
+from orchestrator.spec.document import NOT_YAML, parse_document, read_document, validate
 from orchestrator.spec.stack import StackSpec
 
 
 def load_cluster(path: Path) -> ClusterSpec:
     """Read and check a cluster file. File names in it are relative to the file itself."""
-    spec = validate(ClusterSpec, read_document(path, what="cluster file"))
-    return _resolve_files(spec, path.parent)
+    document = read_document(
+        path,
+        what="cluster file",
+        resolution="Name it with -f FILE, or begin from examples/two-sparks.yaml; "
+        "`sparkctl lab up` writes one for simulated Sparks.",
+    )
+    return _resolve_files(validate(ClusterSpec, document), path)
 
 
 def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
     """Read a stack by name (or by path, when it ends in .yaml) and apply `--set key=value`."""
     if name.endswith((".yaml", ".yml")):
-        document = read_document(Path(name), what="stack file")
+        shipped = ", ".join(stack_names())
+        document = read_document(
+            Path(name),
+            what="stack file",
+            resolution=f"Shipped, by name alone: {shipped}. A file is named with its path.",
+        )
     else:
         document = parse_document(_shipped(name), source=f"stacks/{name}.yaml")
     for setting in settings:
@@ -34,7 +44,7 @@ def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
             )
         try:
             value = yaml.safe_load(raw)
-        except yaml.YAMLError:
+        except NOT_YAML:
             value = raw
         document.override(tuple(key.split(".")), value, f"--set {setting}")
     return validate(StackSpec, document)
@@ -61,9 +71,14 @@ def _shipped(name: str) -> str:
     return assets.text(f"stacks/{name}.yaml")
 
 
-def _resolve_files(spec: ClusterSpec, base: Path) -> ClusterSpec:
+def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:
     def absolute(value: str | None) -> str | None:
-        return None if value is None else str(base.absolute() / Path(value).expanduser())
+        if value is None:
+            return None
+        try:
+            return str(file.absolute().parent / Path(value).expanduser())
+        except RuntimeError as error:
+            raise SpecError(f"{file}: {value}: {error}") from None
 
     nodes = [
         node

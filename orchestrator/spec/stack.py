@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from orchestrator.spec.base import ApiVersion, Model
-from orchestrator.spec.cluster import Name
+from orchestrator.spec.cluster import Environment
 from orchestrator.spec.units import Bytes
 from training.config import TrainingConfig
 
@@ -22,7 +22,7 @@ class NodesNeeded(Model):
 class SecretSpec(Model):
     """A secret that the run needs. Its value never leaves Docker's secret store on the nodes."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=26)]
     """Environment variable on this computer that holds the value; file name in /run/secrets."""
     required: bool = False
     """Refuse to start without it."""
@@ -33,8 +33,8 @@ class StackSpec(Model):
 
     apiVersion: ApiVersion  # noqa: N815 - the name is the API's
     kind: Literal["Stack"]
-    name: Name
-    """Begins the name of every run."""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$")]
+    """Begins the name of every run; Docker's configs and services have room for 30 characters."""
     description: str
     """One line for people."""
     engine: Literal["accelerate"] = "accelerate"
@@ -44,7 +44,7 @@ class StackSpec(Model):
     nodes: NodesNeeded = NodesNeeded()
     secrets: list[SecretSpec] = []
     """Secrets that the run needs."""
-    env: dict[str, str] = {}
+    env: Environment = {}
     """More environment variables for every rank."""
     shm: Bytes | None = None
     """Size of /dev/shm; default: the cluster's container.shm."""

@@ -1,9 +1,10 @@
 """Sizes as people write them in a file: `16GiB`, `512 MiB`, or plain bytes."""
 
 import re
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 _UNITS = {
     "": 1,
@@ -26,7 +27,7 @@ def parse_bytes(value: object) -> object:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", value)
     if match is None or match[2].lower() not in _UNITS:
         raise ValueError(f"{value!r} is not a size; write for example 16GiB, 512MiB or 1048576")
-    return int(float(match[1]) * _UNITS[match[2].lower()])
+    return int(Decimal(match[1]) * _UNITS[match[2].lower()])
 
 
-Bytes = Annotated[int, BeforeValidator(parse_bytes)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0, lt=2**63)]

@@ -135,6 +135,14 @@ def _config(run: str, what: str, content: str) -> ConfigFile:
     return ConfigFile(f"{run}-{what}-{digest}", content)
 
 
+def _quoted(value: Any) -> str:
+    """A YAML value as JSON, with every dollar doubled: compose would take it for a variable.
+
+    Jinja's own tojson escapes for HTML, which would change what a container sees.
+    """
+    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
+
+
 def _template(name: str, **values: Any) -> str:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
@@ -143,6 +151,5 @@ def _template(name: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    # Jinja's own tojson escapes for HTML, which would change what a container sees.
-    environment.filters["tojson"] = json.dumps
+    environment.filters["tojson"] = _quoted
     return environment.from_string(assets.text(f"templates/{name}")).render(**values)

@@ -1,0 +1,244 @@
+"""`sparkctl cluster …` over fake machines: what is shown, what is counted, what is exited with."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ConnectError
+from orchestrator.reconcile.plan import plan_up
+from orchestrator.ui.report import ClusterReport
+from tests.cli.conftest import Sparkctl
+from tests.support.clusters import changed, sparks
+from tests.support.fakes import ROOT_NEEDS, FakeCluster
+from tests.support.simulate import made
+
+
+def take_in(site: FakeCluster) -> None:
+    """As after `cluster up`."""
+    spec = sparks(2)
+    world = {name: machine.facts for name, machine in site.machines.items()}
+    for name, facts in made(plan_up(spec, world), spec, world).items():
+        site.machines[name].facts = facts
+
+
+def differ(site: FakeCluster, name: str, **differences: object) -> None:
+    machine = site.machines[name]
+    machine.facts = changed(machine.facts, differences)
+
+
+def report_of(text: str) -> ClusterReport:
+    """The document, which must be whole and of the documented shape."""
+    return ClusterReport.model_validate_json(text)
+
+
+def test_plan_shows_what_up_would_do_and_changes_nothing(
+    sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    ran = sparkctl("cluster", "plan")
+    assert ran.code == 0
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "spark-a"
+    assert "  + docker-group    nvidia joins group docker" in lines
+    assert "  + swarm           make a swarm on 192.168.100.1" in lines
+    assert lines[-1] == "14 changes (12 create, 2 update) on 2 nodes"
+    assert [len(machine.scripts) for machine in site.machines.values()] == [1, 1]
+    assert [machine.closed for machine in site.machines.values()] == [True, True]
+
+
+def test_plan_with_diff_shows_the_lines_of_files(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    differ(site, "spark-a", daemon_json='{\n  "debug": true\n}\n')
+    out = sparkctl("cluster", "plan", "--diff").stdout
+    assert '-#swarm-resource = "DOCKER_RESOURCE_GPU"' in out
+    assert '+swarm-resource = "DOCKER_RESOURCE_NVIDIA_GPU"' in out
+    assert '+  "default-runtime": "nvidia",' in out
+
+
+def test_plan_as_json_is_the_same_data(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    ran = sparkctl("cluster", "plan", "--json")
+    report = report_of(ran.stdout)
+    assert (ran.code, ran.stderr) == (0, "")
+    assert (report.ok, report.converged, report.cluster) == (True, False, "desk")
+    world = {name: machine.facts for name, machine in site.machines.items()}
+    expected = plan_up(sparks(2), world).to_dict()["changes"]
+    assert json.loads(ran.stdout)["changes"] == json.loads(json.dumps(expected))
+
+
+@pytest.mark.parametrize("command", [("plan",), ("up",), ("up", "--yes"), ("status",)])
+def test_nothing_to_do_is_said_and_asks_nobody(
+    command: tuple[str, ...], sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    take_in(site)
+    ran = sparkctl("cluster", *command)
+    assert ran.code == 0
+    assert "no changes" in ran.stdout
+    assert [len(machine.scripts) for machine in site.machines.values()] == [1, 1]
+    report = report_of(sparkctl("cluster", *command, "--json").stdout)
+    assert (report.converged, report.changes) == (True, [])
+
+
+def test_down_with_nothing_to_give_back(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    ran = sparkctl("cluster", "down")
+    assert (ran.code, ran.stdout) == (0, "no changes\n")
+    assert [len(machine.scripts) for machine in site.machines.values()] == [1, 1]
+
+
+def test_an_obstacle_stops_plan_and_up_with_its_own_exit_code(
+    sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    differ(site, "spark-b", gpus=[])
+    for command in ("plan", "up"):
+        ran = sparkctl("cluster", command)
+        assert ran.code == 6
+        assert ran.stderr.startswith("error E400: nvidia-smi shows no GPU on spark-b")
+        assert ran.stdout == ""
+
+
+def test_every_machines_error_is_shown_in_full(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    differ(site, "spark-a", docker=None)
+    differ(site, "spark-b", gpus=[])
+    ran = sparkctl("cluster", "plan")
+    assert ran.code == 6
+    assert ran.stderr.count("error E400") == 2
+    document = report_of(sparkctl("cluster", "plan", "--json").stdout)
+    assert document.error is not None
+    assert [e["node"] for e in document.error["errors"]] == ["spark-a", "spark-b"]
+
+
+def test_different_kinds_of_errors_exit_with_one(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    site.machines["spark-a"].wants_password = True
+    site.machines["spark-b"].answer = lambda script: "garbage"
+    ran = sparkctl("cluster", "plan")
+    assert ran.code == 1
+    assert "error E301" in ran.stderr
+    assert "error E310" in ran.stderr
+
+
+def test_a_broken_record_of_the_journal_is_told(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    machine = site.machines["spark-a"]
+    machine.facts = replace(machine.facts, journal={"0001-x.json": {"version": 99}})
+    for command in ("plan", "down"):
+        ran = sparkctl("cluster", command)
+        assert ran.code == 6
+        assert "0001-x.json on spark-a" in ran.stderr
+
+
+# status
+
+
+def test_status_shows_the_machines(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    take_in(site)
+    run = "tiny-llama-lora-0a1b2c_rank0.1.x"
+    differ(site, "spark-a", run_containers=[run], containers=[run])
+    ran = sparkctl("cluster", "status")
+    header, first, second, *rest = ran.stdout.splitlines()
+    assert header.split() == [
+        "NODE", "GPU", "DRIVER", "MEMORY", "FREE", "DOCKER", "SWARM", "FABRIC", "RUNS"
+    ]  # fmt: skip
+    assert first.split()[0] == "spark-a"
+    assert "NVIDIA GB10" in first
+    assert "manager ready" in first
+    assert "enp1s0f1np1 192.168.100.1" in first
+    assert first.rstrip().endswith("tiny-llama-lora-0a1b2c_rank0")
+    assert "worker ready" in second
+    assert rest == ["as the file says: no changes"]
+
+
+def test_status_counts_the_drift(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    take_in(site)
+    differ(site, "spark-b", groups=["nvidia"])
+    ran = sparkctl("cluster", "status")
+    assert ran.code == 0
+    assert "1 changes away from the file" in ran.stdout
+    report = report_of(sparkctl("cluster", "status", "--json").stdout)
+    assert (report.ok, report.converged) == (True, False)
+    assert [change.id for change in report.changes] == ["spark-b/docker-group"]
+
+
+def test_status_shows_what_it_can_when_a_machine_is_off(
+    sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    site.refused = {"spark-b": ConnectError("spark-b cannot be reached", node="spark-b")}
+    ran = sparkctl("cluster", "status")
+    assert ran.code == 4
+    assert "NVIDIA GB10" in ran.stdout
+    assert "unreachable" in ran.stdout
+    assert "error E200: spark-b cannot be reached" in ran.stderr
+    as_json = sparkctl("cluster", "status", "--json")
+    report = report_of(as_json.stdout)
+    assert as_json.code == 4
+    assert (report.ok, report.converged) == (False, None)
+    assert [(node.name, node.reachable) for node in report.nodes] == [
+        ("spark-a", True),
+        ("spark-b", False),
+    ]
+    assert report.nodes[1].error is not None
+    assert report.nodes[1].error["code"] == "E200"
+
+
+def test_status_exits_the_same_with_and_without_json(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    for machine in site.machines.values():
+        machine.wants_password = True
+    assert sparkctl("cluster", "status").code == 5
+    assert sparkctl("cluster", "status", "--json").code == 5
+
+
+def test_status_asks_for_the_password_once(
+    sparkctl: Sparkctl, site: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for machine in site.machines.values():
+        machine.wants_password = True
+    asked: list[None] = []
+
+    def ask() -> str:
+        asked.append(None)
+        return ROOT_NEEDS
+
+    monkeypatch.setattr("orchestrator.cli.cluster.ask_sudo_password", ask)
+    assert sparkctl("cluster", "status").code == 0
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [{"daemon_json": "{"}, {"runtime_config": "= ="}, {"addresses": []}],
+    ids=["daemon.json", "config.toml", "no fabric"],
+)
+def test_status_shows_the_machines_also_when_up_could_not_go_on(
+    differences: dict[str, object], sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    """The very moment in which one wants to see them."""
+    differ(site, "spark-a", **differences)
+    ran = sparkctl("cluster", "status")
+    assert "NVIDIA GB10" in ran.stdout
+    assert "error E400" in ran.stderr
+    assert ran.code == 6
+
+
+def test_down_says_when_a_file_cannot_be_read_back(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    """The user has broken daemon.json since; it can be neither restored nor taken apart."""
+    take_in(site)
+    differ(site, "spark-a", daemon_json='{"broken": ')
+    ran = sparkctl("cluster", "down", "--yes")
+    assert ran.code == 6
+    assert "/etc/docker/daemon.json on spark-a is not valid JSON" in ran.stderr
+    assert [machine.changes for machine in site.machines.values()] == [[], []]
+
+
+def test_down_works_with_another_paths_section_than_up_had(
+    sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path
+) -> None:
+    """The way back needs only what is on the machine; the file may have been edited since."""
+    take_in(site)
+    for machine in site.machines.values():
+        folders = {p.replace("~/sparkctl/runs", "~/r"): f for p, f in machine.facts.folders.items()}
+        machine.facts = replace(machine.facts, folders=folders)
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "apiVersion: sparkctl/v1\nkind: Cluster\nname: desk\n"
+        "nodes: [{name: spark-a}, {name: spark-b}]\npaths: {runs: ~/r}\n"
+    )
+    ran = sparkctl("cluster", "down", file=file)
+    assert "fault of sparkctl" not in ran.stderr
+    assert ran.code == 8

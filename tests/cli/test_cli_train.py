@@ -1,0 +1,133 @@
+"""`sparkctl train`, as far as it goes without an engine."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestrator.errors import ConnectError, RunError
+from orchestrator.runs.launch import Prepared
+from orchestrator.spec.load import stack_names
+from tests.cli.conftest import Sparkctl
+from tests.cli.test_cli_cluster import differ, take_in
+from tests.support.fakes import FakeCluster
+
+
+def off(site: FakeCluster, *names: str) -> None:
+    site.refused = {name: ConnectError(f"{name} cannot be reached", node=name) for name in names}
+
+
+def parts(text: str) -> list[object]:
+    """The compose file and the configs of a dry run."""
+    return list(yaml.safe_load_all(text))
+
+
+def test_a_dry_run_of_the_example_needs_no_machine(sparkctl: Sparkctl) -> None:
+    """Real name resolution of spark-a.local; no packet leaves for a machine that there is not."""
+    ran = sparkctl("train", "llama3-70b-lora", "--dry-run")
+    assert ran.code == 0
+    assert ran.stderr.count("note: ") == 2
+    compose, training, *accelerate = parts(ran.stdout)
+    assert isinstance(compose, dict)
+    assert set(compose["services"]) == {"rank0", "rank1"}
+    assert compose["secrets"]["HF_TOKEN"]["external"] is True
+    assert isinstance(training, dict)
+    assert training["model"]["name"] == "meta-llama/Llama-3.1-70B-Instruct"
+    assert [a["machine_rank"] for a in accelerate] == [0, 1]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("stack", stack_names())
+def test_every_stack_can_be_looked_at_without_machines(
+    stack: str, sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    off(site, "spark-a", "spark-b")
+    ran = sparkctl("train", stack, "--dry-run")
+    assert ran.code == 0
+    assert "<spark-a: fabric address>" in ran.stdout
+
+
+def test_a_dry_run_with_machines_shows_what_they_say(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    take_in(site)
+    ran = sparkctl("train", "tiny-llama-lora", "--dry-run")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert "192.168.100.1" in ran.stdout
+    assert "node.id == id-of-spark-b" in ran.stdout
+    assert "<" not in ran.stdout
+    assert [machine.changes for machine in site.machines.values()] == [[], []]
+
+
+def test_a_dry_run_shows_the_settings(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    off(site, "spark-a", "spark-b")
+    setting = "training.loop.max_steps=123"
+    ran = sparkctl("train", "tiny-llama-lora", "--set", setting, "--dry-run")
+    training = parts(ran.stdout)[1]
+    assert isinstance(training, dict)
+    assert training["loop"]["max_steps"] == 123
+
+
+def test_a_dry_run_never_shows_a_secret(
+    sparkctl: Sparkctl, site: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    take_in(site)
+    ran = sparkctl("train", "llama3-70b-lora", "--dry-run")
+    assert ran.code == 0
+    assert "hf_secret" not in ran.stdout + ran.stderr
+
+
+def test_a_dry_run_does_not_hide_what_machines_have_against_it(
+    sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    ran = sparkctl("train", "tiny-llama-lora", "--dry-run")
+    assert ran.code == 10
+    assert "spark-a is not in the swarm" in ran.stderr
+
+
+def test_training_before_up(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    ran = sparkctl("train", "tiny-llama-lora")
+    assert ran.code == 10
+    assert ran.stderr.startswith("error E800: spark-a is not in the swarm")
+    assert "sparkctl cluster up" in ran.stderr
+
+
+def test_training_without_the_secret(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    take_in(site)
+    ran = sparkctl("train", "llama3-70b-lora")
+    assert ran.code == 10
+    assert "export HF_TOKEN=" in ran.stderr
+
+
+def test_training_needs_no_root(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    """Whoever may use Docker may train."""
+    differ(site, "spark-a", groups=["docker"])
+    sparkctl("train", "tiny-llama-lora")
+    (command,) = site.machines["spark-a"].commands
+    assert "-w /var/run/docker.sock" in command
+
+
+def test_progress_of_an_image_is_shown_as_it_is(
+    sparkctl: Sparkctl, site: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of pip and of Docker are full of brackets, which are markup to rich."""
+    line = "RUN [/bin/sh] [notice] A new release of pip [bold]"
+
+    def launch(prepared: Prepared, nodes: object, say: object) -> None:
+        say("spark-a", line)  # type: ignore[operator]
+        raise RunError("enough")
+
+    monkeypatch.setattr("orchestrator.cli.train.launch", launch)
+    take_in(site)
+    ran = sparkctl("train", "tiny-llama-lora")
+    assert ran.code == 10
+    assert line in ran.stderr
+
+
+def test_a_stack_file_of_ones_own(sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path) -> None:
+    off(site, "spark-a", "spark-b")
+    (tmp_path / "mine.yaml").write_text(
+        "apiVersion: sparkctl/v1\nkind: Stack\nname: mine\ndescription: mine\ntraining:\n"
+        "  model: {name: 'builtin:tiny-llama'}\n  data: {name: 'builtin:instructions'}\n"
+    )
+    ran = sparkctl("train", "mine.yaml", "--dry-run")
+    assert ran.code == 0
+    assert ran.stdout.startswith("# docker stack deploy --resolve-image never -c - mine-")

@@ -1,0 +1,30 @@
+"""What all tests share: the option that rewrites generated files, and how hypothesis searches."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support.generated import Generated
+
+# The same examples every time, so that a red run is red again; HYPOTHESIS_PROFILE=search looks
+# further (run it now and then).
+settings.register_profile("steady", deadline=None, max_examples=60, database=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=3000, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write golden files, docs/schema/*, docs/errors.md and docs/reference.md anew; "
+        "then read `git diff`",
+    )
+
+
+@pytest.fixture
+def generated(request: pytest.FixtureRequest) -> Generated:
+    """Compares text with a file of the repository, or writes it with --update-golden."""
+    return Generated(Path(request.config.rootpath), request.config.getoption("--update-golden"))

@@ -1,0 +1,136 @@
+"""From what the probe printed to facts, whatever is on the machine; and never from garbage."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import RemoteError
+from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder, parse_facts
+from orchestrator.testing.facts import docker_info, probe_output, stock_spark
+from tests.support.strategies import values, words
+
+lines = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+names = st.lists(lines, max_size=3, unique=True).map(tuple)
+files = st.none() | st.builds(
+    File, st.binary(max_size=40), st.sampled_from(["644", "600"]), st.just(0), st.integers(0, 9)
+)
+folders = st.builds(NoFolder, st.just("/home")) | st.builds(
+    Folder, st.just("755"), st.just(1000), st.just(1000), st.booleans()
+)
+addresses = st.builds(
+    Address, words, st.ip_addresses(v=4).map(str), st.integers(0, 32)
+)  # fmt: skip
+
+
+@st.composite
+def any_facts(draw: st.DrawFn) -> Facts:
+    changes: dict[str, Any] = {
+        "user": draw(words),
+        "uid": draw(st.integers(0, 65535)),
+        "groups": draw(st.frozensets(words, max_size=3)),
+        "docker_group": draw(st.booleans()),
+        "memory_bytes": draw(st.integers(0, 2**30)) * 1024,
+        "gpus": tuple(draw(st.lists(words.map(lambda w: Gpu(f"GPU-{w}", w, w)), max_size=2))),
+        "nvidia_runtime": draw(st.none() | lines),
+        "addresses": tuple(draw(st.lists(addresses, max_size=3))),
+        "rdma": draw(st.dictionaries(words, words, max_size=2)),
+        "docker_cli": draw(st.none() | st.sampled_from(["20.10.24", "29.2.1"])),
+        "docker": draw(st.none() | st.just(docker_info(Name="é", Swarm=None))),
+        "containers": draw(names),
+        "networks": frozenset(draw(names)),
+        "swarm_nodes": tuple(draw(st.lists(st.fixed_dictionaries({"ID": words}), max_size=2))),
+        "daemon_json": draw(files),
+        "runtime_config": draw(files),
+        "folders": draw(st.dictionaries(lines, folders, max_size=3)),
+        "journal": draw(st.dictionaries(words, st.dictionaries(words, values), max_size=2)),
+    }
+    return stock_spark(**changes)
+
+
+@given(any_facts())
+def test_facts_survive_the_way_from_the_machine(facts: Facts) -> None:
+    assert parse_facts(facts.node, probe_output(facts)) == facts
+
+
+@given(st.text(max_size=60) | st.lists(st.text(max_size=8)).map("\t".join))
+def test_garbage_is_a_remote_error(output: str) -> None:
+    with pytest.raises(RemoteError) as caught:
+        parse_facts("spark-a", output)
+    assert caught.value.node == "spark-a"
+    assert caught.value.resolution
+
+
+@given(st.integers(0, 2000))
+def test_a_probe_that_was_cut_off_is_a_remote_error_or_lacks_only_its_end(cut: int) -> None:
+    whole = probe_output(stock_spark())
+    try:
+        facts = parse_facts("spark-a", whole[:cut])
+    except RemoteError:
+        return
+    assert facts.user == "nvidia"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ids", "x:y"),
+        ("docker_info", "[1, 2]"),
+        ("docker_info", "{"),
+        ("addresses", "[1]"),
+        ("addresses", '[{"flags": ["UP"], "addr_info": [{"family": "inet"}]}]'),
+        ("rdma", "one-word"),
+        ("swarm_nodes", "{"),
+        ("journal.0001-x.json", "half a rec"),
+        ("folder./x", ""),
+        ("daemon_json.stat", "644"),
+        ("user", b"\xff\xfe"),
+    ],
+)
+def test_a_value_of_another_shape_is_a_remote_error(name: str, value: str | bytes) -> None:
+    raw = value.encode() if isinstance(value, str) else value
+    line = f"{name}\t{base64.b64encode(raw).decode()}\n"
+    with pytest.raises(RemoteError):
+        parse_facts("spark-a", probe_output(stock_spark()) + line)
+
+
+def test_an_engine_that_does_not_answer_is_none() -> None:
+    told = stock_spark(docker={"ServerVersion": "", "ClientInfo": {"Version": "29.2.1"}})
+    facts = parse_facts("spark-a", probe_output(told))
+    assert facts.docker is None
+    assert facts.engine == "none"
+    assert facts.swarm_state == "inactive"
+    assert facts.swarm_node_id is None
+
+
+def test_only_addresses_of_links_that_are_up_count() -> None:
+    def link(name: str, flags: list[str], family: str = "inet") -> dict[str, Any]:
+        info = {"family": family, "local": "10.0.0.1", "prefixlen": 24}
+        return {"ifname": name, "flags": flags, "addr_info": [info]}
+
+    links = [
+        link("up", ["BROADCAST", "UP"]),
+        link("down", ["BROADCAST"]),
+        link("lo", ["LOOPBACK", "UP"]),
+        link("six", ["UP"], "inet6"),
+    ]
+    text = base64.b64encode(json.dumps(links).encode()).decode()
+    facts = parse_facts("spark-a", probe_output(stock_spark()) + f"addresses\t{text}\n")
+    assert facts.addresses == (Address("up", "10.0.0.1", 24),)
+
+
+def test_what_is_no_gpu_row_is_no_gpu() -> None:
+    text = base64.b64encode(
+        b"NVIDIA-SMI has failed, because, x\nGPU-1, NVIDIA GB10, 580\n"
+    ).decode()
+    facts = parse_facts("spark-a", probe_output(stock_spark()) + f"gpus\t{text}\n")
+    assert [gpu.uuid for gpu in facts.gpus] == ["GPU-1"]
+
+
+def test_the_home_of_the_machine_replaces_the_tilde() -> None:
+    facts = stock_spark(home="/srv/home/n")
+    assert facts.expand("~/sparkctl/runs") == "/srv/home/n/sparkctl/runs"
+    assert facts.expand("/data/~x") == "/data/~x"

@@ -1,0 +1,115 @@
+"""The script that reads all facts: its golden text, its grammar, and a run on this machine."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.node.facts import Folder, NoFolder, parse_facts, probe_script
+from orchestrator.node.local import LocalConnection
+from orchestrator.node.node import Node
+from orchestrator.spec.cluster import PathsSpec
+from tests.support.generated import Generated
+from tests.support.stand_ins import stand_in
+
+TOOLS = ("base64", "tr", "getent", "cut", "id", "uname", "cat", "stat", "ls", "head", "sh", "sudo")
+
+
+def test_the_script_is_the_golden_one(generated: Generated) -> None:
+    generated("tests/golden/probe.sh", probe_script(PathsSpec()))
+
+
+def test_the_script_is_posix_shell() -> None:
+    odd = PathsSpec(runs="~/it's $(here)", cache="/srv/a b")
+    for paths in (PathsSpec(), odd):
+        script = probe_script(paths).encode()
+        done = subprocess.run(["sh", "-n"], input=script, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH without Docker and without NVIDIA's tools; no sudo needed for what is read here."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS:
+        if found := shutil.which(tool):
+            (folder / tool).symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    return folder
+
+
+def run_probe(paths: PathsSpec) -> str:
+    """Directly, so that no test of what it reads depends on root."""
+    done = LocalConnection().run(probe_script(paths), b"", deadline=30)
+    assert done.code == 0, done.stderr
+    return done.stdout.decode()
+
+
+def test_a_machine_without_docker_and_gpu_is_read_all_the_same(bare: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (state / "journal").mkdir(parents=True)
+    (state / "journal" / "0001-x.json").write_text('{"version": 1}\n')
+    (tmp_path / "full of it").mkdir()
+    (tmp_path / "full of it" / "adapter").touch()
+    paths = PathsSpec(
+        state=str(state),
+        runs=str(tmp_path / "full of it"),
+        cache=str(tmp_path / "not" / "there"),
+        huggingface="~/sparkctl-is-not/there",
+    )
+    facts = parse_facts("here", run_probe(paths))
+    me = pwd.getpwuid(os.geteuid())
+    assert (facts.user, facts.uid, facts.gid) == (me.pw_name, me.pw_uid, me.pw_gid)
+    assert facts.home == me.pw_dir
+    assert facts.memory_bytes > 0
+    assert (facts.docker, facts.docker_cli, facts.gpus, facts.nvidia_runtime) == (
+        None, None, (), None,
+    )  # fmt: skip
+    assert facts.swarm_state == "inactive"
+    assert facts.engine == "none"
+    assert facts.journal == {"0001-x.json": {"version": 1}}
+    assert isinstance(facts.folders[str(state)], Folder)
+    full = facts.folders[paths.runs]
+    assert isinstance(full, Folder)
+    assert not full.empty
+    assert facts.folders[paths.cache] == NoFolder(str(tmp_path))
+    assert facts.folders["~/sparkctl-is-not/there"] == NoFolder(me.pw_dir)
+
+
+def test_what_nvidia_s_tools_say_is_read(bare: Path) -> None:
+    row = "GPU-8a3b, NVIDIA GB10, 580.95.05"
+    stand_in(bare, "nvidia-smi", f'case "$*" in *uuid,name,driver_version*) echo "{row}" ;; esac')
+    stand_in(bare, "nvidia-ctk", 'echo "NVIDIA Container Toolkit CLI version 1.19.0"; echo commit')
+    stand_in(bare, "nvidia-container-runtime", "")
+    facts = parse_facts("here", run_probe(PathsSpec()))
+    (gpu,) = facts.gpus
+    assert (gpu.uuid, gpu.name, gpu.driver) == ("GPU-8a3b", "NVIDIA GB10", "580.95.05")
+    assert facts.nvidia_toolkit == "NVIDIA Container Toolkit CLI version 1.19.0"
+    assert facts.nvidia_runtime == str(bare / "nvidia-container-runtime")
+
+
+def test_a_client_without_an_engine_is_no_engine(bare: Path) -> None:
+    """`docker info` then still prints JSON about itself."""
+    stand_in(
+        bare,
+        "docker",
+        'case $1 in --version) echo "Docker version 29.2.1, build x" ;;\n'
+        'info) echo \'{"ServerVersion": "", "ClientInfo": {}}\'; exit 1 ;; *) exit 1 ;; esac',
+    )
+    facts = parse_facts("here", run_probe(PathsSpec()))
+    assert facts.docker is None
+    assert facts.docker_cli == "29.2.1"
+
+
+def test_the_probe_runs_through_a_node(bare: Path) -> None:
+    if os.geteuid() != 0:
+        script = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
+        (bare / "sudo").unlink(missing_ok=True)
+        stand_in(bare, "sudo", script)
+    output = Node("here", LocalConnection()).script(probe_script(PathsSpec()))
+    assert parse_facts("here", output).user

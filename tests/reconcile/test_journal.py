@@ -1,0 +1,147 @@
+"""The journal: the first original is kept, and every resource comes back out of its record."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import PreflightError
+from orchestrator.node.node import Node
+from orchestrator.reconcile import journal
+from orchestrator.reconcile.journal import Record, record_for, records
+from orchestrator.resources.base import Change, Resource, State
+from orchestrator.resources.daemon_json import DaemonJson
+from orchestrator.resources.directory import Directory
+from orchestrator.resources.docker_group import DockerGroup
+from orchestrator.resources.swarm import SwarmManager, SwarmWorker
+from orchestrator.resources.swarm_resource import SwarmResource
+from orchestrator.testing.connection import FakeConnection
+from orchestrator.testing.facts import stock_spark
+from tests.support.simulate import written_record
+from tests.support.strategies import values, words
+
+RESOURCES: list[Resource] = [
+    DockerGroup("spark-a", "nvidia"),
+    SwarmResource("spark-a", "DOCKER_RESOURCE_NVIDIA_GPU"),
+    DaemonJson("spark-a", "NVIDIA_GPU", ("GPU-1", "GPU-2")),
+    Directory("spark-a", "~/it's a folder", disposable=True),
+    SwarmManager("spark-a", "192.168.100.1", "desk", "spark-a"),
+    SwarmWorker("spark-a", "192.168.100.2", "desk", "spark-b", manager_address="192.168.100.1"),
+]
+
+
+def change_of(resource: Resource, before: State | None, after: State) -> Change:
+    return Change("spark-a", resource.name, "create", "", 1, before, after)
+
+
+def test_every_journaled_resource_is_tried_here() -> None:
+    assert {type(resource) for resource in RESOURCES} == set(journal._JOURNALED)
+
+
+@given(
+    st.sampled_from(RESOURCES),
+    st.none() | st.dictionaries(words, values),
+    st.dictionaries(words, values),
+)
+def test_a_record_comes_back_as_it_was(resource: Resource, before: Any, after: Any) -> None:
+    record = record_for([], "desk", resource, change_of(resource, before, after))
+    facts = stock_spark(journal={record.file: written_record(record, "spark-a")})
+    assert records(facts) == [record]
+
+
+def test_a_second_change_keeps_the_first_original() -> None:
+    resource = DockerGroup("spark-a", "nvidia")
+    first = record_for([], "desk", resource, change_of(resource, {"member": False}, {"n": 1}))
+    again = record_for([first], "desk", resource, change_of(resource, {"n": 1}, {"n": 2}))
+    assert again == replace(first, written={"n": 2})
+    assert again.original == {"member": False}
+
+
+def test_a_second_change_by_a_resource_with_other_fields_keeps_the_first_original_too() -> None:
+    """Another GPU kind is the same file."""
+    old, new = DaemonJson("spark-a", "OLD", ("GPU-1",)), DaemonJson("spark-a", "NEW", ("GPU-1",))
+    first = record_for([], "desk", old, change_of(old, {"file": "was"}, {"file": "old"}))
+    again = record_for([first], "desk", new, change_of(new, {"file": "old"}, {"file": "new"}))
+    assert (again.file, again.original, again.resource) == (first.file, {"file": "was"}, new)
+
+
+def test_records_are_numbered_in_the_order_of_the_changes() -> None:
+    known: list[Record] = []
+    for resource in RESOURCES[:5]:
+        known.append(record_for(known, "desk", resource, change_of(resource, None, {"x": 1})))
+    assert [record.file for record in known] == [
+        "0001-docker-group.json",
+        "0002-swarm-resource.json",
+        "0003-daemon-json.json",
+        "0004-directory-it-s-a-folder.json",
+        "0005-swarm.json",
+    ]
+
+
+def test_a_number_is_not_used_twice_after_one_was_forgotten() -> None:
+    kept = Record("0007-daemon-json.json", "desk", RESOURCES[2], None, {})
+    new = record_for([kept], "desk", RESOURCES[0], change_of(RESOURCES[0], None, {"x": 1}))
+    assert new.file == "0008-docker-group.json"
+
+
+def test_the_oldest_record_comes_first() -> None:
+    one = Record("0002-b.json", "desk", RESOURCES[0], None, {})
+    two = Record("0010-a.json", "desk", RESOURCES[1], None, {})
+    written = {r.file: written_record(r, "spark-a") for r in (two, one)}
+    assert [r.file for r in records(stock_spark(journal=written))] == ["0002-b.json", "0010-a.json"]
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    record = Record("0001-docker-group.json", "desk", RESOURCES[0], None, {})
+    return {**written_record(record, "spark-a"), **changes}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        broken(version=2),
+        broken(version=None),
+        broken(resource="Unheard"),
+        broken(fields={"node": "spark-a"}),
+        broken(fields={"node": "spark-a", "user": "n", "more": 1}),
+        broken(fields=None),
+        {},
+        [],
+        None,
+    ],
+    ids=[
+        "newer",
+        "no version",
+        "class",
+        "field missing",
+        "field too many",
+        "no fields",
+        "empty",
+        "list",
+        "null",
+    ],
+)
+def test_a_record_of_another_kind_is_refused_and_named(record: Any) -> None:
+    with pytest.raises(PreflightError) as caught:
+        records(stock_spark(journal={"0001-x.json": record}))
+    assert "0001-x.json" in caught.value.brief
+    assert caught.value.node == "spark-a"
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.name)
+def test_the_script_that_writes_it_holds_no_password_and_the_folder_is_private(
+    resource: Resource,
+) -> None:
+    connection = FakeConnection(lambda script: "")
+    node = Node("spark-a", connection, sudo_password="s3cret")
+    record = record_for([], "desk", resource, change_of(resource, None, {"x": 1}))
+    journal.write(node, "/var/lib/sparkctl", record)
+    assert "s3cret" not in json.dumps(written_record(record, "spark-a"))
+    (script,) = connection.scripts
+    assert "s3cret" not in script
+    assert "mkdir -p -m 700 /var/lib/sparkctl/journal" in script
+    assert "chmod 600" in script
+    assert script.index("sync") < script.index("mv -f")

@@ -1,0 +1,149 @@
+"""Stacks by name and by file, and `--set`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import SpecError, UnknownKeyError, UnknownStackError
+from orchestrator.spec.load import load_stack, stack_names
+from tests.support.clusters import ROOT
+
+TINY = "tiny-llama-lora"
+
+
+@pytest.mark.parametrize("name", stack_names())
+def test_every_shipped_stack_loads_under_its_own_name(name: str) -> None:
+    stack = load_stack(name)
+    assert stack.name == name
+    assert stack.description
+
+
+def test_the_stacks_of_the_promise_are_shipped() -> None:
+    assert {TINY, "llama3-70b-lora"} <= set(stack_names())
+
+
+def test_a_stack_that_there_is_not() -> None:
+    with pytest.raises(UnknownStackError, match="no stack named 'tiny-lama-lora'") as caught:
+        load_stack("tiny-lama-lora")
+    assert f"Did you mean '{TINY}'?" in str(caught.value.resolution)
+    assert (caught.value.code, caught.value.exit_code) == ("E101", 3)
+
+
+@pytest.mark.parametrize("name", ["", "x", "../stacks/tiny-llama-lora", "/etc/passwd"])
+def test_a_name_is_never_a_path(name: str) -> None:
+    with pytest.raises(UnknownStackError) as caught:
+        load_stack(name)
+    assert TINY in str(caught.value.resolution)
+
+
+def test_a_stack_of_ones_own_is_named_by_its_file(tmp_path: Path) -> None:
+    text = (ROOT / "stacks" / f"{TINY}.yaml").read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(text.replace(f"name: {TINY}", "name: mine"))
+    assert load_stack(str(tmp_path / "mine.yaml")).name == "mine"
+
+
+def test_a_stack_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="there is no such stack file") as caught:
+        load_stack(str(tmp_path / "mine.yaml"))
+    assert "two-sparks" not in str(caught.value.resolution)
+    assert TINY in str(caught.value.resolution)
+
+
+def test_a_fault_in_a_stack_file_has_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    text = (ROOT / "stacks" / f"{TINY}.yaml").read_text(encoding="utf-8")
+    file.write_text(text.replace("optim: {lr: ", "optim: {learning_rate: "))
+    lines = file.read_text().splitlines()
+    line = next(n for n, text in enumerate(lines, start=1) if "learning_rate" in text)
+    with pytest.raises(SpecError, match="unknown key") as caught:
+        load_stack(str(file))
+    assert caught.value.brief.startswith(f"{file}:{line}: training.optim.learning_rate")
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "expected"),
+    [
+        ("training.optim.lr=1e-4", "optim.lr", 1e-4),
+        ("training.optim.lr=0.5", "optim.lr", 0.5),
+        ("training.loop.gradient_checkpointing=true", "loop.gradient_checkpointing", True),
+        ("training.loop.max_steps=7", "loop.max_steps", 7),
+        ("training.loop.max_steps=null", "loop.max_steps", None),
+        ("training.loop.max_steps=", "loop.max_steps", None),
+        ("training.method.targets=[q_proj, v_proj]", "method.targets", ("q_proj", "v_proj")),
+        ("training.data.name=org/a=b", "data.name", None),
+        ("training.data.name=/data/it's.jsonl", "data.name", "/data/it's.jsonl"),
+        ("training.optim={lr: 0.1, schedule: cosine}", "optim.schedule", "cosine"),
+    ],
+)
+def test_a_setting_is_read_as_yaml(setting: str, path: str, expected: Any) -> None:
+    if expected is None and "org/" in setting:
+        with pytest.raises(SpecError, match=r"^--set training.data.name=org/a=b: "):
+            load_stack(TINY, (setting,))
+        return
+    value: Any = load_stack(TINY, (setting,)).training
+    for key in path.split("."):
+        value = getattr(value, key)
+    assert value == expected
+
+
+def test_the_last_setting_wins() -> None:
+    settings = ("training.loop.seed=1", "training.loop.seed=2")
+    assert load_stack(TINY, settings).training.loop.seed == 2
+
+
+def test_a_section_that_the_file_does_not_have_is_made() -> None:
+    assert load_stack(TINY, ("nodes.max=1",)).nodes.max == 1
+    assert load_stack(TINY, ("env.NCCL_DEBUG=INFO",)).env == {"NCCL_DEBUG": "INFO"}
+
+
+def test_an_unknown_key_names_the_option_and_a_known_one() -> None:
+    with pytest.raises(UnknownKeyError) as caught:
+        load_stack(TINY, ("training.optim.lrr=1",))
+    assert caught.value.brief == (
+        "--set training.optim.lrr=1: training.optim.lrr: unknown key; did you mean 'lr'?"
+    )
+    assert (caught.value.code, caught.value.exit_code) == ("E102", 3)
+
+
+@pytest.mark.parametrize("setting", ["training.optim.lr", "=1", "", ".=1", "a..b=1", "training.=1"])
+def test_a_setting_of_another_form(setting: str) -> None:
+    with pytest.raises(SpecError, match="not of the form key=value") as caught:
+        load_stack(TINY, (setting,))
+    assert caught.value.brief.startswith(f"--set {setting}:")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "training.optim.lr=fast",
+        "training.optim.lr=-1",
+        "training.optim=5",
+        "training.loop.max_steps=2024-13-45",
+        "training.loop.max_steps=[1",
+        "training.loop.max_steps=!!bool perhaps",
+        "training.model.name=builtin:nothing",
+        "secrets.0.required=true",
+        "description.x=1",
+        "nodes=3",
+        "kind=Cluster",
+        "shm=much",
+        "name=Capital",
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_the_option(setting: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_stack("llama3-70b-lora", (setting,))
+    assert caught.value.brief.startswith(f"--set {setting}: ")
+    assert caught.value.exit_code == 3
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_any_setting_is_taken_or_told(key: str, value: str) -> None:
+    for setting in (f"{key}={value}", f"training.optim.lr={value}", f"training.{key}"):
+        try:
+            load_stack(TINY, (setting,))
+        except SpecError as error:
+            assert error.brief.startswith("--set ")

@@ -1,0 +1,140 @@
+"""What facts would say after a plan was carried out: pure, no machine, no network.
+
+The lab tests carry plans out for real; here the point is that many thousands of worlds can be
+planned up, down and up again.
+"""
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+from orchestrator.node.facts import Facts, Folder, NoFolder
+from orchestrator.node.node import Node
+from orchestrator.reconcile import journal
+from orchestrator.reconcile.plan import Plan, Step
+from orchestrator.resources.base import World, state_file
+from orchestrator.resources.swarm import BRIDGE
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.testing.connection import FakeConnection
+
+
+def made(plan: Plan, spec: ClusterSpec, world: World) -> dict[str, Facts]:
+    """The world after the plan."""
+    after = dict(world)
+    for step in plan.steps:
+        node = step.change.node
+        if plan.direction == "up":
+            after[node] = _journaled(after[node], spec, step)
+        after = _EFFECTS[step.change.resource.partition(":")[0]](after, step)
+        if step.record is not None:
+            after[node] = _forgotten(after[node], step.record)
+    for node, record in plan.settled:
+        after[node] = _forgotten(after[node], record)
+    return after
+
+
+def written_record(record: journal.Record, node: str) -> dict[str, object]:
+    """The JSON that `journal.write` puts on a machine, taken from the script it runs there."""
+    connection = FakeConnection(lambda script: "")
+    journal.write(Node(node, connection), "/var/lib/sparkctl", record)
+    (script,) = connection.scripts
+    block = re.search(r"<<'SPARKCTL_END'\n(.*?)SPARKCTL_END", script, re.DOTALL)
+    assert block is not None
+    return dict(json.loads(base64.b64decode(block[1])))
+
+
+def _journaled(facts: Facts, spec: ClusterSpec, step: Step) -> Facts:
+    known = journal.records(facts)
+    record = journal.record_for(known, spec.name, step.resource, step.change)
+    document = written_record(record, facts.node)
+    return replace(facts, journal={**facts.journal, record.file: document})
+
+
+def _forgotten(facts: Facts, file: str) -> Facts:
+    left = {name: record for name, record in facts.journal.items() if name != file}
+    return replace(facts, journal=left)
+
+
+def _group(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    facts, after = world[step.change.node], step.change.after or {}
+    others = facts.groups - {"docker"}
+    return _with(world, replace(facts, groups=others | {"docker"} if after["member"] else others))
+
+
+def _runtime(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    file = None if step.change.after is None else state_file(step.change.after)
+    return _with(world, replace(world[step.change.node], runtime_config=file))
+
+
+def _daemon(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    """Docker restarts, reads its file, and no container survives."""
+    facts, after = world[step.change.node], step.change.after or {}
+    file = None if after["file"] is None else state_file(after["file"])
+    document = json.loads(file.content or b"{}") if file and file.content.strip() else {}
+    named = [r.partition("=") for r in document.get("node-generic-resources", [])]
+    docker = {
+        **(facts.docker or {}),
+        "DefaultRuntime": document.get("default-runtime", "runc"),
+        "GenericResources": [{"NamedResourceSpec": {"Kind": k, "Value": v}} for k, _, v in named]
+        or None,
+    }
+    return _with(world, replace(facts, daemon_json=file, docker=docker, containers=()))
+
+
+def _directory(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    facts, after = world[step.change.node], step.change.after or {}
+    path = step.change.resource.partition(":")[2]
+    now = (
+        Folder("755", facts.uid, facts.gid, empty=True)
+        if after["present"]
+        else NoFolder(after["nearest"])
+    )
+    return _with(world, replace(facts, folders={**facts.folders, path: now}))
+
+
+def _swarm(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    name, after = step.change.node, step.change.after or {}
+    manager = getattr(step.resource, "manager", name)
+    node_id = f"id-of-{name}"
+    others = [n for n in world[manager].swarm_nodes if n["ID"] != node_id]
+    facts = world[name]
+    joins = after["role"] is not None
+    swarm = {
+        "LocalNodeState": "active" if joins else "inactive",
+        "NodeID": node_id if joins else "",
+        "ControlAvailable": after["role"] == "manager",
+    }
+    if joins:
+        swarm["NodeAddr"] = after["address"]
+        labels = {"Labels": after["labels"]}
+        others.append({"ID": node_id, "Spec": labels, "Status": {"State": "ready"}})
+    bridge = {BRIDGE} if joins or after["bridge"] else set()
+    networks = (facts.networks - {BRIDGE}) | bridge
+    docker = {**(facts.docker or {}), "Swarm": swarm}
+    world = _with(world, replace(facts, docker=docker, networks=networks))
+    left = () if name == manager and not joins else tuple(others)
+    return _with(world, replace(world[manager], swarm_nodes=left))
+
+
+def _runs(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    return {n: replace(f, services=(), run_containers=()) for n, f in world.items()}
+
+
+def _images(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    return _with(world, replace(world[step.change.node], images=()))
+
+
+def _with(world: dict[str, Facts], facts: Facts) -> dict[str, Facts]:
+    return {**world, facts.node: facts}
+
+
+_EFFECTS = {
+    "docker-group": _group,
+    "swarm-resource": _runtime,
+    "daemon.json": _daemon,
+    "directory": _directory,
+    "swarm": _swarm,
+    "runs": _runs,
+    "images": _images,
+}
