@@ -7,12 +7,12 @@ from typing import Any, Literal, TypeVar
 import click
 
 from orchestrator.cli.asking import ask_sudo_password, confirm
-from orchestrator.errors import NodeErrors, SparkctlError
+from orchestrator.errors import SparkctlError
 from orchestrator.node.connect import connected, reachable
 from orchestrator.node.facts import Facts
-from orchestrator.node.parallel import try_each
+from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.apply import apply_down, apply_up
-from orchestrator.reconcile.observe import observe
+from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
 from orchestrator.reconcile.preflight import check
 from orchestrator.spec.cluster import ClusterSpec
@@ -20,8 +20,9 @@ from orchestrator.spec.load import load_cluster
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plan_view import progress_lines, show_plan
 from orchestrator.ui.report import ClusterReport, error_report, plan_report, status_report
-from orchestrator.ui.status_view import node_statuses, show_status
+from orchestrator.ui.status_view import node_statuses, show_drift, show_status
 
+Outcome = tuple[ClusterReport, SparkctlError | None]
 Command = Literal["plan", "up", "status", "down"]
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,12 +49,12 @@ def _yes_option(function: F) -> F:
 def plan(file: Path, diff: bool, as_json: bool) -> None:
     """Show what `up` would change. Changes nothing."""
 
-    def run(spec: ClusterSpec) -> ClusterReport:
+    def run(spec: ClusterSpec) -> Outcome:
         with connected(spec) as nodes:
             planned = _planned_up(spec, observe(spec, nodes, ask=ask_sudo_password))
         if not as_json:
             show_plan(planned, out(), diffs=diff)
-        return plan_report("plan", planned, converged=not planned.steps)
+        return plan_report("plan", planned, converged=not planned.steps), None
 
     _report("plan", file, as_json, run)
 
@@ -65,7 +66,7 @@ def plan(file: Path, diff: bool, as_json: bool) -> None:
 def up(file: Path, yes: bool, as_json: bool) -> None:
     """Make the machines one GPU swarm. Twice is the same as once."""
 
-    def run(spec: ClusterSpec) -> ClusterReport:
+    def run(spec: ClusterSpec) -> Outcome:
         with connected(spec) as nodes:
             world = observe(spec, nodes, ask=ask_sudo_password)
             planned = _planned_up(spec, world)
@@ -74,7 +75,7 @@ def up(file: Path, yes: bool, as_json: bool) -> None:
             if planned.steps:
                 confirm(_question(planned), yes=yes)
                 apply_up(planned, spec, nodes, world, progress_lines(err() if as_json else out()))
-        return plan_report("up", planned, converged=True)
+        return plan_report("up", planned, converged=True), None
 
     _report("up", file, as_json, run)
 
@@ -85,28 +86,17 @@ def up(file: Path, yes: bool, as_json: bool) -> None:
 def status(file: Path, as_json: bool) -> None:
     """Show the machines, the swarm, and whether reality is as the file says."""
 
-    def run(spec: ClusterSpec) -> ClusterReport:
+    def run(spec: ClusterSpec) -> Outcome:
         with reachable(spec) as (nodes, errors):
-            world: dict[str, Facts] = {}
-            if nodes:
-                world, unread = _try_observe(spec, nodes)
-                errors = errors | unread
-        planned = None
-        problem: SparkctlError | None = None
-        if errors:
-            problem = NodeErrors(errors.values())
-        else:
-            planned = plan_up(spec, world)
+            world, unread = try_observe(spec, nodes, ask=ask_sudo_password)
+        errors = errors | unread
+        planned, problem = _drift(spec, world, errors)
         rows = node_statuses(spec, world, errors)
         if not as_json:
             show_status(rows, out())
             if planned is not None:
-                steps = len(planned.steps)
-                drift = f"{steps} changes away from the file: `sparkctl cluster plan`"
-                out().print(drift if steps else "as the file says: no changes")
-            if problem is not None:
-                raise problem
-        return status_report(spec.name, rows, planned, problem)
+                show_drift(planned, out())
+        return status_report(spec.name, rows, planned, problem), problem
 
     _report("status", file, as_json, run)
 
@@ -119,7 +109,7 @@ def status(file: Path, as_json: bool) -> None:
 def down(file: Path, delete_runs: bool, yes: bool, as_json: bool) -> None:
     """Give every machine back as it was found, from the journal on the machine itself."""
 
-    def run(spec: ClusterSpec) -> ClusterReport:
+    def run(spec: ClusterSpec) -> Outcome:
         with connected(spec) as nodes:
             world = observe(spec, nodes, ask=ask_sudo_password)
             planned = plan_down(spec, world, delete_runs=delete_runs)
@@ -129,7 +119,7 @@ def down(file: Path, delete_runs: bool, yes: bool, as_json: bool) -> None:
                 confirm(_question(planned), yes=yes)
             if planned.steps or planned.settled:
                 apply_down(planned, spec, nodes, progress_lines(err() if as_json else out()))
-        return plan_report("down", planned, converged=True)
+        return plan_report("down", planned, converged=True), None
 
     _report("down", file, as_json, run)
 
@@ -139,13 +129,15 @@ def _planned_up(spec: ClusterSpec, world: dict[str, Facts]) -> Plan:
     return plan_up(spec, world)
 
 
-def _try_observe(
-    spec: ClusterSpec, nodes: dict[str, Any]
-) -> tuple[dict[str, Facts], dict[str, SparkctlError]]:
-    """One node that cannot be read does not hide the others."""
-    return try_each(
-        nodes, lambda name: observe(spec, {name: nodes[name]}, ask=ask_sudo_password)[name]
-    )
+def _drift(
+    spec: ClusterSpec, world: dict[str, Facts], errors: dict[str, SparkctlError]
+) -> tuple[Plan | None, SparkctlError | None]:
+    """What `up` would change, or why that cannot be said; the machines are shown all the same."""
+    try:
+        raise_all(errors)
+        return _planned_up(spec, world), None
+    except SparkctlError as problem:
+        return None, problem
 
 
 def _question(plan: Plan) -> str:
@@ -154,19 +146,18 @@ def _question(plan: Plan) -> str:
 
 
 def _report(
-    command: Command, file: Path, as_json: bool, run: Callable[[ClusterSpec], ClusterReport]
+    command: Command, file: Path, as_json: bool, run: Callable[[ClusterSpec], Outcome]
 ) -> None:
     """With --json the document is printed whatever happens; errors keep their exit codes."""
     name: str | None = None
+    problem: SparkctlError | None
     try:
         spec = load_cluster(file)
         name = spec.name
-        report = run(spec)
+        report, problem = run(spec)
     except SparkctlError as error:
-        if as_json:
-            click.echo(error_report(command, name, error).model_dump_json(indent=2))
-        raise
+        report, problem = error_report(command, name, error), error
     if as_json:
         click.echo(report.model_dump_json(indent=2))
-    if not report.ok:
-        raise click.exceptions.Exit(4)
+    if problem is not None:
+        raise problem

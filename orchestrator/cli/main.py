@@ -43,12 +43,11 @@ def main() -> None:
     # paramiko writes tracebacks of failed connections to its log; we say them in our own words.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     try:
-        cli(standalone_mode=False)
+        # Without its standalone mode click hands an exit code back instead of raising it.
+        sys.exit(cli(standalone_mode=False) or 0)
     except SparkctlError as error:
         show_error(error, err())
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -47,7 +47,11 @@ def _train(spec: ClusterSpec, stack: StackSpec, detach: bool) -> None:
             where = f"{rank.node}  {rank.interface} {rank.address}"
             console.print(f"  rank {rank.rank}  {where}", markup=False)
         console.print(f"image {prepared.image.tag} on {prepared.image.base}", markup=False)
-        launch(prepared, nodes, lambda node, line: err().print(f"  {node}  image: {line}"))
+        launch(
+            prepared,
+            nodes,
+            lambda node, line: err().print(f"  {node}  image: {line}", markup=False),
+        )
         look = f"docker service logs -f {run}_rank0   (on {spec.manager.name})"
         if detach:
             console.print(f"deployed; it goes on by itself. Look: {look}", markup=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
-from orchestrator.errors import ChangeError, RemoteError
+from orchestrator.errors import ChangeError, PreflightError, RemoteError
 from orchestrator.names import DAEMON_JSON
 from orchestrator.node.facts import Facts, File
 from orchestrator.node.files import staged
@@ -60,9 +60,17 @@ class DaemonJson:
         active = False if original is None else bool(original["active"])
         if now is None or now == written["file"] or now == was:
             return {"file": was, "active": active}
-        content = unmerge(
-            state_file(now).content, None if was is None else state_file(was).content, self.ours
-        )
+        try:
+            content = unmerge(
+                state_file(now).content, None if was is None else state_file(was).content, self.ours
+            )
+        except ValueError as error:
+            raise PreflightError(
+                f"{DAEMON_JSON} on {self.node} is not valid JSON",
+                details=str(error),
+                resolution="It was edited after `cluster up`. Mend it, then run `down` again.",
+                node=self.node,
+            ) from None
         file = None if content is None else {**now, "text": content.decode()}
         return {"file": file, "active": active}
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from orchestrator.errors import PreflightError
 from orchestrator.node.facts import Folder, NoFolder
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World
@@ -33,7 +34,7 @@ class Directory:
         return f"{self.kind}:{self.path}"
 
     def observe(self, world: World) -> State:
-        folder = world[self.node].folders[self.path]
+        folder = self._seen(world)
         if isinstance(folder, NoFolder):
             return {"present": False, "nearest": folder.nearest}
         return _HERE
@@ -42,7 +43,7 @@ class Directory:
         return _HERE
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
-        folder = world[self.node].folders[self.path]
+        folder = self._seen(world)
         if isinstance(folder, Folder) and not folder.empty and not self.disposable:
             return _HERE
         return original
@@ -63,6 +64,16 @@ class Directory:
             remove = f'[ ! -d "$path" ] || {remove} "$path"'
             nearest = shlex.quote(change.after["nearest"])
             node.script(f"set -e\n{self._resolved}\n{remove}\nnearest={nearest}\n{_CLIMB}")
+
+    def _seen(self, world: World) -> Folder | NoFolder:
+        try:
+            return world[self.node].folders[self.path]
+        except KeyError:
+            raise PreflightError(
+                f"{self.path} on {self.node} was made by an earlier `up` and was not looked at",
+                resolution="Use the cluster file that it was made with, or one with the same paths.",
+                node=self.node,
+            ) from None
 
     @property
     def _resolved(self) -> str:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from orchestrator.errors import SparkctlError
 from orchestrator.node.facts import Facts
+from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -94,6 +95,14 @@ def show_status(rows: list[NodeStatus], console: Console) -> None:
             ", ".join(sorted({name.split(".")[0] for name in row.runs})) or "-",
         )
     console.print(table)
+
+
+def show_drift(plan: Plan, console: Console) -> None:
+    """Whether reality is as the file says."""
+    count = len(plan.steps)
+    plural = "s" * (count > 1)
+    away = f"{count} change{plural} away from the file: `sparkctl cluster plan`"
+    console.print(away if count else "as the file says: no changes", markup=False)
 
 
 def _fabric(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, str]:

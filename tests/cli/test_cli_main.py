@@ -24,7 +24,7 @@ def test_every_command_explains_itself(path: tuple[str, ...], sparkctl: Sparkctl
     ran = sparkctl(*path, "--help", file=None)
     assert ran.code == 0
     assert ran.stdout.startswith("Usage: ")
-    assert len(ran.stdout.split("\n\n")[1].strip()) > 20, "no words about what it does"
+    assert len(ran.stdout.split("\n\n")[1].strip()) > 10, "no words about what it does"
 
 
 def test_the_version(sparkctl: Sparkctl) -> None:
@@ -55,7 +55,7 @@ def test_ctrl_c_is_no_error_of_ours(sparkctl: Sparkctl, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("orchestrator.cli.cluster.load_cluster", stop)
     ran = sparkctl("cluster", "plan")
-    assert (ran.code, ran.stderr) == (130, "stopped\n")
+    assert (ran.code, ran.stderr.strip()) == (130, "stopped")
 
 
 class Terminal:

@@ -36,48 +36,29 @@ fi
 
 file daemon_json /etc/docker/daemon.json
 file runtime_config /etc/nvidia-container-runtime/config.toml
+folder() {
+  case $1 in '~'*) path=$home${1#'~'} ;; *) path=$1 ;; esac
+  if [ -d "$path" ]; then
+    { stat -c '%a %u %g' "$path"; [ -n "$(ls -A "$path" 2>/dev/null)" ] || echo empty; }
+  else
+    nearest=${path%/*}
+    until [ -d "${nearest:-/}" ]; do nearest=${nearest%/*}; done
+    printf 'absent %s' "${nearest:-/}"
+  fi | fact "folder.$1"
+}
 
-path=/var/lib/sparkctl
-case $path in '~'*) path=$home${path#'~'} ;; esac
-if [ -d "$path" ]; then
-  { stat -c '%a %u %g' "$path"; [ -n "$(ls -A "$path" 2>/dev/null)" ] || echo empty; }
-else
-  nearest=${path%/*}
-  until [ -d "${nearest:-/}" ]; do nearest=${nearest%/*}; done
-  printf 'absent %s' "${nearest:-/}"
-fi | fact folder./var/lib/sparkctl
+folder /var/lib/sparkctl
 
-path='~/sparkctl/runs'
-case $path in '~'*) path=$home${path#'~'} ;; esac
-if [ -d "$path" ]; then
-  { stat -c '%a %u %g' "$path"; [ -n "$(ls -A "$path" 2>/dev/null)" ] || echo empty; }
-else
-  nearest=${path%/*}
-  until [ -d "${nearest:-/}" ]; do nearest=${nearest%/*}; done
-  printf 'absent %s' "${nearest:-/}"
-fi | fact 'folder.~/sparkctl/runs'
+folder '~/sparkctl/runs'
 
-path='~/sparkctl/cache'
-case $path in '~'*) path=$home${path#'~'} ;; esac
-if [ -d "$path" ]; then
-  { stat -c '%a %u %g' "$path"; [ -n "$(ls -A "$path" 2>/dev/null)" ] || echo empty; }
-else
-  nearest=${path%/*}
-  until [ -d "${nearest:-/}" ]; do nearest=${nearest%/*}; done
-  printf 'absent %s' "${nearest:-/}"
-fi | fact 'folder.~/sparkctl/cache'
+folder '~/sparkctl/cache'
 
-path='~/.cache/huggingface'
-case $path in '~'*) path=$home${path#'~'} ;; esac
-if [ -d "$path" ]; then
-  { stat -c '%a %u %g' "$path"; [ -n "$(ls -A "$path" 2>/dev/null)" ] || echo empty; }
-else
-  nearest=${path%/*}
-  until [ -d "${nearest:-/}" ]; do nearest=${nearest%/*}; done
-  printf 'absent %s' "${nearest:-/}"
-fi | fact 'folder.~/.cache/huggingface'
+folder '~/.cache/huggingface'
 
 for record in /var/lib/sparkctl/journal/*.json; do
-  [ -e "$record" ] && fact "journal.${record##*/}" <"$record"
+  [ -e "$record" ] || continue
+  fact "journal.${record##*/}" <"$record"
+  # A folder of an earlier cluster file has to be seen too, or it could not be given back.
+  sed -n 's/^ *"path": "\(.*\)",*$/\1/p' "$record" | while IFS= read -r path; do folder "$path"; done
 done
 :

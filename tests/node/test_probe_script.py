@@ -1,5 +1,6 @@
 """The script that reads all facts: its golden text, its grammar, and a run on this machine."""
 
+import json
 import os
 import pwd
 import shutil
@@ -11,11 +12,28 @@ import pytest
 from orchestrator.node.facts import Folder, NoFolder, parse_facts, probe_script
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
+from orchestrator.reconcile.journal import Record
+from orchestrator.resources.directory import Directory
 from orchestrator.spec.cluster import PathsSpec
 from tests.support.generated import Generated
+from tests.support.simulate import written_record
 from tests.support.stand_ins import stand_in
 
-TOOLS = ("base64", "tr", "getent", "cut", "id", "uname", "cat", "stat", "ls", "head", "sh", "sudo")
+TOOLS = (
+    "sed",
+    "base64",
+    "tr",
+    "getent",
+    "cut",
+    "id",
+    "uname",
+    "cat",
+    "stat",
+    "ls",
+    "head",
+    "sh",
+    "sudo",
+)
 
 
 def test_the_script_is_the_golden_one(generated: Generated) -> None:
@@ -113,3 +131,17 @@ def test_the_probe_runs_through_a_node(bare: Path) -> None:
         stand_in(bare, "sudo", script)
     output = Node("here", LocalConnection()).script(probe_script(PathsSpec()))
     assert parse_facts("here", output).user
+
+
+def test_folders_that_the_journal_names_are_read_too(bare: Path, tmp_path: Path) -> None:
+    """The cluster file may name others by now; the way back goes by what is on the machine."""
+    made = tmp_path / "it's made $(here)"
+    made.mkdir()
+    record = Record("1.json", "desk", Directory("here", str(made), True), None, {"present": True})
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "1.json").write_text(json.dumps(written_record(record, "x"), indent=1))
+    facts = parse_facts("here", run_probe(PathsSpec(state=str(tmp_path))))
+    assert isinstance(facts.folders[str(made)], Folder)
+    assert set(facts.folders) == {str(made), str(tmp_path), *vars(PathsSpec()).values()} - {
+        PathsSpec().state
+    }
