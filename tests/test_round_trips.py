@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.errors import ConnectError, NodeErrors, PasswordNeededError, SudoError
 from orchestrator.node.connect import connected, reachable
-from orchestrator.reconcile.observe import observe
+from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.plan import plan_up
 from orchestrator.reconcile.preflight import check
 from tests.support.clusters import sparks, world_of
@@ -113,13 +113,15 @@ def test_a_password_from_the_environment_is_used_without_asking(
     assert execs(cluster) == [1, 1, 1]
 
 
-def test_nobody_is_asked_when_another_node_cannot_be_read_anyway() -> None:
+def test_the_error_of_another_node_is_kept_while_a_password_is_asked_for() -> None:
     cluster, person = three("spark-a"), Person(ROOT_NEEDS)
     cluster.machines["spark-b"].answer = lambda script: "garbage"
-    with connected(sparks(3), cluster.connect) as nodes, pytest.raises(NodeErrors) as caught:
-        observe(sparks(3), nodes, ask=person)
-    assert person.asked == 0
-    assert [e.code for e in caught.value.errors] == ["E301", "E310"]
+    with connected(sparks(3), cluster.connect) as nodes:
+        world, errors = try_observe(sparks(3), nodes, ask=person)
+    assert person.asked == 1
+    assert list(world) == ["spark-a", "spark-c"]
+    assert [(name, error.code) for name, error in errors.items()] == [("spark-b", "E310")]
+    assert execs(cluster) == [2, 1, 1]
 
 
 def test_when_one_node_cannot_be_reached_the_others_are_closed_again() -> None:

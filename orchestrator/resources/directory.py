@@ -71,7 +71,7 @@ class Directory:
         except KeyError:
             raise PreflightError(
                 f"{self.path} on {self.node} was made by an earlier `up` and was not looked at",
-                resolution="Use the cluster file that it was made with, or one with the same paths.",
+                resolution="Use the cluster file that it was made with, or the same paths.",
                 node=self.node,
             ) from None
 
