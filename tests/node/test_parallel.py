@@ -1,0 +1,71 @@
+"""The same work on several nodes at once: all waited for, no error lost."""
+
+import threading
+
+import pytest
+
+from orchestrator.errors import ConnectError, NodeErrors, PreflightError
+from orchestrator.node.parallel import on_each, raise_all, try_each
+
+
+def test_the_work_is_done_at_the_same_time() -> None:
+    barrier = threading.Barrier(8, timeout=20)
+
+    def work(name: str) -> str:
+        barrier.wait()  # would break if they came one after the other
+        return name.upper()
+
+    names = list("abcdefgh")
+    assert on_each(names, work) == {name: name.upper() for name in names}
+
+
+def test_the_order_is_that_of_the_names() -> None:
+    assert list(on_each(["b", "a", "c"], str.upper)) == ["b", "a", "c"]
+
+
+def test_all_are_waited_for_when_one_fails() -> None:
+    failed = threading.Event()
+    done: list[str] = []
+
+    def work(name: str) -> None:
+        if name == "a":
+            failed.set()
+            raise ConnectError("a is off", node="a")
+        assert failed.wait(20)
+        done.append(name)
+
+    with pytest.raises(ConnectError, match="a is off"):
+        on_each(["a", "b"], work)
+    assert done == ["b"]
+
+
+def test_results_and_errors_are_told_apart() -> None:
+    def work(name: str) -> int:
+        if name == "b":
+            raise ConnectError("off", node=name)
+        return len(name)
+
+    results, errors = try_each(["a", "b"], work)
+    assert results == {"a": 1}
+    assert list(errors) == ["b"]
+
+
+def test_nothing_to_do() -> None:
+    assert on_each([], len) == {}
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_node_s_error() -> None:
+    with pytest.raises(ZeroDivisionError):
+        on_each(["a"], lambda name: 1 // 0)
+
+
+def test_several_errors_share_their_exit_code_or_have_one() -> None:
+    off, wrong = ConnectError("off", node="b"), PreflightError("wrong", node="a")
+    with pytest.raises(NodeErrors) as caught:
+        raise_all({"b": off, "c": ConnectError("off", node="c")})
+    assert caught.value.exit_code == 4
+    with pytest.raises(NodeErrors) as caught:
+        raise_all({"b": off, "a": wrong})
+    assert caught.value.exit_code == 1
+    assert caught.value.errors == (off, wrong)
+    assert [e["code"] for e in caught.value.to_dict()["errors"]] == ["E200", "E400"]  # type: ignore[index]

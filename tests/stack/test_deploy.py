@@ -1,0 +1,154 @@
+"""Putting a run onto the swarm: nothing is left behind, and no secret is in a command."""
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import RemoteError, RunError
+from orchestrator.node.connection import Completed
+from orchestrator.node.local import LocalConnection
+from orchestrator.node.node import Node
+from orchestrator.spec.load import load_stack
+from orchestrator.stack.deploy import deploy, make_run_folder, refuse_busy, remove
+from orchestrator.stack.ranks import unseen_ranks
+from orchestrator.stack.render import Rendered, render
+from orchestrator.testing.connection import FakeConnection
+from tests.support.clusters import sparks
+
+RUN = "llama3-70b-lora-0a1b2c"
+SECRET = "hf_this-is-the-secret"
+
+
+@dataclass
+class Thing:
+    """A config, a secret or a service in the swarm."""
+
+    store: "Store"
+    fields: dict[str, Any]
+    states: tuple[str, ...] = ()
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        return {"Spec": {"Labels": self.fields["labels"]}}
+
+    def tasks(self) -> list[dict[str, Any]]:
+        return [{"Status": {"State": state}} for state in self.states]
+
+    def remove(self) -> None:
+        self.store.things.remove(self)
+
+
+@dataclass
+class Store:
+    """One kind of things; `create` and `list` as in the Docker SDK."""
+
+    things: list[Thing] = field(default_factory=list)
+
+    def create(self, **fields: Any) -> None:
+        self.things.append(Thing(self, fields))
+
+    def list(self, filters: dict[str, str]) -> list[Thing]:
+        name, _, value = filters["label"].partition("=")
+        found = [t for t in self.things if name in t.fields["labels"]]
+        return [t for t in found if not value or t.fields["labels"][name] == value]
+
+
+@dataclass
+class Engine:
+    """The part of the Docker SDK that a deploy uses."""
+
+    configs: Store = field(default_factory=Store)
+    secrets: Store = field(default_factory=Store)
+    services: Store = field(default_factory=Store)
+
+    def close(self) -> None:
+        pass
+
+
+def manager(reply: Completed | str = "") -> tuple[Node, Engine, FakeConnection]:
+    connection, engine = FakeConnection(lambda script: reply), Engine()
+    return Node("spark-a", connection, _docker=engine), engine, connection  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def rendered() -> Rendered:
+    stack, spec = load_stack("llama3-70b-lora"), sparks(2)
+    return render(
+        spec, stack, unseen_ranks(spec, stack), run=RUN, nonce="0", image="i", secrets=("HF_TOKEN",)
+    )
+
+
+def test_configs_and_secrets_over_the_api_and_the_stack_on_standard_input(
+    rendered: Rendered,
+) -> None:
+    node, engine, connection = manager()
+    deploy(node, rendered, {"HF_TOKEN": SECRET})
+    assert [thing.fields["name"] for thing in engine.configs.things] == [
+        config.name for config in rendered.configs
+    ]
+    (secret,) = engine.secrets.things
+    assert secret.fields == {
+        "name": f"{RUN}-HF_TOKEN",
+        "data": SECRET.encode(),
+        "labels": {"sparkctl.run": RUN},
+    }
+    assert connection.scripts == [rendered.compose]
+    assert f"docker stack deploy --resolve-image never -c - {RUN}" in connection.commands[0]
+    assert SECRET not in "".join(connection.commands + connection.scripts)
+
+
+def test_when_the_deploy_fails_nothing_of_the_run_stays(rendered: Rendered) -> None:
+    node, engine, _ = manager(Completed(1, b"", b"compose says no"))
+    engine.configs.create(name="of another run", labels={"sparkctl.run": "other"})
+    with pytest.raises(RemoteError) as caught:
+        deploy(node, rendered, {"HF_TOKEN": SECRET})
+    assert caught.value.details == "compose says no"
+    assert [thing.fields["name"] for thing in engine.configs.things] == ["of another run"]
+    assert engine.secrets.things == []
+
+
+def test_removing_a_run_leaves_other_runs_alone() -> None:
+    node, engine, _ = manager()
+    for store in (engine.configs, engine.secrets, engine.services):
+        store.create(name="mine", labels={"sparkctl.run": RUN})
+        store.create(name="other", labels={"sparkctl.run": "other"})
+        store.create(name="foreign", labels={})
+    remove(node, RUN)
+    for store in (engine.configs, engine.secrets, engine.services):
+        assert [thing.fields["name"] for thing in store.things] == ["other", "foreign"]
+
+
+@pytest.mark.parametrize("state", ["pending", "preparing", "running"])
+def test_gpus_that_a_run_holds_are_not_given_twice(state: str) -> None:
+    node, engine, _ = manager()
+    labels = {"sparkctl.run": "other-run"}
+    engine.services.things = [Thing(engine.services, {"labels": labels}, ("complete", state))]
+    with pytest.raises(RunError, match="in use by the run other-run") as caught:
+        refuse_busy(node)
+    assert "docker stack rm other-run" in str(caught.value.resolution)
+
+
+def test_a_run_that_is_over_holds_nothing() -> None:
+    node, engine, _ = manager()
+    ended = ("complete", "failed", "shutdown", "rejected")
+    engine.services.things = [Thing(engine.services, {"labels": {"sparkctl.run": "x"}}, ended)]
+    refuse_busy(node)
+
+
+def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
+    """By the shell that runs on the machine; a run of the same name is never written into."""
+    (rank, _) = unseen_ranks(sparks(2), load_stack("llama3-70b-lora"))
+    mine = replace(rank, runs=str(tmp_path), uid=str(os.getuid()), gid=str(os.getgid()))
+
+    class Unwrapped(LocalConnection):
+        def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
+            return super().run("sh -s", stdin.partition(b"\n")[2], deadline=deadline)
+
+    node = Node("here", Unwrapped())
+    make_run_folder(node, mine, "it's run-1")
+    assert (tmp_path / "it's run-1").is_dir()
+    with pytest.raises(RemoteError):
+        make_run_folder(node, mine, "it's run-1")

@@ -1,0 +1,119 @@
+"""Documents that are made from code: schemas, errors, keys. `--update-golden` writes them anew."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from orchestrator import errors
+from orchestrator.errors import SparkctlError
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.describe import as_table, keys_of
+from orchestrator.spec.stack import StackSpec
+from orchestrator.ui.report import ClusterReport
+from tests.support.clusters import ROOT
+from tests.support.generated import Generated
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "cluster": ClusterSpec,
+    "stack": StackSpec,
+    "cluster-report": ClusterReport,
+}
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, SparkctlError)
+]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_json_schema(name: str, generated: Generated) -> None:
+    # A report is written, a file is read: what has a default is always in the former.
+    mode = "serialization" if name.endswith("report") else "validation"
+    schema = SCHEMAS[name].model_json_schema(mode=mode)  # type: ignore[arg-type]
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    text = json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
+    generated(f"docs/schema/{name}.json", text)
+
+
+def test_the_list_of_errors(generated: Generated) -> None:
+    rows = [
+        f"| {kind.code} | `{kind.__name__}` | {kind.exit_code} | {_first_line(kind)} |"
+        for kind in sorted(KINDS, key=lambda kind: kind.code)
+    ]
+    text = [
+        "# Errors",
+        "",
+        "Every error has a code that stays, says what happened and on which machine, shows the",
+        "literal lines, and says how to mend it. Generated from `orchestrator/errors.py`.",
+        "",
+        "| code | class | exit code | |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        "Other exit codes: 0 done; 1 several kinds of errors, or a fault of sparkctl itself;",
+        "2 wrong usage; 130 stopped with Ctrl-C. A report (`--json`) has the code in `error.code`.",
+    ]
+    generated("docs/errors.md", "\n".join(text) + "\n")
+
+
+def test_the_tables_of_keys(generated: Generated) -> None:
+    """Between `<!-- cluster -->` and `<!-- /cluster -->`, and the same for stack."""
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    for name, model in (("cluster", ClusterSpec), ("stack", StackSpec)):
+        table = f"<!-- {name} -->\n{as_table(keys_of(model))}<!-- /{name} -->"
+        pattern = rf"<!-- {name} -->\n.*?<!-- /{name} -->"
+        text, count = re.subn(pattern, lambda _, t=table: t, text, flags=re.DOTALL)
+        assert count == 1
+    generated("docs/reference.md", text)
+
+
+@pytest.mark.parametrize("model", SCHEMAS.values(), ids=SCHEMAS)
+def test_every_key_says_what_it_is_for(model: type[BaseModel]) -> None:
+    said_by_name = {"name", "kind", "apiVersion"}
+    for key in keys_of(model):
+        leaf = key.path.rpartition(".")[2].removesuffix("[]")
+        if model is not ClusterReport and leaf not in said_by_name:
+            assert key.text, f"{key.path} has no words"
+
+
+def test_codes_of_errors_are_unique() -> None:
+    codes = [kind.code for kind in KINDS]
+    assert len(set(codes)) == len(codes)
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
+    tree = re.findall(r"^    ([│├└─ ]*)(\w+Errors?)", str(errors.__doc__), flags=re.MULTILINE)
+    assert {name for _, name in tree} == {kind.__name__ for kind in KINDS}
+    parents: dict[int, str] = {}
+    for branches, name in tree:
+        depth = len(branches) // 4
+        parents[depth] = name
+        if depth:
+            kind = getattr(errors, name)
+            assert kind.__mro__[1].__name__ == parents[depth - 1]
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda path: path.name
+)
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), f"{path.name} -> {target}"
+
+
+def test_files_that_documents_name_are_there() -> None:
+    """`tests/…`, `orchestrator/…`, `training/…` in backticks, when they are whole names."""
+    pattern = (
+        r"`((?:tests|orchestrator|training|templates|stacks|examples)/[\w./-]+\.\w+)(?:::\w+)?`"
+    )
+    for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]:
+        for name in re.findall(pattern, path.read_text(encoding="utf-8")):
+            assert (ROOT / name).exists(), f"{path.name} names {name}"
+
+
+def _first_line(kind: type[SparkctlError]) -> str:
+    return str(kind.__doc__).strip().splitlines()[0]

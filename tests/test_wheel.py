@@ -1,0 +1,96 @@
+"""The wheel: built once, unpacked, and used from another folder without the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from orchestrator.artifacts.image import image_recipe
+from orchestrator.spec.load import stack_names
+from tests.support.clusters import EXAMPLE, ROOT
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def python(unpacked: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Python that finds the unpacked wheel before the checkout."""
+    env = {**os.environ, "PYTHONPATH": str(unpacked), "HOME": str(unpacked)}
+    return subprocess.run(
+        [sys.executable, *args],
+        cwd=unpacked.parent,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def sources(folder: Path) -> set[str]:
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.mark.parametrize("folder", ["orchestrator", "training"])
+def test_the_packages_are_whole(folder: str, unpacked: Path) -> None:
+    packed = {name for name in sources(unpacked / folder) if not name.startswith("_assets/")}
+    assert packed == sources(ROOT / folder)
+
+
+@pytest.mark.parametrize("folder", ["templates", "stacks", "entrypoints"])
+def test_the_data_folders_are_whole(folder: str, unpacked: Path) -> None:
+    packed = unpacked / "orchestrator" / "_assets" / folder
+    assert sources(packed) == sources(ROOT / folder)
+    for name in sources(packed):
+        assert (packed / name).read_bytes() == (ROOT / folder / name).read_bytes()
+
+
+def test_nothing_else_is_in_it(unpacked: Path) -> None:
+    top = {path.name for path in unpacked.iterdir() if not path.name.endswith(".dist-info")}
+    assert top == {"orchestrator", "training"}
+
+
+def test_the_wheel_is_what_is_used_there(unpacked: Path) -> None:
+    code = "import orchestrator, training; print(orchestrator.__file__, training.__file__)"
+    used = python(unpacked, "-c", code).stdout.split()
+    assert all(Path(file).is_relative_to(unpacked) for file in used)
+    assert len(used) == 2
+
+
+def test_a_dry_run_from_the_wheel(unpacked: Path) -> None:
+    done = python(
+        unpacked, "-m", "orchestrator", "-f", str(EXAMPLE), "train", "llama3-70b-lora", "--dry-run"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mode: replicated-job" in done.stdout
+    base = "nvcr.io/nvidia/pytorch:25.11-py3"
+    assert f"# image {image_recipe(base).tag}: built on every node from {base}" in done.stdout
+
+
+def test_the_image_is_the_same_from_a_wheel_and_from_a_checkout(unpacked: Path) -> None:
+    code = "from orchestrator.artifacts.image import image_recipe as r; print(r('base').tag)"
+    done = python(unpacked, "-c", code)
+    assert done.stdout.strip() == image_recipe("base").tag
+
+
+def test_stacks_of_the_wheel(unpacked: Path) -> None:
+    done = python(unpacked, "-m", "orchestrator", "train", "no-such-stack", "-f", str(EXAMPLE))
+    assert done.returncode == 2
+    done = python(unpacked, "-m", "orchestrator", "-f", str(EXAMPLE), "train", "no-such-stack")
+    assert done.returncode == 3
+    for name in stack_names():
+        assert name in done.stderr

@@ -1,0 +1,171 @@
+"""What people read: errors in full, one line per change, a run without a terminal."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from orchestrator.errors import ChangeError, ConnectError, NodeErrors, SparkctlError
+from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted
+from orchestrator.reconcile.plan import Plan, plan_up
+from orchestrator.resources.base import Change
+from orchestrator.runs.events import LogLine, RankEvent, TaskState
+from orchestrator.runs.verdict import Verdict
+from orchestrator.spec.load import load_stack
+from orchestrator.stack.ranks import unseen_ranks
+from orchestrator.ui.console import out, show_error
+from orchestrator.ui.plan_view import count, progress_lines, show_plan
+from orchestrator.ui.run_view import RunView, show_verdict
+from tests.support.clusters import cluster, sparks, world_of
+
+ODD = "[red]not markup[/] [/bin/sh] :smile:"
+
+
+class Pieces(io.StringIO):
+    """Text, and in how many pieces it came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return super().write(text)
+
+
+@pytest.fixture
+def file() -> Pieces:
+    return Pieces()
+
+
+@pytest.fixture
+def console(file: Pieces) -> Console:
+    """The one that commands print to; nobody sits there."""
+    console = out()
+    console.file = file
+    return console
+
+
+CHANGE = Change("spark-a", "directory:~/x", "create", f"make {ODD}", 1, None, {"present": True})
+
+
+def test_an_error_is_shown_literally_and_in_full(console: Console, file: Pieces) -> None:
+    show_error(SparkctlError(ODD, details=f"{ODD}\nsecond", resolution=f"try {ODD}\nor"), console)
+    assert file.getvalue().splitlines() == [
+        f"error E000: {ODD}",
+        f"    {ODD}",
+        "    second",
+        f"  → try {ODD}",
+        "  → or",
+    ]
+
+
+def test_a_long_line_is_never_wrapped(console: Console, file: Pieces) -> None:
+    show_error(SparkctlError("x" * 500, details="y " * 300), console)
+    assert len(file.getvalue().splitlines()) == 2
+
+
+def test_of_several_errors_every_one_is_shown(console: Console, file: Pieces) -> None:
+    show_error(NodeErrors([ConnectError("a is off"), ChangeError("b broke")]), console)
+    assert file.getvalue().splitlines() == ["error E200: a is off", "error E500: b broke"]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (ChangeStarted(CHANGE), ""),
+        (ChangeDone(CHANGE, 1.25), f"✓ spark-a    directory       make {ODD} (1.2 s)\n"),
+        (
+            ChangeFailed(CHANGE, ChangeError(ODD)),
+            f"✗ spark-a    directory       make {ODD}: {ODD}\n",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_change_is_one_line_in_one_piece(
+    event: Any, expected: str, console: Console, file: Pieces
+) -> None:
+    """Nodes are changed in parallel: two pieces would mix with those of another node."""
+    progress_lines(console)(event)
+    assert file.getvalue() == expected
+    assert len(file.pieces) == (1 if expected else 0)
+
+
+def test_a_plan_is_grouped_by_machine_with_its_notes(console: Console, file: Pieces) -> None:
+    show_plan(
+        plan_up(sparks(2), world_of(sparks(2), {"spark-b": {"containers": ["[web]"]}})), console
+    )
+    lines = file.getvalue().splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "spark-a",
+        "spark-b",
+        "14 changes (12 create, 2 update) on 2 nodes",
+    ]
+    assert "      ! the restart stops 1 running containers: [web]" in lines
+
+
+def test_what_stays_is_told_also_when_nothing_changes(console: Console, file: Pieces) -> None:
+    show_plan(Plan("desk", "down", (), kept=("spark-a: ~/x [y] is not empty and stays",)), console)
+    assert file.getvalue().splitlines() == [
+        "  = spark-a: ~/x [y] is not empty and stays",
+        "no changes",
+    ]
+
+
+def test_one_change_is_not_several() -> None:
+    steps = plan_up(sparks(1), world_of(cluster({"nodes": ["spark-a"]}))).steps[:1]
+    assert count(Plan("desk", "up", steps)) == "1 change (1 create) on 1 node"
+
+
+def ranks(count_: int) -> Any:
+    return unseen_ranks(sparks(count_), load_stack("tiny-llama-lora"))
+
+
+def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Pieces) -> None:
+    start = {"world_size": 2, "strategy": "sharded", "parameters": 2000, "local_parameters": 1000}
+    with RunView(console, ranks(2)) as view:
+        view.heard(TaskState(1, "running", None))
+        view.heard(TaskState(1, "failed", f"exit {ODD}"))
+        view.heard(LogLine(0, "is not shown"))
+        view.heard(RankEvent(0, "start", start))
+        view.heard(RankEvent(0, "phase", {"name": "train"}))
+        for step in range(1, 22):
+            fields = {"step": step, "total_steps": 21, "loss": 2.5, "tokens_per_second": 1234.5}
+            view.heard(RankEvent(0, "step", fields))
+        view.heard(RankEvent(0, "eval", {"loss": 1.25, "step": 21}))
+        view.heard(RankEvent(1, "error", {"message": ODD}))
+        view.heard(RankEvent(1, "a kind of the future", {}))
+    lines = file.getvalue().splitlines()
+    assert lines[:3] == [
+        "rank 1 spark-b  running",
+        f"rank 1 spark-b  failed: exit {ODD}",
+        "rank 0 spark-a  world size 2, sharded, 1,000 of 2,000 base parameters here",
+    ]
+    steps = [line.split("  ")[1] for line in lines if " step " in line and "loss" in line]
+    assert [s for s in steps if s.startswith("step")] == [
+        "step 1/21",
+        "step 10/21",
+        "step 20/21",
+        "step 21/21",
+    ]
+    assert "  ETA " in next(line for line in lines if "step 10/21" in line)
+    assert "rank 0 spark-a  held-out loss 1.2500 at step 21" in lines
+    assert lines[-1] == f"rank 1 spark-b  error: {ODD}"
+
+
+def test_a_success_shows_the_losses_and_where_the_adapter_is(
+    console: Console, file: Pieces
+) -> None:
+    result = {"eval_loss_first": 4.0, "eval_loss_last": 1.0, "adapter_sha256": "ab" * 32}
+    show_verdict(Verdict("run-1", True, "succeeded", results=(result,) * 2), ranks(2), console)
+    text = file.getvalue()
+    assert "4.0000 -> 1.0000" in text
+    assert "abababababababab…, the same on all 2 ranks" in text
+    assert "/sparkctl/runs/run-1/adapter" in text
+
+
+def test_a_success_without_an_evaluation_is_shown_too(console: Console, file: Pieces) -> None:
+    verdict = Verdict("run-1", True, "succeeded", results=({"adapter_sha256": "ab" * 32},))
+    show_verdict(verdict, ranks(1), console)
+    assert "held-out" not in file.getvalue()
