@@ -4,11 +4,13 @@ import shlex
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
 from paramiko.client import MissingHostKeyPolicy
+from paramiko.hostkeys import InvalidHostKey
 
 from orchestrator.errors import AuthenticationError, ConnectError, HostKeyError
 from orchestrator.node.connection import Completed, Stream
@@ -85,14 +87,16 @@ class SshConnection:
         try:
             channel.settimeout(deadline)
             channel.exec_command(command)
-            try:
-                channel.sendall(stdin)
-                channel.shutdown_write()
-            except OSError:
-                pass  # it ended without reading; its exit code says why
-            stdout = _drain(channel.recv, channel, end)
-            stderr = _drain(channel.recv_stderr, channel, end)
-            return Completed(channel.recv_exit_status(), stdout, stderr)
+            # At the same time: the streams share one flow-control window, and a command that
+            # waits for us to read one would never come to write the other.
+            with ThreadPoolExecutor(2) as pool:
+                pool.submit(_feed, channel, stdin)
+                stderr = pool.submit(_drain, channel.recv_stderr, channel, end)
+                try:
+                    stdout = _drain(channel.recv, channel, end)
+                    return Completed(channel.recv_exit_status(), stdout, stderr.result())
+                finally:
+                    channel.close()  # ends what the two still wait for
         finally:
             channel.close()
 
@@ -143,7 +147,15 @@ def _user_config(path: Path) -> paramiko.SSHConfig:
 def _connected(login: Login) -> paramiko.SSHClient:
     client = paramiko.SSHClient()
     if login.known_hosts.exists():
-        client.load_host_keys(str(login.known_hosts))
+        try:
+            client.load_host_keys(str(login.known_hosts))
+        except (InvalidHostKey, OSError, ValueError) as error:
+            raise HostKeyError(
+                f"{login.known_hosts} cannot be read",
+                details=str(error),
+                resolution="Remove the line that it names.",
+                node=login.node,
+            ) from None
     client.set_missing_host_key_policy(
         _AcceptNew(login.known_hosts) if login.accept_new else paramiko.RejectPolicy()
     )
@@ -201,6 +213,14 @@ def _unreachable(login: Login, error: Exception) -> ConnectError:
         resolution=f"Is it switched on and on this network? Try: {login.command}",
         node=login.node,
     )
+
+
+def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
+    try:
+        channel.sendall(stdin)
+        channel.shutdown_write()
+    except OSError:
+        pass  # it ended without reading; its exit code says why
 
 
 def _drain(receive: Callable[[int], bytes], channel: paramiko.Channel, end: float) -> bytes:

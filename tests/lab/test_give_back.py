@@ -114,3 +114,18 @@ def test_status_and_down_say_what_is_unreachable(
         assert "E200" in status.stderr
     finally:
         machine.run("systemctl", "start", "ssh.service")
+
+
+def test_every_command_opens_one_ssh_connection_per_machine(
+    machines: dict[str, Machine], up: Sparkctl
+) -> None:
+    """Probe, files and the whole Docker API go through it."""
+
+    def logins() -> dict[str, int]:
+        count = "journalctl -q -u ssh.service | grep -c 'Accepted publickey' || :"
+        return {name: int(machine.run("sh", "-c", count)) for name, machine in machines.items()}
+
+    for command in (("plan",), ("up", "--yes"), ("status",), ("down", "--yes"), ("up", "--yes")):
+        before = logins()
+        up("cluster", *command)
+        assert logins() == {name: count + 1 for name, count in before.items()}, command

@@ -1,7 +1,9 @@
 """Commands as child processes."""
 
 import contextlib
+import subprocess
 import time
+from typing import Any
 
 import pytest
 
@@ -42,3 +44,21 @@ def test_a_stream_goes_both_ways_and_ends_with_the_connection() -> None:
         assert answer.readline() == b"second\n"
         connection.close()
         assert answer.readline() == b""
+
+
+def test_a_command_that_has_ended_at_once_is_a_stream_at_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As over SSH: writing to it is no fault, the next read says that it is over."""
+    start = subprocess.Popen
+
+    def ended(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        child = start(*args, **options)
+        child.wait(20)
+        return child
+
+    monkeypatch.setattr("orchestrator.node.local.subprocess.Popen", ended)
+    connection = LocalConnection()
+    with contextlib.closing(connection.open("exit 1", b"first\n")) as stream:
+        assert stream.recv(1) == b""
+    connection.close()

@@ -38,6 +38,12 @@ def test_merged_twice_is_the_same_bytes(text: bytes) -> None:
     assert merge(once, OURS) == once
 
 
+def test_a_file_that_is_right_already_keeps_its_very_bytes() -> None:
+    """However it is formatted: another file would mean another restart of Docker."""
+    odd = b'{ "debug":true,\n\n' + merge(None, OURS).lstrip(b"{\n")
+    assert merge(odd, OURS) == odd
+
+
 @given(texts)
 def test_taken_out_again_nothing_of_ours_is_left(text: bytes) -> None:
     back = unmerge(merge(text, OURS), text, OURS)

@@ -38,11 +38,13 @@ class Story:
     """An engine: the n-th look at the tasks gives the n-th page, the last one again and again.
 
     Logs of a rank come in these chunks and then, as Docker's do, the stream stays open until the
-    client is closed.
+    client is closed. `late`: no log comes in before the last page was told.
     """
 
     pages: list[list[dict[str, Any]]]
     logs: dict[int, list[bytes]]
+    late: bool = False
+    told: threading.Event = field(default_factory=threading.Event)
     looks: int = 0
     over: threading.Event = field(default_factory=threading.Event)
     asked: dict[str, Any] = field(default_factory=dict)
@@ -66,10 +68,14 @@ class Story:
         self.asked = filters
         page = self.pages[min(self.looks, len(self.pages) - 1)]
         self.looks += 1
+        if self.looks >= len(self.pages):
+            self.told.set()
         return page
 
     def service_logs(self, service: str, **_: Any) -> Iterator[bytes]:
         rank = int(service.removeprefix(f"{RUN}_rank"))
+        if self.late:
+            assert self.told.wait(20)
         yield from self.logs.get(rank, [])
         self.over.wait(20)
         raise ConnectionError("the channel is closed")
@@ -104,6 +110,13 @@ def test_a_run_that_succeeds() -> None:
     assert states == ["preparing", "running", "complete"]
     assert isinstance(heard[-1], Ended)
     assert story.asked == {"label": f"sparkctl.run={RUN}"}
+
+
+def test_logs_that_come_after_the_end_are_waited_for() -> None:
+    """Swarm tells the end of a task before Docker hands over its last lines."""
+    logs = {rank: [b"x\n" * 500, (RESULT % rank).encode() + b"\n"] for rank in (0, 1)}
+    verdict, _ = watch(Story([both("complete")], logs, late=True))
+    assert verdict.succeeded
 
 
 def test_lines_and_events_are_passed_on_in_their_order() -> None:
