@@ -1,5 +1,6 @@
 """The machine that one sits at, spoken to without SSH."""
 
+import contextlib
 import io
 import socket
 import subprocess
@@ -47,7 +48,8 @@ class LocalConnection:
                 stderr=subprocess.DEVNULL,
             )
         self._children.append(child)
-        ours.sendall(first)
+        with contextlib.suppress(BrokenPipeError):  # it has ended already: a stream at its end
+            ours.sendall(first)
         return _LocalStream(fileno=ours.detach())
 
     def close(self) -> None:

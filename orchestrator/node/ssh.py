@@ -12,7 +12,7 @@ import paramiko
 from paramiko.client import MissingHostKeyPolicy
 from paramiko.hostkeys import InvalidHostKey
 
-from orchestrator.errors import AuthenticationError, ConnectError, HostKeyError
+from orchestrator.errors import AuthenticationError, ConnectError, HostKeyError, SpecError
 from orchestrator.node.connection import Completed, Stream
 from orchestrator.spec.cluster import NodeSpec, SshSpec
 
@@ -139,8 +139,15 @@ class _AcceptNew(MissingHostKeyPolicy):
 def _user_config(path: Path) -> paramiko.SSHConfig:
     config = paramiko.SSHConfig()
     if path.is_file():
-        with path.open(encoding="utf-8") as file:
-            config.parse(file)
+        try:
+            with path.open(encoding="utf-8") as file:
+                config.parse(file)
+        except (paramiko.ConfigParseError, OSError, ValueError) as error:
+            raise SpecError(
+                f"{path} cannot be read",
+                details=str(error),
+                resolution="Mend the line; `ssh -G any-host` shows what ssh makes of the file.",
+            ) from None
     return config
 
 

@@ -10,10 +10,12 @@ from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.journal import records
 from orchestrator.resources.base import World
 from orchestrator.resources.daemon_merge import parse
+from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec
 
 Check = Callable[[Facts, ClusterSpec], None]
 
+_AGAIN = "`sparkctl cluster down`, then `sparkctl cluster up`."
 _JOB_CLI = 23  # first Docker CLI whose `stack deploy` knows mode replicated-job; 20.10 refuses it
 
 
@@ -111,7 +113,7 @@ def _ours(facts: Facts, spec: ClusterSpec) -> None:
         raise PreflightError(
             f"the swarm on {facts.node} is in state {facts.swarm_state!r}",
             details=str(facts.swarm.get("Error") or "") or None,
-            resolution="`sparkctl cluster down`, then `sparkctl cluster up`.",
+            resolution=_AGAIN,
         )
 
 
@@ -129,12 +131,54 @@ def _same_swarm(spec: ClusterSpec, world: World) -> None:
             node=manager.node,
         )
     members = {node.get("ID") for node in manager.swarm_nodes}
-    for node in spec.workers:
+    ports = fabric_ports(spec, world)
+    problems: dict[str, SparkctlError] = {}
+    for node in spec.nodes:
         facts = world[node.name]
-        if facts.swarm_state == "active" and facts.swarm_node_id not in members:
-            raise PreflightError(
-                f"{node.name} is in another swarm than {manager.node}",
-                details=f"node ID {facts.swarm_node_id} is not known to {manager.node}",
-                resolution="`sparkctl cluster down`, then `sparkctl cluster up`.",
-                node=node.name,
-            )
+        if facts.swarm_state != "active":
+            continue
+        problem = _role(facts, manager, members) or _moved(facts, ports[node.name].address)
+        if problem is not None:
+            problems[node.name] = problem
+            if facts is manager:  # what it does not know of its workers says nothing
+                break
+    raise_all(problems)
+
+
+def _role(facts: Facts, manager: Facts, members: set[str | None]) -> PreflightError | None:
+    """A change of role is not something that `up` makes."""
+    manages = bool(facts.swarm.get("ControlAvailable"))
+    if facts.node == manager.node:
+        if manages:
+            return None
+        return PreflightError(
+            f"{facts.node} is first in the cluster file, but a worker in its swarm",
+            resolution=f"Put its manager first again, or {_AGAIN}",
+            node=facts.node,
+        )
+    if facts.swarm_node_id not in members:
+        return PreflightError(
+            f"{facts.node} is in another swarm than {manager.node}",
+            details=f"node ID {facts.swarm_node_id} is not known to {manager.node}",
+            resolution=_AGAIN,
+            node=facts.node,
+        )
+    if manages:
+        return PreflightError(
+            f"{facts.node} has been made a second manager of the swarm",
+            resolution=f"On {manager.node}: docker node demote {facts.swarm_node_id}",
+            node=facts.node,
+        )
+    return None
+
+
+def _moved(facts: Facts, address: str) -> PreflightError | None:
+    stands_on = facts.swarm.get("NodeAddr")
+    if stands_on == address:
+        return None
+    return PreflightError(
+        f"the swarm on {facts.node} stands on {stands_on}, its fabric address is now {address}",
+        details="Docker cannot move a node of a swarm to another address.",
+        resolution=_AGAIN,
+        node=facts.node,
+    )

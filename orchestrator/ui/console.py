@@ -9,12 +9,14 @@ from orchestrator.errors import NodeErrors, SparkctlError
 
 def out() -> Console:
     """Results. Without a terminal, plain text that is never wrapped."""
-    return Console(highlight=False, soft_wrap=True, width=_width(sys.stdout.isatty()))
+    return Console(highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stdout.isatty()))
 
 
 def err() -> Console:
     """Prompts, warnings, errors."""
-    return Console(stderr=True, highlight=False, soft_wrap=True, width=_width(sys.stderr.isatty()))
+    return Console(
+        stderr=True, highlight=False, emoji=False, soft_wrap=True, width=_width(sys.stderr.isatty())
+    )
 
 
 def _width(terminal: bool) -> int | None:

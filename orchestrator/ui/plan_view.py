@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event
 from orchestrator.reconcile.plan import Plan
@@ -21,7 +22,7 @@ def show_plan(plan: Plan, console: Console, *, diffs: bool = False) -> None:
             if change.node == node:
                 _show_change(change, console, diffs)
     for line in plan.kept:
-        console.print(f"  = {line}", style="cyan")
+        console.print(f"  = {line}", style="cyan", markup=False)
     console.print(count(plan))
 
 
@@ -32,20 +33,19 @@ def count(plan: Plan) -> str:
     kinds = Counter(change.action for change in plan.changes)
     parts = [f"{n} {action}" for action, n in kinds.items()]
     nodes = len(plan.nodes)
-    return f"{len(plan.steps)} changes ({', '.join(parts)}) on {nodes} node{'s' * (nodes > 1)}"
+    changes = f"{len(plan.steps)} change{'s' * (len(plan.steps) > 1)}"
+    return f"{changes} ({', '.join(parts)}) on {nodes} node{'s' * (nodes > 1)}"
 
 
 def progress_lines(console: Console) -> Any:
-    """A listener that prints one line per finished change."""
+    """A listener that prints one line per finished change, in one piece: nodes are parallel."""
 
     def listen(event: Event) -> None:
         match event:
             case ChangeDone(change, seconds):
-                console.print("[green]✓[/] ", end="")
-                console.print(f"{_line(change)} ({seconds:.1f} s)", markup=False)
+                console.print(Text.assemble(("✓ ", "green"), f"{_line(change)} ({seconds:.1f} s)"))
             case ChangeFailed(change, error):
-                console.print("[red]✗[/] ", end="")
-                console.print(f"{_line(change)}: {error.brief}", markup=False)
+                console.print(Text.assemble(("✗ ", "red"), f"{_line(change)}: {error.brief}"))
             case ChangeStarted():
                 pass
 
