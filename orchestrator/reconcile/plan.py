@@ -77,17 +77,16 @@ def plan_down(spec: ClusterSpec, world: World, *, delete_runs: bool = False) -> 
             before = leftover.observe(world)
             if before is not None:
                 steps.append(Step(leftover, _change(leftover, world, before, None)))
-        journal = records(facts)
-        if delete_runs and not any(_is_runs(r.resource, spec) for r in journal):
-            steps += _unrecorded_runs(spec, world, node.name)
-        for record in reversed(journal):
+        for record in reversed(records(facts)):
             resource = _as_told(record, spec, delete_runs)
             before = resource.observe(world)
             after = resource.reverted(world, record.original, record.written)
             if after != record.original:
                 kept.append(_why_kept(resource))
             if before == after:
-                settled.append((node.name, record.file))
+                # Runs that are kept stay in the journal: the folder is ours, and may go later.
+                if after == record.original or not _is_runs(resource, spec):
+                    settled.append((node.name, record.file))
             else:
                 steps.append(Step(resource, _change(resource, world, before, after), record.file))
     ordered = sorted(steps, key=lambda step: -step.change.stage)
@@ -122,24 +121,14 @@ def _absent(state: State | None) -> bool:
 
 def _as_told(record: Record, spec: ClusterSpec, delete_runs: bool) -> Resource:
     """The journaled resource; with --delete-runs the runs folder may go with its contents."""
-    if delete_runs and _is_runs(record.resource, spec):
-        return Directory(record.resource.node, spec.paths.runs, disposable=True)
-    return record.resource
+    resource = record.resource
+    if delete_runs and _is_runs(resource, spec):
+        return Directory(resource.node, spec.paths.runs, disposable=True)
+    return resource
 
 
 def _is_runs(resource: Resource, spec: ClusterSpec) -> bool:
     return isinstance(resource, Directory) and resource.path == spec.paths.runs
-
-
-def _unrecorded_runs(spec: ClusterSpec, world: World, node: str) -> list[Step]:
-    """A runs folder that an earlier `down` has kept is not ours by the journal any more."""
-    folder = Directory(node, spec.paths.runs, disposable=True)
-    if not folder.observe(world)["present"]:
-        return []
-    in_home = spec.paths.runs.startswith("~")
-    nearest = world[node].home if in_home else spec.paths.runs.rpartition("/")[0]
-    after = {"present": False, "nearest": nearest}
-    return [Step(folder, _change(folder, world, folder.observe(world), after))]
 
 
 def _why_kept(resource: Resource) -> str:

@@ -10,6 +10,7 @@ from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.journal import records
 from orchestrator.resources.base import World
 from orchestrator.resources.daemon_merge import parse
+from orchestrator.resources.directory import Directory
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -94,7 +95,9 @@ def _runtime_config(facts: Facts, spec: ClusterSpec) -> None:
 
 def _ours(facts: Facts, spec: ClusterSpec) -> None:
     journal = records(facts)
-    foreign = sorted({r.cluster for r in journal} - {spec.name})
+    # Folders that a former cluster has kept do no harm.
+    others = [r for r in journal if not isinstance(r.resource, Directory)]
+    foreign = sorted({r.cluster for r in others} - {spec.name})
     if foreign:
         raise PreflightError(
             f"{facts.node} belongs to the cluster {foreign[0]!r}, not to {spec.name!r}",
