@@ -16,6 +16,7 @@ from tests.support.clusters import case_files, changed, cluster, read_case, worl
 from tests.support.simulate import made
 
 CASES = Path(__file__).parent / "preflight"
+NO_CASES = Path(__file__).parent / "no-obstacle"
 KEYS = {"what", "cluster", "facts", "up", "then", "errors"}
 
 
@@ -41,6 +42,13 @@ def test_the_obstacle_is_named(path: Path) -> None:
         text = "\n".join([one.brief, one.details or "", one.resolution])
         for words in expected["says"]:
             assert words in text
+
+
+@pytest.mark.parametrize("path", case_files(NO_CASES), ids=lambda path: path.stem)
+def test_this_is_no_obstacle(path: Path) -> None:
+    case = read_case(path, KEYS)
+    spec = cluster(case.get("cluster"))
+    check(spec, world_of(spec, case.get("facts")))
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
