@@ -11,7 +11,9 @@
     │   └── PasswordNeededError
     ├── RemoteError               a command on a machine failed or ran out of time
     ├── PreflightError            the machine is not in a state that we may change
+    │   └── StalePlanError
     ├── ChangeError               a change did not take, and what was done about it
+    │   └── StoppedError
     ├── DeclinedError             nobody said yes
     ├── LabError                  the simulated Sparks
     ├── RunError                  a training run that did not succeed
@@ -121,11 +123,24 @@ class PreflightError(SparkctlError):
     exit_code = 6
 
 
+class StalePlanError(PreflightError):
+    """A plan kept in a file is not what would be done now; nothing was changed."""
+
+    code = "E401"
+
+
 class ChangeError(SparkctlError):
     """A change was tried and did not take."""
 
     code = "E500"
     exit_code = 7
+
+
+class StoppedError(ChangeError):
+    """Ctrl-C: the change at hand was finished, the others were not begun."""
+
+    code = "E501"
+    exit_code = 130
 
 
 class DeclinedError(SparkctlError):

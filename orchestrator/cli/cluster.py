@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from orchestrator.cli.asking import ask_sudo_password, confirm
+from orchestrator.cli.interrupt import stopped_by_interrupt
 from orchestrator.errors import SparkctlError
 from orchestrator.node.connect import connected, reachable
 from orchestrator.node.facts import Facts
@@ -14,13 +15,16 @@ from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.apply import apply_down, apply_up
 from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
-from orchestrator.reconcile.preflight import check
+from orchestrator.reconcile.plan_file import refuse_stale, write_plan
+from orchestrator.reconcile.preflight import check as preflight
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plan_view import progress_lines, show_plan
 from orchestrator.ui.report import ClusterReport, error_report, plan_report, status_report
 from orchestrator.ui.status_view import node_statuses, show_drift, show_status
+
+DRIFT = 2  # exit code of `status --check`
 
 Outcome = tuple[ClusterReport, SparkctlError | None]
 Command = Literal["plan", "up", "status", "down"]
@@ -44,9 +48,15 @@ def _yes_option(function: F) -> F:
 
 @cluster.command()
 @click.option("--diff", is_flag=True, help="Show the lines of files that change.")
+@click.option(
+    "--out",
+    "kept",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the plan in a file, for `up --plan`.",
+)
 @_json_option
 @click.pass_obj
-def plan(file: Path, diff: bool, as_json: bool) -> None:
+def plan(file: Path, diff: bool, kept: Path | None, as_json: bool) -> None:
     """Show what `up` would change. Changes nothing."""
 
     def run(spec: ClusterSpec) -> Outcome:
@@ -54,39 +64,54 @@ def plan(file: Path, diff: bool, as_json: bool) -> None:
             planned = _planned_up(spec, observe(spec, nodes, ask=ask_sudo_password))
         if not as_json:
             show_plan(planned, out(), diffs=diff)
+        if kept is not None:
+            write_plan(planned, kept)
         return plan_report("plan", planned, converged=not planned.steps), None
 
     _report("plan", file, as_json, run)
 
 
 @cluster.command()
+@click.option(
+    "--plan",
+    "kept",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Do what `plan --out` has written, or refuse when that is no longer what is to be done.",
+)
 @_yes_option
 @_json_option
 @click.pass_obj
-def up(file: Path, yes: bool, as_json: bool) -> None:
+def up(file: Path, kept: Path | None, yes: bool, as_json: bool) -> None:
     """Make the machines one GPU swarm. Twice is the same as once."""
 
     def run(spec: ClusterSpec) -> Outcome:
         with connected(spec) as nodes:
             world = observe(spec, nodes, ask=ask_sudo_password)
             planned = _planned_up(spec, world)
+            if kept is not None:
+                refuse_stale(planned, kept)
             if not as_json:
                 show_plan(planned, out())
             if planned.steps:
                 confirm(_question(planned), yes=yes)
-                apply_up(planned, spec, nodes, world, progress_lines(err() if as_json else out()))
+                listen = progress_lines(err() if as_json else out())
+                with stopped_by_interrupt() as stop:
+                    apply_up(planned, spec, nodes, world, listen, stop)
         return plan_report("up", planned, converged=True), None
 
     _report("up", file, as_json, run)
 
 
 @cluster.command()
+@click.option("--check", is_flag=True, help="Exit with 2 when reality differs from the file.")
 @_json_option
 @click.pass_obj
-def status(file: Path, as_json: bool) -> None:
+def status(file: Path, check: bool, as_json: bool) -> None:
     """Show the machines, the swarm, and whether reality is as the file says."""
+    drifted = False
 
     def run(spec: ClusterSpec) -> Outcome:
+        nonlocal drifted
         with reachable(spec) as (nodes, errors):
             world, unread = try_observe(spec, nodes, ask=ask_sudo_password)
         errors = errors | unread
@@ -96,9 +121,12 @@ def status(file: Path, as_json: bool) -> None:
             show_status(rows, out())
             if planned is not None:
                 show_drift(planned, out())
+        drifted = planned is not None and bool(planned.steps)
         return status_report(spec.name, rows, planned, problem), problem
 
     _report("status", file, as_json, run)
+    if check and drifted:
+        raise click.exceptions.Exit(DRIFT)
 
 
 @cluster.command()
@@ -118,14 +146,16 @@ def down(file: Path, delete_runs: bool, yes: bool, as_json: bool) -> None:
             if planned.steps:
                 confirm(_question(planned), yes=yes)
             if planned.steps or planned.settled:
-                apply_down(planned, spec, nodes, progress_lines(err() if as_json else out()))
+                listen = progress_lines(err() if as_json else out())
+                with stopped_by_interrupt() as stop:
+                    apply_down(planned, spec, nodes, listen, stop)
         return plan_report("down", planned, converged=True), None
 
     _report("down", file, as_json, run)
 
 
 def _planned_up(spec: ClusterSpec, world: dict[str, Facts]) -> Plan:
-    check(spec, world)
+    preflight(spec, world)
     return plan_up(spec, world)
 
 

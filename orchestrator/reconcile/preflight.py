@@ -128,8 +128,8 @@ def _same_swarm(spec: ClusterSpec, world: World) -> None:
     major = int((manager.docker_cli or "0").split(".")[0])
     if major < _JOB_CLI:
         raise PreflightError(
-            f"the manager {manager.node} has Docker CLI {manager.docker_cli}, which cannot deploy "
-            "jobs",
+            f"the manager {manager.node} has Docker CLI {manager.docker_cli or '(none)'}, which "
+            "cannot deploy jobs",
             resolution=f"Put a node with Docker {_JOB_CLI} or newer first in the cluster file.",
             node=manager.node,
         )

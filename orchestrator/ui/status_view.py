@@ -98,11 +98,15 @@ def show_status(rows: list[NodeStatus], console: Console) -> None:
 
 
 def show_drift(plan: Plan, console: Console) -> None:
-    """Whether reality is as the file says."""
+    """Whether reality is as the file says, and where it is not."""
+    if not plan.steps:
+        console.print("as the file says: no changes")
+        return
+    for change in plan.changes:
+        console.print(f"drift: {change.id}: {change.summary}", style="yellow", markup=False)
     count = len(plan.steps)
-    plural = "s" * (count > 1)
-    away = f"{count} change{plural} away from the file: `sparkctl cluster plan`"
-    console.print(away if count else "as the file says: no changes", markup=False)
+    away = f"{count} change{'s' * (count > 1)} away from the file: `sparkctl cluster plan`"
+    console.print(away, markup=False)
 
 
 def _fabric(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, str]:

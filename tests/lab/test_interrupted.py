@@ -1,0 +1,53 @@
+"""`cluster up` stopped in the middle on real machines: it goes on, or goes back."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab.machine import Machine, snapshot
+from tests.lab.sparkctl import Sparkctl
+
+
+@pytest.mark.parametrize("then", ["up", "down"])
+def test_ctrl_c_leaves_a_state_that_both_ways_lead_out_of(
+    sparkctl: Sparkctl, machines: dict[str, Machine], then: str
+) -> None:
+    sparkctl("cluster", "plan")
+    before = {name: snapshot(machine) for name, machine in machines.items()}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "orchestrator", "-f", str(sparkctl.file), "cluster", "up",
+         "--yes"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("✓"):
+                process.send_signal(signal.SIGINT)
+                break
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "E501: stopped after" in stderr
+    assert {name: snapshot(machine) for name, machine in machines.items()} != before
+
+    try:
+        if then == "up":
+            sparkctl("cluster", "up", "--yes")
+            assert "no changes" in sparkctl("cluster", "status", "--check").stdout
+    finally:
+        sparkctl("cluster", "down", "--yes")
+    assert {name: snapshot(machine) for name, machine in machines.items()} == before
+
+
+def test_a_kept_plan_is_carried_out_once(
+    sparkctl: Sparkctl, machines: dict[str, Machine], tmp_path: Path
+) -> None:
+    kept = tmp_path / "plan.json"
+    sparkctl("cluster", "plan", "--out", str(kept))
+    try:
+        sparkctl("cluster", "up", "--yes", "--plan", str(kept))
+        assert "E401" in sparkctl("cluster", "up", "--yes", "--plan", str(kept), expect=6).stderr
+    finally:
+        sparkctl("cluster", "down", "--yes")
