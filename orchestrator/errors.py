@@ -11,7 +11,8 @@
     │   └── PasswordNeededError
     ├── RemoteError               a command on a machine failed or ran out of time
     ├── PreflightError            the machine is not in a state that we may change
-    │   └── StalePlanError
+    │   ├── StalePlanError
+    │   └── LockedError
     ├── ChangeError               a change did not take, and what was done about it
     │   └── StoppedError
     ├── DeclinedError             nobody said yes
@@ -127,6 +128,12 @@ class StalePlanError(PreflightError):
     """A plan kept in a file is not what would be done now; nothing was changed."""
 
     code = "E401"
+
+
+class LockedError(PreflightError):
+    """Somebody else is changing the machine right now; nothing was changed."""
+
+    code = "E402"
 
 
 class ChangeError(SparkctlError):

@@ -1,21 +1,26 @@
 """`sparkctl cluster plan | up | status | down`."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import click
 
 from orchestrator.cli.asking import ask_sudo_password, confirm
 from orchestrator.cli.interrupt import stopped_by_interrupt
+from orchestrator.cli.lock import lock
+from orchestrator.cli.options import json_option, yes_option
 from orchestrator.errors import SparkctlError
 from orchestrator.node.connect import connected, reachable
 from orchestrator.node.facts import Facts
+from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.apply import apply_down, apply_up
+from orchestrator.reconcile.lock import locked, this_owner
 from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
-from orchestrator.reconcile.plan_file import refuse_stale, write_plan
+from orchestrator.reconcile.plan_file import refuse_changed, refuse_stale, write_plan
 from orchestrator.reconcile.preflight import check as preflight
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
@@ -28,7 +33,6 @@ DRIFT = 2  # exit code of `status --check`
 
 Outcome = tuple[ClusterReport, SparkctlError | None]
 Command = Literal["plan", "up", "status", "down"]
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group()
@@ -36,14 +40,7 @@ def cluster() -> None:
     """Make the machines one swarm, look at it, give them back."""
 
 
-def _json_option(function: F) -> F:
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
-        function
-    )
-
-
-def _yes_option(function: F) -> F:
-    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(function)
+cluster.add_command(lock)
 
 
 @cluster.command()
@@ -54,7 +51,7 @@ def _yes_option(function: F) -> F:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep the plan in a file, for `up --plan`.",
 )
-@_json_option
+@json_option
 @click.pass_obj
 def plan(file: Path, diff: bool, kept: Path | None, as_json: bool) -> None:
     """Show what `up` would change. Changes nothing."""
@@ -78,8 +75,8 @@ def plan(file: Path, diff: bool, kept: Path | None, as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Do what `plan --out` has written, or refuse when that is no longer what is to be done.",
 )
-@_yes_option
-@_json_option
+@yes_option
+@json_option
 @click.pass_obj
 def up(file: Path, kept: Path | None, yes: bool, as_json: bool) -> None:
     """Make the machines one GPU swarm. Twice is the same as once."""
@@ -95,7 +92,9 @@ def up(file: Path, kept: Path | None, yes: bool, as_json: bool) -> None:
             if planned.steps:
                 confirm(_question(planned), yes=yes)
                 listen = progress_lines(err() if as_json else out())
-                with stopped_by_interrupt() as stop:
+                with stopped_by_interrupt() as stop, _hold("up", spec, nodes):
+                    world = observe(spec, nodes)
+                    refuse_changed(plan_up(spec, world), planned)
                     apply_up(planned, spec, nodes, world, listen, stop)
         return plan_report("up", planned, converged=True), None
 
@@ -104,7 +103,7 @@ def up(file: Path, kept: Path | None, yes: bool, as_json: bool) -> None:
 
 @cluster.command()
 @click.option("--check", is_flag=True, help="Exit with 2 when reality differs from the file.")
-@_json_option
+@json_option
 @click.pass_obj
 def status(file: Path, check: bool, as_json: bool) -> None:
     """Show the machines, the swarm, and whether reality is as the file says."""
@@ -131,8 +130,8 @@ def status(file: Path, check: bool, as_json: bool) -> None:
 
 @cluster.command()
 @click.option("--delete-runs", is_flag=True, help="Also delete what training runs have written.")
-@_yes_option
-@_json_option
+@yes_option
+@json_option
 @click.pass_obj
 def down(file: Path, delete_runs: bool, yes: bool, as_json: bool) -> None:
     """Give every machine back as it was found, from the journal on the machine itself."""
@@ -147,11 +146,19 @@ def down(file: Path, delete_runs: bool, yes: bool, as_json: bool) -> None:
                 confirm(_question(planned), yes=yes)
             if planned.steps or planned.settled:
                 listen = progress_lines(err() if as_json else out())
-                with stopped_by_interrupt() as stop:
+                with stopped_by_interrupt() as stop, _hold("down", spec, nodes):
+                    again = plan_down(spec, observe(spec, nodes), delete_runs=delete_runs)
+                    refuse_changed(again, planned)
                     apply_down(planned, spec, nodes, listen, stop)
         return plan_report("down", planned, converged=True), None
 
     _report("down", file, as_json, run)
+
+
+def _hold(
+    command: Command, spec: ClusterSpec, nodes: dict[str, Node]
+) -> AbstractContextManager[None]:
+    return locked(nodes, spec.paths.state, this_owner(f"sparkctl cluster {command}"))
 
 
 def _planned_up(spec: ClusterSpec, world: dict[str, Facts]) -> Plan:

@@ -40,6 +40,15 @@ def refuse_stale(plan: Plan, path: Path) -> None:
         )
 
 
+def refuse_changed(now: Plan, shown: Plan) -> None:
+    """Raise StalePlanError when the machines have changed since the plan was shown."""
+    if now.to_dict() != shown.to_dict():
+        raise StalePlanError(
+            "the machines have changed since the plan was made; nothing was changed",
+            resolution="Run the command again and look at the new plan.",
+        )
+
+
 def _plain(plan: Plan) -> dict[str, Any]:
     """As it comes back from JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(plan.to_dict()))

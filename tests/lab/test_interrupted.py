@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.lab.wait import until
 from tests.lab.machine import Machine, snapshot
 from tests.lab.sparkctl import Sparkctl
 
@@ -50,4 +51,36 @@ def test_a_kept_plan_is_carried_out_once(
         sparkctl("cluster", "up", "--yes", "--plan", str(kept))
         assert "E401" in sparkctl("cluster", "up", "--yes", "--plan", str(kept), expect=6).stderr
     finally:
+        sparkctl("cluster", "down", "--yes")
+
+
+def test_two_laptops_at_once_and_one_that_died(
+    sparkctl: Sparkctl, machines: dict[str, Machine]
+) -> None:
+    machine = machines["spark-a"]
+    owner = "/var/lib/sparkctl/lock/owner"
+    command = [sys.executable, "-m", "orchestrator", "-f", str(sparkctl.file)]
+    first = subprocess.Popen(
+        [*command, "cluster", "up", "--yes"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until(lambda: machine.attempt("test", "-s", owner)[0] == 0, what="lock", deadline_s=30)
+        refused = sparkctl("cluster", "up", "--yes", expect=6)
+        assert "E402" in refused.stderr
+        assert f"(pid {first.pid}), `sparkctl cluster up`" in refused.stderr
+
+        first.kill()
+        first.wait(timeout=30)
+        assert f"(pid {first.pid})" in sparkctl("cluster", "lock", "show").stdout
+        sparkctl("cluster", "up", "--yes", expect=6)
+        for one in machines.values():  # a minute later
+            one.attempt("touch", "-c", "-d", "2 minutes ago", owner)
+        sparkctl("cluster", "up", "--yes")
+        assert sparkctl("cluster", "lock", "show").stdout.count("free") == 2
+        sparkctl("cluster", "status", "--check")
+    finally:
+        first.kill()
+        first.wait()
+        sparkctl("cluster", "lock", "break", "--yes")
         sparkctl("cluster", "down", "--yes")

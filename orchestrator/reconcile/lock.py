@@ -1,0 +1,172 @@
+"""Two laptops, one at a time: a lock on every machine for as long as something is changed.
+
+A folder, because `mkdir` is atomic everywhere; in it who holds it, for the other one to read. The
+holder touches it every few seconds; one that has not been touched for `STALE` seconds belongs to
+somebody who is gone, and is taken over.
+"""
+
+import base64
+import getpass
+import json
+import os
+import secrets
+import shlex
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from orchestrator.errors import LockedError, SparkctlError
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import on_each
+
+STALE = 60
+"""Seconds without a sign of life, by the machine's own clock."""
+
+BEAT = 10.0
+"""Seconds between two signs of life."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a lock. Nothing in it is secret."""
+
+    user: str
+    host: str
+    pid: int
+    command: str
+    since: str
+    token: str
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} (pid {self.pid}), `{self.command}`, since {self.since}"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lock that was found, and the seconds since its holder's last sign of life."""
+
+    owner: Owner | None
+    silent: int
+
+    def __str__(self) -> str:
+        return f"{self.owner or 'somebody'}, last sign of life {self.silent} s ago"
+
+
+def this_owner(command: str) -> Owner:
+    """This process."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return Owner(
+        getpass.getuser(), socket.gethostname(), os.getpid(), command, since, secrets.token_hex(8)
+    )
+
+
+@contextmanager
+def locked(nodes: Mapping[str, Node], state_folder: str, owner: Owner) -> Iterator[None]:
+    """Hold the lock of all nodes. Raises LockedError, and holds none, when one is taken.
+
+    Taken in the order of names, which is the same for everybody: two who want the same machines
+    never wait for each other.
+    """
+    taken: list[Node] = []
+    over = threading.Event()
+    beating = threading.Thread(target=_beat, args=(taken, state_folder, over), daemon=True)
+    try:
+        for name in sorted(nodes):
+            _take(nodes[name], state_folder, owner)
+            taken.append(nodes[name])
+        beating.start()
+        yield
+    finally:
+        over.set()
+        if beating.is_alive():
+            beating.join()
+        for node in taken:
+            with suppress(SparkctlError):  # out of reach: the lock goes stale by itself
+                node.script(_RELEASE.format(lock=_path(state_folder), token=owner.token))
+
+
+def read_locks(nodes: Mapping[str, Node], state_folder: str) -> dict[str, Held | None]:
+    """The lock of every node, or None where it is free."""
+    script = _READ.format(lock=_path(state_folder))
+    return on_each(nodes, lambda name: _held(nodes[name].script(script)))
+
+
+def break_locks(nodes: Mapping[str, Node], state_folder: str) -> None:
+    """Remove the locks, whoever holds them."""
+    script = _BREAK.format(lock=_path(state_folder))
+    on_each(nodes, lambda name: nodes[name].script(script))
+
+
+def _take(node: Node, state_folder: str, owner: Owner) -> None:
+    content = base64.b64encode(json.dumps(asdict(owner)).encode()).decode()
+    script = _TAKE.format(lock=_path(state_folder), stale=STALE, owner=content)
+    held = _held(node.script(script))
+    if held is not None:
+        raise LockedError(
+            f"{node.name} is being changed by somebody else; nothing was changed",
+            details=str(held),
+            resolution=f"Wait for it. A holder that is gone loses the lock after {STALE} s; "
+            "`sparkctl cluster lock break` takes it away at once.",
+            node=node.name,
+        )
+
+
+def _beat(taken: list[Node], state_folder: str, over: threading.Event) -> None:
+    while not over.wait(BEAT):
+        for node in list(taken):
+            with suppress(SparkctlError):
+                node.script(f"touch -c {_path(state_folder)}/owner", deadline=BEAT)
+
+
+def _held(output: str) -> Held | None:
+    """What the scripts print: nothing, or the seconds of silence and the owner's file."""
+    if not output.strip():
+        return None
+    silent, _, text = output.partition("\n")
+    try:
+        return Held(Owner(**json.loads(text)), int(silent))
+    except (ValueError, TypeError):  # between mkdir and the writing of the owner
+        return Held(None, int(silent) if silent.strip().isdecimal() else 0)
+
+
+def _path(state_folder: str) -> str:
+    return shlex.quote(f"{state_folder}/lock")
+
+
+_AGE = """\
+silent() {{ echo $(( $(date +%s) - $(stat -c %Y "$1/owner" 2>/dev/null || stat -c %Y "$1") )); }}
+"""
+
+_TAKE = (
+    _AGE
+    + """\
+set -e
+lock={lock}
+mkdir -p "${{lock%/*}}"
+if ! mkdir "$lock" 2>/dev/null; then
+  if [ "$(silent "$lock")" -ge {stale} ] && mv "$lock" "$lock.$$" 2>/dev/null; then
+    # Somebody may have been faster, and what was moved away is theirs: give it back.
+    if [ "$(silent "$lock.$$")" -lt {stale} ]; then mv -n "$lock.$$" "$lock"; fi
+    rm -rf "$lock.$$"
+  fi
+  if ! mkdir "$lock" 2>/dev/null; then
+    silent "$lock"; cat "$lock/owner" 2>/dev/null || :
+    exit 0
+  fi
+fi
+echo {owner} | base64 -d >"$lock/owner"
+"""
+)
+
+_READ = _AGE + 'lock={lock}; [ ! -d "$lock" ] || {{ silent "$lock"; cat "$lock/owner"; }}'
+
+_RELEASE = """\
+lock={lock}
+grep -qs {token} "$lock/owner" && rm -rf "$lock"
+rmdir "${{lock%/*}}" 2>/dev/null || :
+"""
+
+_BREAK = 'lock={lock}; rm -rf "$lock"; rmdir "${{lock%/*}}" 2>/dev/null || :'
