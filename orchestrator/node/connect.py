@@ -8,9 +8,10 @@ from pathlib import Path
 from orchestrator.errors import SparkctlError, SpecError
 from orchestrator.node.connection import Connection
 from orchestrator.node.local import LocalConnection
+from orchestrator.node.login import login_for
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all, try_each
-from orchestrator.node.ssh import SshConnection, login_for
+from orchestrator.node.ssh import SshConnection
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec, SudoSpec
 
 PASSWORD_VARIABLE = "SPARKCTL_SUDO_PASSWORD"

@@ -1,72 +1,23 @@
-"""One SSH connection per machine, the way people have SSH set up."""
+"""One SSH connection per machine; all that happens there is a channel of it."""
 
-import shlex
 import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import paramiko
 from paramiko.client import MissingHostKeyPolicy
 from paramiko.hostkeys import InvalidHostKey
 
-from orchestrator.errors import AuthenticationError, ConnectError, HostKeyError, SpecError
+from orchestrator.errors import AuthenticationError, ConnectError, HostKeyError
 from orchestrator.node.connection import Completed, Stream
-from orchestrator.spec.cluster import NodeSpec, SshSpec
+from orchestrator.node.login import Login
 
 _KEEPALIVE = 15  # seconds; a dead link is noticed instead of waited for
 _CHUNK = 65536
-
-
-@dataclass(frozen=True)
-class Login:
-    """Everything that leads to one machine, after ssh_config was consulted."""
-
-    node: str
-    host: str
-    port: int
-    user: str | None
-    keys: tuple[str, ...]
-    known_hosts: Path
-    accept_new: bool
-    timeout: float
-
-    @property
-    def command(self) -> str:
-        """The `ssh` line that does the same, for a person to try."""
-        parts = ["ssh", "-p", str(self.port)]
-        for key in self.keys:
-            parts += ["-i", key]
-        parts += ["-o", f"UserKnownHostsFile={self.known_hosts}"]
-        return shlex.join([*parts, f"{self.user}@{self.host}" if self.user else self.host])
-
-
-def login_for(node: NodeSpec, ssh: SshSpec, config_file: Path | None = None) -> Login:
-    """The spec, completed from ~/.ssh/config; what the cluster file says wins."""
-    config = _user_config(config_file or Path("~/.ssh/config").expanduser())
-    target = node.target
-    entry = config.lookup(target.host)
-    for unsupported in ("proxyjump", "proxycommand"):
-        if unsupported in entry:
-            raise ConnectError(
-                f"{node.name}: {unsupported} in ~/.ssh/config is not supported yet",
-                resolution="Name a host and port that can be reached directly.",
-                node=node.name,
-            )
-    key_files = [target.key] if target.key else list(entry.get("identityfile", []))
-    known = ssh.known_hosts or str(entry.get("userknownhostsfile", "~/.ssh/known_hosts")).split()[0]
-    return Login(
-        node=node.name,
-        host=str(entry["hostname"]),
-        port=target.port or int(entry.get("port", 22)),
-        user=target.user or entry.get("user"),
-        keys=tuple(str(Path(k).expanduser()) for k in key_files),
-        known_hosts=Path(known).expanduser(),
-        accept_new=ssh.host_keys == "accept-new",
-        timeout=ssh.connect_timeout,
-    )
 
 
 class SshConnection:
@@ -74,12 +25,39 @@ class SshConnection:
 
     def __init__(self, login: Login) -> None:
         """Connect, or raise ConnectError, AuthenticationError or HostKeyError."""
-        self._client = _connected(login)
-        transport = self._client.get_transport()
-        assert transport is not None  # connect() returned
-        transport.set_keepalive(_KEEPALIVE)
-        self._transport = transport
         self._login = login
+        self._clients: list[paramiko.SSHClient] = []
+        try:
+            self._transport = self._through_jumps(login)
+        except BaseException:
+            self.close()
+            raise
+        self._transport.set_keepalive(_KEEPALIVE)
+
+    def _through_jumps(self, login: Login) -> paramiko.Transport:
+        """The last of a chain of connections, each a channel of the one before."""
+        chain = [*login.jumps, login]
+        sock: paramiko.Channel | paramiko.ProxyCommand | None = None
+        if chain[0].proxy_command:
+            sock = paramiko.ProxyCommand(chain[0].proxy_command)
+        for here, there in pairwise(chain):
+            where = (there.host, there.port)
+            try:
+                sock = self._open(here, sock).open_channel(
+                    "direct-tcpip", where, ("127.0.0.1", 0), timeout=login.timeout
+                )
+            except (paramiko.SSHException, EOFError) as error:
+                raise _unreachable(there, error) from None
+        return self._open(login, sock)
+
+    def _open(
+        self, login: Login, sock: paramiko.Channel | paramiko.ProxyCommand | None
+    ) -> paramiko.Transport:
+        client = _connected(login, sock)
+        self._clients.append(client)
+        transport = client.get_transport()
+        assert transport is not None  # connect() returned
+        return transport
 
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
         end = time.monotonic() + deadline
@@ -107,7 +85,8 @@ class SshConnection:
         return channel  # type: ignore[return-value]  # makefile(*args) is looser than ours
 
     def close(self) -> None:
-        self._client.close()
+        for client in reversed(self._clients):
+            client.close()
 
     def _channel(self) -> paramiko.Channel:
         try:
@@ -136,22 +115,9 @@ class _AcceptNew(MissingHostKeyPolicy):
             file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
 
 
-def _user_config(path: Path) -> paramiko.SSHConfig:
-    config = paramiko.SSHConfig()
-    if path.is_file():
-        try:
-            with path.open(encoding="utf-8") as file:
-                config.parse(file)
-        except (paramiko.ConfigParseError, OSError, ValueError) as error:
-            raise SpecError(
-                f"{path} cannot be read",
-                details=str(error),
-                resolution="Mend the line; `ssh -G any-host` shows what ssh makes of the file.",
-            ) from None
-    return config
-
-
-def _connected(login: Login) -> paramiko.SSHClient:
+def _connected(
+    login: Login, sock: paramiko.Channel | paramiko.ProxyCommand | None
+) -> paramiko.SSHClient:
     client = paramiko.SSHClient()
     if login.known_hosts.exists():
         try:
@@ -173,7 +139,8 @@ def _connected(login: Login) -> paramiko.SSHClient:
             port=login.port,
             username=login.user,
             key_filename=list(login.keys) or None,  # type: ignore[arg-type]  # a list is documented
-            allow_agent=not login.keys,
+            sock=sock,
+            allow_agent=not login.only_keys,
             look_for_keys=not login.keys,
             timeout=login.timeout,
             banner_timeout=login.timeout,

@@ -1,8 +1,8 @@
 """Two laptops, one at a time: a lock on every machine for as long as something is changed.
 
-A folder, because `mkdir` is atomic everywhere; in it who holds it, for the other one to read. The
-holder touches it every few seconds; one that has not been touched for `STALE` seconds belongs to
-somebody who is gone, and is taken over.
+A folder on the machine, and in it who holds it, for the other one to read. The holder touches it
+every few seconds; one that was not touched for `STALE` seconds belongs to somebody who is gone, and
+is taken over.
 """
 
 import base64
@@ -136,37 +136,55 @@ def _path(state_folder: str) -> str:
     return shlex.quote(f"{state_folder}/lock")
 
 
-_AGE = """\
-silent() {{ echo $(( $(date +%s) - $(stat -c %Y "$1/owner" 2>/dev/null || stat -c %Y "$1") )); }}
+# Looking and taking are one step, among ourselves, under flock(1) on the state folder; it may have
+# been removed by a release while we waited for it, hence the comparison.
+_ENTER = """\
+lock={lock}
+state=${{lock%/*}}
+touched() {{ stat -c %Y "$lock/owner" 2>/dev/null || stat -c %Y "$lock"; }}
+silent() {{ echo $(( $(date +%s) - $(touched) )); }}
+until [ -d "$state" ] &&
+      [ "$(stat -c %i "$state" 2>/dev/null)" = "$(stat -Lc %i /proc/self/fd/9 2>/dev/null)" ]; do
+  mkdir -p "$state"
+  exec 9<"$state" && flock -w 30 9 || exit 1
+done
 """
 
 _TAKE = (
-    _AGE
+    _ENTER
     + """\
-set -e
-lock={lock}
-mkdir -p "${{lock%/*}}"
-if ! mkdir "$lock" 2>/dev/null; then
-  if [ "$(silent "$lock")" -ge {stale} ] && mv "$lock" "$lock.$$" 2>/dev/null; then
-    # Somebody may have been faster, and what was moved away is theirs: give it back.
-    if [ "$(silent "$lock.$$")" -lt {stale} ]; then mv -n "$lock.$$" "$lock"; fi
-    rm -rf "$lock.$$"
-  fi
-  if ! mkdir "$lock" 2>/dev/null; then
-    silent "$lock"; cat "$lock/owner" 2>/dev/null || :
-    exit 0
-  fi
+if [ -d "$lock" ] && [ "$(silent)" -lt {stale} ]; then
+  silent
+  cat "$lock/owner" 2>/dev/null || :
+  exit 0
 fi
+set -e
+rm -rf "$lock"
+mkdir "$lock"
 echo {owner} | base64 -d >"$lock/owner"
 """
 )
 
-_READ = _AGE + 'lock={lock}; [ ! -d "$lock" ] || {{ silent "$lock"; cat "$lock/owner"; }}'
-
-_RELEASE = """\
+_READ = """\
 lock={lock}
-grep -qs {token} "$lock/owner" && rm -rf "$lock"
-rmdir "${{lock%/*}}" 2>/dev/null || :
+[ ! -d "$lock" ] || {{
+  echo $(( $(date +%s) - $(stat -c %Y "$lock/owner" 2>/dev/null || stat -c %Y "$lock") ))
+  cat "$lock/owner" 2>/dev/null || :
+}}
 """
 
-_BREAK = 'lock={lock}; rm -rf "$lock"; rmdir "${{lock%/*}}" 2>/dev/null || :'
+_RELEASE = (
+    _ENTER
+    + """\
+grep -qs {token} "$lock/owner" && rm -rf "$lock"
+rmdir "$state" 2>/dev/null || :
+"""
+)
+
+_BREAK = (
+    _ENTER
+    + """\
+rm -rf "$lock"
+rmdir "$state" 2>/dev/null || :
+"""
+)

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.errors import SparkctlError
 from orchestrator.node import connect
-from orchestrator.node.ssh import Login
+from orchestrator.node.login import Login
 from tests.support.clusters import EXAMPLE, sparks, world_of
 from tests.support.fakes import FakeCluster, FakeMachine
 

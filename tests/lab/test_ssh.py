@@ -1,5 +1,7 @@
 """The SSH connection against a real sshd alone in a container: streams, deadlines, host keys."""
 
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,8 @@ from orchestrator.errors import AuthenticationError, ConnectError, HostKeyError
 from orchestrator.lab import access, engine, labels, node_image
 from orchestrator.lab.node_image import NodeImage
 from orchestrator.lab.wait import until
-from orchestrator.node.ssh import Login, SshConnection
+from orchestrator.node.login import Login
+from orchestrator.node.ssh import SshConnection
 
 START = """
 mkdir -p /run/sshd && ssh-keygen -A >/dev/null && install -d -o nvidia /home/nvidia/.ssh &&
@@ -123,6 +126,41 @@ def test_a_host_key_that_changed_is_refused_with_the_mend(sshd: Login, tmp_path:
         SshConnection(replace(sshd, known_hosts=tmp_path / "known", accept_new=True))
     assert "ssh-keygen -R" in str(caught.value.resolution)
     assert (tmp_path / "known").read_text() == line
+
+
+def test_through_a_jump_host(sshd: Login) -> None:
+    """Through the same sshd to itself, as its own loopback address sees it: a port of its own."""
+    inside = known_inside(sshd)
+    far = replace(sshd, port=22, jumps=(sshd, replace(sshd, port=22, known_hosts=inside)))
+    connection = SshConnection(replace(far, known_hosts=inside))
+    done = connection.run("echo $SSH_CONNECTION", b"", deadline=10)
+    assert done.stdout.split()[-2:] == [b"127.0.0.1", b"22"]
+    connection.close()
+
+
+def test_a_jump_that_leads_nowhere_names_the_machine_behind(sshd: Login) -> None:
+    with pytest.raises(ConnectError, match=r"sshd \(127.0.0.1:9\) cannot be reached"):
+        SshConnection(replace(sshd, port=9, jumps=(sshd,)))
+
+
+def test_through_a_command(sshd: Login) -> None:
+    script = (
+        "import os,socket,sys,threading;s=socket.create_connection((sys.argv[1],int(sys.argv[2])));"
+        "threading.Thread(target=lambda:[s.sendall(d) for d in iter(lambda:os.read(0,9999),b'')],"
+        "daemon=True).start();[os.write(1,d) for d in iter(lambda:s.recv(9999),b'')]"
+    )
+    command = shlex.join([sys.executable, "-c", script, sshd.host, str(sshd.port)])
+    connection = SshConnection(replace(sshd, proxy_command=command))
+    assert connection.run("echo there", b"", deadline=10).stdout == b"there\n"
+    connection.close()
+
+
+def known_inside(sshd: Login) -> Path:
+    """The same host keys, for port 22."""
+    text = sshd.known_hosts.read_text().replace(f"[127.0.0.1]:{sshd.port} ", "127.0.0.1 ")
+    path = sshd.known_hosts.with_name("inside")
+    path.write_text(text)
+    return path
 
 
 def test_a_broken_known_hosts_file_is_named(sshd: Login, tmp_path: Path) -> None:

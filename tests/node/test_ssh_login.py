@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import ConnectError, SparkctlError
-from orchestrator.node.ssh import Login, login_for
+from orchestrator.errors import AuthenticationError, SparkctlError, SpecError
+from orchestrator.node.login import Login, login_for
 from orchestrator.spec.cluster import NodeSpec, SshSpec, SshTarget
 
 CONFIG = """\
@@ -16,8 +16,22 @@ Host spark-a
   IdentityFile ~/.ssh/spark
   UserKnownHostsFile /etc/spark-hosts ~/.ssh/other
 
+Host bastion
+  HostName 10.0.0.1
+  User door
+
 Host jump
   ProxyJump bastion
+
+Host far
+  ProxyJump jump,me@last:2200
+
+Host direct
+  ProxyJump none
+  ProxyCommand none
+
+Host circle
+  ProxyJump circle
 
 Host command
   ProxyCommand nc %h %p
@@ -28,6 +42,8 @@ Host command
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "config").write_text(CONFIG)
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "spark").touch()
     return tmp_path / "config"
 
 
@@ -45,11 +61,11 @@ def test_what_is_left_out_comes_from_ssh_config(config: Path) -> None:
 
 
 def test_what_the_cluster_file_says_wins(config: Path) -> None:
-    target = SshTarget(host="spark-a", port=22, user="me", key="/keys/id")
+    target = SshTarget(host="spark-a", port=22, user="me", key=str(config))
     ssh = SshSpec(known_hosts="/known", host_keys="accept-new", connect_timeout=3)
     found = login(config, target, ssh)
     assert (found.host, found.port, found.user) == ("10.1.1.1", 22, "me")
-    assert found.keys == ("/keys/id",)
+    assert found.keys == (str(config),)
     assert (found.known_hosts, found.accept_new, found.timeout) == (Path("/known"), True, 3)
 
 
@@ -63,11 +79,48 @@ def test_without_a_config_file(tmp_path: Path) -> None:
     assert login(tmp_path / "none").host == "spark-a"
 
 
-@pytest.mark.parametrize("host", ["jump", "command"])
-def test_what_is_not_supported_is_said(config: Path, host: str) -> None:
-    with pytest.raises(ConnectError, match="not supported yet") as caught:
-        login(config, SshTarget(host=host))
-    assert caught.value.node == "spark-a"
+def test_a_jump_is_a_login_of_its_own(config: Path) -> None:
+    found = login(config, SshTarget(host="jump"))
+    (jump,) = found.jumps
+    assert (jump.host, jump.port, jump.user) == ("10.0.0.1", 22, "door")
+    assert "-J door@10.0.0.1:22" in found.command
+
+
+def test_jumps_in_a_row_and_with_a_jump_of_their_own(config: Path) -> None:
+    found = login(config, SshTarget(host="far"))
+    assert [(j.host, j.port, j.user) for j in found.jumps] == [
+        ("10.0.0.1", 22, "door"),
+        ("jump", 22, None),
+        ("last", 2200, "me"),
+    ]
+
+
+def test_none_is_no_way(config: Path) -> None:
+    found = login(config, SshTarget(host="direct"))
+    assert (found.jumps, found.proxy_command) == ((), None)
+
+
+def test_a_circle_of_jumps_is_told(config: Path) -> None:
+    with pytest.raises(SpecError, match="in a circle"):
+        login(config, SshTarget(host="circle"))
+
+
+def test_a_command_as_the_way(config: Path) -> None:
+    found = login(config, SshTarget(host="command"))
+    assert found.proxy_command == "nc command 22"
+    assert "'ProxyCommand=nc command 22'" in found.command
+
+
+def test_a_key_that_is_not_there_is_told_and_one_of_ssh_config_passed_over(config: Path) -> None:
+    with pytest.raises(AuthenticationError, match="there is no key file /no/such/key"):
+        login(config, SshTarget(host="spark-a", key="/no/such/key"))
+    (config.parent / ".ssh" / "spark").unlink()
+    assert login(config).keys == ()
+
+
+def test_a_key_that_the_cluster_file_names_is_the_only_one_offered(config: Path) -> None:
+    assert login(config, SshTarget(host="spark-a", key=str(config))).only_keys
+    assert not login(config).only_keys
 
 
 def test_a_config_file_that_ssh_would_not_read_is_told(tmp_path: Path) -> None:
@@ -78,7 +131,9 @@ def test_a_config_file_that_ssh_would_not_read_is_told(tmp_path: Path) -> None:
 
 
 def test_the_line_to_try_is_what_sparkctl_does(config: Path) -> None:
-    found = login(config, SshTarget(host="spark-a", key="/my keys/id"))
+    key = config.parent / "my key"
+    key.touch()
+    found = login(config, SshTarget(host="spark-a", key=str(key)))
     assert found.command == (
-        "ssh -p 2222 -i '/my keys/id' -o UserKnownHostsFile=/etc/spark-hosts nvidia@10.1.1.1"
+        f"ssh -p 2222 -i '{key}' -o UserKnownHostsFile=/etc/spark-hosts nvidia@10.1.1.1"
     )
