@@ -5,7 +5,8 @@ each HTTP connection is a channel of the one SSH connection that sparkctl alread
 """
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import docker
@@ -28,16 +29,23 @@ def docker_over(dial: Dial, node: str) -> docker.DockerClient:
     Costs one API call (`/version`), so that a Docker 20.10 and a Docker 29 are both spoken to in a
     version that they know.
     """
-    try:
+    with docker_trouble(node):
         version = _client(dial, "1.41").api.version(api_version=False)["ApiVersion"]
-    except (requests.RequestException, docker.errors.DockerException, OSError) as error:
+    return _client(dial, version)
+
+
+@contextmanager
+def docker_trouble(node: str) -> Iterator[None]:
+    """What the SDK and the layers below it raise, as a RemoteError."""
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise RemoteError(
-            f"the Docker Engine of {node} does not answer",
-            details=str(error),
+            f"the Docker Engine of {node} refused, or does not answer",
+            details=str(getattr(error, "explanation", None) or error),
             resolution="On the machine: `systemctl status docker`, `journalctl -u docker -n 50`.",
             node=node,
         ) from None
-    return _client(dial, version)
 
 
 def _client(dial: Dial, version: str) -> docker.DockerClient:

@@ -18,6 +18,7 @@ from orchestrator.node.login import Login
 
 _KEEPALIVE = 15  # seconds; a dead link is noticed instead of waited for
 _CHUNK = 65536
+_NO_STATUS = -1  # what paramiko says of a command whose exit code never came
 
 
 class SshConnection:
@@ -53,8 +54,9 @@ class SshConnection:
     def _open(
         self, login: Login, sock: paramiko.Channel | paramiko.ProxyCommand | None
     ) -> paramiko.Transport:
-        client = _connected(login, sock)
-        self._clients.append(client)
+        client = paramiko.SSHClient()
+        self._clients.append(client)  # first, so that it is closed also when this fails
+        _connect(client, login, sock)
         transport = client.get_transport()
         assert transport is not None  # connect() returned
         return transport
@@ -64,7 +66,7 @@ class SshConnection:
         channel = self._channel()
         try:
             channel.settimeout(deadline)
-            channel.exec_command(command)
+            self._start(channel, command)
             # At the same time: the streams share one flow-control window, and a command that
             # waits for us to read one would never come to write the other.
             with ThreadPoolExecutor(2) as pool:
@@ -72,7 +74,10 @@ class SshConnection:
                 stderr = pool.submit(_drain, channel.recv_stderr, channel, end)
                 try:
                     stdout = _drain(channel.recv, channel, end)
-                    return Completed(channel.recv_exit_status(), stdout, stderr.result())
+                    code = channel.recv_exit_status()
+                    if code == _NO_STATUS:  # killed by a signal, or the connection is gone
+                        self._channel().close()
+                    return Completed(code, stdout, stderr.result())
                 finally:
                     channel.close()  # ends what the two still wait for
         finally:
@@ -80,7 +85,7 @@ class SshConnection:
 
     def open(self, command: str, first: bytes) -> Stream:
         channel = self._channel()
-        channel.exec_command(command)
+        self._start(channel, command)
         channel.sendall(first)
         return channel  # type: ignore[return-value]  # makefile(*args) is looser than ours
 
@@ -92,12 +97,22 @@ class SshConnection:
         try:
             return self._transport.open_session(timeout=self._login.timeout)
         except (paramiko.SSHException, EOFError) as error:
-            raise ConnectError(
-                f"the SSH connection to {self._login.node} is gone",
-                details=str(error) or type(error).__name__,
-                resolution=f"Try: {self._login.command}",
-                node=self._login.node,
-            ) from None
+            raise self._gone(error) from None
+
+    def _start(self, channel: paramiko.Channel, command: str) -> None:
+        try:
+            channel.exec_command(command)
+        except (paramiko.SSHException, EOFError) as error:
+            raise self._gone(error) from None
+
+    def _gone(self, why: object) -> ConnectError:
+        return ConnectError(
+            f"the SSH connection to {self._login.node} is gone",
+            details=str(why) or type(why).__name__,
+            resolution=f"Try: {self._login.command}\nThen run the same command again: what was "
+            "done is known to the machine.",
+            node=self._login.node,
+        )
 
 
 @dataclass(frozen=True)
@@ -115,10 +130,11 @@ class _AcceptNew(MissingHostKeyPolicy):
             file.write(f"{hostname} {key.get_name()} {key.get_base64()}\n")
 
 
-def _connected(
-    login: Login, sock: paramiko.Channel | paramiko.ProxyCommand | None
-) -> paramiko.SSHClient:
-    client = paramiko.SSHClient()
+def _connect(
+    client: paramiko.SSHClient,
+    login: Login,
+    sock: paramiko.Channel | paramiko.ProxyCommand | None,
+) -> None:
     if login.known_hosts.exists():
         try:
             client.load_host_keys(str(login.known_hosts))
@@ -162,7 +178,6 @@ def _connected(
             node=login.node,
         ) from None
     except paramiko.SSHException as error:
-        client.close()
         if "not found in known_hosts" in str(error):
             raise HostKeyError(
                 f"the host key of {login.node} ({where}) is not known",
@@ -174,7 +189,6 @@ def _connected(
         raise _unreachable(login, error) from None
     except (OSError, EOFError) as error:
         raise _unreachable(login, error) from None
-    return client
 
 
 def _unreachable(login: Login, error: Exception) -> ConnectError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import docker
 
+from orchestrator.node.docker_client import docker_trouble
 from orchestrator.node.node import Node
 from orchestrator.runs.events import (
     Ended,
@@ -56,7 +57,7 @@ def follow(
     watch = _Watch(run, manager, {r.rank: RankRecord(r.rank, r.node) for r in ranks})
     readers: list[threading.Thread] = []
     try:
-        with manager.docker_streams() as client:
+        with docker_trouble(manager.name), manager.docker_streams() as client:
             for rank in watch.records:
                 reader = threading.Thread(
                     target=_read_logs, args=(watch, client, rank), daemon=True

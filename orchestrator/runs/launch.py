@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
+from orchestrator.node.docker_client import docker_trouble
 from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
@@ -65,7 +66,8 @@ def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:
     recipe, run = prepared.image, prepared.rendered.run
 
     def ready(name: str) -> None:
-        ensure_image(nodes[name], recipe, lambda line: say(name, line))
+        with docker_trouble(name):
+            ensure_image(nodes[name], recipe, lambda line: say(name, line))
         make_run_folder(nodes[name], by_node[name], run)
 
     on_each(by_node, ready)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from orchestrator.errors import RunError
 from orchestrator.names import LABEL_RUN
+from orchestrator.node.docker_client import docker_trouble
 from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered
@@ -27,10 +28,11 @@ def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> Non
     labels = {LABEL_RUN: rendered.run}
     client = manager.docker
     try:
-        for config in rendered.configs:
-            client.configs.create(name=config.name, data=config.content.encode(), labels=labels)
-        for name, stored in rendered.secrets:
-            client.secrets.create(name=stored, data=secrets[name].encode(), labels=labels)
+        with docker_trouble(manager.name):
+            for config in rendered.configs:
+                client.configs.create(name=config.name, data=config.content.encode(), labels=labels)
+            for name, stored in rendered.secrets:
+                client.secrets.create(name=stored, data=secrets[name].encode(), labels=labels)
         manager.docker_cli(
             "stack", "deploy", "--resolve-image", "never", "-c", "-", rendered.run,
             stdin=rendered.compose.encode(),
@@ -43,19 +45,22 @@ def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> Non
 def remove(manager: Node, run: str) -> None:
     """End all ranks of the run and free what it reserved. What it wrote on the nodes stays."""
     client, mine = manager.docker, {"label": f"{LABEL_RUN}={run}"}
-    for service in client.services.list(filters=mine):
-        service.remove()
-    for config in client.configs.list(filters=mine):
-        config.remove()
-    for secret in client.secrets.list(filters=mine):
-        secret.remove()
+    with docker_trouble(manager.name):
+        for service in client.services.list(filters=mine):
+            service.remove()
+        for config in client.configs.list(filters=mine):
+            config.remove()
+        for secret in client.secrets.list(filters=mine):
+            secret.remove()
 
 
 def refuse_busy(manager: Node) -> None:
     """Raise RunError when a run holds the GPUs."""
-    for service in manager.docker.services.list(filters={"label": LABEL_RUN}):
-        states = {task["Status"]["State"] for task in service.tasks()}
-        if states & _LIVE:
+    with docker_trouble(manager.name):
+        services = manager.docker.services.list(filters={"label": LABEL_RUN})
+        states = [{task["Status"]["State"] for task in service.tasks()} for service in services]
+    for service, seen in zip(services, states, strict=True):
+        if seen & _LIVE:
             run = service.attrs["Spec"]["Labels"][LABEL_RUN]
             raise RunError(
                 f"the GPUs are in use by the run {run}",

@@ -118,6 +118,15 @@ def test_a_stream_carries_both_ways_and_ends_with_us(connection: SshConnection) 
     stream.close()
 
 
+def test_a_connection_that_is_cut_is_said_to_be(sshd: Login) -> None:
+    connection = SshConnection(sshd)
+    with pytest.raises(ConnectError, match="the SSH connection to sshd is gone"):
+        connection.run("kill -9 $PPID; sleep 60", b"", deadline=30)
+    with pytest.raises(ConnectError, match="the SSH connection to sshd is gone"):
+        connection.run("true", b"", deadline=30)
+    connection.close()
+
+
 def test_a_host_key_that_changed_is_refused_with_the_mend(sshd: Login, tmp_path: Path) -> None:
     other = access.ensure(tmp_path / "other").public_key.split()
     line = f"[127.0.0.1]:{sshd.port} {other[0]} {other[1]}\n"

@@ -111,7 +111,9 @@ def connection() -> Iterator[LocalConnection]:
 
 
 def test_an_engine_that_hangs_up_is_named(connection: LocalConnection) -> None:
-    with pytest.raises(RemoteError, match="the Docker Engine of spark-a does not answer"):
+    with pytest.raises(
+        RemoteError, match="the Docker Engine of spark-a refused, or does not answer"
+    ):
         docker_over(lambda: connection.open("read first; exit 1", b"\n"), "spark-a")
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import requests
 
+from orchestrator.errors import RemoteError
 from orchestrator.runs import follow as following
 from orchestrator.runs.events import Ended, LogLine, RankEvent, RunEvent, TaskState
 from orchestrator.runs.follow import Patience, follow
@@ -46,6 +48,7 @@ class Story:
     late: bool = False
     told: threading.Event = field(default_factory=threading.Event)
     looks: int = 0
+    name: str = "spark-a"
     over: threading.Event = field(default_factory=threading.Event)
     asked: dict[str, Any] = field(default_factory=dict)
 
@@ -192,3 +195,12 @@ def test_leaving_ends_the_streams() -> None:
         follow(story, RUN, ranks, leave, QUICK)  # type: ignore[arg-type]
     assert story.over.is_set()
     assert threading.active_count() == 1
+
+
+def test_an_engine_that_fails_in_the_middle_is_no_fault_of_ours() -> None:
+    class Failing(Story):
+        def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+            raise requests.ConnectionError("gone")
+
+    with pytest.raises(RemoteError, match="the Docker Engine of spark-a"):
+        watch(Failing([both("running")], {}))
