@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.errors import SpecError, StalePlanError
 from orchestrator.reconcile.plan import Plan
+from orchestrator.resources.base import State
 from orchestrator.spec.base import API_VERSION
 
 
@@ -41,12 +42,19 @@ def refuse_stale(plan: Plan, path: Path) -> None:
 
 
 def refuse_changed(now: Plan, shown: Plan) -> None:
-    """Raise StalePlanError when the machines have changed since the plan was shown."""
-    if now.to_dict() != shown.to_dict():
+    """Raise StalePlanError when the machines have changed since the plan was shown.
+
+    Notes may differ: a container that has just ended is no reason to ask again.
+    """
+    if _states(now) != _states(shown):
         raise StalePlanError(
             "the machines have changed since the plan was made; nothing was changed",
             resolution="Run the command again and look at the new plan.",
         )
+
+
+def _states(plan: Plan) -> list[tuple[str, State | None, State | None]]:
+    return [(change.id, change.before, change.after) for change in plan.changes]
 
 
 def _plain(plan: Plan) -> dict[str, Any]:

@@ -67,9 +67,10 @@ class SwarmMember:
         return original
 
     def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
-        if after is not None and after["role"] is None and world[self.node].run_containers:
-            runs = ", ".join(world[self.node].run_containers)
-            return (f"training containers end: {runs}",)
+        facts = world[self.node]
+        running = [name for name in facts.run_containers if name in facts.containers]
+        if running and not _is_member(after):
+            return (f"training containers end: {', '.join(running)}",)
         return ()
 
     def summary(self, before: State | None, after: State | None) -> str:
