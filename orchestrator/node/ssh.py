@@ -28,6 +28,7 @@ class SshConnection:
         """Connect, or raise ConnectError, AuthenticationError or HostKeyError."""
         self._login = login
         self._clients: list[paramiko.SSHClient] = []
+        self._proxy: paramiko.ProxyCommand | None = None
         try:
             self._transport = self._through_jumps(login)
         except BaseException:
@@ -40,7 +41,7 @@ class SshConnection:
         chain = [*login.jumps, login]
         sock: paramiko.Channel | paramiko.ProxyCommand | None = None
         if chain[0].proxy_command:
-            sock = paramiko.ProxyCommand(chain[0].proxy_command)
+            sock = self._proxy = paramiko.ProxyCommand(chain[0].proxy_command)
         for here, there in pairwise(chain):
             where = (there.host, there.port)
             try:
@@ -90,8 +91,14 @@ class SshConnection:
         return channel  # type: ignore[return-value]  # makefile(*args) is looser than ours
 
     def close(self) -> None:
+        transports = [client.get_transport() for client in self._clients]
         for client in reversed(self._clients):
             client.close()
+        if self._proxy is not None:
+            for transport in transports:
+                if transport is not None and transport.is_alive():
+                    transport.join(timeout=10)  # it reads from the command's pipes until then
+            _reap(self._proxy)
 
     def _channel(self) -> paramiko.Channel:
         try:
@@ -201,6 +208,16 @@ def _unreachable(login: Login, error: Exception) -> ConnectError:
         resolution=f"Is it switched on and on this network? Try: {login.command}",
         node=login.node,
     )
+
+
+def _reap(proxy: paramiko.ProxyCommand) -> None:
+    """paramiko ends the command of a ProxyCommand and forgets about it."""
+    process = proxy.process
+    process.terminate()
+    process.wait(timeout=10)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def _feed(channel: paramiko.Channel, stdin: bytes) -> None:

@@ -191,10 +191,11 @@ def test_leaving_ends_the_streams() -> None:
         raise KeyboardInterrupt
 
     ranks = unseen_ranks(sparks(2), load_stack("tiny-llama-lora"))
+    before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
         follow(story, RUN, ranks, leave, QUICK)  # type: ignore[arg-type]
     assert story.over.is_set()
-    assert threading.active_count() == 1
+    assert set(threading.enumerate()) <= before
 
 
 def test_an_engine_that_fails_in_the_middle_is_no_fault_of_ours() -> None:
