@@ -60,7 +60,7 @@ def hub_errors(name: str) -> Iterator[None]:
         raise ConfigurationError(
             "hub_gated",
             f"{name} is gated, and this token has no access to it",
-            f"Accept the licence on https://huggingface.co/{name} with the account of the token, "
+            f"Accept the licence on the Hub page of {name} with the account of the token, "
             "and give the token to sparkctl as HF_TOKEN.",
         ) from None
     except errors.RevisionNotFoundError as missing:
