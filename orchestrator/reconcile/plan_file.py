@@ -15,6 +15,7 @@ def write_plan(plan: Plan, path: Path) -> None:
     document = {"apiVersion": API_VERSION, "kind": "Plan", **_plain(plan)}
     try:
         path.touch(mode=0o600)
+        path.chmod(0o600)  # of a file that was there, too
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise SpecError(f"{path}: the plan cannot be written", details=str(error)) from None

@@ -57,7 +57,7 @@ def follow(
     watch = _Watch(run, manager, {r.rank: RankRecord(r.rank, r.node) for r in ranks})
     readers: list[threading.Thread] = []
     try:
-        with docker_trouble(manager.name), manager.docker_streams() as client:
+        with manager.docker_streams() as client:
             for rank in watch.records:
                 reader = threading.Thread(
                     target=_read_logs, args=(watch, client, rank), daemon=True
@@ -96,7 +96,8 @@ def _wait_for_end(watch: _Watch, listen: RunListener, patience: Patience) -> Non
 
 
 def _look_at_tasks(watch: _Watch) -> None:
-    tasks = watch.manager.docker.api.tasks(filters={"label": f"sparkctl.run={watch.run}"})
+    with docker_trouble(watch.manager.name):
+        tasks = watch.manager.docker.api.tasks(filters={"label": f"sparkctl.run={watch.run}"})
     for task in sorted(tasks, key=lambda t: t["CreatedAt"]):
         labels = task["Spec"]["ContainerSpec"].get("Labels") or {}
         record = watch.records.get(int(labels.get("sparkctl.rank", -1)))

@@ -13,6 +13,7 @@ from tests.support.fakes import FakeCluster
 def test_a_kept_plan_is_what_json_shows_and_belongs_to_its_owner(
     sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path
 ) -> None:
+    (tmp_path / "plan.json").touch(mode=0o644)
     sparkctl("cluster", "plan", "--out", "plan.json")
     kept = json.loads((tmp_path / "plan.json").read_text())
     shown = json.loads(sparkctl("cluster", "plan", "--json").stdout)

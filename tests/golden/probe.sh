@@ -1,6 +1,6 @@
 
 fact() { printf '%s\t' "$1"; base64 | tr -d '\n'; echo; }
-file() { [ -e "$2" ] || return 0; stat -c '%a %u %g' "$2" | fact "$1.stat"; fact "$1.bytes" <"$2"; }
+file() { [ -r "$2" ] || return 0; stat -c '%a %u %g' "$2" | fact "$1.stat"; fact "$1.bytes" <"$2"; }
 
 user=${SUDO_USER:-$(id -un)}
 home=$(getent passwd "$user" | cut -d: -f6)

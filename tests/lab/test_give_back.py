@@ -129,3 +129,20 @@ def test_every_command_opens_one_ssh_connection_per_machine(
         before = logins()
         up("cluster", *command)
         assert logins() == {name: count + 1 for name, count in before.items()}, command
+
+
+def test_training_needs_no_root_also_where_daemon_json_is_roots_alone(
+    machines: dict[str, Machine],
+    sparkctl: Sparkctl,
+    later: Callable[[Callable[[], object]], None],
+) -> None:
+    """After `up` the login user may use Docker, which is all that `train` asks for."""
+    for machine in machines.values():
+        machine.put("/etc/docker/daemon.json", b"{}", mode="600")
+        later(lambda m=machine: m.put("/etc/docker/daemon.json", None))
+    later(lambda: sparkctl("cluster", "down", "--yes"))
+    sparkctl("cluster", "up", "--yes")
+    shown = sparkctl("train", "tiny-llama-lora", "--dry-run").stdout
+    address = machines["spark-a"].run("docker", "info", "--format", "{{.Swarm.NodeAddr}}").strip()
+    assert f'main_process_ip: "{address}"' in shown
+    assert "<spark-" not in shown

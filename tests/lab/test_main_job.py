@@ -142,9 +142,10 @@ def test_the_adapter_loads_in_plain_peft(
     seen: Seen, machines: dict[str, Machine], tmp_path: Path
 ) -> None:
     """On rank 0's node there is what PEFT expects, and it changes what the base says."""
-    torch = pytest.importorskip("torch")
-    peft = pytest.importorskip("peft")
-    transformers = pytest.importorskip("transformers")
+    import peft  # seconds of imports, for this test alone
+    import torch
+    import transformers
+
     machine = machines["spark-a"]
     adapter = machine.fetch(f"/home/nvidia/sparkctl/runs/{seen.run}/adapter", tmp_path)
     (base_name,) = machine.run("sh", "-c", "ls -d /home/nvidia/sparkctl/cache/tiny-llama-*").split()
