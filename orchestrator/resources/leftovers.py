@@ -3,15 +3,21 @@
 `cluster up` wants none of this and takes none of it away; only `cluster down` does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from http import HTTPStatus
+from typing import ClassVar, ParamSpec
 
+import docker
 import tenacity
+from docker.models.containers import Container
 
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -79,18 +85,41 @@ class BuiltImages(_Leftover):
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         client = nodes[self.node].docker
-        for container in client.containers.list(all=True, filters={"label": LABEL_RUN}):
-            container.remove(force=True)
+        _remove_containers(client)
         for image in change.before["images"] if change.before else []:
-            client.images.remove(image, force=True)
+            with suppress(docker.errors.ImageNotFound):
+                client.images.remove(image, force=True)
 
 
-@tenacity.retry(
-    wait=tenacity.wait_fixed(0.3),
-    stop=tenacity.stop_after_delay(60),
-    retry=tenacity.retry_if_result(bool),
-    retry_error_callback=lambda _: True,
-)
+def _until_false(seconds: float) -> Callable[[Callable[P, bool]], Callable[P, bool]]:
+    return tenacity.retry(
+        wait=tenacity.wait_fixed(0.3),
+        stop=tenacity.stop_after_delay(seconds),
+        retry=tenacity.retry_if_result(bool),
+        retry_error_callback=lambda _: True,
+    )
+
+
+@_until_false(60)
 def _wait_for_containers_to_go(node: Node) -> bool:
     """Whether some are still there; after the deadline BuiltImages removes them by force."""
-    return bool(node.docker.containers.list(all=True, filters={"label": LABEL_RUN}))
+    return bool(_containers(node.docker))
+
+
+@_until_false(30)
+def _remove_containers(client: docker.DockerClient) -> bool:
+    """Whether some are still there. Swarm may be removing the same ones: then it is waited for."""
+    for container in _containers(client):
+        try:
+            container.remove(force=True)
+        except docker.errors.APIError as error:
+            if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
+    return bool(_containers(client))
+
+
+def _containers(client: docker.DockerClient) -> list[Container]:
+    found: list[Container] = client.containers.list(
+        all=True, filters={"label": LABEL_RUN}, ignore_removed=True
+    )
+    return found

@@ -1,0 +1,74 @@
+"""What runs left behind goes, also while Docker itself is removing it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Any
+
+import docker
+import pytest
+import requests
+
+from orchestrator.node.node import Node
+from orchestrator.resources.leftovers import BuiltImages
+from orchestrator.testing.connection import FakeConnection
+from orchestrator.testing.facts import stock_spark
+from tests.support.changes import change_of
+
+
+@dataclass
+class _Engine:
+    """As much of the SDK's client as the resource uses; containers answer removal with a status."""
+
+    listed: Iterator[list[int]]
+    removed: list[str] = field(default_factory=list)
+
+    @property
+    def containers(self) -> Any:
+        return SimpleNamespace(list=lambda **_: [_container(s) for s in next(self.listed)])
+
+    @property
+    def images(self) -> Any:
+        return SimpleNamespace(remove=self._remove_image)
+
+    def _remove_image(self, name: str, *, force: bool) -> None:
+        assert force
+        if name == "gone":
+            raise docker.errors.ImageNotFound("no such image")
+        self.removed.append(name)
+
+    def close(self) -> None:
+        pass
+
+
+def _container(status: int) -> Any:
+    def remove(*, force: bool) -> None:
+        assert force
+        if status != HTTPStatus.NO_CONTENT:
+            response = requests.Response()
+            response.status_code = status
+            raise docker.errors.APIError("removal is already in progress", response=response)
+
+    return SimpleNamespace(remove=remove)
+
+
+def _remove_images(engine: _Engine) -> None:
+    node = Node("spark-a", FakeConnection(lambda _: ""), _docker=engine)  # type: ignore[arg-type]
+    resource = BuiltImages("spark-a")
+    world = {"spark-a": stock_spark(images=("gone", "one"))}
+    resource.apply({"spark-a": node}, change_of(resource, world, None))
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND])
+def test_a_container_that_docker_is_removing_is_waited_for(status: int) -> None:
+    engine = _Engine(iter([[status], [status], [HTTPStatus.NO_CONTENT], []]))
+    _remove_images(engine)
+    assert engine.removed == ["one"]
+
+
+def test_a_container_that_cannot_be_removed_is_an_error() -> None:
+    engine = _Engine(iter([[HTTPStatus.INTERNAL_SERVER_ERROR]]))
+    with pytest.raises(docker.errors.APIError):
+        _remove_images(engine)
+    assert engine.removed == []
