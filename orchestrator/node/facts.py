@@ -90,6 +90,14 @@ class Facts:
     """`docker info`, or None when the engine does not answer."""
     containers: tuple[str, ...]
     run_containers: tuple[str, ...]
+    dockerd_flags: tuple[str, ...]
+    """Arguments of the running dockerd; what is set there must not be in daemon.json too."""
+    docker_log: str
+    """The last lines of docker.service, when the engine does not answer."""
+    docker_root: str
+    """Docker's data-root, as daemon.json has it."""
+    swarm_on_disk: Mapping[str, Any] | None
+    """What dockerd keeps of its swarm: all there is to know of it while the engine is down."""
     networks: frozenset[str]
     images: tuple[str, ...]
     """Images that sparkctl built here."""
@@ -98,6 +106,8 @@ class Facts:
     services: tuple[str, ...]
     daemon_json: File | None
     runtime_config: File | None
+    staged: tuple[str, ...]
+    """Copies beside these two files that a change which died has left."""
     folders: Mapping[str, Folder | NoFolder]
     """By the path as the cluster file writes it."""
     journal: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -178,12 +188,17 @@ def parse_facts(node: str, output: str) -> Facts:
             docker=info,
             containers=tuple(_lines(raw["containers"])),
             run_containers=tuple(_lines(raw["run_containers"])),
+            dockerd_flags=tuple(_lines(raw["dockerd_flags"])),
+            docker_log=raw.get("docker_log", b"").decode(errors="replace").strip(),
+            docker_root=raw["docker_root"].decode(),
+            swarm_on_disk=_object(raw.get("swarm_on_disk", b"")),
             networks=frozenset(_lines(raw["networks"])),
             images=tuple(_lines(raw["images"])),
             swarm_nodes=tuple(json.loads(n) for n in _lines(raw.get("swarm_nodes", b""))),
             services=tuple(_lines(raw.get("services", b""))),
             daemon_json=_file(raw, "daemon_json"),
             runtime_config=_file(raw, "runtime_config"),
+            staged=tuple(_lines(raw["staged"])),
             folders={
                 name.removeprefix("folder."): _folder(value)
                 for name, value in raw.items()
@@ -218,6 +233,15 @@ def _decode(output: str) -> dict[str, bytes]:
 
 def _lines(raw: bytes) -> list[str]:
     return [line for line in raw.decode().splitlines() if line.strip()]
+
+
+def _object(raw: bytes) -> Mapping[str, Any] | None:
+    """A JSON object; dockerd may have died while it wrote the file, which then says nothing."""
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        return {} if raw else None
+    return found if isinstance(found, dict) else {}
 
 
 def _pairs(raw: bytes) -> dict[str, str]:

@@ -52,12 +52,17 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
         docker=docker_info(),
         containers=(),
         run_containers=(),
+        dockerd_flags=("-H", "fd://", "--containerd=/run/containerd/containerd.sock"),
+        docker_log="",
+        docker_root="/var/lib/docker",
+        swarm_on_disk=None,
         networks=frozenset({"bridge", "host", "none"}),
         images=(),
         swarm_nodes=(),
         services=(),
         daemon_json=None,
         runtime_config=File(STOCK_CONFIG, "644", 0, 0),
+        staged=(),
         folders=dict(_FOLDERS),
         journal={},
     )
@@ -96,10 +101,15 @@ def probe_output(facts: Facts) -> str:
         "docker_info": json.dumps(facts.docker) if facts.docker else "",
         "containers": "\n".join(facts.containers),
         "run_containers": "\n".join(facts.run_containers),
+        "dockerd_flags": "\n".join(facts.dockerd_flags),
+        "docker_log": facts.docker_log,
+        "docker_root": facts.docker_root,
+        "swarm_on_disk": "" if facts.swarm_on_disk is None else json.dumps(facts.swarm_on_disk),
         "networks": "\n".join(sorted(facts.networks)),
         "images": "\n".join(facts.images),
         "swarm_nodes": "\n".join(json.dumps(n) for n in facts.swarm_nodes),
         "services": "\n".join(facts.services),
+        "staged": "\n".join(facts.staged),
     }
     raw |= _file("daemon_json", facts.daemon_json) | _file("runtime_config", facts.runtime_config)
     raw |= {f"folder.{path}": _folder(folder) for path, folder in facts.folders.items()}

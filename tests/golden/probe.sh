@@ -29,6 +29,14 @@ docker ps --format '{{.Names}}' 2>/dev/null | fact containers
 docker network ls --format '{{.Name}}' 2>/dev/null | fact networks
 docker image ls --filter label=sparkctl.image --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | fact images
 docker ps -a --filter label=sparkctl.run --format '{{.Names}}' 2>/dev/null | fact run_containers
+tr '\0' '\n' <"/proc/$(systemctl show -p MainPID --value docker.service 2>/dev/null)/cmdline" 2>/dev/null |
+  sed 1d | fact dockerd_flags
+docker version >/dev/null 2>&1 ||
+  journalctl -u docker.service -n 8 --no-pager -o cat 2>/dev/null | fact docker_log
+root=$(sed -n 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' /etc/docker/daemon.json 2>/dev/null)
+printf '%s' "${root:-/var/lib/docker}" | fact docker_root
+[ ! -r "${root:-/var/lib/docker}/swarm/docker-state.json" ] ||
+  fact swarm_on_disk <"${root:-/var/lib/docker}/swarm/docker-state.json"
 if ids=$(docker node ls -q 2>/dev/null) && [ -n "$ids" ]; then
   docker node inspect --format '{{json .}}' $ids 2>/dev/null | fact swarm_nodes
   docker service ls --filter label=sparkctl.run --format '{{.Name}}' 2>/dev/null | fact services
@@ -36,6 +44,9 @@ fi
 
 file daemon_json /etc/docker/daemon.json
 file runtime_config /etc/nvidia-container-runtime/config.toml
+for copy in /etc/docker/daemon.json.sparkctl.* /etc/nvidia-container-runtime/config.toml.sparkctl.*; do
+  [ ! -e "$copy" ] || printf '%s\n' "$copy"
+done | fact staged
 folder() {
   case $1 in '~'*) path=$home${1#'~'} ;; *) path=$1 ;; esac
   if [ -d "$path" ]; then

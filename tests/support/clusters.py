@@ -108,6 +108,8 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "networks": frozenset,
     "containers": tuple,
     "run_containers": tuple,
+    "dockerd_flags": tuple,
+    "staged": tuple,
     "images": tuple,
     "services": tuple,
     "swarm_nodes": tuple,
