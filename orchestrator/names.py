@@ -9,3 +9,5 @@ LABEL_IMAGE = "sparkctl.image"
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 RUNTIME_CONFIG = "/etc/nvidia-container-runtime/config.toml"
+LOCK_FOLDER = "/run/sparkctl"
+"""Gone after a reboot, as its holder is; and there when the disk is full."""

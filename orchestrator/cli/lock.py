@@ -8,6 +8,7 @@ import click
 
 from orchestrator.cli.asking import ask_sudo_password, confirm
 from orchestrator.cli.options import yes_option
+from orchestrator.names import LOCK_FOLDER
 from orchestrator.node.connect import connected
 from orchestrator.node.node import Node
 from orchestrator.reconcile.lock import Held, break_locks, read_locks
@@ -44,7 +45,7 @@ def break_(file: Path, yes: bool) -> None:
             out().print(f"{name:<10} {locks[name]}", markup=False)
         if held:
             confirm(f"Break the locks of {', '.join(held)} of cluster {spec.name!r}?", yes=yes)
-            break_locks({name: nodes[name] for name in held}, spec.paths.state)
+            break_locks({name: nodes[name] for name in held}, LOCK_FOLDER)
         out().print(f"{len(held)} broken")
 
 
@@ -53,4 +54,4 @@ def _locks(file: Path) -> Iterator[tuple[ClusterSpec, dict[str, Node], Locks]]:
     spec = load_cluster(file)
     with connected(spec) as nodes:
         observe(spec, nodes, ask=ask_sudo_password)  # the way to root that everybody takes
-        yield spec, nodes, read_locks(nodes, spec.paths.state)
+        yield spec, nodes, read_locks(nodes, LOCK_FOLDER)

@@ -18,3 +18,19 @@ def json_option(function: F) -> F:
 def yes_option(function: F) -> F:
     """`--yes`"""
     return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(function)
+
+
+def repair_option(function: F) -> F:
+    """`--repair`"""
+    return click.option(
+        "--repair",
+        is_flag=True,
+        help="First mend what sparkctl has made and Docker cannot live with.",
+    )(function)
+
+
+def skip_offline_option(function: F) -> F:
+    """`--skip-offline`"""
+    return click.option(
+        "--skip-offline", is_flag=True, help="Leave out machines that do not answer."
+    )(function)

@@ -28,7 +28,7 @@ from orchestrator.ui.run_view import RunView, show_verdict
 @click.pass_obj
 def train(file: Path, stack: str, settings: tuple[str, ...], dry_run: bool, detach: bool) -> None:
     """Train STACK on the cluster, one rank on each machine, and watch it to its end."""
-    cluster_spec = load_cluster(file)
+    cluster_spec = load_cluster(file).only_members()
     stack_spec = load_stack(stack, settings)
     if dry_run:
         _print_dry_run(cluster_spec, stack_spec)

@@ -1,4 +1,4 @@
-"""Carry out a plan: journaled, in parallel over nodes, and observed again before it counts."""
+"""Carry out a plan: locked, journaled, in parallel over nodes, and observed again at the end."""
 
 import threading
 import time
@@ -9,17 +9,46 @@ import docker
 import requests
 
 from orchestrator.errors import ChangeError, SparkctlError, StoppedError
+from orchestrator.names import LOCK_FOLDER
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.reconcile import journal
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Listener
+from orchestrator.reconcile.lock import Owner, locked
 from orchestrator.reconcile.observe import observe
-from orchestrator.reconcile.plan import Plan, Step, plan_down, plan_up
+from orchestrator.reconcile.plan import Plan, Step
+from orchestrator.reconcile.plan_file import refuse_changed
 from orchestrator.resources.base import World
 from orchestrator.spec.cluster import ClusterSpec
 
+Planner = Callable[[World], Plan]
+"""Makes the plan again from other facts."""
 
-def apply_up(
+
+def carry_out(
+    shown: Plan,
+    planner: Planner,
+    spec: ClusterSpec,
+    nodes: Mapping[str, Node],
+    owner: Owner,
+    listen: Listener,
+    stop: threading.Event | None = None,
+) -> World:
+    """Make the changes of `shown`, and read all machines again: nothing of it may be left to do.
+
+    Between the showing and the lock the machines may have changed: then StalePlanError is raised
+    and nothing is done. Once `stop` is set no further change is begun, and StoppedError is raised.
+    """
+    with locked(nodes, LOCK_FOLDER, owner):
+        world = observe(spec, nodes)
+        refuse_changed(planner(world), shown)
+        apply(shown, spec, nodes, world, listen, stop)
+        world = observe(spec, nodes)
+        _refuse_rest(planner(world), shown)
+    return world
+
+
+def apply(
     plan: Plan,
     spec: ClusterSpec,
     nodes: Mapping[str, Node],
@@ -27,44 +56,23 @@ def apply_up(
     listen: Listener,
     stop: threading.Event | None = None,
 ) -> None:
-    """Make the changes of an `up` plan, then read all machines again: nothing may be left to do.
-
-    Once `stop` is set no further change is begun, and StoppedError is raised.
-    """
+    """Make the changes. A record is written before its change, and goes after the way back."""
     records = {name: journal.records(facts) for name, facts in world.items()}
 
-    def step_up(step: Step) -> None:
-        known = records[step.change.node]
-        record = journal.record_for(known, spec.name, step.resource, step.change)
-        journal.write(nodes[step.change.node], spec.paths.state, record)
-        known.append(record)
-        _make(step, nodes, listen)
-
-    _by_stages(plan, step_up, stop)
-    _refuse_rest(plan_up(spec, observe(spec, nodes)))
-
-
-def apply_down(
-    plan: Plan,
-    spec: ClusterSpec,
-    nodes: Mapping[str, Node],
-    listen: Listener,
-    stop: threading.Event | None = None,
-) -> None:
-    """Make the changes of a `down` plan; a record goes when its thing is as it was.
-
-    Once `stop` is set no further change is begun, and StoppedError is raised.
-    """
-
-    def step_down(step: Step) -> None:
+    def work(step: Step) -> None:
+        node = nodes[step.change.node]
+        if step.journaled:
+            known = records[step.change.node]
+            record = journal.record_for(known, spec.name, step.resource, step.change)
+            journal.write(node, spec.paths.state, record)
+            known.append(record)
         _make(step, nodes, listen)
         if step.record is not None:
-            journal.forget(nodes[step.change.node], spec.paths.state, [step.record])
+            journal.forget(node, spec.paths.state, [step.record])
 
-    _by_stages(plan, step_down, stop)
+    _by_stages(plan, work, stop)
     settled = {node: [f for n, f in plan.settled if n == node] for node, _ in plan.settled}
     on_each(settled, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
-    _refuse_rest(plan_down(spec, observe(spec, nodes)))
 
 
 def _by_stages(plan: Plan, work: Callable[[Step], None], stop: threading.Event | None) -> None:
@@ -110,10 +118,13 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
     listen(ChangeDone(step.change, time.monotonic() - began))
 
 
-def _refuse_rest(rest: Plan) -> None:
-    if rest.steps:
+def _refuse_rest(rest: Plan, shown: Plan) -> None:
+    """After a repair other things may be left, which could not be seen before; not the same."""
+    done = {change.id for change in shown.changes}
+    left = [c for c in rest.changes if rest.direction != "repair" or c.id in done]
+    if left:
         raise ChangeError(
             "after all changes the machines are not as they should be",
-            details="\n".join(f"{c.id}: {c.summary}" for c in rest.changes),
+            details="\n".join(f"{c.id}: {c.summary}" for c in left),
             resolution="Run the command again; if it stays so, please report it.",
         )

@@ -7,23 +7,26 @@ from orchestrator.resources.directory import Directory
 from orchestrator.resources.docker_group import DockerGroup
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.resources.swarm import SwarmManager, SwarmWorker
+from orchestrator.resources.swarm_list import SwarmList
 from orchestrator.resources.swarm_resource import SwarmResource
 from orchestrator.spec.cluster import ClusterSpec
 
 
 def resources_for(spec: ClusterSpec, world: World) -> list[Resource]:
-    """What the cluster file asks for, given what the machines are."""
+    """What the cluster file asks for, of the machines that were read; the manager is one."""
     ports = fabric_ports(spec, world)
     first = spec.manager.name
     resources: list[Resource] = []
-    for node in spec.nodes:
-        resources += host_resources(spec, world[node.name])
+    for name in ports:
+        resources += host_resources(spec, world[name])
     resources.append(SwarmManager(first, ports[first].address, spec.name, first))
-    for node in spec.workers:
-        address = ports[node.name].address
+    for name in (name for name in ports if name != first):
+        address = ports[name].address
         resources.append(
-            SwarmWorker(node.name, address, spec.name, first, manager_address=ports[first].address)
+            SwarmWorker(name, address, spec.name, first, manager_address=ports[first].address)
         )
+    members = tuple(node.name for node in spec.members)
+    resources.append(SwarmList(first, spec.name, members))
     return resources
 
 

@@ -46,6 +46,11 @@ class Record:
     written: State
 
 
+def is_journaled(resource: Resource) -> bool:
+    """Whether the resource has a way back; what is none of our making has not."""
+    return isinstance(resource, _JOURNALED)
+
+
 def records(facts: Facts) -> list[Record]:
     """The node's journal, oldest first. Raises PreflightError for one that we cannot read."""
     return [_parse(facts.node, name, raw) for name, raw in sorted(facts.journal.items())]

@@ -1,8 +1,8 @@
 """Two laptops, one at a time: a lock on every machine for as long as something is changed.
 
-A folder on the machine, and in it who holds it, for the other one to read. The holder touches it
-every few seconds; one that was not touched for `STALE` seconds belongs to somebody who is gone, and
-is taken over.
+A folder below /run on the machine, and in it who holds it, for the other one to read. The holder
+touches it every few seconds; one that was not touched for `STALE` seconds belongs to somebody who
+is gone, and is taken over. A restart of Docker that outlives its controller is waited for.
 """
 
 import base64
@@ -64,7 +64,7 @@ def this_owner(command: str) -> Owner:
 
 
 @contextmanager
-def locked(nodes: Mapping[str, Node], state_folder: str, owner: Owner) -> Iterator[None]:
+def locked(nodes: Mapping[str, Node], folder: str, owner: Owner) -> Iterator[None]:
     """Hold the lock of all nodes. Raises LockedError, and holds none, when one is taken.
 
     Taken in the order of names, which is the same for everybody: two who want the same machines
@@ -72,10 +72,10 @@ def locked(nodes: Mapping[str, Node], state_folder: str, owner: Owner) -> Iterat
     """
     taken: list[Node] = []
     over = threading.Event()
-    beating = threading.Thread(target=_beat, args=(taken, state_folder, over), daemon=True)
+    beating = threading.Thread(target=_beat, args=(taken, folder, over), daemon=True)
     try:
         for name in sorted(nodes):
-            _take(nodes[name], state_folder, owner)
+            _take(nodes[name], folder, owner)
             taken.append(nodes[name])
         beating.start()
         yield
@@ -85,25 +85,25 @@ def locked(nodes: Mapping[str, Node], state_folder: str, owner: Owner) -> Iterat
             beating.join()
         for node in taken:
             with suppress(SparkctlError):  # out of reach: the lock goes stale by itself
-                node.script(_RELEASE.format(lock=_path(state_folder), token=owner.token))
+                node.script(_RELEASE.format(lock=_path(folder), token=owner.token))
 
 
-def read_locks(nodes: Mapping[str, Node], state_folder: str) -> dict[str, Held | None]:
+def read_locks(nodes: Mapping[str, Node], folder: str) -> dict[str, Held | None]:
     """The lock of every node, or None where it is free."""
-    script = _READ.format(lock=_path(state_folder))
+    script = _READ.format(lock=_path(folder))
     return on_each(nodes, lambda name: _held(nodes[name].script(script)))
 
 
-def break_locks(nodes: Mapping[str, Node], state_folder: str) -> None:
+def break_locks(nodes: Mapping[str, Node], folder: str) -> None:
     """Remove the locks, whoever holds them."""
-    script = _BREAK.format(lock=_path(state_folder))
+    script = _BREAK.format(lock=_path(folder))
     on_each(nodes, lambda name: nodes[name].script(script))
 
 
-def _take(node: Node, state_folder: str, owner: Owner) -> None:
+def _take(node: Node, folder: str, owner: Owner) -> None:
     content = base64.b64encode(json.dumps(asdict(owner)).encode()).decode()
-    script = _TAKE.format(lock=_path(state_folder), stale=STALE, owner=content)
-    held = _held(node.script(script))
+    script = _TAKE.format(lock=_path(folder), stale=STALE, owner=content)
+    held = _held(node.script(script, deadline=270))
     if held is not None:
         raise LockedError(
             f"{node.name} is being changed by somebody else; nothing was changed",
@@ -114,11 +114,11 @@ def _take(node: Node, state_folder: str, owner: Owner) -> None:
         )
 
 
-def _beat(taken: list[Node], state_folder: str, over: threading.Event) -> None:
+def _beat(taken: list[Node], folder: str, over: threading.Event) -> None:
     while not over.wait(BEAT):
         for node in list(taken):
             with suppress(SparkctlError):
-                node.script(f"touch -c {_path(state_folder)}/owner", deadline=BEAT)
+                node.script(f"touch -c {_path(folder)}/owner", deadline=BEAT)
 
 
 def _held(output: str) -> Held | None:
@@ -132,21 +132,25 @@ def _held(output: str) -> Held | None:
         return Held(None, int(silent) if silent.strip().isdecimal() else 0)
 
 
-def _path(state_folder: str) -> str:
-    return shlex.quote(f"{state_folder}/lock")
+def _path(folder: str) -> str:
+    return shlex.quote(f"{folder}/lock")
 
 
-# Looking and taking are one step, among ourselves, under flock(1) on the state folder; it may have
+# Looking and taking are one step, among ourselves, under flock(1) on the folder; a Docker restart
+# whose controller has died holds it too, for four minutes at the most. The folder may have
 # been removed by a release while we waited for it, hence the comparison.
 _ENTER = """\
 lock={lock}
-state=${{lock%/*}}
+folder=${{lock%/*}}
 touched() {{ stat -c %Y "$lock/owner" 2>/dev/null || stat -c %Y "$lock"; }}
 silent() {{ echo $(( $(date +%s) - $(touched) )); }}
-until [ -d "$state" ] &&
-      [ "$(stat -c %i "$state" 2>/dev/null)" = "$(stat -Lc %i /proc/self/fd/9 2>/dev/null)" ]; do
-  mkdir -p "$state"
-  exec 9<"$state" && flock -w 30 9 || exit 1
+until [ -d "$folder" ] &&
+      [ "$(stat -c %i "$folder" 2>/dev/null)" = "$(stat -Lc %i /proc/self/fd/9 2>/dev/null)" ]; do
+  mkdir -p "$folder"
+  exec 9<"$folder" && flock -w 240 9 || {{
+    echo "something still goes on there; it holds flock(1) on $folder" >&2
+    exit 1
+  }}
 done
 """
 
@@ -177,7 +181,7 @@ _RELEASE = (
     _ENTER
     + """\
 grep -qs {token} "$lock/owner" && rm -rf "$lock"
-rmdir "$state" 2>/dev/null || :
+rmdir "$folder" 2>/dev/null || :
 """
 )
 
@@ -185,6 +189,6 @@ _BREAK = (
     _ENTER
     + """\
 rm -rf "$lock"
-rmdir "$state" 2>/dev/null || :
+rmdir "$folder" 2>/dev/null || :
 """
 )

@@ -1,25 +1,31 @@
-"""The plan: what is printed is what is executed. Pure functions of the spec and the facts."""
+"""The plan: what is printed is what is executed. Pure functions of the spec and the facts.
 
-from dataclasses import dataclass
+A world may lack machines that could not be reached: nothing is planned for those.
+"""
+
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from orchestrator.reconcile.catalog import resources_for
-from orchestrator.reconcile.journal import Record, records
-from orchestrator.resources.base import Action, Change, Resource, State, World
+from orchestrator.reconcile.journal import Record, is_journaled, records
+from orchestrator.resources.base import Action, Change, Resource, Stage, State, World
 from orchestrator.resources.directory import Directory
 from orchestrator.resources.leftovers import BuiltImages, RunServices
 from orchestrator.spec.cluster import ClusterSpec
 
-Direction = Literal["up", "down"]
+Direction = Literal["up", "down", "repair"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A change, the resource that makes it, and for `down` the record that it settles."""
+    """A change, and the resource that makes it."""
 
     resource: Resource
     change: Change
     record: str | None = None
+    """The journal record that this settles: it goes when the change is made."""
+    journaled: bool = False
+    """What is there now goes into the journal before the change is made."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,9 @@ class Plan:
     direction: Direction
     steps: tuple[Step, ...]
     settled: tuple[tuple[str, str], ...] = ()
-    """For `down`: (node, record) pairs whose things are already as they were."""
+    """(node, record) pairs whose things are already as they were."""
     kept: tuple[str, ...] = ()
-    """For `down`: what stays behind on purpose, in words."""
+    """What stays behind on purpose on machines that are given back, in words."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -55,24 +61,42 @@ class Plan:
 
 
 def plan_up(spec: ClusterSpec, world: World) -> Plan:
-    """What `cluster up` has to change. Nothing, when reality is as the file says."""
-    steps = []
+    """What `cluster up` has to change. Nothing, when reality is as the file says.
+
+    Nodes that the file calls absent are given back first, all at the same time.
+    """
+    leaving = _given_back(spec, world, [n.name for n in spec.nodes if n.state == "absent"])
+    steps = [replace(step, change=replace(step.change, stage=Stage.HOST)) for step in leaving.steps]
     for resource in resources_for(spec, world):
-        before, after = resource.observe(world), resource.desired(world)
-        if before != after:
-            steps.append(Step(resource, _change(resource, world, before, after)))
+        change = change_of(resource, world)
+        if change.before != change.after:
+            steps.append(Step(resource, change, journaled=is_journaled(resource)))
     ordered = sorted(steps, key=lambda step: step.change.stage)
-    return Plan(spec.name, "up", tuple(ordered))
+    return replace(leaving, direction="up", steps=tuple(ordered))
 
 
 def plan_down(spec: ClusterSpec, world: World, *, delete_runs: bool = False) -> Plan:
     """What `cluster down` has to change: the journals backwards, and what runs left behind."""
+    plan = _given_back(spec, world, [n.name for n in spec.nodes], delete_runs=delete_runs)
+    ordered = sorted(plan.steps, key=lambda step: -step.change.stage)
+    return replace(plan, steps=tuple(ordered))
+
+
+def change_of(resource: Resource, world: World) -> Change:
+    """From what is there to what should be; the same state twice is no change."""
+    return _change(resource, world, resource.observe(world), resource.desired(world))
+
+
+def _given_back(
+    spec: ClusterSpec, world: World, names: list[str], *, delete_runs: bool = False
+) -> Plan:
+    """The way back of these nodes, each in the reverse order of its journal."""
     steps: list[Step] = []
     settled: list[tuple[str, str]] = []
     kept: list[str] = []
-    for node in spec.nodes:
-        facts = world[node.name]
-        leftovers: tuple[Resource, ...] = (RunServices(node.name), BuiltImages(node.name))
+    for facts in (world[name] for name in names if name in world):
+        name = facts.node
+        leftovers: tuple[Resource, ...] = (RunServices(name), BuiltImages(name))
         for leftover in leftovers:
             before = leftover.observe(world)
             if before is not None:
@@ -86,11 +110,10 @@ def plan_down(spec: ClusterSpec, world: World, *, delete_runs: bool = False) -> 
             if before == after:
                 # Runs that are kept stay in the journal: the folder is ours, and may go later.
                 if after == record.original or not _is_runs(resource, spec):
-                    settled.append((node.name, record.file))
+                    settled.append((name, record.file))
             else:
                 steps.append(Step(resource, _change(resource, world, before, after), record.file))
-    ordered = sorted(steps, key=lambda step: -step.change.stage)
-    return Plan(spec.name, "down", tuple(ordered), tuple(settled), tuple(kept))
+    return Plan(spec.name, "down", tuple(steps), tuple(settled), tuple(kept))
 
 
 def _change(resource: Resource, world: World, before: State | None, after: State | None) -> Change:
@@ -134,4 +157,6 @@ def _is_runs(resource: Resource, spec: ClusterSpec) -> bool:
 def _why_kept(resource: Resource) -> str:
     if resource.kind == "directory":
         return f"{resource.node}: {resource.name.partition(':')[2]} is not empty and stays"
+    if resource.kind == "swarm":
+        return f"{resource.node}: it is in a swarm that sparkctl did not make, and stays there"
     return f"{resource.node}: {resource.name} was edited since; your edits stay, ours are out"

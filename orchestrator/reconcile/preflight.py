@@ -8,39 +8,52 @@ from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.node.facts import Facts
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.journal import records
+from orchestrator.reconcile.membership import troubles
 from orchestrator.resources.base import World
 from orchestrator.resources.daemon_merge import parse
 from orchestrator.resources.directory import Directory
-from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec
 
 Check = Callable[[Facts, ClusterSpec], None]
 
-_AGAIN = "`sparkctl cluster down`, then `sparkctl cluster up`."
+_REPAIR = "The same command with --repair undoes what sparkctl did there until Docker starts."
 _JOB_CLI = 23  # first Docker CLI whose `stack deploy` knows mode replicated-job; 20.10 refuses it
 
 
 def check(spec: ClusterSpec, world: World) -> None:
     """Raise what stands in the way of `cluster up`, the first obstacle of every node."""
+    _raise_first(_CHECKS, spec, world, [node.name for node in spec.members])
+    _manager(spec, world)
+    raise_all({name: t.error(name) for name, t in troubles(spec, world).items()})
+
+
+def check_down(spec: ClusterSpec, world: World) -> None:
+    """Raise what stands in the way of `cluster down`: Docker must be there to be asked."""
+    _raise_first((_engine_for_the_way_back,), spec, world, [node.name for node in spec.nodes])
+
+
+def _raise_first(
+    checks: tuple[Check, ...], spec: ClusterSpec, world: World, names: list[str]
+) -> None:
     problems: dict[str, SparkctlError] = {}
-    for node in spec.nodes:
-        for one in _CHECKS:
+    for name in (name for name in names if name in world):
+        for one in checks:
             try:
-                one(world[node.name], spec)
+                one(world[name], spec)
             except PreflightError as problem:
-                problem.node = node.name
-                problems[node.name] = problem
+                problem.node = name
+                problems[name] = problem
                 break
     raise_all(problems)
-    _same_swarm(spec, world)
 
 
 def _engine(facts: Facts, spec: ClusterSpec) -> None:
     if facts.docker is None:
         raise PreflightError(
             f"no Docker Engine answers on {facts.node}",
+            details=facts.docker_log or None,
             resolution="On the machine: `systemctl status docker`. DGX OS brings Docker; elsewhere "
-            "install it first.",
+            "install it first." + (f" {_REPAIR}" if records(facts) else ""),
         )
     if not facts.docker_group:
         raise PreflightError(
@@ -104,26 +117,21 @@ def _ours(facts: Facts, spec: ClusterSpec) -> None:
             resolution=f"Give it back first: `sparkctl cluster down` with the file of "
             f"{foreign[0]!r}. Only the journal on the machine knows its original state.",
         )
-    in_swarm = facts.swarm_state != "inactive"
-    if in_swarm and not any(r.resource.name == "swarm" for r in journal):
+
+
+def _engine_for_the_way_back(facts: Facts, spec: ClusterSpec) -> None:
+    if facts.docker is None and records(facts):
         raise PreflightError(
-            f"{facts.node} is already in a swarm that sparkctl did not make",
-            details=f"swarm state {facts.swarm_state}, node ID {facts.swarm_node_id}",
-            resolution="If nobody needs it: `docker swarm leave --force` there. It is never "
-            "forced from here.",
-        )
-    if facts.swarm_state not in ("inactive", "active"):
-        raise PreflightError(
-            f"the swarm on {facts.node} is in state {facts.swarm_state!r}",
-            details=str(facts.swarm.get("Error") or "") or None,
-            resolution=_AGAIN,
+            f"no Docker Engine answers on {facts.node}, and what it holds cannot be given back",
+            details=facts.docker_log or None,
+            resolution=f"On the machine: `systemctl status docker`. {_REPAIR}",
         )
 
 
 _CHECKS: tuple[Check, ...] = (_engine, _gpu, _daemon_json, _runtime_config, _ours)
 
 
-def _same_swarm(spec: ClusterSpec, world: World) -> None:
+def _manager(spec: ClusterSpec, world: World) -> None:
     manager = world[spec.manager.name]
     major = int((manager.docker_cli or "0").split(".")[0])
     if major < _JOB_CLI:
@@ -133,55 +141,3 @@ def _same_swarm(spec: ClusterSpec, world: World) -> None:
             resolution=f"Put a node with Docker {_JOB_CLI} or newer first in the cluster file.",
             node=manager.node,
         )
-    members = {node.get("ID") for node in manager.swarm_nodes}
-    ports = fabric_ports(spec, world)
-    problems: dict[str, SparkctlError] = {}
-    for node in spec.nodes:
-        facts = world[node.name]
-        if facts.swarm_state != "active":
-            continue
-        problem = _role(facts, manager, members) or _moved(facts, ports[node.name].address)
-        if problem is not None:
-            problems[node.name] = problem
-            if facts is manager:  # what it does not know of its workers says nothing
-                break
-    raise_all(problems)
-
-
-def _role(facts: Facts, manager: Facts, members: set[str | None]) -> PreflightError | None:
-    """A change of role is not something that `up` makes."""
-    manages = bool(facts.swarm.get("ControlAvailable"))
-    if facts.node == manager.node:
-        if manages:
-            return None
-        return PreflightError(
-            f"{facts.node} is first in the cluster file, but a worker in its swarm",
-            resolution=f"Put its manager first again, or {_AGAIN}",
-            node=facts.node,
-        )
-    if facts.swarm_node_id not in members:
-        return PreflightError(
-            f"{facts.node} is in another swarm than {manager.node}",
-            details=f"node ID {facts.swarm_node_id} is not known to {manager.node}",
-            resolution=_AGAIN,
-            node=facts.node,
-        )
-    if manages:
-        return PreflightError(
-            f"{facts.node} has been made a second manager of the swarm",
-            resolution=f"On {manager.node}: docker node demote {facts.swarm_node_id}",
-            node=facts.node,
-        )
-    return None
-
-
-def _moved(facts: Facts, address: str) -> PreflightError | None:
-    stands_on = facts.swarm.get("NodeAddr")
-    if stands_on == address:
-        return None
-    return PreflightError(
-        f"the swarm on {facts.node} stands on {stands_on}, its fabric address is now {address}",
-        details="Docker cannot move a node of a swarm to another address.",
-        resolution=_AGAIN,
-        node=facts.node,
-    )

@@ -31,10 +31,10 @@ class FabricPort:
 
 
 def fabric_ports(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, FabricPort]:
-    """The fabric port of every node. Raises PreflightError with what was looked for."""
+    """The fabric port of every member that was read. Raises PreflightError when one has none."""
     ports: dict[str, FabricPort] = {}
     errors: dict[str, SparkctlError] = {}
-    for node in spec.nodes:
+    for node in (node for node in spec.members if node.name in world):
         try:
             ports[node.name] = _port(node, spec, world)
         except PreflightError as error:
@@ -47,7 +47,7 @@ def _port(node: NodeSpec, spec: ClusterSpec, world: Mapping[str, Facts]) -> Fabr
     facts = world[node.name]
     found = _candidates(node, spec, world)
     detecting = _wanted(node, spec) == _ANY
-    if not found and detecting and len(spec.nodes) == 1:
+    if not found and detecting and len(spec.members) == 1:
         # A single Spark has no cable; loopback also survives a change of its Wi-Fi address.
         return FabricPort("lo", "127.0.0.1")
     if not found:
@@ -78,7 +78,11 @@ def _candidates(node: NodeSpec, spec: ClusterSpec, world: Mapping[str, Facts]) -
         (a for a in usable if a.interface in _SPARK_PORTS),
         key=lambda a: _SPARK_PORTS.index(a.interface),
     )
-    return [a for a in on_ports if all(_reaches(a, world[n.name]) for n in spec.nodes)]
+    return [a for a in on_ports if all(_reaches(a, facts) for facts in _members(spec, world))]
+
+
+def _members(spec: ClusterSpec, world: Mapping[str, Facts]) -> list[Facts]:
+    return [world[node.name] for node in spec.members if node.name in world]
 
 
 def _reaches(address: Address, other: Facts) -> bool:

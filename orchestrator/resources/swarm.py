@@ -9,23 +9,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import docker
-import tenacity
 
 from orchestrator.errors import ChangeError
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
 from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.swarm_leave import BRIDGE, leave, remove_bridge, update
 
 PORT = 2377
-BRIDGE = "docker_gwbridge"  # made by Docker at init and join, left behind at leave
-
-_until_done = tenacity.retry(
-    wait=tenacity.wait_fixed(0.3),
-    stop=tenacity.stop_after_delay(30),
-    retry=tenacity.retry_if_exception_type(docker.errors.APIError),
-    reraise=True,
-)
 
 
 @dataclass(frozen=True)
@@ -60,11 +52,23 @@ class SwarmMember:
         return {
             "role": "manager" if facts.swarm.get("ControlAvailable") else "worker",
             "address": facts.swarm.get("NodeAddr"),
-            "labels": _ours(_labels(world[self.manager], facts.swarm_node_id)),
+            "labels": _ours(self._all_labels(world)),
         }
 
+    def made_by_us(self, world: World) -> bool:
+        """Whether the swarm that the node is in is the one that this cluster made.
+
+        Known by our label, and where the manager cannot be asked by the addresses of the swarm.
+        What says nothing at all, as a swarm that is locked, is what the journal says it is.
+        """
+        if self._all_labels(world).get(LABEL_CLUSTER) == self.cluster:
+            return True
+        known = self._swarm_addresses(world[self.node])
+        return not known or self._swarm_address in known
+
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
-        return original
+        now = self.observe(world)
+        return original if not _is_member(now) or self.made_by_us(world) else now
 
     def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
         facts = world[self.node]
@@ -80,14 +84,31 @@ class SwarmMember:
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         if not _is_member(change.after):
-            nodes[self.node].docker.swarm.leave(force=True)
+            leave(nodes, self.node, self.manager)
             if not (change.after and change.after["bridge"]):
-                _remove_bridge(nodes[self.node])
+                remove_bridge(nodes[self.node])
             return
         if not _is_member(change.before):
             self._enter(nodes)
         node_id = nodes[self.node].docker.info()["Swarm"]["NodeID"]
-        _set_labels(nodes[self.manager].docker, node_id, self.labels)
+        update(
+            nodes[self.manager].docker.nodes.get(node_id),
+            lambda spec: {**spec, "Labels": {**(spec.get("Labels") or {}), **self.labels}},
+        )
+
+    def _all_labels(self, world: World) -> Mapping[str, str]:
+        facts = world.get(self.manager)
+        return {} if facts is None else _labels(facts, world[self.node].swarm_node_id)
+
+    @property
+    def _swarm_address(self) -> str:
+        """Where the manager of our swarm is."""
+        raise NotImplementedError
+
+    def _swarm_addresses(self, facts: Facts) -> set[str]:
+        """Where the managers are of the swarm that the node is in, as far as it knows."""
+        managers = [str(one.get("Addr")) for one in facts.swarm.get("RemoteManagers") or ()]
+        return {address.rpartition(":")[0] for address in managers}
 
     @property
     def _addresses(self) -> dict[str, Any]:
@@ -119,6 +140,14 @@ class SwarmManager(SwarmMember):
 
     stage: ClassVar[Stage] = Stage.MANAGER
 
+    @property
+    def _swarm_address(self) -> str:
+        return self.address
+
+    def _swarm_addresses(self, facts: Facts) -> set[str]:
+        own = facts.swarm.get("NodeAddr")
+        return super()._swarm_addresses(facts) or ({str(own)} if own else set())
+
     def desired(self, world: World) -> State:
         return self._state("manager")
 
@@ -141,6 +170,10 @@ class SwarmWorker(SwarmMember):
     stage: ClassVar[Stage] = Stage.WORKERS
 
     manager_address: str
+
+    @property
+    def _swarm_address(self) -> str:
+        return self.manager_address
 
     def desired(self, world: World) -> State:
         return self._state("worker")
@@ -186,21 +219,3 @@ def _labels(manager: Facts, node_id: str | None) -> Mapping[str, str]:
 
 def _ours(labels: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in labels.items() if k in (LABEL_CLUSTER, LABEL_NODE)}
-
-
-@_until_done
-def _set_labels(manager: docker.DockerClient, node_id: str, labels: Mapping[str, str]) -> None:
-    # Retried: an update needs the node's current version, and a fresh node changes by itself.
-    node = manager.nodes.get(node_id)
-    spec: dict[str, Any] = {**node.attrs["Spec"]}
-    node.update({**spec, "Labels": {**(spec.get("Labels") or {}), **labels}})
-
-
-@_until_done
-def _remove_bridge(node: Node) -> None:
-    # Retried: Docker takes its own endpoint off the bridge a moment after the node has left.
-    try:
-        network = node.docker.networks.get(BRIDGE)
-    except docker.errors.NotFound:
-        return
-    network.remove()

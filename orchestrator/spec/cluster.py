@@ -48,6 +48,8 @@ class NodeSpec(Model):
     """`local` is the machine that sparkctl runs on; no SSH then."""
     fabric: NodeFabric = NodeFabric()
     """Overrides of the detected fabric for this node."""
+    state: Literal["present", "absent"] = "present"
+    """`absent`: the next `cluster up` takes the machine out of the cluster and gives it back."""
 
     @field_validator("ssh", mode="before")
     @classmethod
@@ -173,7 +175,7 @@ class ClusterSpec(Model):
     name: Name
     """Shown in every prompt; part of the swarm's labels."""
     nodes: Annotated[list[NodeSpec], Field(min_length=1, max_length=64)]
-    """The machines, in rank order: the first is the swarm's manager and holds rank 0."""
+    """The machines, in rank order: the first (present) is the manager and holds rank 0."""
     fabric: FabricSpec = FabricSpec()
     gpu: GpuSpec = GpuSpec()
     ssh: SshSpec = SshSpec()
@@ -190,17 +192,28 @@ class ClusterSpec(Model):
         _refuse_twice("SSH target", targets)
         if sum(n.connection == "local" for n in self.nodes) > 1:
             raise ValueError("only one node can be `connection: local`")
+        if not self.members:
+            raise ValueError("all nodes are absent; `cluster down` gives all of them back")
         return self
+
+    @property
+    def members(self) -> list[NodeSpec]:
+        """The nodes that are to be in the cluster."""
+        return [node for node in self.nodes if node.state == "present"]
+
+    def only_members(self) -> Self:
+        """The same cluster without the nodes that are to leave it."""
+        return self.model_copy(update={"nodes": self.members})
 
     @property
     def manager(self) -> NodeSpec:
         """The node that manages the swarm and holds rank 0."""
-        return self.nodes[0]
+        return self.members[0]
 
     @property
     def workers(self) -> list[NodeSpec]:
         """All nodes but the manager."""
-        return self.nodes[1:]
+        return self.members[1:]
 
 
 def is_link_local(address: str) -> bool:

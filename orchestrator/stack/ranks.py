@@ -32,13 +32,13 @@ class Rank:
 
 def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
     """The machines that the stack runs on, in rank order."""
-    if len(spec.nodes) < stack.nodes.min:
+    if len(spec.members) < stack.nodes.min:
         raise RunError(
             f"{stack.name} needs {stack.nodes.min} nodes, the cluster {spec.name} has "
-            f"{len(spec.nodes)}",
+            f"{len(spec.members)}",
             resolution="Add machines to the cluster file, or take a stack for fewer of them.",
         )
-    return spec.nodes[: stack.nodes.max]
+    return spec.members[: stack.nodes.max]
 
 
 def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Facts]) -> list[Rank]:

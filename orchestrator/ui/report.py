@@ -4,6 +4,7 @@ The JSON schema in docs/schema/cluster-report.json is generated from these model
 the two equal.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -76,22 +77,30 @@ class ClusterReport(_Part):
     """down: what stays behind on purpose."""
     nodes: list[NodeReport]
     """status only."""
+    skipped: list[str] = []
+    """Nodes that did not answer and were left out, with --skip-offline."""
     error: dict[str, Any] | None
     """code, brief, details, resolution, node; and errors[] when several nodes failed."""
 
 
 def plan_report(
-    command: Literal["plan", "up", "down"], plan: Plan, *, converged: bool
+    command: Literal["plan", "up", "down"],
+    plan: Plan,
+    *,
+    converged: bool,
+    first: Iterable[Change] = (),
+    skipped: Iterable[str] = (),
 ) -> ClusterReport:
-    """The report of a plan that was shown or carried out."""
+    """The report of a plan that was shown or carried out, after a repair that came `first`."""
     return ClusterReport(
         command=command,
         cluster=plan.cluster,
         ok=True,
         converged=converged,
-        changes=[_change(change) for change in plan.changes],
+        changes=[_change(change) for change in (*first, *plan.changes)],
         kept=list(plan.kept),
         nodes=[],
+        skipped=list(skipped),
         error=None,
     )
 

@@ -111,7 +111,7 @@ def show_drift(plan: Plan, console: Console) -> None:
 
 def _fabric(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, str]:
     try:
-        ports = fabric_ports(spec, world) if len(world) == len(spec.nodes) else {}
+        ports = fabric_ports(spec, world)
     except SparkctlError:
         return {}
     return {name: f"{port.interface} {port.address}" for name, port in ports.items()}

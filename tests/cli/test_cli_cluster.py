@@ -195,7 +195,7 @@ def test_status_asks_for_the_password_once(
         asked.append(None)
         return ROOT_NEEDS
 
-    monkeypatch.setattr("orchestrator.cli.cluster.ask_sudo_password", ask)
+    monkeypatch.setattr("orchestrator.cli.status.ask_sudo_password", ask)
     assert sparkctl("cluster", "status").code == 0
     assert len(asked) == 1
 

@@ -42,7 +42,7 @@ def broken(*_: object) -> None:
 def test_a_fault_of_our_own_is_said_to_be_one(
     sparkctl: Sparkctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.cli.cluster.load_cluster", broken)
+    monkeypatch.setattr("orchestrator.cli.reporting.load_cluster", broken)
     ran = sparkctl("cluster", "plan")
     assert ran.code == 1
     assert "a fault of sparkctl itself: ZeroDivisionError: division by [red]zero" in ran.stderr
@@ -53,7 +53,7 @@ def test_ctrl_c_is_no_error_of_ours(sparkctl: Sparkctl, monkeypatch: pytest.Monk
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.cli.cluster.load_cluster", stop)
+    monkeypatch.setattr("orchestrator.cli.reporting.load_cluster", stop)
     ran = sparkctl("cluster", "plan")
     assert (ran.code, ran.stderr.strip()) == (130, "stopped")
 

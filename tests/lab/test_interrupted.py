@@ -58,7 +58,7 @@ def test_two_laptops_at_once_and_one_that_died(
     sparkctl: Sparkctl, machines: dict[str, Machine]
 ) -> None:
     machine = machines["spark-a"]
-    owner = "/var/lib/sparkctl/lock/owner"
+    owner = "/run/sparkctl/lock/owner"
     command = [sys.executable, "-m", "orchestrator", "-f", str(sparkctl.file)]
     first = subprocess.Popen(
         [*command, "cluster", "up", "--yes"],

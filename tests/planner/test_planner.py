@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
+from orchestrator.reconcile.repair import plan_repair
 from tests.support.clusters import case_files, changed, cluster, read_case, world_of
 from tests.support.simulate import made
 
 CASES = Path(__file__).parent / "cases"
 KEYS = {"what", "cluster", "facts", "up", "then", "plan", "look_at", "changes", "kept", "settled"}
-KEYS |= {"daemon_json", "delete_runs"}
+KEYS |= {"daemon_json", "delete_runs", "cluster_then", "offline"}
 SIGNS = {"create": "+", "update": "~", "delete": "-"}
 
 
@@ -35,6 +36,14 @@ def _plan(case: dict[str, Any]) -> Plan:
         world = made(plan_up(spec, world), spec, world)
     for name, differences in case.get("then", {}).items():
         world[name] = changed(world[name], differences)
+    if "cluster_then" in case:
+        spec = cluster(case["cluster_then"])
+        new = world_of(spec)
+        world = {node.name: world.get(node.name, new[node.name]) for node in spec.nodes}
+    for name in case.get("offline", []):
+        del world[name]
+    if case["plan"] == "repair":
+        return plan_repair(spec, world)
     if case["plan"] == "down":
         return plan_down(spec, world, delete_runs=case.get("delete_runs", False))
     assert case["plan"] == "up"

@@ -1,5 +1,6 @@
 """Carrying out a plan: what comes before what, and what a failure stops."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,9 +11,10 @@ import requests
 
 from orchestrator.errors import ChangeError, NodeErrors, RemoteError, SparkctlError
 from orchestrator.node.node import Node
-from orchestrator.reconcile.apply import apply_down, apply_up
-from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event
-from orchestrator.reconcile.plan import Plan, Step, plan_up
+from orchestrator.reconcile.apply import carry_out
+from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event, Listener
+from orchestrator.reconcile.lock import this_owner
+from orchestrator.reconcile.plan import Plan, Step, plan_down, plan_up
 from orchestrator.resources.base import Change, Stage, State, World
 from orchestrator.spec.cluster import ClusterSpec
 from tests.support.clusters import sparks, world_of
@@ -69,7 +71,7 @@ def step(resource: Note, stage: Stage = Stage.HOST, record: str | None = None) -
     change = Change(
         resource.node, resource.name, "create", resource.summary(None, None), stage, None, {"x": 1}
     )
-    return Step(resource, change, record)
+    return Step(resource, change, record, journaled=record is None)
 
 
 @dataclass
@@ -82,13 +84,21 @@ class Site:
     heard: list[Event]
 
     def up(self, *steps: Step) -> None:
-        plan = Plan(self.spec.name, "up", steps)
-        world = {name: machine.facts for name, machine in self.machines.items()}
-        apply_up(plan, self.spec, self.nodes, world, self.heard.append)
+        self.carry_out(Plan(self.spec.name, "up", steps), self.heard.append)
 
     def down(self, *steps: Step, settled: tuple[tuple[str, str], ...] = ()) -> None:
-        plan = Plan(self.spec.name, "down", steps, settled)
-        apply_down(plan, self.spec, self.nodes, self.heard.append)
+        self.carry_out(Plan(self.spec.name, "down", steps, settled), self.heard.append)
+
+    def carry_out(self, plan: Plan, listen: Listener, stop: threading.Event | None = None) -> None:
+        """`plan` is what is to be done until it was done; then it is what the facts say."""
+        plans = iter([plan])
+        rest = plan_up if plan.direction == "up" else plan_down
+
+        def planner(world: World) -> Plan:
+            return next(plans, None) or rest(self.spec, world)
+
+        owner = this_owner("sparkctl cluster up")
+        carry_out(plan, planner, self.spec, self.nodes, owner, listen, stop)
 
     def told(self) -> list[str]:
         return [f"{type(event).__name__} {event.change.id}" for event in self.heard]
@@ -142,8 +152,9 @@ def test_a_change_whose_record_cannot_be_written_is_not_made(site: Site) -> None
 def test_all_machines_are_read_again_before_it_counts(site: Site) -> None:
     site.up(step(Note("spark-a", "one")))
     for machine in site.machines.values():
-        assert len(machine.scripts) - len(machine.changes) == 1
-        assert machine.scripts[-1] not in machine.changes
+        *_, last, release = machine.scripts
+        assert "| fact user" in last
+        assert "/run/sparkctl/lock" in release
 
 
 def test_what_is_still_to_do_afterwards_is_an_error(empty: Site) -> None:
@@ -274,7 +285,5 @@ def test_listeners_hear_a_change_before_it_is_made(site: Site) -> None:
         made_already = "note one" in site.did("spark-a")
         order.append(f"{type(event).__name__} {made_already}")
 
-    plan = Plan("desk", "up", (step(Note("spark-a", "one")),))
-    world = {name: machine.facts for name, machine in site.machines.items()}
-    apply_up(plan, site.spec, site.nodes, world, listen)
+    site.carry_out(Plan("desk", "up", (step(Note("spark-a", "one")),)), listen)
     assert order == [f"{ChangeStarted.__name__} False", f"{ChangeDone.__name__} True"]

@@ -3,12 +3,12 @@
 import os
 import signal
 import threading
+from typing import Literal
 
 import pytest
 
 from orchestrator.cli.interrupt import stopped_by_interrupt
 from orchestrator.errors import StoppedError
-from orchestrator.reconcile.apply import apply_down, apply_up
 from orchestrator.reconcile.events import ChangeStarted, Event
 from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.base import Stage
@@ -18,7 +18,9 @@ __all__ = ["site"]
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-def test_what_was_begun_is_finished_and_counted(site: Site, direction: str) -> None:
+def test_what_was_begun_is_finished_and_counted(
+    site: Site, direction: Literal["up", "down"]
+) -> None:
     stop = threading.Event()
 
     def listen(event: Event) -> None:
@@ -31,13 +33,8 @@ def test_what_was_begun_is_finished_and_counted(site: Site, direction: str) -> N
         step(Note("spark-a", "two")),
         step(Note("spark-b", "three"), Stage.WORKERS),
     )
-    plan = Plan(site.spec.name, "up", steps)
     with pytest.raises(StoppedError, match="stopped after 1 of 3 changes") as caught:
-        if direction == "up":
-            world = {name: machine.facts for name, machine in site.machines.items()}
-            apply_up(plan, site.spec, site.nodes, world, listen, stop)
-        else:
-            apply_down(plan, site.spec, site.nodes, listen, stop)
+        site.carry_out(Plan(site.spec.name, direction, steps), listen, stop)
     assert caught.value.exit_code == 130
     assert "sparkctl cluster down" in str(caught.value.resolution)
     assert site.told() == ["ChangeStarted spark-a/note:one", "ChangeDone spark-a/note:one"]

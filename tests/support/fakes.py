@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from orchestrator.errors import SparkctlError
+from orchestrator.names import LOCK_FOLDER
 from orchestrator.node.connect import Connect
 from orchestrator.node.connection import Completed, Connection
 from orchestrator.node.escalate import NEEDS_PASSWORD, WRONG_PASSWORD
@@ -27,8 +28,8 @@ class FakeMachine(FakeConnection):
 
     @property
     def changes(self) -> list[str]:
-        """The scripts that were run besides the probe."""
-        return [script for script in self.scripts if not _is_probe(script)]
+        """The scripts that were run besides the probe and the taking and giving of the lock."""
+        return [s for s in self.scripts if not _is_probe(s) and f"{LOCK_FOLDER}/lock" not in s]
 
     def _answer(self, script: str) -> Completed | str:
         password = self.passwords[-1]

@@ -14,9 +14,10 @@ from orchestrator.node.node import Node
 from orchestrator.reconcile import journal
 from orchestrator.reconcile.plan import Plan, Step
 from orchestrator.resources.base import World, state_file
-from orchestrator.resources.swarm import BRIDGE
+from orchestrator.resources.swarm_leave import BRIDGE
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.testing.connection import FakeConnection
+from orchestrator.testing.facts import docker_info
 
 
 def made(plan: Plan, spec: ClusterSpec, world: World) -> dict[str, Facts]:
@@ -24,7 +25,7 @@ def made(plan: Plan, spec: ClusterSpec, world: World) -> dict[str, Facts]:
     after = dict(world)
     for step in plan.steps:
         node = step.change.node
-        if plan.direction == "up":
+        if step.journaled:
             after[node] = _journaled(after[node], spec, step)
         after = _EFFECTS[step.change.resource.partition(":")[0]](after, step)
         if step.record is not None:
@@ -117,6 +118,31 @@ def _swarm(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
     return _with(world, replace(world[manager], swarm_nodes=left))
 
 
+def _membership(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    """Leaves, and is taken off the list; a list ends with its manager."""
+    name = step.change.node
+    world = {
+        n: replace(f, swarm_nodes=tuple(x for x in f.swarm_nodes if x["ID"] != f"id-of-{name}"))
+        for n, f in world.items()
+    }
+    docker = {**(world[name].docker or {}), "Swarm": {"LocalNodeState": "inactive", "NodeID": ""}}
+    return _with(world, replace(world[name], docker=docker, swarm_nodes=()))
+
+
+def _swarm_list(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    facts, former = world[step.change.node], (step.change.before or {})["former"]
+    left = tuple(listed for listed in facts.swarm_nodes if listed["ID"] not in former)
+    return _with(world, replace(facts, swarm_nodes=left))
+
+
+def _engine(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    """It did not start until all of ours was undone."""
+    before = json.loads(json.dumps(getattr(step.resource, "former", None)))
+    file = None if before is None else state_file(before)
+    facts = replace(world[step.change.node], docker=docker_info(), daemon_json=file)
+    return _with(world, replace(facts, docker_log="", swarm_on_disk=None))
+
+
 def _runs(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
     return {n: replace(f, services=(), run_containers=()) for n, f in world.items()}
 
@@ -135,6 +161,9 @@ _EFFECTS = {
     "daemon.json": _daemon,
     "directory": _directory,
     "swarm": _swarm,
+    "membership": _membership,
+    "swarm-list": _swarm_list,
+    "engine": _engine,
     "runs": _runs,
     "images": _images,
 }

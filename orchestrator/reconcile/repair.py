@@ -1,0 +1,49 @@
+"""What `--repair` mends before anything else is planned: engines first, then memberships. Pure.
+
+Only what this cluster has made is touched. What comes after cannot be known while an engine is
+down, so a repair is a plan of its own, shown and carried out before the next one is made.
+"""
+
+from dataclasses import replace
+
+from orchestrator.reconcile.journal import records
+from orchestrator.reconcile.membership import member_of, troubles
+from orchestrator.reconcile.plan import Plan, Step, change_of
+from orchestrator.resources.base import Stage, World
+from orchestrator.resources.daemon_json import DaemonJson
+from orchestrator.resources.engine import Engine
+from orchestrator.resources.membership import Membership
+from orchestrator.spec.cluster import ClusterSpec
+
+
+def plan_repair(spec: ClusterSpec, world: World) -> Plan:
+    """Engines that do not answer; when all answer, memberships that cannot stay."""
+    steps = _engines(spec, world) or _memberships(spec, world)
+    return Plan(spec.name, "repair", tuple(steps))
+
+
+def _engines(spec: ClusterSpec, world: World) -> list[Step]:
+    steps = []
+    for name, facts in world.items():
+        if facts.docker is None and (journal := records(facts)):
+            files = [r.original for r in journal if isinstance(r.resource, DaemonJson)]
+            engine = Engine(
+                name,
+                swarm=f"{facts.docker_root}/swarm" if member_of(spec, facts) else None,
+                put_back=bool(files),
+                former=(files[0] or {}).get("file") if files else None,
+            )
+            steps.append(Step(engine, change_of(engine, world)))
+    return steps
+
+
+def _memberships(spec: ClusterSpec, world: World) -> list[Step]:
+    manager = spec.manager.name
+    steps = []
+    for name, trouble in troubles(spec, world).items():
+        if trouble.mendable:
+            membership = Membership(name, manager, trouble.brief)
+            change = change_of(membership, world)
+            stage = Stage.MANAGER if name == manager else Stage.WORKERS
+            steps.append(Step(membership, replace(change, stage=stage)))
+    return sorted(steps, key=lambda step: -step.change.stage)

@@ -1,0 +1,101 @@
+"""A Docker Engine that does not answer any more on a machine that we have changed.
+
+Two of our changes can keep dockerd from starting: the membership of a swarm whose address is gone,
+and daemon.json. Undoing is tried in the order that loses least, and only as far as it is needed.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from orchestrator.errors import ChangeError, RemoteError
+from orchestrator.names import DAEMON_JSON
+from orchestrator.node.files import remove_file, write_file
+from orchestrator.node.node import Node
+from orchestrator.resources.base import Change, Stage, State, World, state_file
+
+_STARTS_WITHIN = 45  # seconds, for each of the three attempts
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Wanted running."""
+
+    kind: ClassVar[str] = "engine"
+    stage: ClassVar[Stage] = Stage.HOST
+
+    node: str
+    swarm: str | None
+    """Folder with the state of our swarm; None when we have made none."""
+    put_back: bool
+    """Whether daemon.json has been changed by us."""
+    former: State | None
+    """daemon.json as it was before that; None when there was none."""
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def observe(self, world: World) -> State:
+        return {"running": world[self.node].docker is not None}
+
+    def desired(self, world: World) -> State:
+        return {"running": True}
+
+    def reverted(self, world: World, original: State | None, written: State) -> State | None:
+        return original
+
+    def summary(self, before: State | None, after: State | None) -> str:
+        return "start Docker"
+
+    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
+        steps = []
+        if self.put_back:
+            steps.append("if it does not start: with the former daemon.json")
+        if self.swarm is not None:
+            steps.append("if it still does not start: without the state of our swarm")
+        return tuple(steps)
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        node = nodes[self.node]
+        try:
+            node.script(self._script, deadline=3 * _STARTS_WITHIN + 60)
+        except RemoteError as error:
+            raise ChangeError(
+                f"Docker on {self.node} does not start, whatever of ours is taken away",
+                details=error.details,
+                resolution="Mend what the lines above say, then run the command again.",
+                node=self.node,
+            ) from None
+        finally:
+            node.reset_docker()
+
+    @property
+    def _script(self) -> str:
+        attempts = ["! starts || exit 0"]
+        if self.put_back:
+            file = None if self.former is None else state_file(self.former)
+            undo = remove_file(DAEMON_JSON) if file is None else write_file(DAEMON_JSON, file)
+            attempts.append(f"( {undo} )\n! starts || exit 0")
+        if self.swarm is not None:
+            folder = shlex.quote(self.swarm)
+            attempts.append(f"rm -rf {folder}\n! starts || exit 0")
+        return _STARTS + "\n".join(attempts) + _FAILED
+
+
+_STARTS = f"""\
+since=$(date '+%Y-%m-%d %H:%M:%S')
+starts() {{
+  systemctl stop docker.socket docker.service 2>/dev/null || :
+  systemctl reset-failed docker.socket docker.service 2>/dev/null || :
+  systemctl start docker.socket 2>/dev/null || :
+  timeout {_STARTS_WITHIN} systemctl start docker.service >/dev/null 2>&1 &&
+    timeout {_STARTS_WITHIN} docker version >/dev/null 2>&1
+}}
+"""
+
+_FAILED = """
+journalctl -u docker.service --since "$since" -n 15 --no-pager -o cat >&2 || :
+exit 1
+"""

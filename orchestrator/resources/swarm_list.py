@@ -1,0 +1,80 @@
+"""The manager's list of swarm nodes, less those of ours that are no longer in the cluster.
+
+A node that was taken out of the cluster file, or that came back as another machine, stays in the
+list as `Down`, or as `Ready` for Swarm to place tasks on, until somebody removes it.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import docker
+
+from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
+from orchestrator.node.node import Node
+from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.swarm_leave import empty, remove_from_list
+
+
+@dataclass(frozen=True)
+class SwarmList:
+    """Nodes that joined by our hand and belong no longer. Those of others stay."""
+
+    kind: ClassVar[str] = "swarm-list"
+    stage: ClassVar[Stage] = Stage.WORKERS
+
+    node: str
+    cluster: str
+    members: tuple[str, ...]
+    """Names of the nodes that are to be in the cluster, reachable or not."""
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def observe(self, world: World) -> State | None:
+        former = {
+            str(listed["ID"]): _name(listed)
+            for listed in world[self.node].swarm_nodes
+            if self._is_former(listed, world)
+        }
+        return {"former": former} if former else None
+
+    def desired(self, world: World) -> State | None:
+        return None
+
+    def reverted(self, world: World, original: State | None, written: State) -> State | None:
+        return None
+
+    def summary(self, before: State | None, after: State | None) -> str:
+        former = (before or {}).get("former", {})
+        return f"remove the former nodes {', '.join(sorted(former.values()))} from the swarm"
+
+    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
+        gone = sorted({n for n in (before or {}).get("former", {}).values() if n not in world})
+        if not gone:
+            return ()
+        forgets = f"{', '.join(gone)}: only the swarm forgets it. To give the machine itself back"
+        return (f"{forgets}, keep it in the file with `state: absent`",)
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        swarm = nodes[self.node].docker
+        for node_id in (change.before or {}).get("former", {}):
+            with suppress(docker.errors.NotFound):
+                listed = swarm.nodes.get(node_id)
+                empty(listed)
+                remove_from_list(listed)
+
+    def _is_former(self, listed: Mapping[str, Any], world: World) -> bool:
+        if (listed["Spec"].get("Labels") or {}).get(LABEL_CLUSTER) != self.cluster:
+            return False
+        name = _name(listed)
+        if name not in world:  # of a member that could not be reached this may be the entry
+            return name not in self.members
+        # Its present entry goes by its own leaving, if it is to leave.
+        return world[name].swarm_node_id != str(listed["ID"])
+
+
+def _name(listed: Mapping[str, Any]) -> str:
+    return str((listed["Spec"].get("Labels") or {}).get(LABEL_NODE, listed["ID"]))
