@@ -3,14 +3,14 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 
-from orchestrator.lab import LabSpec, access, down, engine, labels, names, node
-from orchestrator.lab import up as lab_up
+from orchestrator.lab import LabSpec, access, down, names
 from tests.lab.machine import Machine
+from tests.lab.raised import raised
 from tests.lab.sparkctl import Sparkctl
 
 PREFIX = "test-"
@@ -41,18 +41,6 @@ def _lives(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-@contextmanager
-def raised(spec: LabSpec) -> Iterator[dict[str, Machine]]:
-    """The machines of a lab that is there inside the `with` block."""
-    try:
-        lab_up(spec)
-        with engine.connected() as client:
-            containers = list(node.all_of(client, spec.name))
-            yield {c.labels[labels.NODE]: Machine(c.labels[labels.NODE], c) for c in containers}
-    finally:
-        down(spec.name)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,46 @@
+"""What a full run came to, for docs/reliability.md."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+
+from tests.lab.faults.trial import Outcome
+from tests.support.clusters import ROOT
+
+DOCUMENT = ROOT / "docs" / "reliability.md"
+
+
+def text(outcomes: Iterable[Outcome], engine: str, day: date, seconds: float) -> str:
+    """One row for each fault, command and way, in the order of their first trial."""
+    rows: dict[tuple[str, str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        trial = outcome.trial
+        rows.setdefault((trial.fault.name, trial.command, trial.way), []).append(outcome)
+    lines = [
+        f"Last full run: {day}, two machines with Docker {engine}, {seconds / 60:.0f} minutes.",
+        "",
+        "| fault | during | then | points | lost |",
+        "|---|---|---|---|---|",
+    ]
+    for (fault, command, way), found in sorted(rows.items()):
+        lost = sum(outcome.lost is not None for outcome in found)
+        lines.append(f"| {fault} | `{command}` | `{way}` | {len(found)} | {lost} |")
+    every = [outcome for found in rows.values() for outcome in found]
+    lost = sum(outcome.lost is not None for outcome in every)
+    lines.append(f"| all | | | {len(every)} | {lost} |")
+    return "\n".join(lines) + "\n"
+
+
+def put(document: str, table: str) -> str:
+    """The document with the table of the last run in its place."""
+    marked = f"<!-- faults -->\n{table}<!-- /faults -->"
+    written, count = re.subn(
+        r"<!-- faults -->\n.*?<!-- /faults -->", lambda _: marked, document, flags=re.DOTALL
+    )
+    assert count == 1, "the document has one place for the table"
+    return written
+
+
+def write(table: str) -> None:
+    """Put the table into docs/reliability.md."""
+    DOCUMENT.write_text(put(DOCUMENT.read_text(encoding="utf-8"), table), encoding="utf-8")

@@ -1,0 +1,74 @@
+"""One trial: a command is struck at a point, and one of the two ways leads out of it."""
+
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.errors import LabError
+from tests.lab.faults.bench import Bench
+from tests.lab.faults.controller import stopped
+from tests.lab.faults.fault import Fault
+from tests.lab.faults.point import Point
+
+Command = Literal["up", "down"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`command` is struck at `point` by `fault`; then `way` is run to its end."""
+
+    fault: Fault
+    command: Command
+    point: Point
+    way: Command
+
+    def __str__(self) -> str:
+        return f"{self.command}, {self.fault.name} {self.point}, then {self.way}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial."""
+
+    trial: Trial
+    code: int | None
+    """Exit code of the struck controller."""
+    seconds: float
+    lost: str | None = None
+    """Why the way did not lead out; None when it did."""
+
+    def __str__(self) -> str:
+        end = f"LOST: {self.lost}" if self.lost else "ok"
+        return f"{self.trial} [exit {self.code}, {self.seconds:.0f} s] {end}"
+
+
+def run(trial: Trial, bench: Bench) -> Outcome:
+    """Strike and go the way. Before `up` the machines are as found, before `down` the cluster is up.
+
+    Afterwards the cluster is up (and `status --check` says so), or the machines are as found.
+    """
+    began = time.monotonic()
+    code: int | None = None
+    lost: str | None = None
+    try:
+        with stopped(bench.sparkctl.file, trial.command, trial.point) as controller:
+            machine = bench.machines[trial.point.node]
+            code, said = trial.fault.strike(controller, machine)
+        assert code in trial.fault.codes(), f"the struck controller ended with {code}:\n{said}"
+        assert "Traceback" not in said, said
+        bench.a_minute_later()
+        leave(bench, trial.way)
+    except (AssertionError, LabError, subprocess.TimeoutExpired) as failure:
+        lost = str(failure)
+    return Outcome(trial, code, time.monotonic() - began, lost)
+
+
+def leave(bench: Bench, way: Command) -> None:
+    """`up` must converge, `down` must give back what was found. Raises AssertionError."""
+    bench.sparkctl("cluster", way, "--yes")
+    if way == "up":
+        bench.sparkctl("cluster", "status", "--check")
+    else:
+        changed = bench.changed()
+        assert not changed, f"not as it was found:\n{changed}"
