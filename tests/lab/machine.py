@@ -58,12 +58,14 @@ class Machine:
 
 
 _LOOK = r"""
-for path in /etc/docker /etc/docker/daemon.json /etc/nvidia-container-runtime \
-            /etc/nvidia-container-runtime/config.toml /var/lib/sparkctl; do
-  stat -c '%n %a %u:%g' "$path" 2>/dev/null || echo "$path absent"
-  [ -f "$path" ] && sha256sum "$path"
-done
-find /etc/docker /etc/nvidia-container-runtime /home/nvidia -printf '%p %m %u:%g %s\n' | sort
+cd /
+# Whatever was made, changed or left behind where sparkctl may write: itself, and who owns it.
+find etc home opt root srv tmp usr/local var/lib var/tmp run/sparkctl \
+  \( -path var/lib/docker -o -path var/lib/containerd -o -path var/lib/systemd \
+     -o -path var/lib/sparkctl-lab -o -name 'systemd-private-*' \) -prune \
+  -o \( -path 'etc/*-' -o -path etc/mtab -o -path 'tmp/.*-unix' \) \
+  -o -printf '%p %y %m %u:%g\n' 2>/dev/null | sort
+find etc home -type f ! -path 'etc/*-' -exec sha256sum {} + | sort -k 2
 id nvidia
 getent group docker
 docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}} {{.DefaultRuntime}}'
@@ -71,12 +73,15 @@ docker info --format '{{len .GenericResources}}'
 docker network ls --format '{{.Name}} {{.Driver}}' | sort
 docker ps -aq
 docker images -q | sort
-systemctl list-units --failed --no-legend --plain
-ls -A /var/lib/docker/swarm 2>/dev/null | grep -c state.json
+ls -A var/lib/docker/swarm
+systemctl is-active docker ssh
+systemctl list-units --all --failed --no-legend --plain
+systemctl list-units --all --no-legend --plain 'sparkctl*'
+systemctl list-unit-files --no-legend --plain 'sparkctl*'
 :
 """
 
 
 def snapshot(machine: Machine) -> str:
-    """Everything that `cluster up` may touch: bytes, modes, owners, groups, swarm, networks."""
+    """Everything that `cluster up` may touch: bytes, modes, owners, groups, swarm, networks, units."""
     return machine.run("sh", "-c", _LOOK)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from orchestrator.lab.wait import until
+from orchestrator.names import LOCK_FOLDER
 from tests.lab.machine import Machine, snapshot
 from tests.lab.sparkctl import Sparkctl
 
-LOCK = "/var/lib/sparkctl/lock"
+LOCK = f"{LOCK_FOLDER}/lock"
 
 QUIET_S = 120
 """Seconds until what a dead controller began on a machine must have ended."""
