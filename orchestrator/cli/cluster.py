@@ -141,8 +141,8 @@ def _settle(
     """Show the plan, ask, and carry it out; the machines as they are afterwards."""
     if not as_json:
         show_plan(plan, out())
-    if not plan.steps and not plan.settled:
-        return world
+    if not plan.steps and not plan.settled and command == "up":
+        return world  # `down` takes over the lock that a dead `up` may have left, and frees it
     if plan.steps:
         machines = ", ".join(plan.nodes)
         confirm(f"Change {machines} of cluster {plan.cluster!r}?", yes=yes)

@@ -78,10 +78,13 @@ def test_nothing_to_do_is_said_and_asks_nobody(
     assert (report.converged, report.changes) == (True, [])
 
 
-def test_down_with_nothing_to_give_back(sparkctl: Sparkctl, site: FakeCluster) -> None:
+def test_down_with_nothing_to_give_back_frees_the_lock_of_a_dead_up(
+    sparkctl: Sparkctl, site: FakeCluster
+) -> None:
     ran = sparkctl("cluster", "down")
     assert (ran.code, ran.stdout) == (0, "no changes\n")
-    assert [len(machine.scripts) for machine in site.machines.values()] == [1, 1]
+    for machine in site.machines.values():
+        assert 'rm -rf "$lock"' in machine.scripts[-1]
 
 
 def test_an_obstacle_stops_plan_and_up_with_its_own_exit_code(
