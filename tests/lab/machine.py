@@ -83,5 +83,5 @@ systemctl list-unit-files --no-legend --plain 'sparkctl*'
 
 
 def snapshot(machine: Machine) -> str:
-    """Everything that `cluster up` may touch: bytes, modes, owners, groups, swarm, networks, units."""
+    """Everything that `cluster up` may touch: files, owners, groups, swarm, networks, units."""
     return machine.run("sh", "-c", _LOOK)

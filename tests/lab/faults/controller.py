@@ -1,4 +1,4 @@
-"""A `sparkctl` of its own process that waits at a point, so that something can happen to it there."""
+"""A `sparkctl` that waits at a point, so that something can happen to it there."""
 
 import json
 import os

@@ -2,22 +2,85 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from tests.lab.faults.bench import Bench
-from tests.lab.faults.fault import Cut, Fault, Killed, PowerCut, Reboot
+from tests.lab.faults.fault import (
+    Command,
+    Cut,
+    Fault,
+    FullDisk,
+    Killed,
+    PowerCut,
+    ReadOnly,
+    Reboot,
+)
 from tests.lab.faults.point import Point, Seen
-from tests.lab.faults.trial import Command, Outcome, Trial, leave, run
+from tests.lab.faults.trial import Outcome, Trial, check, run
 
 Seens = dict[Command, list[Seen]]
 """The points of a whole `up` and of a whole `down`."""
 
-KILLED, CUT, POWER_CUT, REBOOT = Killed(), Cut(), PowerCut(), Reboot()
+KILLED = Killed("controller killed", frozenset({-9}))
+# 0: what was left to do did not need that connection, or that disk, any more.
+CUT = Cut("SSH connection cut", frozenset({0, 4}))
+POWER_CUT = PowerCut("machine without power", frozenset({0, 4}))
+# 7: a machine that shuts down refuses to restart Docker, and says so.
+REBOOT = Reboot("machine rebooted", frozenset({0, 4, 7}))
+FULL_DISK = FullDisk("journal's disk full", frozenset({0, 7}))
+READ_ONLY = ReadOnly("/etc/docker read-only", frozenset({7}))
 
-_PLACES: dict[Fault, Callable[[Seen], bool]] = {
-    KILLED: lambda seen: seen.when != "start" or seen.operation > 1,  # 1: nothing is locked yet
-    CUT: lambda seen: seen.when == "before",
-    POWER_CUT: lambda seen: seen.when == "before" and seen.operation == 1,
-    REBOOT: lambda seen: seen.when == "before" and seen.operation == 1 and seen.restarts_docker,
+
+@dataclass(frozen=True)
+class _Place:
+    """Whether a fault strikes here; what both machines do alike, at the first one only."""
+
+    seen: Seen
+    command: Command
+
+    @property
+    def killed(self) -> bool:
+        """At every change; between them (locks, records, probes) on one machine."""
+        here = self.seen
+        alike = here.what.startswith("spark-b") and not here.in_change
+        return here.operation == 0 or here.in_change or (here.locked and not alike)
+
+    @property
+    def cut(self) -> bool:
+        """While a change is asked for; just before it, on one machine."""
+        here = self.seen
+        return here.in_change and (here.operation > 0 or here.what.startswith("spark-a"))
+
+    @property
+    def power_cut(self) -> bool:
+        return self._working and self.seen.in_change and self.seen.operation == 1
+
+    @property
+    def reboot(self) -> bool:
+        return self.power_cut and self.seen.what.endswith(("/daemon.json", "/swarm"))
+
+    @property
+    def full_disk(self) -> bool:
+        """Where the next thing is a record."""
+        return self._working and self.seen.when == "after" and self.seen.operation == 0
+
+    @property
+    def read_only(self) -> bool:
+        return self.seen == Seen("before", "spark-a/daemon.json", 0, 0.0)
+
+    @property
+    def _working(self) -> bool:
+        """One machine for each command: the manager for `up`, the worker for `down`."""
+        return self.seen.what.startswith("spark-a" if self.command == "up" else "spark-b")
+
+
+_PLACES: dict[Fault, Callable[[_Place], bool]] = {
+    KILLED: lambda place: place.killed,
+    CUT: lambda place: place.cut,
+    POWER_CUT: lambda place: place.power_cut,
+    REBOOT: lambda place: place.reboot,
+    FULL_DISK: lambda place: place.full_disk,
+    READ_ONLY: lambda place: place.read_only,
 }
 
 
@@ -27,18 +90,18 @@ def every(seens: Seens) -> list[Trial]:
         Trial(fault, command, point, way)
         for fault in _PLACES
         for command, seen in seens.items()
-        for point in points(fault, seen)
+        for point in points(fault, command, seen)
         for way in _WAYS
     ]
 
 
-def points(fault: Fault, seens: Iterable[Seen]) -> list[Point]:
-    """Where this fault strikes. The controller is killed everywhere, also between two changes."""
+def points(fault: Fault, command: Command, seens: Iterable[Seen]) -> list[Point]:
+    """Where this fault strikes."""
     return [
         point
         for seen in seens
-        if _PLACES[fault](seen)
-        for point in (seen.points if fault is KILLED else seen.points[:1])
+        if _PLACES[fault](_Place(seen, command))
+        for point in (seen.points if fault is KILLED else seen.middle)
     ]
 
 
@@ -71,7 +134,12 @@ def in_order(trials: Iterable[Trial], switch: Callable[[Command], None]) -> Iter
 
 def outcomes(trials: Iterable[Trial], bench: Bench) -> Iterator[Outcome]:
     """Go through the trials on one lab, up to the first that is lost: the lab is of no use then."""
-    for trial in in_order(trials, lambda way: leave(bench, way)):
+
+    def switch(way: Command) -> None:
+        bench.sparkctl("cluster", way, "--yes")
+        check(bench, way)
+
+    for trial in in_order(trials, switch):
         outcome = run(trial, bench)
         yield outcome
         if outcome.lost:

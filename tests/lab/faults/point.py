@@ -31,11 +31,6 @@ class Point:
         """Whether an operation has begun and not ended."""
         return self.operation > 0
 
-    @property
-    def in_change(self) -> bool:
-        """Whether a change was begun and is not yet known to be made."""
-        return self.when == "before"
-
     def __str__(self) -> str:
         flight = f", {self.later:.2f} s into operation {self.operation}" if self.in_flight else ""
         return f"{self.when} {self.what}{flight}"
@@ -51,14 +46,25 @@ class Seen:
     seconds: float
 
     @property
-    def restarts_docker(self) -> bool:
-        """Whether it is the change that Docker is restarted for."""
-        return self.what.endswith("/daemon.json")
+    def in_change(self) -> bool:
+        """Whether a change was begun and is not yet known to be made."""
+        return self.when == "before"
+
+    @property
+    def locked(self) -> bool:
+        """Whether the lock is being taken, or held. Before that there is only a probe."""
+        return self.when != "start" or self.operation > 1
 
     @property
     def points(self) -> list[Point]:
-        """The moments to strike at: a long operation has three, the others their middle."""
-        shares = [0.2, 0.5, 0.8] if self.seconds > 0.5 else [0.5]
-        if self.operation == 0:
-            shares = [0.0]
-        return [Point(self.when, self.what, self.operation, self.seconds * s) for s in shares]
+        """The moments to strike at: a long operation of a change has three."""
+        long = self.in_change and self.seconds > 0.5
+        return [self._at(share) for share in (0.2, 0.5, 0.8)] if long else self.middle
+
+    @property
+    def middle(self) -> list[Point]:
+        """The one moment that matters most."""
+        return [self._at(0.5)]
+
+    def _at(self, share: float) -> Point:
+        return Point(self.when, self.what, self.operation, round(share * self.seconds, 3))

@@ -3,15 +3,12 @@
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Literal
 
 from orchestrator.errors import LabError
 from tests.lab.faults.bench import Bench
 from tests.lab.faults.controller import stopped
-from tests.lab.faults.fault import Fault
+from tests.lab.faults.fault import Command, Fault
 from tests.lab.faults.point import Point
-
-Command = Literal["up", "down"]
 
 
 @dataclass(frozen=True)
@@ -44,29 +41,38 @@ class Outcome:
 
 
 def run(trial: Trial, bench: Bench) -> Outcome:
-    """Strike and go the way. Before `up` the machines are as found, before `down` the cluster is up.
+    """Strike, and go the way.
 
-    Afterwards the cluster is up (and `status --check` says so), or the machines are as found.
+    An `up` begins with the machines as found, a `down` when the cluster is up. Afterwards it is up
+    (and `status --check` says so), or the machines are as found.
     """
     began = time.monotonic()
     code: int | None = None
     lost: str | None = None
+    fault, machine = trial.fault, bench.machines[trial.point.node]
     try:
+        fault.prepare(machine)
         with stopped(bench.sparkctl.file, trial.command, trial.point) as controller:
-            machine = bench.machines[trial.point.node]
-            code, said = trial.fault.strike(controller, machine)
-        assert code in trial.fault.codes(), f"the struck controller ended with {code}:\n{said}"
+            code, said = fault.strike(controller, machine)
+        assert code in fault.ends(trial.command), (
+            f"the struck controller ended with {code}:\n{said}"
+        )
         assert "Traceback" not in said, said
+        assert "a fault of sparkctl itself" not in said, said
         bench.a_minute_later()
-        leave(bench, trial.way)
+        if fault.bars(trial.way):
+            fault.mend(machine)
+        bench.sparkctl("cluster", trial.way, "--yes")
+        if not fault.bars(trial.way):
+            fault.mend(machine)
+        check(bench, trial.way)
     except (AssertionError, LabError, subprocess.TimeoutExpired) as failure:
         lost = str(failure)
     return Outcome(trial, code, time.monotonic() - began, lost)
 
 
-def leave(bench: Bench, way: Command) -> None:
-    """`up` must converge, `down` must give back what was found. Raises AssertionError."""
-    bench.sparkctl("cluster", way, "--yes")
+def check(bench: Bench, way: Command) -> None:
+    """After `up` nothing may be left to do, after `down` all must be as found."""
     if way == "up":
         bench.sparkctl("cluster", "status", "--check")
     else:
