@@ -7,15 +7,19 @@ from orchestrator.node.facts import File
 
 
 def staged(path: str, file: File) -> str:
-    """Shell: `$staged` is a complete, fsynced file beside `path`, with its mode and owner."""
+    """Shell: `$staged` is a complete, fsynced file beside `path`, with its mode and owner.
+
+    On a full disk the half of it is removed again, and the shell exits.
+    """
     target = shlex.quote(path)
     return f"""\
 staged=$(mktemp {target}.sparkctl.XXXXXX)
-base64 -d >"$staged" <<'SPARKCTL_END'
+{{ base64 -d >"$staged" &&
+  chown {file.uid}:{file.gid} "$staged" &&
+  chmod {shlex.quote(file.mode)} "$staged" &&
+  sync "$staged"
+}} <<'SPARKCTL_END' || {{ rm -f "$staged"; exit 1; }}
 {base64.encodebytes(file.content).decode()}SPARKCTL_END
-chown {file.uid}:{file.gid} "$staged"
-chmod {shlex.quote(file.mode)} "$staged"
-sync "$staged"
 """
 
 

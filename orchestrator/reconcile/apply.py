@@ -71,8 +71,9 @@ def apply(
             journal.forget(node, spec.paths.state, [step.record])
 
     _by_stages(plan, work, stop)
-    settled = {node: [f for n, f in plan.settled if n == node] for node, _ in plan.settled}
-    on_each(settled, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
+    if plan.direction == "down":
+        settled = {node: [f for n, f in plan.settled if n == node] for node in nodes}
+        on_each(nodes, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
 
 
 def _by_stages(plan: Plan, work: Callable[[Step], None], stop: threading.Event | None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.errors import PreflightError
+from orchestrator.errors import ChangeError, PreflightError, RemoteError
 from orchestrator.node.facts import Facts, File
 from orchestrator.node.files import write_file
 from orchestrator.node.node import Node
@@ -80,19 +80,33 @@ def write(node: Node, state_folder: str, record: Record) -> None:
         "written": record.written,
     }
     content = (json.dumps(document, indent=1) + "\n").encode()
-    node.script(
-        f"mkdir -p -m 700 {folder}\n"
-        + write_file(f"{state_folder}/journal/{record.file}", File(content, "600", 0, 0))
-    )
+    try:
+        node.script(
+            f"mkdir -p -m 700 {folder} || exit 1\n"
+            + write_file(f"{state_folder}/journal/{record.file}", File(content, "600", 0, 0))
+        )
+    except RemoteError as error:
+        raise ChangeError(
+            f"{record.resource.name} on {node.name} was left as it is: "
+            f"what is there now could not be written to {state_folder}/journal",
+            details=error.details,
+            resolution=f"Make room on the disk of {state_folder}, or mend what the lines above "
+            "say, and run the command again; `sparkctl cluster down` works also on a full disk.",
+            node=node.name,
+        ) from None
 
 
 def forget(node: Node, state_folder: str, files: list[str]) -> None:
-    """Remove records whose resources are as they were; with the last one the folders go too."""
+    """Remove records whose resources are as they were; with the last one the folders go too.
+
+    Without `files` it removes what a power cut left of one that was being written.
+    """
     folder = shlex.quote(state_folder)
     names = " ".join(f"{folder}/journal/{shlex.quote(name)}" for name in files)
     node.script(
-        f"rm -f {names}\n[ ! -d {folder}/journal ] || sync {folder}/journal\n"
-        f"rmdir {folder}/journal 2>/dev/null && rmdir {folder} 2>/dev/null || :"
+        f"rm -f {names} {folder}/journal/*.sparkctl.*\n"
+        f"[ ! -d {folder}/journal ] || sync {folder}/journal\n"
+        f"rmdir {folder}/journal {folder} 2>/dev/null || :"
     )
 
 

@@ -66,6 +66,7 @@ def test_when_it_cannot_be_written_the_old_file_stays(tmp_path: Path) -> None:
     full = write_file(str(path), mine(b"new")).replace("base64 -d", "false")
     assert sh(full).returncode != 0
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path], "half a file is left"
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import ChangeError
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.reconcile.journal import Record, forget, write
@@ -55,3 +56,28 @@ def test_other_records_stay(node: Node, state: Path) -> None:
 
 def test_forgetting_what_is_gone_is_no_fault(node: Node, state: Path) -> None:
     forget(node, str(state), [RECORD.file])
+
+
+def test_half_a_record_of_a_power_cut_goes_with_the_rest(node: Node, state: Path) -> None:
+    write(node, str(state), RECORD)
+    whole = state / "journal" / RECORD.file
+    whole.rename(whole.with_suffix(".json.sparkctl.aBcDeF"))
+    forget(node, str(state), [])
+    assert not state.exists()
+
+
+def test_a_full_disk_is_named_and_leaves_no_half_record(
+    node: Node, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = state.parent / "bin"
+    full.mkdir(parents=True)
+    (full / "base64").write_text(
+        "#!/bin/sh\nhead -c 10\necho 'No space left on device' >&2; exit 1\n"
+    )
+    (full / "base64").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{full}:{os.environ['PATH']}")
+    with pytest.raises(ChangeError, match="docker-group on here was left as it is") as error:
+        write(node, str(state), RECORD)
+    assert "No space left on device" in str(error.value.details)
+    assert "Make room on the disk" in str(error.value.resolution)
+    assert list((state / "journal").iterdir()) == []

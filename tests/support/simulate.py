@@ -40,7 +40,7 @@ def written_record(record: journal.Record, node: str) -> dict[str, object]:
     connection = FakeConnection(lambda script: "")
     journal.write(Node(node, connection), "/var/lib/sparkctl", record)
     (script,) = connection.scripts
-    block = re.search(r"<<'SPARKCTL_END'\n(.*?)SPARKCTL_END", script, re.DOTALL)
+    block = re.search(r"<<'SPARKCTL_END'[^\n]*\n(.*?)SPARKCTL_END", script, re.DOTALL)
     assert block is not None
     return dict(json.loads(base64.b64decode(block[1])))
 

@@ -118,7 +118,7 @@ _BACK = """\
 cp -a $kept/. $disk
 rm -rf $kept
 """
-_MOUNT = f"{_KEEP}mount -t tmpfs -o size=128k,mode=755 tmpfs $disk\n{_BACK}"
+_MOUNT = f"{_KEEP}rm -rf $disk/*\nmount -t tmpfs -o size=128k,mode=755 tmpfs $disk\n{_BACK}"
 _UNMOUNT = f"""\
 rm -f /var/lib/sparkctl/filling
 {_KEEP}umount $disk

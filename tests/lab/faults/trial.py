@@ -54,9 +54,7 @@ def run(trial: Trial, bench: Bench) -> Outcome:
         fault.prepare(machine)
         with stopped(bench.sparkctl.file, trial.command, trial.point) as controller:
             code, said = fault.strike(controller, machine)
-        assert code in fault.ends(trial.command), (
-            f"the struck controller ended with {code}:\n{said}"
-        )
+        assert code in fault.ends(trial.command), f"struck, it ended with {code}:\n{said}"
         assert "Traceback" not in said, said
         assert "a fault of sparkctl itself" not in said, said
         bench.a_minute_later()
