@@ -5,11 +5,12 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 FAST := -m "not lab and not torch"
 
-.PHONY: help demo test test-fast check format engine clean
+.PHONY: help demo test test-fast faults check format engine clean
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
 	@echo 'make test-fast  what needs neither Docker nor torch'
+	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make check      lint and types alone'
 	@echo 'make clean      remove labs, their images, and the environment'
 
@@ -21,6 +22,9 @@ test: $(VENV)/.complete engine check
 
 test-fast: $(VENV)/.complete
 	$(PY) -m pytest $(FAST)
+
+faults: $(VENV)/.controller engine
+	$(PY) -m tests.faults --write
 
 check: $(VENV)/.complete
 	$(VENV)/bin/ruff check .

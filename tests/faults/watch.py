@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from orchestrator.node.connection import Completed
 from orchestrator.reconcile.events import ChangeDone, ChangeStarted, Event
-from tests.lab.faults.point import Point, Seen, When
+from tests.faults.point import Point, Seen, When
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.lab.faults.point import Point, Seen
+from tests.faults.point import Point, Seen
 
 REACH_S = 60.0
 """Seconds until the point must be reached."""
@@ -18,7 +18,7 @@ REACH_S = 60.0
 END_S = 120.0
 """Seconds that a struck controller may take to end; longer is a hang."""
 
-_WATCHED = [sys.executable, "-m", "tests.lab.faults.watched"]
+_WATCHED = [sys.executable, "-m", "tests.faults.watched"]
 
 
 @dataclass

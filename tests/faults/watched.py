@@ -1,7 +1,7 @@
 """`sparkctl` that stops at one point until it is told to go on, or that notes all points.
 
-    python -m tests.lab.faults.watched note FILE -- -f cluster.yaml cluster up --yes
-    python -m tests.lab.faults.watched stop POINT TOLD GO -- -f cluster.yaml cluster up --yes
+    python -m tests.faults.watched note FILE -- -f cluster.yaml cluster up --yes
+    python -m tests.faults.watched stop POINT TOLD GO -- -f cluster.yaml cluster up --yes
 
 FILE gets one JSON object a line. POINT is a JSON object; the file descriptor TOLD gets a line when
 it is reached, and a line from GO lets the command go on.
@@ -19,8 +19,8 @@ from orchestrator.cli import cluster
 from orchestrator.cli.main import main
 from orchestrator.node import connect
 from orchestrator.reconcile.events import Event, Listener
-from tests.lab.faults.point import Point, Seen
-from tests.lab.faults.watch import Watch, WatchedConnection
+from tests.faults.point import Point, Seen
+from tests.faults.watch import Watch, WatchedConnection
 
 
 def _noting(file: Path) -> Watch:

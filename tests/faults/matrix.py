@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from random import Random
 
-from tests.lab.faults.bench import Bench
-from tests.lab.faults.fault import (
+from tests.faults.bench import Bench
+from tests.faults.fault import (
     Command,
     Cut,
     Fault,
@@ -15,8 +16,8 @@ from tests.lab.faults.fault import (
     ReadOnly,
     Reboot,
 )
-from tests.lab.faults.point import Point, Seen
-from tests.lab.faults.trial import Outcome, Trial, check, run
+from tests.faults.point import Point, Seen
+from tests.faults.trial import Outcome, Trial, check, run
 
 Seens = dict[Command, list[Seen]]
 """The points of a whole `up` and of a whole `down`."""
@@ -92,6 +93,20 @@ def every(seens: Seens) -> list[Trial]:
         for command, seen in seens.items()
         for point in points(fault, command, seen)
         for way in _WAYS
+    ]
+
+
+def sample(seens: Seens, random: Random) -> list[Trial]:
+    """A few of them: every fault of a machine, and a kill for each command and each way."""
+    kinds: list[tuple[Fault, Command, Command]] = [
+        *((KILLED, command, way) for command in _WAYS for way in _WAYS),
+        (CUT, "up", "up"),
+        (POWER_CUT, "down", "down"),
+        (FULL_DISK, "up", "down"),
+    ]
+    return [
+        Trial(fault, command, random.choice(points(fault, command, seens[command])), way)
+        for fault, command, way in kinds
     ]
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from tests.lab.faults.trial import Outcome
+from tests.faults.trial import Outcome
 from tests.support.clusters import ROOT
 
 DOCUMENT = ROOT / "docs" / "reliability.md"

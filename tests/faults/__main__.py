@@ -1,6 +1,6 @@
 """The full matrix: every fault at every point, both ways out, on two labs at a time.
 
-    python -m tests.lab.faults [--labs N] [--only WORD] [--write]
+    python -m tests.faults [--labs N] [--only WORD] [--write]
 
 `--only` keeps the trials whose line contains WORD; `--write` puts the table into
 docs/reliability.md. Exits with 1 when anything was lost.
@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.lab import LabSpec
-from tests.lab.faults import table
-from tests.lab.faults.bench import Bench, bench
-from tests.lab.faults.controller import seen
-from tests.lab.faults.matrix import Seens, every, outcomes
-from tests.lab.faults.trial import Outcome
+from tests.faults import table
+from tests.faults.bench import Bench, bench
+from tests.faults.controller import seen
+from tests.faults.matrix import Seens, every, outcomes
+from tests.faults.trial import Outcome
 from tests.lab.raised import raised
 from tests.lab.sparkctl import Sparkctl
 

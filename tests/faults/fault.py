@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.lab.ready import wait_ready
-from tests.lab.faults.controller import Controller
+from tests.faults.controller import Controller
 from tests.lab.machine import Machine
 
 Command = Literal["up", "down"]

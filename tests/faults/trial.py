@@ -5,10 +5,10 @@ import time
 from dataclasses import dataclass
 
 from orchestrator.errors import LabError
-from tests.lab.faults.bench import Bench
-from tests.lab.faults.controller import stopped
-from tests.lab.faults.fault import Command, Fault
-from tests.lab.faults.point import Point
+from tests.faults.bench import Bench
+from tests.faults.controller import stopped
+from tests.faults.fault import Command, Fault
+from tests.faults.point import Point
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,89 @@
+"""The matrix of faults, without machines: its points, its order, its table."""
+
+from datetime import date
+from random import Random
+
+import pytest
+
+from tests.faults import table
+from tests.faults.fault import Command
+from tests.faults.matrix import CUT, FULL_DISK, KILLED, Seens, every, in_order, points, sample
+from tests.faults.point import Point, Seen
+from tests.faults.trial import Outcome, Trial
+
+UP = [
+    Seen("start", "spark-a", 1, 0.3),
+    Seen("start", "spark-a", 2, 0.1),
+    Seen("before", "spark-a/daemon.json", 0, 0.0),
+    Seen("before", "spark-a/daemon.json", 1, 1.0),
+    Seen("after", "spark-a/daemon.json", 0, 0.0),
+    Seen("after", "spark-a/daemon.json", 1, 0.1),
+]
+SEENS: Seens = {"up": UP, "down": [Seen(s.when, s.what.replace("-a", "-b"), 0, 0.0) for s in UP]}
+
+
+def test_a_kill_comes_before_after_and_within() -> None:
+    assert [str(point) for point in points(KILLED, "up", UP)] == [
+        "start spark-a, 0.05 s into operation 2",
+        "before spark-a/daemon.json",
+        "before spark-a/daemon.json, 0.20 s into operation 1",
+        "before spark-a/daemon.json, 0.50 s into operation 1",
+        "before spark-a/daemon.json, 0.80 s into operation 1",
+        "after spark-a/daemon.json",
+        "after spark-a/daemon.json, 0.05 s into operation 1",
+    ]
+
+
+def test_a_disk_gets_full_just_before_a_record() -> None:
+    assert points(FULL_DISK, "up", UP) == [Point("after", "spark-a/daemon.json")]
+
+
+def test_every_point_is_left_both_ways() -> None:
+    trials = every(SEENS)
+    assert len(trials) == len(set(trials))
+    assert {(t.fault, t.command, t.point, "up") for t in trials if t.way == "up"} == {
+        (t.fault, t.command, t.point, "up") for t in trials if t.way == "down"
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_trial_begins_where_another_ended(seed: int) -> None:
+    random = Random(seed)
+    trials = random.sample(every(SEENS), 9)
+    state: Command = "down"
+
+    def switch(way: Command) -> None:
+        nonlocal state
+        assert state != way
+        state = way
+
+    gone = []
+    for trial in in_order(trials, switch):
+        assert state != trial.command
+        state = trial.way
+        gone.append(trial)
+    assert state == "down"
+    assert set(gone) == set(trials)
+    assert len(gone) == len(trials)
+
+
+def test_a_sample_needs_no_other_command_in_between() -> None:
+    def switch(way: Command) -> None:
+        raise AssertionError(way)
+
+    seens: Seens = {
+        "up": UP,
+        "down": [Seen(s.when, s.what.replace("-a", "-b"), s.operation, 0.1) for s in UP],
+    }
+    assert len(list(in_order(sample(seens, Random(1)), switch))) == 7
+
+
+def test_the_table_counts_points_and_what_was_lost() -> None:
+    ok = Trial(CUT, "up", Point("before", "spark-a/swarm"), "down")
+    text = table.text(
+        [Outcome(ok, 4, 9.0), Outcome(ok, 4, 9.0, "not as it was")], "26.1.5", date(2026, 1, 2), 90
+    )
+    assert "2026-01-02, two machines with Docker 26.1.5, 2 minutes" in text
+    assert "| SSH connection cut | `up` | `down` | 2 | 1 |" in text
+    document = "# A\n<!-- faults -->\nold\n<!-- /faults -->\nend\n"
+    assert table.put(document, text) == f"# A\n<!-- faults -->\n{text}<!-- /faults -->\nend\n"

@@ -1,0 +1,36 @@
+"""`up` and `down` struck at random points: both ways lead out. All points: `make faults`."""
+
+import os
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from orchestrator.lab import LabSpec
+from tests.faults.bench import bench
+from tests.faults.controller import seen
+from tests.faults.matrix import outcomes, sample
+from tests.lab.machine import Machine
+from tests.lab.sparkctl import Sparkctl
+
+SEED = int(os.environ.get("SPARKCTL_FAULTS_SEED") or random.randrange(10**6))
+
+
+def test_whatever_happens_in_the_middle_both_ways_lead_out(
+    raise_lab: Callable[[LabSpec], AbstractContextManager[dict[str, Machine]]],
+    session_name: str,
+    tmp_path: Path,
+) -> None:
+    print(f"SPARKCTL_FAULTS_SEED={SEED}")
+    spec = LabSpec(f"{session_name}-faults", out=tmp_path / "cluster.yaml", train_image=False)
+    with raise_lab(spec) as machines:
+        here = bench(machines, Sparkctl(spec.out))
+        seens = {
+            "up": seen(spec.out, "up", tmp_path / "up"),
+            "down": seen(spec.out, "down", tmp_path / "down"),
+        }
+        trials = sample(seens, random.Random(SEED))
+        for count, outcome in enumerate(outcomes(trials, here), start=1):
+            print(outcome)
+            assert not outcome.lost
+    assert count == len(trials)
