@@ -1,5 +1,6 @@
 """The matrix of faults, without machines: its points, its order, its table."""
 
+from dataclasses import replace
 from datetime import date
 from random import Random
 
@@ -19,7 +20,8 @@ UP = [
     Seen("after", "spark-a/daemon.json", 0, 0.0),
     Seen("after", "spark-a/daemon.json", 1, 0.1),
 ]
-SEENS: Seens = {"up": UP, "down": [Seen(s.when, s.what.replace("-a", "-b"), 0, 0.0) for s in UP]}
+DOWN = [replace(seen, what=seen.what.replace("-a", "-b")) for seen in UP]
+SEENS: Seens = {"up": UP, "down": DOWN}
 
 
 def test_a_kill_comes_before_after_and_within() -> None:
@@ -71,11 +73,7 @@ def test_a_sample_needs_no_other_command_in_between() -> None:
     def switch(way: Command) -> None:
         raise AssertionError(way)
 
-    seens: Seens = {
-        "up": UP,
-        "down": [Seen(s.when, s.what.replace("-a", "-b"), s.operation, 0.1) for s in UP],
-    }
-    assert len(list(in_order(sample(seens, Random(1)), switch))) == 7
+    assert len(list(in_order(sample(SEENS, Random(1)), switch))) == 7
 
 
 def test_the_table_counts_points_and_what_was_lost() -> None:
