@@ -32,10 +32,10 @@ def lab() -> None:
 @click.option("--nodes", type=click.IntRange(1, 26), default=2, show_default=True)
 @click.option(
     "--engine",
-    type=click.Choice(["trixie", "bookworm"]),
     default="trixie",
     show_default=True,
-    help="Debian release of the nodes: Docker Engine 26.1 or 20.10.",
+    help="Debian release of the nodes: trixie has Docker Engine 26.1, bookworm 20.10; "
+    "trixie,bookworm is one for each node.",
 )
 @click.option(
     "--train-image/--no-train-image",

@@ -41,23 +41,23 @@ def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
         LabError: what could not be built or started, and why.
     """
     check(spec)
-    image = node_image.NodeImage(spec.suite)
+    images = [node_image.NodeImage(suite) for suite in spec.suites]
     training = train_image.current() if spec.train_image else None
     volume = seed.volume_of(training.tag) if training else None
     plans = [
         node.NodePlan(spec.name, name, index, image.tag, volume)
-        for index, name in enumerate(node.names(spec.nodes))
+        for index, (name, image) in enumerate(zip(node.names(spec.nodes), images, strict=True))
     ]
     with engine.connected() as client:
         _refuse_other_place(client, spec)
         running = _running(client, spec, plans)
         with progress("node image"):
-            node_image.ensure(client, image)
-            privileges = engine.privileges(client, image.tag)
+            first, *_ = [node_image.ensure(client, image) for image in dict.fromkeys(images)]
+            privileges = engine.privileges(client, first)
         if training:
             with progress("training image"):
                 train_image.ensure(client, training)
-                seed.ensure(client, image.tag, training.tag, privileges)
+                seed.ensure(client, first, training.tag, privileges)
         with progress("networks"):
             networks = network.ensure(client, spec.name, str(spec.out.absolute()))
 

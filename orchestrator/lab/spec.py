@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import LabError
-from orchestrator.lab import cluster_file, labels
+from orchestrator.lab import cluster_file, labels, node_image
 
 MAX_NODES = 26
 
@@ -17,11 +17,20 @@ class LabSpec:
     name: str = "lab"
     nodes: int = 2
     suite: str = "trixie"
-    """Debian suite of the nodes, which decides their engine: trixie 26.1, bookworm 20.10."""
+    """Debian suite of the nodes, which decides their engine: trixie 26.1, bookworm 20.10.
+
+    `trixie,bookworm` is one for each node, in their order; the last one is for all that follow.
+    """
     out: Path = Path("cluster.yaml")
     """The cluster file; the state folder `.lab/<name>` is beside it."""
     train_image: bool = True
     """Whether every node begins with the training base image."""
+
+    @property
+    def suites(self) -> list[str]:
+        """The suite of every node."""
+        named = self.suite.split(",")
+        return [named[min(index, len(named) - 1)] for index in range(self.nodes)]
 
     @property
     def state(self) -> Path:
@@ -50,4 +59,10 @@ def check(spec: LabSpec) -> None:
     check_name(spec.name)
     if not 1 <= spec.nodes <= MAX_NODES:
         raise LabError(f"a lab has 1 to {MAX_NODES} nodes, not {spec.nodes}")
+    unknown = sorted(set(spec.suite.split(",")) - set(node_image.EXTRA_PACKAGES))
+    if unknown:
+        known = ", ".join(node_image.EXTRA_PACKAGES)
+        raise LabError(f"there is no engine {unknown[0]!r} for a node; there are {known}")
+    if spec.suite.count(",") >= spec.nodes:
+        raise LabError(f"{spec.suite} are more engines than the lab has nodes ({spec.nodes})")
     cluster_file.refuse_foreign(spec.out.absolute(), spec.name)
