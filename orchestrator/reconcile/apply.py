@@ -63,7 +63,7 @@ def apply(
         node = nodes[step.change.node]
         if step.journaled:
             known = records[step.change.node]
-            record = journal.record_for(known, spec.name, step.resource, step.change)
+            record = journal.record_for(known, spec.name, step.resource, step.change, world)
             journal.write(node, spec.paths.state, record)
             known.append(record)
         _make(step, nodes, listen)
@@ -71,9 +71,10 @@ def apply(
             journal.forget(node, spec.paths.state, [step.record])
 
     _by_stages(plan, work, stop)
-    if plan.direction == "down":
-        settled = {node: [f for n, f in plan.settled if n == node] for node in nodes}
-        on_each(nodes, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
+    # After `down` everywhere: a power cut may have left half a record and no whole one.
+    back = nodes if plan.direction == "down" else {name for name, _ in plan.settled}
+    settled = {name: [file for node, file in plan.settled if node == name] for name in back}
+    on_each(back, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
 
 
 def _by_stages(plan: Plan, work: Callable[[Step], None], stop: threading.Event | None) -> None:

@@ -16,7 +16,7 @@ from orchestrator.errors import ChangeError, PreflightError, RemoteError
 from orchestrator.node.facts import Facts, File
 from orchestrator.node.files import write_file
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Resource, State
+from orchestrator.resources.base import Change, Resource, State, World
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.directory import Directory
 from orchestrator.resources.docker_group import DockerGroup
@@ -56,20 +56,28 @@ def records(facts: Facts) -> list[Record]:
     return [_parse(facts.node, name, raw) for name, raw in sorted(facts.journal.items())]
 
 
-def record_for(existing: list[Record], cluster: str, resource: Resource, change: Change) -> Record:
-    """What has to be in the journal before `change` is made."""
+def record_for(
+    existing: list[Record], cluster: str, resource: Resource, change: Change, world: World
+) -> Record:
+    """What has to be in the journal before `change` is made.
+
+    The first original is kept, unless nothing of ours is there any more: when a change was refused
+    and the user has mended the file since, the way back leads to the mended one.
+    """
     assert change.after is not None  # `up` never wants a thing to be absent
     for record in existing:
         if record.resource.name == resource.name:
-            return Record(record.file, cluster, resource, record.original, change.after)
+            back = record.resource.reverted(world, record.original, record.written)
+            original = change.before if back == change.before else record.original
+            return Record(record.file, cluster, resource, original, change.after)
     number = max((int(r.file[:4]) for r in existing), default=0) + 1
     slug = re.sub(r"[^a-z0-9]+", "-", resource.name.lower()).strip("-")
     return Record(f"{number:04d}-{slug}.json", cluster, resource, change.before, change.after)
 
 
 def write(node: Node, state_folder: str, record: Record) -> None:
-    """Write and fsync one record."""
-    folder = shlex.quote(f"{state_folder}/journal")
+    """Write and fsync one record. When the first one cannot be written, no folder stays behind."""
+    state, folder = shlex.quote(state_folder), shlex.quote(f"{state_folder}/journal")
     document = {
         "version": VERSION,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,6 +91,7 @@ def write(node: Node, state_folder: str, record: Record) -> None:
     try:
         node.script(
             f"mkdir -p -m 700 {folder} || exit 1\n"
+            f"trap {shlex.quote(f'rmdir {folder} {state} 2>/dev/null || :')} EXIT\n"
             + write_file(f"{state_folder}/journal/{record.file}", File(content, "600", 0, 0))
         )
     except RemoteError as error:
@@ -99,7 +108,7 @@ def write(node: Node, state_folder: str, record: Record) -> None:
 def forget(node: Node, state_folder: str, files: list[str]) -> None:
     """Remove records whose resources are as they were; with the last one the folders go too.
 
-    Without `files` it removes what a power cut left of one that was being written.
+    So do unfinished copies: a record that did not get its name stands for a change not made.
     """
     folder = shlex.quote(state_folder)
     names = " ".join(f"{folder}/journal/{shlex.quote(name)}" for name in files)

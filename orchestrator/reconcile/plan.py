@@ -10,7 +10,7 @@ from orchestrator.reconcile.catalog import resources_for
 from orchestrator.reconcile.journal import Record, is_journaled, records
 from orchestrator.resources.base import Action, Change, Resource, Stage, State, World
 from orchestrator.resources.directory import Directory
-from orchestrator.resources.leftovers import BuiltImages, RunServices
+from orchestrator.resources.leftovers import BuiltImages, RunServices, UnfinishedCopies
 from orchestrator.spec.cluster import ClusterSpec
 
 Direction = Literal["up", "down", "repair"]
@@ -96,7 +96,11 @@ def _given_back(
     kept: list[str] = []
     for facts in (world[name] for name in names if name in world):
         name = facts.node
-        leftovers: tuple[Resource, ...] = (RunServices(name), BuiltImages(name))
+        leftovers: tuple[Resource, ...] = (
+            RunServices(name),
+            BuiltImages(name),
+            UnfinishedCopies(name),
+        )
         for leftover in leftovers:
             before = leftover.observe(world)
             if before is not None:

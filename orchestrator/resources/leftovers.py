@@ -1,12 +1,15 @@
-"""What training runs leave in Docker; found by label, so nothing of it needs a journal.
+"""What training runs leave in Docker, found by label, and copies that a change which died left.
 
-`cluster up` wants none of this and takes none of it away; only `cluster down` does.
+Nothing of it needs a journal. `cluster up` wants none of this and takes none of it away; only
+`cluster down` does.
 """
 
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import PurePosixPath
 from typing import ClassVar, ParamSpec
 
 import docker
@@ -14,6 +17,7 @@ import tenacity
 from docker.models.containers import Container
 
 from orchestrator.names import LABEL_RUN
+from orchestrator.node.files import remove_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World
 
@@ -89,6 +93,38 @@ class BuiltImages(_Leftover):
         for image in change.before["images"] if change.before else []:
             with suppress(docker.errors.ImageNotFound):
                 client.images.remove(image, force=True)
+
+
+@dataclass(frozen=True)
+class UnfinishedCopies(_Leftover):
+    """Files beside those that they were to replace, when connection or machine died in between."""
+
+    kind: ClassVar[str] = "copies"
+    stage: ClassVar[Stage] = Stage.HOST
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def _observed(self, world: World) -> State | None:
+        files = list(world[self.node].staged)
+        return {"files": files} if files else None
+
+    def summary(self, before: State | None, after: State | None) -> str:
+        return f"remove the unfinished {', '.join(before['files'] if before else [])}"
+
+    def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        for file in change.before["files"] if change.before else []:
+            nodes[self.node].script(remove_file(file) + _without_empty_journal(file))
+
+
+def _without_empty_journal(file: str) -> str:
+    """Shell: a journal that never got its first record is no reason for its folders to stay."""
+    folder = PurePosixPath(file).parent
+    if folder.name != "journal":
+        return ""
+    quoted = shlex.quote(str(folder)), shlex.quote(str(folder.parent))
+    return f"rmdir {' '.join(quoted)} 2>/dev/null || :\n"
 
 
 def _until_false(seconds: float) -> Callable[[Callable[P, bool]], Callable[P, bool]]:

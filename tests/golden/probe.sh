@@ -44,7 +44,8 @@ fi
 
 file daemon_json /etc/docker/daemon.json
 file runtime_config /etc/nvidia-container-runtime/config.toml
-for copy in /etc/docker/daemon.json.sparkctl.* /etc/nvidia-container-runtime/config.toml.sparkctl.*; do
+for copy in /etc/docker/daemon.json.sparkctl.* /etc/nvidia-container-runtime/config.toml.sparkctl.* \
+            /var/lib/sparkctl/journal/*.json.sparkctl.*; do
   [ ! -e "$copy" ] || printf '%s\n' "$copy"
 done | fact staged
 folder() {

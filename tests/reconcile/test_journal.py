@@ -12,6 +12,7 @@ from orchestrator.errors import PreflightError
 from orchestrator.node.node import Node
 from orchestrator.reconcile import journal
 from orchestrator.reconcile.journal import Record, record_for, records
+from orchestrator.reconcile.plan import plan_down, plan_up
 from orchestrator.resources.base import Change, Resource, State
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.directory import Directory
@@ -20,7 +21,8 @@ from orchestrator.resources.swarm import SwarmManager, SwarmWorker
 from orchestrator.resources.swarm_resource import SwarmResource
 from orchestrator.testing.connection import FakeConnection
 from orchestrator.testing.facts import stock_spark
-from tests.support.simulate import written_record
+from tests.support.clusters import changed, cluster, world_of
+from tests.support.simulate import made, written_record
 from tests.support.strategies import values, words
 
 RESOURCES: list[Resource] = [
@@ -31,6 +33,9 @@ RESOURCES: list[Resource] = [
     SwarmManager("spark-a", "192.168.100.1", "desk", "spark-a"),
     SwarmWorker("spark-a", "192.168.100.2", "desk", "spark-b", manager_address="192.168.100.1"),
 ]
+
+
+WORLD = {"spark-a": stock_spark()}
 
 
 def change_of(resource: Resource, before: State | None, after: State) -> Change:
@@ -47,15 +52,17 @@ def test_every_journaled_resource_is_tried_here() -> None:
     st.dictionaries(words, values),
 )
 def test_a_record_comes_back_as_it_was(resource: Resource, before: Any, after: Any) -> None:
-    record = record_for([], "desk", resource, change_of(resource, before, after))
+    record = record_for([], "desk", resource, change_of(resource, before, after), WORLD)
     facts = stock_spark(journal={record.file: written_record(record, "spark-a")})
     assert records(facts) == [record]
 
 
 def test_a_second_change_keeps_the_first_original() -> None:
     resource = DockerGroup("spark-a", "nvidia")
-    first = record_for([], "desk", resource, change_of(resource, {"member": False}, {"n": 1}))
-    again = record_for([first], "desk", resource, change_of(resource, {"n": 1}, {"n": 2}))
+    first = record_for(
+        [], "desk", resource, change_of(resource, {"member": False}, {"n": 1}), WORLD
+    )
+    again = record_for([first], "desk", resource, change_of(resource, {"n": 1}, {"n": 2}), WORLD)
     assert again == replace(first, written={"n": 2})
     assert again.original == {"member": False}
 
@@ -63,15 +70,31 @@ def test_a_second_change_keeps_the_first_original() -> None:
 def test_a_second_change_by_a_resource_with_other_fields_keeps_the_first_original_too() -> None:
     """Another GPU kind is the same file."""
     old, new = DaemonJson("spark-a", "OLD", ("GPU-1",)), DaemonJson("spark-a", "NEW", ("GPU-1",))
-    first = record_for([], "desk", old, change_of(old, {"file": "was"}, {"file": "old"}))
-    again = record_for([first], "desk", new, change_of(new, {"file": "old"}, {"file": "new"}))
-    assert (again.file, again.original, again.resource) == (first.file, {"file": "was"}, new)
+    was, by_old, by_new = ({"file": {"text": text}, "active": True} for text in ("{}", "1", "2"))
+    first = record_for([], "desk", old, change_of(old, was, by_old), WORLD)
+    again = record_for([first], "desk", new, change_of(new, by_old, by_new), WORLD)
+    assert (again.file, again.original, again.resource) == (first.file, was, new)
+
+
+def test_a_file_that_the_user_mended_after_a_refusal_is_the_original_from_then_on() -> None:
+    """Else `down` would bring the file back that dockerd does not accept."""
+    spec = cluster()
+    world = world_of(spec, {"spark-b": {"daemon_json": '{"no-such-key": 1}'}})
+    refused = made(plan_up(spec, world), spec, world)["spark-b"].journal
+    mended = changed(world["spark-b"], {"daemon_json": '{"debug": true }'})
+    world = {**world, "spark-b": replace(mended, journal=refused)}
+    up = made(plan_up(spec, world), spec, world)
+    down = made(plan_down(spec, up), spec, up)
+    assert down["spark-b"].daemon_json == mended.daemon_json
+    assert down["spark-b"].journal == {}
 
 
 def test_records_are_numbered_in_the_order_of_the_changes() -> None:
     known: list[Record] = []
     for resource in RESOURCES[:5]:
-        known.append(record_for(known, "desk", resource, change_of(resource, None, {"x": 1})))
+        known.append(
+            record_for(known, "desk", resource, change_of(resource, None, {"x": 1}), WORLD)
+        )
     assert [record.file for record in known] == [
         "0001-docker-group.json",
         "0002-swarm-resource.json",
@@ -83,7 +106,7 @@ def test_records_are_numbered_in_the_order_of_the_changes() -> None:
 
 def test_a_number_is_not_used_twice_after_one_was_forgotten() -> None:
     kept = Record("0007-daemon-json.json", "desk", RESOURCES[2], None, {})
-    new = record_for([kept], "desk", RESOURCES[0], change_of(RESOURCES[0], None, {"x": 1}))
+    new = record_for([kept], "desk", RESOURCES[0], change_of(RESOURCES[0], None, {"x": 1}), WORLD)
     assert new.file == "0008-docker-group.json"
 
 
@@ -137,7 +160,7 @@ def test_the_script_that_writes_it_holds_no_password_and_the_folder_is_private(
 ) -> None:
     connection = FakeConnection(lambda script: "")
     node = Node("spark-a", connection, sudo_password="s3cret")
-    record = record_for([], "desk", resource, change_of(resource, None, {"x": 1}))
+    record = record_for([], "desk", resource, change_of(resource, None, {"x": 1}), WORLD)
     journal.write(node, "/var/lib/sparkctl", record)
     assert "s3cret" not in json.dumps(written_record(record, "spark-a"))
     (script,) = connection.scripts

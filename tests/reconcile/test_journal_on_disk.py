@@ -80,4 +80,18 @@ def test_a_full_disk_is_named_and_leaves_no_half_record(
         write(node, str(state), RECORD)
     assert "No space left on device" in str(error.value.details)
     assert "Make room on the disk" in str(error.value.resolution)
-    assert list((state / "journal").iterdir()) == []
+    assert not state.exists()
+
+
+def test_unfinished_copies_of_records_do_not_keep_the_folders(node: Node, state: Path) -> None:
+    write(node, str(state), RECORD)
+    (state / "journal" / "0002-other.json.sparkctl.aB3xY9").write_text("{")
+    forget(node, str(state), [RECORD.file])
+    assert not state.exists()
+
+
+def test_a_first_record_that_cannot_be_written_leaves_nothing(node: Node, state: Path) -> None:
+    nameless = Record("no/folder.json", RECORD.cluster, RECORD.resource, None, {})
+    with pytest.raises(ChangeError):
+        write(node, str(state), nameless)
+    assert not state.exists()

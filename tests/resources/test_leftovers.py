@@ -1,8 +1,9 @@
-"""What runs left behind goes, also while Docker itself is removing it."""
+"""What runs and changes left behind goes, also while Docker itself is removing it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,9 @@ import docker
 import pytest
 import requests
 
+from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
-from orchestrator.resources.leftovers import BuiltImages
+from orchestrator.resources.leftovers import BuiltImages, UnfinishedCopies
 from orchestrator.testing.connection import FakeConnection
 from orchestrator.testing.facts import stock_spark
 from tests.support.changes import change_of
@@ -72,3 +74,22 @@ def test_a_container_that_cannot_be_removed_is_an_error() -> None:
     with pytest.raises(docker.errors.APIError):
         _remove_images(engine)
     assert engine.removed == []
+
+
+def test_unfinished_copies_go_and_with_them_a_journal_without_records(tmp_path: Path) -> None:
+    journal = tmp_path / "var lib" / "sparkctl" / "journal"
+    kept, config, record = (
+        tmp_path / "etc" / "daemon.json",
+        tmp_path / "etc" / "daemon.json.sparkctl.aB3xY9",
+        journal / "0001-daemon-json.json.sparkctl.aB3xY9",
+    )
+    for file in (kept, config, record):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{")
+    here = Node("here", LocalConnection())
+    world = {"here": stock_spark("here", staged=(str(config), str(record)))}
+    resource = UnfinishedCopies("here")
+    resource.apply({"here": here}, change_of(resource, world, None))
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert left == [kept]
+    assert not journal.parent.exists()

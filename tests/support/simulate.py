@@ -26,7 +26,7 @@ def made(plan: Plan, spec: ClusterSpec, world: World) -> dict[str, Facts]:
     for step in plan.steps:
         node = step.change.node
         if step.journaled:
-            after[node] = _journaled(after[node], spec, step)
+            after[node] = _journaled(world, after[node], spec, step)
         after = _EFFECTS[step.change.resource.partition(":")[0]](after, step)
         if step.record is not None:
             after[node] = _forgotten(after[node], step.record)
@@ -45,9 +45,9 @@ def written_record(record: journal.Record, node: str) -> dict[str, object]:
     return dict(json.loads(base64.b64decode(block[1])))
 
 
-def _journaled(facts: Facts, spec: ClusterSpec, step: Step) -> Facts:
+def _journaled(world: World, facts: Facts, spec: ClusterSpec, step: Step) -> Facts:
     known = journal.records(facts)
-    record = journal.record_for(known, spec.name, step.resource, step.change)
+    record = journal.record_for(known, spec.name, step.resource, step.change, world)
     document = written_record(record, facts.node)
     return replace(facts, journal={**facts.journal, record.file: document})
 
@@ -151,6 +151,10 @@ def _images(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
     return _with(world, replace(world[step.change.node], images=()))
 
 
+def _copies(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    return _with(world, replace(world[step.change.node], staged=()))
+
+
 def _with(world: dict[str, Facts], facts: Facts) -> dict[str, Facts]:
     return {**world, facts.node: facts}
 
@@ -166,4 +170,5 @@ _EFFECTS = {
     "engine": _engine,
     "runs": _runs,
     "images": _images,
+    "copies": _copies,
 }
