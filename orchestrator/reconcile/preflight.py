@@ -16,6 +16,14 @@ from orchestrator.spec.cluster import ClusterSpec
 
 Check = Callable[[Facts, ClusterSpec], None]
 
+# Flags of dockerd for keys that are ours: with a flag and a key at once it does not start. What
+# --add-runtime says is merged with the file, there the file wins.
+_CLASHING = {
+    "--default-runtime": "default-runtime",
+    "--node-generic-resource": "node-generic-resources",
+}
+
+_WHERE = "Where it comes from: `systemctl cat docker`, and the files that are named there."
 _REPAIR = "The same command with --repair undoes what sparkctl did there until Docker starts."
 _JOB_CLI = 23  # first Docker CLI whose `stack deploy` knows mode replicated-job; 20.10 refuses it
 
@@ -75,6 +83,29 @@ def _gpu(facts: Facts, spec: ClusterSpec) -> None:
         )
 
 
+def _flags(facts: Facts, spec: ClusterSpec) -> None:
+    for number, word in enumerate(facts.dockerd_flags):
+        flag, _, value = word.partition("=")
+        if flag in _CLASHING:
+            raise PreflightError(
+                f"dockerd on {facts.node} is started with {flag}, which excludes the key "
+                f"{_CLASHING[flag]!r} in {DAEMON_JSON} that sparkctl sets",
+                details=f"dockerd {' '.join(facts.dockerd_flags)}",
+                resolution=f"{_WHERE} Take the flag out there, restart Docker, and run the "
+                "command again.",
+            )
+        if flag == "--config-file" and DAEMON_JSON not in (
+            value,
+            *facts.dockerd_flags[number + 1 : number + 2],
+        ):
+            raise PreflightError(
+                f"dockerd on {facts.node} does not read {DAEMON_JSON}",
+                details=f"dockerd {' '.join(facts.dockerd_flags)}",
+                resolution=f"{_WHERE} Take --config-file out there, after moving the settings to "
+                f"{DAEMON_JSON}, and restart Docker.",
+            )
+
+
 def _daemon_json(facts: Facts, spec: ClusterSpec) -> None:
     if facts.daemon_json is None:
         return
@@ -128,7 +159,7 @@ def _engine_for_the_way_back(facts: Facts, spec: ClusterSpec) -> None:
         )
 
 
-_CHECKS: tuple[Check, ...] = (_engine, _gpu, _daemon_json, _runtime_config, _ours)
+_CHECKS: tuple[Check, ...] = (_engine, _gpu, _flags, _daemon_json, _runtime_config, _ours)
 
 
 def _manager(spec: ClusterSpec, world: World) -> None:

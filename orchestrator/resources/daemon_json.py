@@ -1,20 +1,16 @@
 """`/etc/docker/daemon.json`: the nvidia runtime, and the GPUs as Swarm's generic resources."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
-from orchestrator.errors import ChangeError, PreflightError, RemoteError
+from orchestrator.errors import ChangeError, PreflightError
 from orchestrator.names import DAEMON_JSON
 from orchestrator.node.facts import Facts, File
-from orchestrator.node.files import staged
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
 from orchestrator.resources.daemon_merge import merge, unmerge
-
-_RESTART_DEADLINE = 90  # seconds until dockerd must answer again
+from orchestrator.resources.docker_restart import Outcome, restart_with
 
 
 @dataclass(frozen=True)
@@ -95,20 +91,17 @@ class DaemonJson:
         node = nodes[self.node]
         file = None if change.after is None else change.after["file"]
         try:
-            node.script(
-                _replace_and_restart(None if file is None else state_file(file)),
-                deadline=2 * _RESTART_DEADLINE + 30,
-            )
-        except RemoteError as error:
-            raise ChangeError(
-                f"Docker on {self.node} did not accept the new daemon.json",
-                details=error.details,
-                resolution="The file that was there is back and Docker runs with it. "
-                "Mend what the lines above say, then run the command again.",
-                node=self.node,
-            ) from None
+            done = restart_with(node, None if file is None else state_file(file))
         finally:
             node.reset_docker()
+        if done.outcome is not Outcome.DONE:
+            failure = _FAILED[done.outcome]
+            raise ChangeError(
+                failure.brief.format(node=self.node),
+                details=done.lines or None,
+                resolution=failure.resolution,
+                node=self.node,
+            )
 
     def _active(self, facts: Facts) -> bool:
         info = facts.docker or {}
@@ -119,44 +112,31 @@ class DaemonJson:
         }
 
 
-def _replace_and_restart(file: File | None) -> str:
-    """Validate, replace, restart, wait; when Docker does not come up, all back and exit 1."""
-    path = shlex.quote(DAEMON_JSON)
-    folder = shlex.quote(str(PurePosixPath(DAEMON_JSON).parent))
-    if file is None:
-        prepare, replace = "", f"rm -f {path}"
-    else:
-        prepare = f"""\
-mkdir -p {folder}
-{staged(DAEMON_JSON, file)}
-if dockerd --help 2>&1 | grep -q -- --validate; then
-  dockerd --validate --config-file "$staged" >&2 || {{ rm -f "$staged"; exit 1; }}
-fi"""
-        replace = f'mv -f "$staged" {path}'
-    return f"""\
-set -e
-kept=$(mktemp -d)
-trap 'rm -rf "$kept"' EXIT
-[ ! -e {path} ] || cp -a {path} "$kept/before"
-{prepare}
-restart() {{
-  systemctl reset-failed docker.service 2>/dev/null || :
-  systemctl restart docker.service && answers
-}}
-answers() {{
-  end=$(( $(date +%s) + {_RESTART_DEADLINE} ))
-  until docker info >/dev/null 2>&1; do
-    [ "$(date +%s)" -lt "$end" ] || return 1
-    sleep 0.2
-  done
-}}
-since=$(date '+%Y-%m-%d %H:%M:%S')
-{replace}
-sync {folder}
-if ! restart; then
-  journalctl -u docker.service --since "$since" -n 15 --no-pager -o cat >&2 || :
-  if [ -e "$kept/before" ]; then cp -a "$kept/before" {path}; else rm -f {path}; fi
-  restart || echo 'Docker does not start with the former file either' >&2
-  exit 1
-fi
-"""
+@dataclass(frozen=True)
+class _Failure:
+    brief: str
+    resolution: str
+
+
+_FAILED = {
+    Outcome.REFUSED: _Failure(
+        "Docker on {node} would not start with the new daemon.json",
+        "Nothing was replaced, and Docker was not restarted. Mend what the lines above say, then "
+        "run the command again.",
+    ),
+    Outcome.PUT_BACK: _Failure(
+        "Docker on {node} did not start with the new daemon.json",
+        "The file that was there is back, and Docker runs with it. Mend what the lines above say, "
+        "then run the command again.",
+    ),
+    Outcome.DEFAULTS: _Failure(
+        "Docker on {node} starts neither with the new daemon.json nor with the one that was there",
+        f"{DAEMON_JSON} is as it was, and Docker runs without it (it keeps its data-root) until "
+        "you have mended what the lines above say. Then run the command again.",
+    ),
+    Outcome.DOWN: _Failure(
+        "Docker on {node} does not start any more",
+        f"{DAEMON_JSON} is as it was. Mend what the lines above say, `systemctl restart docker`, "
+        "then run the command again.",
+    ),
+}
