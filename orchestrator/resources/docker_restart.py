@@ -5,6 +5,7 @@ systemd unit on the machine. It goes on to its end when the controller, the conn
 session vanish; until then it holds flock(1) on the folder of the lock: whoever comes next waits.
 """
 
+import re
 import shlex
 from dataclasses import dataclass
 from enum import StrEnum
@@ -47,7 +48,8 @@ def restart_with(node: Node, file: File | None) -> Restart:
     """Replace daemon.json by `file` (None: remove it) and restart Docker."""
     said = node.script(_session(file), deadline=2 * _UNIT_DEADLINE + 60)
     outcome, _, lines = said.partition("\n")
-    return Restart(Outcome(outcome), lines.strip())
+    named = re.sub(rf"{DAEMON_JSON}\.sparkctl\.[\w.]+", DAEMON_JSON, lines)
+    return Restart(Outcome(outcome), named.strip())
 
 
 def _session(file: File | None) -> str:
@@ -86,7 +88,7 @@ _CODES = {0: Outcome.DONE, 10: Outcome.PUT_BACK, 11: Outcome.DEFAULTS, 12: Outco
 # what ours was made from.
 _WAIT = f"""\
 end=$(( $(date +%s) + {_UNIT_DEADLINE} ))
-while systemctl show -p ActiveState --value {UNIT} | grep -qx -e activating -e active; do
+while systemctl show -p ActiveState --value {UNIT} | grep -qxE "(de)?activating|active"; do
   [ "$(date +%s)" -lt "$end" ] || {{ echo '{UNIT} still runs' >&2; exit 1; }}
   sleep 0.2
 done
@@ -94,7 +96,7 @@ done
 
 # dockerd's own word on a file, together with the flags that it runs with. One before Docker 23 can
 # only be started: where it is not root, as in a user namespace of its own, it ends as soon as it
-# has read the file and before it touches anything.
+# has read the file and before it touches anything. There it may read what belongs to root alone.
 _CHECK = """\
 flags() {
   pid=$(systemctl show -p MainPID --value docker.service)
@@ -104,8 +106,10 @@ check() {
   if dockerd --help 2>&1 | grep -q -- --validate; then
     flags | xargs -0 sh -c 'exec dockerd "$@" --config-file "$0" --validate' "$1" 2>&1
   else
+    own=$(mktemp "$1.XXXXXX") && cat "$1" >"$own" || return 1
     said=$(flags | xargs -0 sh -c \\
-      'exec timeout 10 unshare --user dockerd "$@" --config-file "$0"' "$1" 2>&1) || :
+      'exec timeout 10 unshare --user dockerd "$@" --config-file "$0"' "$own" 2>&1) || :
+    rm -f "$own"
     case $said in
       *'started with root'* | unshare:*) ;;
       *) printf '%s\\n' "$said"; return 1 ;;
@@ -141,7 +145,7 @@ put_back() {{
 }}
 {_CHECK}
 starts() {{
-  since=$(date '+%Y-%m-%d %H:%M:%S')
+  since=$(date '+%Y-%m-%d %H:%M:%S.%6N')
   end=$(( $(date +%s) + {_STARTS_WITHIN} ))
   systemctl reset-failed docker.service docker.socket 2>/dev/null
   timeout {_STARTS_WITHIN} systemctl restart docker.service >/dev/null 2>&1 || return 1
@@ -151,8 +155,9 @@ starts() {{
   done
 }}
 why() {{
-  journalctl --sync 2>/dev/null
-  journalctl -u docker.service --since "$since" -n 10 --no-pager -q -o cat
+  sleep 1  # the journal may be a moment behind, whatever --sync says
+  journalctl -u docker.service --since "$since" --no-pager -q -o cat |
+    grep -vE 'level=(info|debug)' | tail -n 10
 }}
 root=$(timeout 10 docker info --format '{{{{.DockerRootDir}}}}' 2>/dev/null)
 if [ -z "$1" ]; then rm -f {path}; else mv -f "$1" {path} || exit 1; fi

@@ -83,25 +83,6 @@ def test_status_shows_the_table_and_validates_as_json(up: Sparkctl) -> None:
     assert "spark-b" in text and "NVIDIA GB10" in text and "no changes" in text
 
 
-def test_a_daemon_json_that_docker_refuses_leaves_docker_running(
-    machines: dict[str, Machine], sparkctl: Sparkctl, later: Callable[[Callable[[], None]], None]
-) -> None:
-    """`dockerd --validate` says no before anything was replaced."""
-    machine = machines["spark-b"]
-    path = "/etc/docker/daemon.json"
-    bad = b'{"no-such-key-in-any-docker": 1}'
-    machine.put(path, bad)
-    later(lambda: machine.put(path, None))
-    later(lambda: sparkctl("cluster", "down", "--yes"))
-
-    failed = sparkctl("cluster", "up", "--yes", expect=7)
-
-    assert "no-such-key-in-any-docker" in failed.stderr
-    assert "E500" in failed.stderr
-    assert machine.read(path) == bad
-    assert machine.run("docker", "info", "--format", "{{.DefaultRuntime}}").strip() == "runc"
-
-
 def test_status_and_down_say_what_is_unreachable(
     machines: dict[str, Machine], up: Sparkctl
 ) -> None:

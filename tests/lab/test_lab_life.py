@@ -92,6 +92,20 @@ def test_a_name_that_cannot_be(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("suite", "says"),
+    [("buster", "no engine 'buster'"), ("trixie,bookworm,trixie", "more engines than the lab has")],
+)
+def test_an_engine_that_cannot_be(spec: LabSpec, suite: str, says: str) -> None:
+    with pytest.raises(LabError, match=says):
+        up(LabSpec(spec.name, suite=suite, out=spec.out, train_image=False))
+    assert spec.name not in names()
+
+
+def test_the_last_engine_is_for_all_nodes_that_follow() -> None:
+    assert LabSpec(nodes=3, suite="trixie,bookworm").suites == ["trixie", "bookworm", "bookworm"]
+
+
 def test_the_old_engine(
     raise_lab: Callable[[LabSpec], AbstractContextManager[dict[str, Machine]]],
     session_name: str,
