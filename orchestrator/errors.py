@@ -6,6 +6,7 @@
     │   └── UnknownKeyError
     ├── ConnectError              a machine cannot be reached or refuses us
     │   ├── AuthenticationError
+    │   │   └── PassphraseNeededError
     │   └── HostKeyError
     ├── SudoError                 the machine is there, root is not
     │   └── PasswordNeededError
@@ -95,6 +96,21 @@ class HostKeyError(ConnectError):
     """The machine's host key is unknown, or is not the one that we know."""
 
     code = "E202"
+
+
+class PassphraseNeededError(AuthenticationError):
+    """Every other key was refused, the next is encrypted, and nobody gave its passphrase."""
+
+    code = "E203"
+
+    def __init__(self, key: str, node: str, where: str) -> None:
+        super().__init__(
+            f"{node} ({where}): the key {key} is encrypted",
+            details="No other key was accepted, and there is no terminal to ask in.",
+            resolution=f"Give it to the agent once: ssh-add {key}",
+            node=node,
+        )
+        self.key = key
 
 
 class SudoError(SparkctlError):

@@ -14,6 +14,14 @@ def ask_sudo_password() -> str | None:
     return str(click.prompt("sudo password (for all nodes)", hide_input=True, err=True))
 
 
+def ask_passphrase(key: str) -> str | None:
+    """Of an encrypted SSH key; asked once for all nodes. None when nobody is there to ask."""
+    if not sys.stdin.isatty():
+        return None
+    question = f"passphrase of {key} (for all nodes)"
+    return str(click.prompt(question, hide_input=True, err=True, default="", show_default=False))
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Return when the answer is yes, else raise DeclinedError."""
     if yes:

@@ -1,12 +1,15 @@
 """From the cluster file to connected nodes."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.errors import SparkctlError, SpecError
+from paramiko import PKey
+
+from orchestrator.errors import PassphraseNeededError, SparkctlError, SpecError
 from orchestrator.node.connection import Connection
+from orchestrator.node.keys import Unlocked, unlock
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.login import login_for
 from orchestrator.node.node import Node
@@ -17,38 +20,74 @@ from orchestrator.spec.cluster import ClusterSpec, NodeSpec, SudoSpec
 PASSWORD_VARIABLE = "SPARKCTL_SUDO_PASSWORD"
 
 Connect = Callable[[NodeSpec, ClusterSpec], Connection]
+AskPassphrase = Callable[[str], str | None]
+"""Given the file of an encrypted key: its passphrase, or None when nobody can be asked."""
+
+_LOGINS = 8  # at once: sshd (a jump host's) begins to drop them at 10 (MaxStartups)
 
 
-def connection_to(node: NodeSpec, spec: ClusterSpec) -> Connection:
+def connection_to(node: NodeSpec, spec: ClusterSpec, unlocked: Unlocked) -> Connection:
     """Open the connection that the cluster file asks for."""
     if node.connection == "local":
         return LocalConnection()
-    return SshConnection(login_for(node, spec.ssh))
+    return SshConnection(login_for(node, spec.ssh), unlocked)
 
 
 @contextmanager
-def connected(spec: ClusterSpec, connect: Connect = connection_to) -> Iterator[dict[str, Node]]:
+def connected(
+    spec: ClusterSpec,
+    connect: Connect | None = None,
+    *,
+    ask_passphrase: AskPassphrase = lambda key: None,
+) -> Iterator[dict[str, Node]]:
     """All nodes of the cluster, connected in parallel, in the order of the file.
 
     Every node's error is kept; when any failed, the others are closed again.
     """
-    with reachable(spec, connect) as (nodes, errors):
+    with reachable(spec, connect, ask_passphrase=ask_passphrase) as (nodes, errors):
         raise_all(errors)
         yield nodes
 
 
 @contextmanager
 def reachable(
-    spec: ClusterSpec, connect: Connect = connection_to
+    spec: ClusterSpec,
+    connect: Connect | None = None,
+    *,
+    ask_passphrase: AskPassphrase = lambda key: None,
 ) -> Iterator[tuple[dict[str, Node], dict[str, SparkctlError]]]:
-    """As `connected`, but with the errors of the nodes that could not be reached beside them."""
+    """As `connected`, but with the errors of the nodes that could not be reached beside them.
+
+    An encrypted key is asked for once for all nodes; a wrong passphrase is an error.
+    """
     by_name = {node.name: node for node in spec.nodes}
     password = sudo_password(spec.sudo)
-    nodes, errors = try_each(
-        by_name, lambda name: Node(name, connect(by_name[name], spec), password)
-    )
+    unlocked: dict[str, PKey] = {}
+    open_one = connect or (lambda node, spec: connection_to(node, spec, unlocked))
+    nodes: dict[str, Node] = {}
+
+    def open_all(names: Iterable[str]) -> dict[str, SparkctlError]:
+        opened, errors = try_each(
+            names, lambda name: Node(name, open_one(by_name[name], spec), password), at_once=_LOGINS
+        )
+        nodes.update(opened)
+        return errors
+
     try:
-        yield nodes, errors
+        errors = open_all(by_name)
+        while locked := {
+            name: error.key
+            for name, error in errors.items()
+            if isinstance(error, PassphraseNeededError) and error.key not in unlocked
+        }:
+            # One after the other: a machine may accept the first and never need the second.
+            key = next(iter(locked.values()))
+            if (passphrase := ask_passphrase(key)) is None:
+                break
+            unlocked[key] = unlock(key, passphrase)
+            waiting = [name for name in locked if locked[name] == key]
+            errors = {n: e for n, e in errors.items() if n not in waiting} | open_all(waiting)
+        yield {name: nodes[name] for name in by_name if name in nodes}, errors
     finally:
         for node in nodes.values():
             node.close()

@@ -6,7 +6,7 @@ each HTTP connection is a channel of the one SSH connection that sparkctl alread
 
 import queue
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import docker
@@ -29,8 +29,8 @@ def docker_over(dial: Dial, node: str) -> docker.DockerClient:
     Costs one API call (`/version`), so that a Docker 20.10 and a Docker 29 are both spoken to in a
     version that they know.
     """
-    with docker_trouble(node):
-        version = _client(dial, "1.41").api.version(api_version=False)["ApiVersion"]
+    with docker_trouble(node), closing(_client(dial, "1.41")) as first:
+        version = first.api.version(api_version=False)["ApiVersion"]
     return _client(dial, version)
 
 

@@ -22,12 +22,12 @@ def on_each(names: Iterable[str], work: Callable[[str], T]) -> dict[str, T]:
 
 
 def try_each(
-    names: Iterable[str], work: Callable[[str], T]
+    names: Iterable[str], work: Callable[[str], T], *, at_once: int = _AT_ONCE
 ) -> tuple[dict[str, T], dict[str, SparkctlError]]:
     """As `on_each`, but the errors are handed back beside the results."""
     results: dict[str, T] = {}
     errors: dict[str, SparkctlError] = {}
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         futures = {name: pool.submit(work, name) for name in names}
         for name, future in futures.items():
             try:

@@ -73,8 +73,9 @@ class SshSpec(Model):
 
     known_hosts: str | None = None
     """Known-hosts file; default: ssh_config's UserKnownHostsFile, else ~/.ssh/known_hosts."""
-    host_keys: Literal["strict", "accept-new"] = "strict"
-    """An unknown host key is refused (strict) or written down (accept-new). Never ignored."""
+    host_keys: Literal["strict", "accept-new"] | None = None
+    """An unknown host key is refused (strict) or written down (accept-new). A changed one is always
+    refused. Default: ssh_config's StrictHostKeyChecking (`no` means accept-new), else strict."""
     connect_timeout: Annotated[float, Field(gt=0, le=300)] = 10.0
     """Seconds for TCP, key exchange and login, each."""
 

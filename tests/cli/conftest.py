@@ -11,6 +11,7 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.errors import SparkctlError
 from orchestrator.node import connect
+from orchestrator.node.keys import Unlocked
 from orchestrator.node.login import Login
 from tests.support.clusters import EXAMPLE, sparks, world_of
 from tests.support.fakes import FakeCluster, FakeMachine
@@ -61,7 +62,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """The two machines of the example, out of their boxes, in the place of SSH."""
     cluster = FakeCluster(world_of(sparks(2)))
 
-    def ssh(login: Login) -> FakeMachine:
+    def ssh(login: Login, unlocked: Unlocked) -> FakeMachine:
         cluster.connected.append(login.node)
         refused: SparkctlError | None = cluster.refused.get(login.node)
         if refused is not None:

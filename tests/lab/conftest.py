@@ -12,8 +12,11 @@ from orchestrator.lab import LabSpec, access, down, names
 from tests.lab.machine import Machine
 from tests.lab.raised import raised
 from tests.lab.sparkctl import Sparkctl
+from tests.lab.sshd import sshd
 
 PREFIX = "test-"
+
+__all__ = ["sshd"]  # a fixture of every file here
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,6 +19,22 @@ def test_the_work_is_done_at_the_same_time() -> None:
     assert on_each(names, work) == {name: name.upper() for name in names}
 
 
+def test_not_more_at_once_than_allowed() -> None:
+    three = threading.Barrier(3, timeout=20)
+    running: set[str] = set()
+    most: list[int] = []
+
+    def work(name: str) -> None:
+        running.add(name)
+        most.append(len(running))
+        three.wait()  # so they do come together
+        running.discard(name)
+
+    _, errors = try_each(list("abcdefghi"), work, at_once=3)
+    assert not errors
+    assert max(most) == 3
+
+
 def test_the_order_is_that_of_the_names() -> None:
     assert list(on_each(["b", "a", "c"], str.upper)) == ["b", "a", "c"]
 

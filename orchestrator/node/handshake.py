@@ -1,0 +1,179 @@
+"""From a socket to a transport that let us in: key exchange, host key, login; each in time."""
+
+import shlex
+import socket
+import threading
+
+import paramiko
+
+from orchestrator.errors import (
+    AuthenticationError,
+    ConnectError,
+    HostKeyError,
+    PassphraseNeededError,
+)
+from orchestrator.node.keys import PERSON, Offer, Unlocked, offer
+from orchestrator.node.known_hosts import KnownKey, host_name, known_keys, write_down
+from orchestrator.node.login import Login
+
+_KEEPALIVE = 15  # seconds between signs of life
+_LOST = 60  # seconds without an answer to one of them; then the connection is gone
+_RSA = "ssh-rsa"  # the kind of key behind the algorithms rsa-sha2-256 and rsa-sha2-512
+
+
+def dial(login: Login) -> socket.socket:
+    """A TCP connection to the machine."""
+    try:
+        dialled = socket.create_connection((login.host, login.port), timeout=login.timeout)
+    except (OSError, UnicodeError) as error:
+        raise unreachable(login, error) from None
+    # paramiko sends keepalives and does not look for answers: the kernel does.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _LOST * 1000)
+    return dialled
+
+
+def log_in(
+    login: Login, way: socket.socket | paramiko.Channel, unlocked: Unlocked
+) -> paramiko.Transport:
+    """Speak SSH over `way`.
+
+    Raises ConnectError, HostKeyError, AuthenticationError, or PassphraseNeededError when only an
+    encrypted key is left to try.
+    """
+    try:
+        transport = paramiko.Transport(way)
+    except (paramiko.SSHException, OSError) as error:
+        way.close()
+        raise unreachable(login, error) from None
+    try:
+        known = _known(login)
+        _exchange_keys(transport, login, known)
+        _check_host_key(login, known, transport.get_remote_server_key())
+        with offer(login, unlocked) as offered:
+            _authenticate(transport, login, offered)
+    except BaseException:
+        transport.close()
+        way.close()  # a transport that never began leaves it open
+        raise
+    transport.set_keepalive(_KEEPALIVE)
+    return transport
+
+
+def unreachable(login: Login, why: object) -> ConnectError:
+    """There is no way to the machine."""
+    reason = str(why) or type(why).__name__
+    if isinstance(why, socket.gaierror):
+        reason = f"the name {login.host!r} is not known: {reason}"
+    return ConnectError(
+        f"{login.node} ({login.where}) cannot be reached",
+        details=reason,
+        resolution=f"Is it switched on and on this network? Try: {login.command}",
+        node=login.node,
+    )
+
+
+def _exchange_keys(transport: paramiko.Transport, login: Login, known: list[KnownKey]) -> None:
+    options = transport.get_security_options()
+    kinds = {key.kind for key in known}
+    # A key that we know is asked for first, else the machine chooses one that we do not.
+    options.key_types = sorted(options.key_types, key=lambda name: _kind(name) not in kinds)
+    transport.banner_timeout = transport.auth_timeout = login.timeout
+    done = threading.Event()
+    transport.start_client(event=done)
+    if not done.wait(login.timeout):
+        raise unreachable(login, f"it takes connections and is silent for {login.timeout:g} s")
+    if not transport.is_active():
+        raise unreachable(login, transport.get_exception() or "it ended the connection")
+
+
+def _kind(algorithm: str) -> str:
+    return _RSA if algorithm.startswith("rsa-sha2-") else algorithm
+
+
+def _known(login: Login) -> list[KnownKey]:
+    name = host_name(login.host, login.port)
+    try:
+        return known_keys((*login.known_hosts, *login.system_known_hosts), name)
+    except OSError as error:
+        raise HostKeyError(
+            f"{error.filename} cannot be read",
+            details=str(error),
+            resolution="It holds the host keys of the machines; ssh.known_hosts in the cluster "
+            "file names another.",
+            node=login.node,
+        ) from None
+
+
+def _check_host_key(login: Login, known: list[KnownKey], shown: paramiko.PKey) -> None:
+    """Known, or new where new ones are accepted; a changed or revoked one never is."""
+    name, key = host_name(login.host, login.port), shown.get_base64()
+    lines = "\n".join(f"{line.file}:{line.line}: {line.kind}" for line in known)
+    if any(line.revoked and line.key == key for line in known):
+        raise HostKeyError(
+            f"the host key of {login.node} ({login.where}) is REVOKED",
+            details=f"it shows {_named(shown)}\n{lines}",
+            resolution="Do not connect. Give the machine a new host key.",
+            node=login.node,
+        )
+    valid = [line for line in known if not line.revoked]
+    if any(line.key == key for line in valid):
+        return
+    if valid:
+        files = dict.fromkeys(str(line.file) for line in valid)
+        mend = [shlex.join(["ssh-keygen", "-R", name, "-f", file]) for file in files]
+        raise HostKeyError(
+            f"the host key of {login.node} ({login.where}) has CHANGED",
+            details=f"it shows {_named(shown)}; known is another, here:\n{lines}",
+            resolution="Somebody may be in between. If the machine was reinstalled: "
+            + "\n".join(mend),
+            node=login.node,
+        )
+    if not (login.accept_new and login.known_hosts):
+        raise HostKeyError(
+            f"the host key of {login.node} ({login.where}) is not known",
+            details=f"it shows {_named(shown)}\n"
+            f"known keys: {', '.join(map(str, login.known_hosts)) or 'no file (ssh_config)'}",
+            resolution=f"Look at it once with: {login.command}\n"
+            "or set `ssh: {host_keys: accept-new}` in the cluster file.",
+            node=login.node,
+        )
+    write_down(login.known_hosts[0], name, shown.get_name(), key)
+
+
+def _named(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.fingerprint}"
+
+
+def _authenticate(transport: paramiko.Transport, login: Login, offered: Offer) -> None:
+    notes = list(offered.notes)
+    for identity in offered.identities:
+        # The agent may have to ask a person first.
+        transport.auth_timeout = PERSON if identity.from_agent else login.timeout
+        try:
+            more = transport.auth_publickey(login.as_user, identity.key)
+        except paramiko.BadAuthenticationType as error:
+            allowed = ", ".join(error.allowed_types)
+            raise _refused(login, [f"it takes no keys, only: {allowed}", *notes]) from None
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            notes.append(f"{identity.name}: {error}")
+            # A machine that hung up (too many keys), or is silent, is not asked again.
+            if not transport.is_active() or "timeout" in str(error):
+                raise _refused(login, notes) from None
+            continue
+        if not more:
+            return
+        wants = ", ".join(more)
+        raise _refused(login, [f"{identity.name}: good, but it also wants: {wants}", *notes])
+    if offered.locked:
+        raise PassphraseNeededError(offered.locked[0], login.node, login.where)
+    raise _refused(login, notes or ["there is no key to offer: no agent, no file"])
+
+
+def _refused(login: Login, notes: list[str]) -> AuthenticationError:
+    return AuthenticationError(
+        f"{login.node} ({login.where}) refused the login of {login.as_user}",
+        details="\n".join(notes),
+        resolution=f"Try: {login.command}\nA key is installed with ssh-copy-id.",
+        node=login.node,
+    )
