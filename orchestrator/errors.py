@@ -103,9 +103,9 @@ class PassphraseNeededError(AuthenticationError):
 
     code = "E203"
 
-    def __init__(self, key: str, node: str, where: str) -> None:
+    def __init__(self, key: str, node: str, title: str) -> None:
         super().__init__(
-            f"{node} ({where}): the key {key} is encrypted",
+            f"{title}: the key {key} is encrypted",
             details="No other key was accepted, and there is no terminal to ask in.",
             resolution=f"Give it to the agent once: ssh-add {key}",
             node=node,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.asking import ask_sudo_password, confirm
+from orchestrator.cli.asking import ask_passphrase, ask_sudo_password, confirm
 from orchestrator.cli.options import yes_option
 from orchestrator.names import LOCK_FOLDER
 from orchestrator.node.connect import connected
@@ -52,6 +52,6 @@ def break_(file: Path, yes: bool) -> None:
 @contextmanager
 def _locks(file: Path) -> Iterator[tuple[ClusterSpec, dict[str, Node], Locks]]:
     spec = load_cluster(file)
-    with connected(spec) as nodes:
+    with connected(spec, ask_passphrase=ask_passphrase) as nodes:
         observe(spec, nodes, ask=ask_sudo_password)  # the way to root that everybody takes
         yield spec, nodes, read_locks(nodes, LOCK_FOLDER)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from orchestrator.cli.asking import ask_passphrase
 from orchestrator.errors import ConnectError
 from orchestrator.node.connect import reachable
 from orchestrator.node.node import Node
@@ -20,7 +21,7 @@ def reached(
     A node that answers but lets nobody in is an error all the same, and so is a manager that is
     offline, unless `manager_too`.
     """
-    with reachable(spec) as (nodes, errors):
+    with reachable(spec, ask_passphrase=ask_passphrase) as (nodes, errors):
         skipped = {
             name: error
             for name, error in errors.items()

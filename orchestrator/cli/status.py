@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.asking import ask_sudo_password
+from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
 from orchestrator.cli.options import json_option
 from orchestrator.cli.reporting import Outcome, reported
 from orchestrator.errors import SparkctlError
@@ -32,7 +32,7 @@ def status(file: Path, check: bool, as_json: bool) -> None:
 
     def run(spec: ClusterSpec) -> Outcome:
         nonlocal drifted
-        with reachable(spec) as (nodes, errors):
+        with reachable(spec, ask_passphrase=ask_passphrase) as (nodes, errors):
             world, unread = try_observe(spec, nodes, ask=ask_sudo_password)
         errors = errors | unread
         planned, problem = _drift(spec, world, errors)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.asking import ask_sudo_password
+from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
 from orchestrator.errors import ConnectError, NodeErrors, RunError, SparkctlError
 from orchestrator.node.connect import connected
 from orchestrator.node.facts import Facts
@@ -38,7 +38,7 @@ def train(file: Path, stack: str, settings: tuple[str, ...], dry_run: bool, deta
 
 def _train(spec: ClusterSpec, stack: StackSpec, detach: bool) -> None:
     console = out()
-    with connected(spec) as nodes:
+    with connected(spec, ask_passphrase=ask_passphrase) as nodes:
         world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
         prepared = prepare(spec, stack, world)
         run, manager = prepared.rendered.run, nodes[spec.manager.name]
@@ -84,7 +84,7 @@ def _prepared_for_show(spec: ClusterSpec, stack: StackSpec) -> Prepared:
     """With the machines when they can be reached, else with what the files alone say."""
     world: dict[str, Facts] | None = None
     try:
-        with connected(spec) as nodes:
+        with connected(spec, ask_passphrase=ask_passphrase) as nodes:
             world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
         return prepare(spec, stack, world)
     except SparkctlError as error:

@@ -34,6 +34,11 @@ class Channel:
     def settimeout(self, seconds: float | None, /) -> None:
         self.inner.settimeout(seconds)
 
+    def wait_closed(self, seconds: float) -> None:
+        """Until the machine, too, is done with it; sshd gives its place away only then."""
+        with self.inner.out_buffer_cv:
+            self.inner.out_buffer_cv.wait_for(lambda: self.inner.closed, seconds)
+
     def close(self) -> None:
         self.inner.close()
         self._give_back()
@@ -70,13 +75,13 @@ class Channels:
         return channel
 
     def _open(self) -> paramiko.Channel:
-        """sshd counts a command until it has seen its end, which may be after we have."""
+        """sshd counts a command that we have left as long as it lives: then it refuses."""
         end = time.monotonic() + self._timeout
         while True:
             try:
                 return self._transport.open_session(timeout=self._timeout)
-            except paramiko.ChannelException:
-                if time.monotonic() > end:
+            except paramiko.SSHException:  # of two that are refused, one is told nothing more
+                if time.monotonic() > end or not self._transport.is_active():
                     raise
                 time.sleep(_REFUSED)
 

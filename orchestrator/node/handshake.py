@@ -66,7 +66,7 @@ def unreachable(login: Login, why: object) -> ConnectError:
     if isinstance(why, socket.gaierror):
         reason = f"the name {login.host!r} is not known: {reason}"
     return ConnectError(
-        f"{login.node} ({login.where}) cannot be reached",
+        f"{login.title} cannot be reached",
         details=reason,
         resolution=f"Is it switched on and on this network? Try: {login.command}",
         node=login.node,
@@ -111,7 +111,7 @@ def _check_host_key(login: Login, known: list[KnownKey], shown: paramiko.PKey) -
     lines = "\n".join(f"{line.file}:{line.line}: {line.kind}" for line in known)
     if any(line.revoked and line.key == key for line in known):
         raise HostKeyError(
-            f"the host key of {login.node} ({login.where}) is REVOKED",
+            f"the host key of {login.title} is REVOKED",
             details=f"it shows {_named(shown)}\n{lines}",
             resolution="Do not connect. Give the machine a new host key.",
             node=login.node,
@@ -123,7 +123,7 @@ def _check_host_key(login: Login, known: list[KnownKey], shown: paramiko.PKey) -
         files = dict.fromkeys(str(line.file) for line in valid)
         mend = [shlex.join(["ssh-keygen", "-R", name, "-f", file]) for file in files]
         raise HostKeyError(
-            f"the host key of {login.node} ({login.where}) has CHANGED",
+            f"the host key of {login.title} has CHANGED",
             details=f"it shows {_named(shown)}; known is another, here:\n{lines}",
             resolution="Somebody may be in between. If the machine was reinstalled: "
             + "\n".join(mend),
@@ -131,7 +131,7 @@ def _check_host_key(login: Login, known: list[KnownKey], shown: paramiko.PKey) -
         )
     if not (login.accept_new and login.known_hosts):
         raise HostKeyError(
-            f"the host key of {login.node} ({login.where}) is not known",
+            f"the host key of {login.title} is not known",
             details=f"it shows {_named(shown)}\n"
             f"known keys: {', '.join(map(str, login.known_hosts)) or 'no file (ssh_config)'}",
             resolution=f"Look at it once with: {login.command}\n"
@@ -166,13 +166,13 @@ def _authenticate(transport: paramiko.Transport, login: Login, offered: Offer) -
         wants = ", ".join(more)
         raise _refused(login, [f"{identity.name}: good, but it also wants: {wants}", *notes])
     if offered.locked:
-        raise PassphraseNeededError(offered.locked[0], login.node, login.where)
+        raise PassphraseNeededError(offered.locked[0], login.node, login.title)
     raise _refused(login, notes or ["there is no key to offer: no agent, no file"])
 
 
 def _refused(login: Login, notes: list[str]) -> AuthenticationError:
     return AuthenticationError(
-        f"{login.node} ({login.where}) refused the login of {login.as_user}",
+        f"{login.title} refused the login of {login.as_user}",
         details="\n".join(notes),
         resolution=f"Try: {login.command}\nA key is installed with ssh-copy-id.",
         node=login.node,

@@ -12,7 +12,7 @@ from orchestrator.spec.cluster import NodeSpec, SshSpec, SshTarget
 
 _DEEPEST = 8  # jump hosts in a chain; a longer one goes in a circle
 _USUAL_KEYS = ("id_rsa", "id_ecdsa", "id_ed25519")
-_USUAL_KNOWN_HOSTS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
+_USUAL_KNOWN_HOSTS = "~/.ssh/known_hosts"
 _SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 AGENT_OF_THE_ENVIRONMENT = "SSH_AUTH_SOCK"
 
@@ -41,6 +41,8 @@ class Login:
     """The same as ssh_config writes it."""
     proxy_command: str | None = None
     """ProxyCommand: a local command whose streams lead there."""
+    is_jump: bool = False
+    """Not the node itself, but on the way to it."""
 
     @property
     def command(self) -> str:
@@ -69,8 +71,13 @@ class Login:
 
     @property
     def where(self) -> str:
-        """For messages."""
+        """Host and port, for messages."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def title(self) -> str:
+        """Who it is, for messages."""
+        return f"{'the jump host of ' if self.is_jump else ''}{self.node} ({self.where})"
 
 
 def login_for(node: NodeSpec, ssh: SshSpec, config_file: Path | None = None) -> Login:
@@ -113,6 +120,7 @@ def _login(node: str, target: SshTarget, ssh: SshSpec, config: SshConfig, depth:
         jumps=_jumps(node, jump, ssh, config, depth) if jump else (),
         proxy_jump=jump or None,
         proxy_command=_text(entry.get("proxycommand")),
+        is_jump=depth > 0,
     )
 
 

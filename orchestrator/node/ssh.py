@@ -16,6 +16,7 @@ from orchestrator.node.login import Login
 from orchestrator.node.proxy_command import ProxyCommand
 
 _CHUNK = 65536
+_FAREWELL = 1.0  # seconds for the machine to close the channel of a command that has ended
 _NO_STATUS = -1  # what paramiko says of a command whose exit code never came
 
 
@@ -74,7 +75,9 @@ class SshConnection:
                 try:
                     stdout = _drain(channel.recv, channel, end)
                     code = self._exit_code(channel, end)
-                    return Completed(code, stdout, stderr.result())
+                    done = Completed(code, stdout, stderr.result())
+                    started.wait_closed(_FAREWELL)
+                    return done
                 finally:
                     channel.close()  # ends what the two still wait for
         finally:

@@ -127,6 +127,12 @@ def test_through_a_jump_host(sshd: Login) -> None:
     connection.close()
 
 
+def test_a_jump_that_refuses_us_is_not_taken_for_the_machine(sshd: Login) -> None:
+    stranger = replace(sshd, user="nobody", is_jump=True)
+    with pytest.raises(AuthenticationError, match="the jump host of sshd"):
+        SshConnection(replace(sshd, jumps=(stranger,)))
+
+
 def test_a_jump_that_leads_nowhere_names_the_machine_behind(sshd: Login) -> None:
     with pytest.raises(ConnectError, match=r"sshd \(127.0.0.1:9\) cannot be reached"):
         SshConnection(replace(sshd, port=9, jumps=(sshd,)))

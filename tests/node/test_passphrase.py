@@ -48,7 +48,7 @@ def doors(monkeypatch: pytest.MonkeyPatch) -> Doors:
                 raise ConnectError("off", node=login.node)
             for key in keys:
                 if key not in unlocked:
-                    raise PassphraseNeededError(key, login.node, "there:22")
+                    raise PassphraseNeededError(key, login.node, login.title)
             made.append(FakeConnection(lambda script: Completed(0, b"", b"")))
             return made[-1]
 
