@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from orchestrator.node.connect import connected, reachable
 from orchestrator.node.connection import Completed
 from orchestrator.node.keys import Unlocked, public_half, unlock
 from orchestrator.node.login import Login
+from orchestrator.node.parallel import try_each
 from orchestrator.testing.connection import FakeConnection
 from tests.support.clusters import sparks
 
@@ -109,6 +111,21 @@ def test_with_nobody_to_ask_every_node_names_the_key_and_the_mend(
         pass
     assert [error.code for error in caught.value.errors] == ["E203", "E203"]
     assert all(f"ssh-add {key}" in str(error.resolution) for error in caught.value.errors)
+
+
+def test_not_more_than_eight_log_in_at_once(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A jump host's sshd drops logins from the tenth on."""
+    limits: list[object] = []
+
+    def spy(*given: Any, **named: Any) -> Any:
+        limits.append(named.get("at_once"))
+        return try_each(*given, **named)
+
+    doors()
+    monkeypatch.setattr(connect, "try_each", spy)
+    with connected(sparks(12)) as nodes:
+        assert len(nodes) == 12
+    assert limits == [8]
 
 
 def test_status_shows_the_others_when_one_is_off(doors: Doors, key: str) -> None:
