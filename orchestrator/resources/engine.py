@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from orchestrator.errors import ChangeError, RemoteError
-from orchestrator.names import DAEMON_JSON
+from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
 from orchestrator.node.files import remove_file, write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, state_file
@@ -85,6 +85,8 @@ class Engine:
 
 
 _STARTS = f"""\
+mkdir -p {LOCK_FOLDER}
+exec 9<{LOCK_FOLDER} && flock -w 60 9 || exit 1
 since=$(date '+%Y-%m-%d %H:%M:%S')
 starts() {{
   systemctl stop docker.socket docker.service 2>/dev/null || :
