@@ -19,7 +19,7 @@ printf '%s' "$KEY" >/home/nvidia/.ssh/authorized_keys && exec /usr/sbin/sshd -D 
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sshd(session_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Login]:
     """A login to a container of the node image in which nothing but sshd runs."""
     # Its sweeper is an image of its own to pull; labels and session_name sweep here.
