@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import jinja2
@@ -104,6 +105,8 @@ class Facts:
     swarm_nodes: tuple[Mapping[str, Any], ...]
     """`docker node inspect` of all nodes; only a manager knows them."""
     services: tuple[str, ...]
+    daemon_folder: str
+    """Of daemon.json: absent, alone (nothing else is in it), or shared."""
     daemon_json: File | None
     runtime_config: File | None
     staged: tuple[str, ...]
@@ -147,6 +150,8 @@ def probe_script(paths: PathsSpec) -> str:
         state=paths.state,
         folders=[paths.state, paths.runs, paths.cache, paths.huggingface],
         daemon_json=DAEMON_JSON,
+        daemon_folder=str(PurePosixPath(DAEMON_JSON).parent),
+        daemon_name=PurePosixPath(DAEMON_JSON).name,
         runtime_config=RUNTIME_CONFIG,
         image_label=LABEL_IMAGE,
         run_label=LABEL_RUN,
@@ -196,6 +201,7 @@ def parse_facts(node: str, output: str) -> Facts:
             images=tuple(_lines(raw["images"])),
             swarm_nodes=tuple(json.loads(n) for n in _lines(raw.get("swarm_nodes", b""))),
             services=tuple(_lines(raw.get("services", b""))),
+            daemon_folder=raw["daemon_folder"].decode().strip(),
             daemon_json=_file(raw, "daemon_json"),
             runtime_config=_file(raw, "runtime_config"),
             staged=tuple(_lines(raw["staged"])),

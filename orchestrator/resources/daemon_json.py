@@ -12,6 +12,9 @@ from orchestrator.resources.base import Change, Stage, State, World, file_state,
 from orchestrator.resources.daemon_merge import merge, unmerge
 from orchestrator.resources.docker_restart import Outcome, restart_with
 
+_NO_FOLDER: State = {"folder": False}
+"""Part of the state of a file that has no folder either."""
+
 
 @dataclass(frozen=True)
 class DaemonJson:
@@ -42,7 +45,8 @@ class DaemonJson:
 
     def observe(self, world: World) -> State:
         facts = world[self.node]
-        return {"file": file_state(facts.daemon_json), "active": self._active(facts)}
+        state = {"file": file_state(facts.daemon_json), "active": self._active(facts)}
+        return {**state, **_NO_FOLDER} if facts.daemon_folder == "absent" else state
 
     def desired(self, world: World) -> State:
         now = world[self.node].daemon_json
@@ -55,7 +59,7 @@ class DaemonJson:
         was = None if original is None else original["file"]
         active = False if original is None else bool(original["active"])
         if now is None or now == written["file"] or now == was:
-            return {"file": was, "active": active}
+            return self._back(world, original, {"file": was, "active": active})
         try:
             content = unmerge(
                 state_file(now).content, None if was is None else state_file(was).content, self.ours
@@ -68,12 +72,13 @@ class DaemonJson:
                 node=self.node,
             ) from None
         file = None if content is None else {**now, "text": content.decode()}
-        return {"file": file, "active": active}
+        return self._back(world, original, {"file": file, "active": active})
 
     def summary(self, before: State | None, after: State | None) -> str:
         file = None if after is None else after["file"]
         if file is None:
-            return "remove the file; restart Docker"
+            folder = " and its folder" if after is not None and "folder" in after else ""
+            return f"remove the file{folder}; restart Docker"
         if before is not None and before["file"] == file:
             return "the file is right; restart Docker so that it counts"
         if after is not None and not after["active"]:
@@ -91,7 +96,11 @@ class DaemonJson:
         node = nodes[self.node]
         file = None if change.after is None else change.after["file"]
         try:
-            done = restart_with(node, None if file is None else state_file(file))
+            done = restart_with(
+                node,
+                None if file is None else state_file(file),
+                with_folder=change.after is None or "folder" not in change.after,
+            )
         finally:
             node.reset_docker()
         if done.outcome is not Outcome.DONE:
@@ -102,6 +111,15 @@ class DaemonJson:
                 resolution=failure.resolution,
                 node=self.node,
             )
+
+    def _back(self, world: World, original: State | None, state: State) -> State:
+        """Without the folder too, if it came with the file and nothing else is in it."""
+        goes = original is not None and "folder" in original and state["file"] is None
+        return (
+            {**state, **_NO_FOLDER}
+            if goes and world[self.node].daemon_folder != "shared"
+            else state
+        )
 
     def _active(self, facts: Facts) -> bool:
         info = facts.docker or {}

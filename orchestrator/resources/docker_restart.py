@@ -44,9 +44,14 @@ class Restart:
     lines: str
 
 
-def restart_with(node: Node, file: File | None) -> Restart:
-    """Replace daemon.json by `file` (None: remove it) and restart Docker."""
+def restart_with(node: Node, file: File | None, *, with_folder: bool = True) -> Restart:
+    """Replace daemon.json by `file` (None: remove it) and restart Docker.
+
+    Without `with_folder` its folder goes with it, if it is empty then.
+    """
     said = node.script(_session(file), deadline=2 * _UNIT_DEADLINE + 60)
+    if not with_folder:
+        node.script(f"rmdir {PurePosixPath(DAEMON_JSON).parent} 2>/dev/null || :")
     outcome, _, lines = said.partition("\n")
     named = re.sub(rf"{DAEMON_JSON}\.sparkctl\.[\w.]+", DAEMON_JSON, lines)
     return Restart(Outcome(outcome), named.strip())
@@ -58,7 +63,7 @@ def _session(file: File | None) -> str:
     return f"""\
 set -e
 {_WAIT}
-mkdir -p {PurePosixPath(DAEMON_JSON).parent}
+{"" if file is None else f"mkdir -p {PurePosixPath(DAEMON_JSON).parent}"}
 {_CHECK}
 {"staged=" if file is None else staged(DAEMON_JSON, file)}
 if [ -n "$staged" ] && ! said=$(check "$staged"); then

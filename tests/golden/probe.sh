@@ -42,6 +42,9 @@ if ids=$(docker node ls -q 2>/dev/null) && [ -n "$ids" ]; then
   docker service ls --filter label=sparkctl.run --format '{{.Name}}' 2>/dev/null | fact services
 fi
 
+if [ ! -d /etc/docker ]; then echo absent
+elif ls -A /etc/docker | grep -qvx daemon.json; then echo shared
+else echo alone; fi | fact daemon_folder
 file daemon_json /etc/docker/daemon.json
 file runtime_config /etc/nvidia-container-runtime/config.toml
 for copy in /etc/docker/daemon.json.sparkctl.* /etc/nvidia-container-runtime/config.toml.sparkctl.* \

@@ -28,8 +28,12 @@ def test_down_gives_back_what_up_found(
     owner: str,
 ) -> None:
     for machine in machines.values():
+        machine.run("mkdir", "-p", "/etc/docker")
         later(lambda m=machine: m.put("/etc/docker/daemon.json", None))
+        later(lambda m=machine: m.run("mkdir", "-p", "/etc/docker"))
         machine.put("/etc/docker/daemon.json", content, mode=mode, owner=owner)
+    if content is None:
+        machines["spark-b"].run("rmdir", "/etc/docker")  # nor is there a folder
     sparkctl("cluster", "plan")  # the very first use of sudo leaves its own mark in the home
     before = {name: snapshot(machine) for name, machine in machines.items()}
 

@@ -47,6 +47,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         "swarm_on_disk": draw(st.none() | st.dictionaries(words, words, max_size=2)),
         "networks": frozenset(draw(names)),
         "swarm_nodes": tuple(draw(st.lists(st.fixed_dictionaries({"ID": words}), max_size=2))),
+        "daemon_folder": draw(st.sampled_from(["absent", "alone", "shared"])),
         "daemon_json": draw(files),
         "runtime_config": draw(files),
         "staged": draw(names),

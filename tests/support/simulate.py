@@ -80,7 +80,13 @@ def _daemon(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
         "GenericResources": [{"NamedResourceSpec": {"Kind": k, "Value": v}} for k, _, v in named]
         or None,
     }
-    return _with(world, replace(facts, daemon_json=file, docker=docker, containers=()))
+    folder = facts.daemon_folder
+    if file is None and "folder" in after:
+        folder = "absent"
+    elif file is not None and folder == "absent":
+        folder = "alone"
+    changes = {"daemon_json": file, "daemon_folder": folder, "docker": docker, "containers": ()}
+    return _with(world, replace(facts, **changes))
 
 
 def _directory(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
