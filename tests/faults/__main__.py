@@ -1,13 +1,16 @@
 """The full matrix: every fault at every point, both ways out, on two labs at a time.
 
-    python -m tests.faults [--labs N] [--only WORD] [--write]
+    python -m tests.faults [--labs N] [--only WORD] [--minutes N] [--write]
 
-`--only` keeps the trials whose line contains WORD; `--write` puts the table into
-docs/reliability.md. Exits with 1 when anything was lost.
+`--only` keeps the trials whose line contains WORD; after `--minutes` no more are begun, and as their
+order is random it was a random sample; `--write` puts the table into docs/reliability.md. Exits with
+1 when anything was lost.
 """
 
 import argparse
+import math
 import os
+import random
 import sys
 import tempfile
 import threading
@@ -32,41 +35,47 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--labs", type=int, default=2)
     parser.add_argument("--only", default="")
+    parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        gathered, engine = _on_labs(Path(folder), options.labs, options.only)
-    text = table.text(gathered, engine, datetime.now(UTC).date(), time.monotonic() - began)
+        end = began + 60 * options.minutes
+        gathered, all_of_them, engine = _on_labs(Path(folder), options.labs, options.only, end)
+    run = table.Run(engine, datetime.now(UTC).date(), time.monotonic() - began, all_of_them)
+    text = table.text(gathered, run)
     print(text)
     if options.write:
         table.write(text)
     return int(any(outcome.lost for outcome in gathered))
 
 
-def _on_labs(folder: Path, count: int, only: str) -> tuple[list[Outcome], str]:
-    """All outcomes, and the nodes' engine."""
+def _on_labs(folder: Path, count: int, only: str, end: float) -> tuple[list[Outcome], int, str]:
+    """All outcomes, how many trials there are, and the nodes' engine."""
     with _lab(folder, "first") as here:
         trials = [trial for trial in every(_seen_by(here, folder)) if only in str(trial)]
         engine = here.machines["spark-a"].run("docker", "version", "-f", "{{.Server.Version}}")
     print(f"{len(trials)} trials", flush=True)
+    random.shuffle(trials)
     gathered: list[Outcome] = []
     lock = threading.Lock()
 
     def on_one(index: int) -> None:
         rest = trials[index::count]
-        while rest:
+        while rest and time.monotonic() < end:
             with _lab(folder, str(index)) as here:
                 for outcome in outcomes(rest, here):
                     rest.remove(outcome.trial)
                     with lock:
                         gathered.append(outcome)
                         print(f"{len(gathered)} {outcome}", flush=True)
+                    if time.monotonic() > end:
+                        break
 
     with ThreadPoolExecutor(count) as pool:
         for done in [pool.submit(on_one, index) for index in range(count)]:
             done.result()
-    return gathered, engine.strip()
+    return gathered, len(trials), engine.strip()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 
 from tests.faults.trial import Outcome
@@ -10,14 +11,27 @@ from tests.support.clusters import ROOT
 DOCUMENT = ROOT / "docs" / "reliability.md"
 
 
-def text(outcomes: Iterable[Outcome], engine: str, day: date, seconds: float) -> str:
-    """One row for each fault, command and way, in the order of their first trial."""
+@dataclass(frozen=True)
+class Run:
+    """Where and when, and how many trials a whole run has."""
+
+    engine: str
+    day: date
+    seconds: float
+    trials: int
+
+
+def text(outcomes: Iterable[Outcome], run: Run) -> str:
+    """One row for each fault, command and way."""
     rows: dict[tuple[str, str, str], list[Outcome]] = {}
     for outcome in outcomes:
         trial = outcome.trial
         rows.setdefault((trial.fault.name, trial.command, trial.way), []).append(outcome)
+    done = sum(len(found) for found in rows.values())
+    share = "all" if done == run.trials else f"{done}, chosen at random, of {run.trials}"
     lines = [
-        f"Last full run: {day}, two machines with Docker {engine}, {seconds / 60:.0f} minutes.",
+        f"Last run: {run.day}, {share} trials on two machines with Docker {run.engine}, "
+        f"{run.seconds / 60:.0f} minutes.",
         "",
         "| fault | during | then | points | lost |",
         "|---|---|---|---|---|",
@@ -25,9 +39,8 @@ def text(outcomes: Iterable[Outcome], engine: str, day: date, seconds: float) ->
     for (fault, command, way), found in sorted(rows.items()):
         lost = sum(outcome.lost is not None for outcome in found)
         lines.append(f"| {fault} | `{command}` | `{way}` | {len(found)} | {lost} |")
-    every = [outcome for found in rows.values() for outcome in found]
-    lost = sum(outcome.lost is not None for outcome in every)
-    lines.append(f"| all | | | {len(every)} | {lost} |")
+    lost = sum(outcome.lost is not None for found in rows.values() for outcome in found)
+    lines.append(f"| all | | | {done} | {lost} |")
     return "\n".join(lines) + "\n"
 
 
