@@ -2,9 +2,9 @@
 
     python -m tests.faults [--labs N] [--only WORD] [--minutes N] [--write]
 
-`--only` keeps the trials whose line contains WORD; after `--minutes` no more are begun, and as their
-order is random it was a random sample; `--write` puts the table into docs/reliability.md. Exits with
-1 when anything was lost.
+`--only` keeps the trials whose line contains WORD. After `--minutes` no more are begun; as their
+order is random, those that were are a random sample. `--write` puts the table into
+docs/reliability.md. Exits with 1 when anything was lost.
 """
 
 import argparse

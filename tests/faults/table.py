@@ -29,9 +29,9 @@ def text(outcomes: Iterable[Outcome], run: Run) -> str:
         rows.setdefault((trial.fault.name, trial.command, trial.way), []).append(outcome)
     done = sum(len(found) for found in rows.values())
     share = "all" if done == run.trials else f"{done}, chosen at random, of {run.trials}"
+    machines = f"two machines with Docker {run.engine}"
     lines = [
-        f"Last run: {run.day}, {share} trials on two machines with Docker {run.engine}, "
-        f"{run.seconds / 60:.0f} minutes.",
+        f"Last run: {run.day}, {share} trials in {run.seconds / 60:.0f} minutes, on {machines}.",
         "",
         "| fault | during | then | points | lost |",
         "|---|---|---|---|---|",

@@ -80,7 +80,7 @@ def test_the_table_counts_points_and_what_was_lost() -> None:
     ok = Trial(CUT, "up", Point("before", "spark-a/swarm"), "down")
     outcomes = [Outcome(ok, 4, 9.0), Outcome(ok, 4, 9.0, "not as it was")]
     whole = table.text(outcomes, table.Run("26.1.5", date(2026, 1, 2), 90, 2))
-    assert "2026-01-02, all trials on two machines with Docker 26.1.5, 2 minutes" in whole
+    assert "2026-01-02, all trials in 2 minutes, on two machines with Docker 26.1.5." in whole
     text = table.text(outcomes, table.Run("26.1.5", date(2026, 1, 2), 90, 3))
     assert "2, chosen at random, of 3 trials" in text
     assert "| SSH connection cut | `up` | `down` | 2 | 1 |" in text

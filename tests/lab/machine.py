@@ -66,7 +66,8 @@ find etc home opt root srv tmp usr/local var/lib var/tmp run/sparkctl \
   -o \( -path 'etc/*-' -o -path etc/mtab -o -path 'tmp/.*-unix' \) \
   -o -printf '%p %y %m %u:%g\n' 2>/dev/null | sort
 # The outer engine writes hosts and resolv.conf of a node anew at each of its boots.
-find etc home -type f ! -path 'etc/*-' ! -path etc/hosts ! -path etc/resolv.conf -exec sha256sum {} + | sort -k 2
+find etc home -type f ! -path 'etc/*-' ! -path etc/hosts ! -path etc/resolv.conf \
+  -exec sha256sum {} + | sort -k 2
 id nvidia
 getent group docker
 docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}} {{.DefaultRuntime}}'
