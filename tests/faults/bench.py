@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from orchestrator.lab.wait import until
 from orchestrator.names import LOCK_FOLDER
+from orchestrator.resources.docker_restart import UNIT
 from tests.lab.machine import Machine, snapshot
 from tests.lab.sparkctl import Sparkctl
 
@@ -12,8 +13,11 @@ LOCK = f"{LOCK_FOLDER}/lock"
 QUIET_S = 120
 """Seconds until what a dead controller began on a machine must have ended."""
 
-# Its SSH sessions, and the scripts that go on without them.
-_AT_WORK = r"^sshd(-session)?: nvidia|^(sudo .*)?sh -s$|docker system dial-stdio"
+# Its SSH sessions, the scripts that go on without them, and the unit that restarts Docker.
+_AT_REST = f"""\
+! pgrep -f '^sshd(-session)?: nvidia|^(sudo .*)?sh -s$|^docker system dial-stdio' &&
+! systemctl --quiet is-active {UNIT}
+"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Bench:
         """What the dead controller began has ended, and its locks are stale."""
         for machine in self.machines.values():
             until(
-                lambda m=machine: m.attempt("pgrep", "-f", _AT_WORK)[0] == 1,  # type: ignore[misc]
+                lambda m=machine: m.attempt("sh", "-c", _AT_REST)[0] == 0,  # type: ignore[misc]
                 what=f"end of the controller's work on {machine.name}",
                 deadline_s=QUIET_S,
             )
