@@ -8,10 +8,16 @@ from itertools import groupby
 import docker
 import requests
 
-from orchestrator.errors import ChangeError, SparkctlError, StoppedError
+from orchestrator.errors import (
+    ChangeError,
+    ConnectError,
+    RemoteError,
+    SparkctlError,
+    StoppedError,
+)
 from orchestrator.names import LOCK_FOLDER
 from orchestrator.node.node import Node
-from orchestrator.node.parallel import on_each
+from orchestrator.node.parallel import on_each, raise_all, try_each
 from orchestrator.reconcile import journal
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Listener
 from orchestrator.reconcile.lock import Owner, locked
@@ -106,7 +112,11 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
     try:
         try:
             step.resource.apply(nodes, step.change)
+        except RemoteError:
+            _refuse_unreachable(nodes)
+            raise
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            _refuse_unreachable(nodes)
             raise ChangeError(
                 f"{step.change.id}: {step.change.summary}: did not work",
                 details=str(getattr(error, "explanation", None) or error),
@@ -118,6 +128,12 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
         listen(ChangeFailed(step.change, error))
         raise
     listen(ChangeDone(step.change, time.monotonic() - began))
+
+
+def _refuse_unreachable(nodes: Mapping[str, Node]) -> None:
+    """A machine that is out of reach is the reason for what Docker did not answer."""
+    _, errors = try_each(nodes, lambda name: nodes[name].script(":", deadline=15))
+    raise_all({name: e for name, e in errors.items() if isinstance(e, ConnectError)})
 
 
 def _refuse_rest(rest: Plan, shown: Plan) -> None:

@@ -9,7 +9,7 @@ import docker
 import pytest
 import requests
 
-from orchestrator.errors import ChangeError, NodeErrors, RemoteError, SparkctlError
+from orchestrator.errors import ChangeError, ConnectError, NodeErrors, RemoteError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.reconcile.apply import carry_out
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event, Listener
@@ -215,6 +215,26 @@ def test_every_nodes_error_is_kept(site: Site) -> None:
     assert [error.node for error in caught.value.errors] == ["spark-a", "spark-b"]
     assert "second" in str(caught.value.errors[1].details)
     assert caught.value.exit_code == ChangeError.exit_code
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [requests.ConnectionError("Connection aborted"), RemoteError("Docker does not answer")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_machine_out_of_reach_is_why_docker_did_not_answer(
+    site: Site, raised: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(script: str) -> str:
+        if "{\n:\n}" in script:
+            raise ConnectError("the connection to spark-b is gone", node="spark-b")
+        return answer(script)
+
+    answer = site.machines["spark-b"].answer
+    monkeypatch.setattr(site.machines["spark-b"], "answer", gone)
+    with pytest.raises(ConnectError, match="spark-b is gone"):
+        site.up(step(failing("spark-a", "one", raised)))
+    assert site.told()[-1] == "ChangeFailed spark-a/note:one"
 
 
 @pytest.mark.parametrize(
