@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,28 @@ def test_two_laptops_at_once_and_one_that_died(
         first.wait()
         sparkctl("cluster", "lock", "break", "--yes")
         sparkctl("cluster", "down", "--yes")
+
+
+def test_a_full_disk_is_said_before_anything_is_changed(
+    sparkctl: Sparkctl,
+    machines: dict[str, Machine],
+    later: Callable[[Callable[[], object]], None],
+) -> None:
+    machine, state = machines["spark-b"], "/var/lib/sparkctl"
+    sparkctl("cluster", "plan")
+    before = {name: snapshot(machine) for name, machine in machines.items()}
+    later(lambda: sparkctl("cluster", "down", "--yes"))
+    later(lambda: machine.attempt("rmdir", state))
+    later(lambda: machine.attempt("umount", state))
+    machine.run("mkdir", state)
+    machine.run("mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", state)
+    machine.attempt("sh", "-c", f"head -c 1M /dev/zero >{state}/full")
+
+    failed = sparkctl("cluster", "up", "--yes", expect=7).stderr
+    assert "E500: docker-group on spark-b was left as it is" in failed
+    assert "No space left on device" in failed
+    assert "Make room on the disk" in failed
+    sparkctl("cluster", "down", "--yes")  # of the other machine; here there is nothing to take back
+    machine.run("umount", state)
+    machine.run("rmdir", state)
+    assert {name: snapshot(machine) for name, machine in machines.items()} == before
