@@ -1,5 +1,6 @@
 """Docker restarted on real machines, 26.1 and 20.10 side by side, whatever comes in between."""
 
+import difflib
 import json
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def sparkctl(spec: LabSpec, machines: dict[str, Machine]) -> Iterator[Sparkctl]:
     """With the cluster down, and afterwards every machine as it was at first."""
     yield Sparkctl(spec.out)
     for machine in machines.values():
-        machine.run("rm", "-f", "/run/hold", DROP_IN)
+        machine.run("rm", "-rf", "/run/hold", DROP_IN.rpartition("/")[0])
         machine.run("systemctl", "daemon-reload")
     if any(m.attempt("test", "-e", "/var/lib/sparkctl")[0] == 0 for m in machines.values()):
         Sparkctl(spec.out)("cluster", "lock", "break", "--yes")
@@ -55,7 +56,9 @@ def given_back(machines: dict[str, Machine]) -> Iterator[None]:
     """What happens inside leaves no trace."""
     before = {name: snapshot(machine) for name, machine in machines.items()}
     yield
-    assert {name: snapshot(machine) for name, machine in machines.items()} == before
+    for name, machine in machines.items():
+        lines = difflib.unified_diff(before[name].splitlines(), snapshot(machine).splitlines(), n=0)
+        assert "\n".join(lines) == "", name
 
 
 def restart(machine: Machine) -> None:
@@ -228,7 +231,7 @@ def test_what_was_begun_ends_on_the_machine_without_session_and_controller(
         assert "no changes" in sparkctl("cluster", "status", "--check").stdout
         sparkctl("cluster", "down", "--yes")
         for machine in machines.values():
-            machine.run("rm", DROP_IN)
+            machine.run("rm", "-r", DROP_IN.rpartition("/")[0])
 
 
 def runs_now(machine: Machine) -> bool:
