@@ -59,14 +59,16 @@ class Machine:
 
 _LOOK = r"""
 cd /
+# etc/group.123: what usermod itself leaves when the power goes in the middle of it (shadow's lock).
 # Whatever was made, changed or left behind where sparkctl may write: itself, and who owns it.
 find etc home opt root srv tmp usr/local var/lib var/tmp run/sparkctl \
   \( -path var/lib/docker -o -path var/lib/containerd -o -path var/lib/systemd \
      -o -path var/lib/sparkctl-lab -o -name 'systemd-private-*' \) -prune \
-  -o \( -path 'etc/*-' -o -path etc/mtab -o -path 'tmp/.*-unix' \) \
+  -o \( -path 'etc/*-' -o -regex 'etc/g\(roup\|shadow\)\.[0-9]+' -o -path etc/mtab -o -path 'tmp/.*-unix' \) \
   -o -printf '%p %y %m %u:%g\n' 2>/dev/null | sort
 # The outer engine writes hosts and resolv.conf of a node anew at each of its boots.
-find etc home -type f ! -path 'etc/*-' ! -path etc/hosts ! -path etc/resolv.conf \
+find etc home -type f ! -path 'etc/*-' ! -regex 'etc/g\(roup\|shadow\)\.[0-9]+' \
+  ! -path etc/hosts ! -path etc/resolv.conf \
   -exec sha256sum {} + | sort -k 2
 id nvidia
 getent group docker
