@@ -64,7 +64,8 @@ cd /
 find etc home opt root srv tmp usr/local var/lib var/tmp run/sparkctl \
   \( -path var/lib/docker -o -path var/lib/containerd -o -path var/lib/systemd \
      -o -path var/lib/sparkctl-lab -o -name 'systemd-private-*' \) -prune \
-  -o \( -path 'etc/*-' -o -regex 'etc/g\(roup\|shadow\)\.[0-9]+' -o -path etc/mtab -o -path 'tmp/.*-unix' \) \
+  -o \( -path 'etc/*-' -o -regex 'etc/g\(roup\|shadow\)\.[0-9]+' \
+     -o -path etc/mtab -o -path 'tmp/.*-unix' \) \
   -o -printf '%p %y %m %u:%g\n' 2>/dev/null | sort
 # The outer engine writes hosts and resolv.conf of a node anew at each of its boots.
 find etc home -type f ! -path 'etc/*-' ! -regex 'etc/g\(roup\|shadow\)\.[0-9]+' \
