@@ -77,7 +77,7 @@ class Nodes:
         config: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> list[Rank]:
         """Train the tiny recipe, changed by `config`; `environ` changes the environment by rank."""
-        run, port, ranks = self.new_folder(), _free_port(), []
+        run, port, ranks = self.new_folder(), free_port(), []
         document = {name: TINY[name] | dict((config or {}).get(name, {})) for name in TINY}
         try:
             for rank in range(world_size):
@@ -140,7 +140,8 @@ def _end(ranks: list["subprocess.Popen[bytes]"]) -> None:
         process.wait(timeout=60)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
