@@ -5,12 +5,13 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 FAST := -m "not lab and not torch"
 
-.PHONY: help demo test test-fast faults check format engine clean
+.PHONY: help demo test test-fast faults resume check format engine clean
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
 	@echo 'make test-fast  what needs neither Docker nor torch'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
+	@echo 'make resume     a training stopped 20 times, on one rank and on two, ends with the same weights'
 	@echo 'make check      lint and types alone'
 	@echo 'make clean      remove labs, their images, and the environment'
 
@@ -25,6 +26,9 @@ test-fast: $(VENV)/.complete
 
 faults: $(VENV)/.controller engine
 	$(PY) -m tests.faults --write
+
+resume: $(VENV)/.complete
+	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/test_training_resume.py -k random
 
 check: $(VENV)/.complete
 	$(VENV)/bin/ruff check .

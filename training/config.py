@@ -166,6 +166,16 @@ class Loop(_Section):
     """Seed of adapter weights, data order and dropout."""
 
 
+class Checkpoint(_Section):
+    """What a restart goes on from. Every rank keeps its own part in the run folder of its node."""
+
+    every: int = Field(50, ge=0)
+    """Optimizer steps between checkpoints; 0: only when the run is told to stop (SIGTERM)."""
+
+    keep: int = Field(2, ge=1)
+    """How many are kept; older ones go when all ranks have the new one."""
+
+
 class TrainingConfig(_Section):
     """A whole training. Frozen; unknown keys are errors."""
 
@@ -175,6 +185,7 @@ class TrainingConfig(_Section):
     optim: Optim = Optim()
     parallel: Parallel = Parallel()
     loop: Loop = Loop()
+    checkpoint: Checkpoint = Checkpoint()
 
 
 def read_config(path: Path) -> TrainingConfig:

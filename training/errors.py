@@ -3,8 +3,9 @@
     TrainingError               code, message, help; exit status 1: not understood, a retry may help
     +-- ConfigurationError      exit status 78: the same start will always fail, never retry
     +-- PeerError               exit status 75: another rank went away, start the whole gang again
+    +-- Stopped                 exit status 143: SIGTERM; saved, the same start goes on from there
 
-The numbers are EX_CONFIG and EX_TEMPFAIL of sysexits.h.
+75 and 78 are EX_TEMPFAIL and EX_CONFIG of sysexits.h; 143 is 128 + SIGTERM, as shells have it.
 """
 
 from enum import IntEnum
@@ -30,6 +31,7 @@ class ExitCode(IntEnum):
     CRASHED = 1
     PEER_LOST = 75
     CONFIGURATION = 78
+    STOPPED = 143
 
 
 class TrainingError(Exception):
@@ -57,6 +59,16 @@ class PeerError(TrainingError):
     """This rank is well, but another one is gone or silent."""
 
     exit_code = ExitCode.PEER_LOST
+
+
+class Stopped(TrainingError):
+    """A rank was told to stop (SIGTERM), and all ranks saved where they were.
+
+    Not a success, also on the ranks that were told nothing: a supervisor that restarts what failed
+    must restart all of them, after a reboot for example.
+    """
+
+    exit_code = ExitCode.STOPPED
 
 
 def explain(failure: BaseException) -> TrainingError:

@@ -89,6 +89,30 @@ class Step(_Event):
     elapsed: float
 
 
+class Saved(_Event):
+    """All ranks have this checkpoint; a restart goes on from here."""
+
+    event: Literal["saved"] = "saved"
+    rank: int
+    step: int
+    bytes: int
+    """Size of this rank's part."""
+    seconds: float
+    """What it cost: the training waited."""
+    elapsed: float
+
+
+class Resumed(_Event):
+    """This is a restart: the training goes on after `step`, with everything as it was then."""
+
+    event: Literal["resumed"] = "resumed"
+    rank: int
+    step: int
+    passed_over: list[int]
+    """Newer checkpoints that were not whole on every rank."""
+    elapsed: float
+
+
 class Result(_Event):
     """The good end: trained, evaluated, adapter saved and equal on all ranks."""
 
@@ -118,12 +142,13 @@ class Error(_Event):
     seconds: float
 
 
-Event = Annotated[Start | Phase | Eval | Step | Result | Error, Field(discriminator="event")]
+AnyEvent = Start | Phase | Eval | Step | Saved | Resumed | Result | Error
+Event = Annotated[AnyEvent, Field(discriminator="event")]
 
-_EVENT: TypeAdapter[Start | Phase | Eval | Step | Result | Error] = TypeAdapter(Event)
+_EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Event)
 
 
-def parse(line: str) -> Start | Phase | Eval | Step | Result | Error | None:
+def parse(line: str) -> AnyEvent | None:
     """Read one line of a rank's output; None for anything that is not an event."""
     if not line.startswith('{"event":'):
         return None

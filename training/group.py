@@ -1,7 +1,7 @@
 """The ranks of this run as one group: they meet, compare, and succeed or fail as one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 class Group:
     """The process group, and the device that this rank computes on.
 
-    `patient` is a second gloo group for everything outside the training steps: downloads and
-    loading may take hours on one node while the other waits; a step must not.
+    `meeting` is the gloo group that objects travel over. At first it is a patient one: downloads
+    and loading may take hours on one node while the other waits; a step must not (`stepping`).
     """
 
     env: RunEnvironment
     device: torch.device
-    patient: Any = None
+    meeting: Any = None
 
     @classmethod
     def join(cls, env: RunEnvironment, parallel: Parallel) -> "Group":
@@ -49,11 +49,23 @@ class Group:
 
     def gather(self, value: T) -> list[T]:
         """Everyone's value, in the order of the launched ranks, on every rank."""
-        if self.patient is None:
+        if self.meeting is None:
             return [value]
         values: list[Any] = [None] * self.env.launched_world_size
-        dist.all_gather_object(values, value, group=self.patient)
+        dist.all_gather_object(values, value, group=self.meeting)
         return values
+
+    def stepping(self) -> "Group":
+        """The same ranks with the patience of a training step, `parallel.timeout`."""
+        return self if self.meeting is None else replace(self, meeting=dist.group.WORLD)
+
+    def who(self, yes: bool) -> list[int]:
+        """The launched ranks that say yes, on every rank; cheap enough to be asked every step."""
+        votes = torch.zeros(self.env.launched_world_size, dtype=torch.int32)
+        votes[self.env.launched_rank] = yes
+        if self.meeting is not None:
+            dist.all_reduce(votes)  # on the CPU: gloo also where gradients use NCCL
+        return [rank for rank, vote in enumerate(votes.tolist()) if vote]
 
     def together(self, work: Callable[[], T]) -> T:
         """Do `work` on every rank; if it fails on one, every rank raises, and says where and why.
@@ -77,8 +89,8 @@ class Group:
 
     def leave(self) -> None:
         """Wait for everyone, then take the group down; the last thing that a good run does."""
-        if self.patient is not None:
-            dist.barrier(group=self.patient)
+        if self.meeting is not None:
+            dist.barrier(group=self.meeting)
             dist.destroy_process_group()
 
 

@@ -1,6 +1,7 @@
 """One rank of one fine-tuning: `python -m training.train CONFIG`, started by an entry point.
 
 Proof of the group -> base -> LoRA -> training with evaluations -> adapter, equal on all ranks.
+Where the run folder has a checkpoint that all ranks have, the same command line goes on from it.
 Every step of the way is an event on stdout (`training.events`); the exit status is an `ExitCode`.
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 from training.config import TrainingConfig, read_config
 from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
-from training.events import Error, EventLog, Result, Start, take_stdout
+from training.events import Error, EventLog, Result, Resumed, Start, take_stdout
 from training.fetch import base_folder
 from training.fingerprint import folder_sha256
 from training.proof import Card, agree, prove
@@ -53,6 +54,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     from transformers import AutoTokenizer
 
     from training import adapter, load, quiet
+    from training.checkpoint import Checkpoints, settings_of
     from training.data import read_examples
     from training.group import Group
     from training.trainer import make_trainer
@@ -75,6 +77,10 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         "Pin model.revision to a commit, or remove the differing copy from its node.",
         "base_mismatch",
     )
+
+    settings = settings_of(config, env.world_size, base_sha256)
+    checkpoints = Checkpoints(env.run_dir, group, settings, config.checkpoint.keep)
+    found = checkpoints.agree()
 
     log.phase("loading")
     strategy = choose(
@@ -112,8 +118,18 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
 
     scratch = env.run_dir / "checkpoints"
     trainer = make_trainer(model, tokenizer, examples, config, group.device, scratch, log, start)
+    trainer.keep_checkpoints(checkpoints, config.checkpoint.every, group, log)
     log.phase("training")
-    first, last = trainer.train_and_evaluate()
+    if found is not None:
+        log.emit(
+            Resumed(
+                rank=env.rank,
+                step=found.step,
+                passed_over=list(found.passed_over),
+                elapsed=log.elapsed,
+            )
+        )
+    first, last = trainer.train_and_evaluate(found)
 
     log.phase("saving")
     adapter_sha256 = agree(

@@ -17,12 +17,14 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
+from training.checkpoint import Found
 from training.config import TrainingConfig
 from training.data import Examples, as_columns
 from training.errors import ConfigurationError
 from training.events import Eval, EventLog, Step
+from training.resumable import ResumableTrainer
 
 
 def make_trainer(
@@ -35,7 +37,7 @@ def make_trainer(
     log: EventLog,
     on_start: Callable[[int], None],
 ) -> "CountingTrainer":
-    """A trainer that evaluates before step 1, reports through `log` and writes no file itself.
+    """A trainer that evaluates before step 1 and reports through `log`.
 
     `on_start` is called once, with the number of optimizer steps to come.
     """
@@ -51,7 +53,7 @@ def make_trainer(
     return trainer
 
 
-class CountingTrainer(SFTTrainer):  # type: ignore[misc]
+class CountingTrainer(ResumableTrainer):
     """Counts the real tokens that this rank is given, and keeps the held-out losses."""
 
     def __init__(self, **settings: Any) -> None:
@@ -61,9 +63,17 @@ class CountingTrainer(SFTTrainer):  # type: ignore[misc]
         """Held-out loss by optimizer step."""
         super().__init__(**settings)
 
-    def train_and_evaluate(self) -> tuple[float, float]:
+    def counters(self) -> dict[str, Any]:
+        """Both go on after a restart."""
+        return {"tokens": self.tokens, "held_out": self.held_out}
+
+    def set_counters(self, counters: dict[str, Any]) -> None:
+        """As `counters` gave them."""
+        self.tokens, self.held_out = counters["tokens"], counters["held_out"]
+
+    def train_and_evaluate(self, found: Found | None) -> tuple[float, float]:
         """Train to the end; the held-out loss before the first step and after the last."""
-        self.train()
+        self.train_from(found)
         if self.state.global_step not in self.held_out:
             self.evaluate()
         return self.held_out[0], self.held_out[self.state.global_step]
@@ -88,19 +98,21 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._on_start = on_start
         self._all_tokens = 0
         self._own_tokens = 0
+        self._first_step = 0
         self._since = time.monotonic()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Only now the trainer knows how many steps it will make."""
+        """Only now the trainer knows how many steps it will make, and what it goes on from."""
+        self._own_tokens, self._first_step = self._trainer.tokens, state.global_step
         self._on_start(state.max_steps)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """The clock of the first step starts here: what came before was preparation."""
-        if state.global_step == 0:
+        if state.global_step == self._first_step:
             self._since = time.monotonic()
 
     def on_log(

@@ -49,6 +49,6 @@ class StackSpec(Model):
     shm: Bytes | None = None
     """Size of /dev/shm; default: the cluster's container.shm."""
     stop_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
-    """Seconds between SIGTERM and SIGKILL when a run is stopped."""
+    """Seconds between SIGTERM, at which the ranks save after the step at hand, and SIGKILL."""
     training: TrainingConfig
     """What runs inside: training/config.py."""

@@ -1,7 +1,9 @@
 """A run while it goes on: a progress bar in a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -67,6 +69,10 @@ class RunView:
                 )
             case RankEvent(0, "eval", fields):
                 self._line(0, f"held-out loss {fields.get('loss'):.4f} at step {fields['step']}")
+            case RankEvent(0, "saved", fields):
+                self._line(0, f"saved at step {fields['step']} ({_cost(fields)})")
+            case RankEvent(0, "resumed", fields):
+                self._line(0, f"goes on after step {fields['step']}{_passed_over(fields)}")
             case RankEvent(rank, "error", fields):
                 self._line(rank, f"error: {fields.get('message')}")
             case RankEvent() | LogLine() | Ended():
@@ -105,6 +111,15 @@ class RunView:
 
     def _name(self, rank: int) -> str:
         return f"rank {rank} {self.ranks[rank].node}"
+
+
+def _cost(fields: Mapping[str, Any]) -> str:
+    return f"{fields['bytes'] / 1e6:,.1f} MB a rank in {fields['seconds']:.1f} s"
+
+
+def _passed_over(fields: Mapping[str, Any]) -> str:
+    newer = ", ".join(map(str, fields.get("passed_over", [])))
+    return f" (not all ranks have {newer})" if newer else ""
 
 
 def show_verdict(verdict: Verdict, ranks: list[Rank], console: Console) -> None:

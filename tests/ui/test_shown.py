@@ -134,6 +134,10 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
             fields = {"step": step, "total_steps": 21, "loss": 2.5, "tokens_per_second": 1234.5}
             view.heard(RankEvent(0, "step", fields))
         view.heard(RankEvent(0, "eval", {"loss": 1.25, "step": 21}))
+        view.heard(RankEvent(0, "resumed", {"step": 20, "passed_over": [30]}))
+        view.heard(RankEvent(0, "resumed", {"step": 20, "passed_over": []}))
+        view.heard(RankEvent(0, "saved", {"step": 21, "bytes": 2_500_000, "seconds": 0.25}))
+        view.heard(RankEvent(1, "saved", {"step": 21, "bytes": 2_500_000, "seconds": 0.25}))
         view.heard(RankEvent(1, "error", {"message": ODD}))
         view.heard(RankEvent(1, "a kind of the future", {}))
     lines = file.getvalue().splitlines()
@@ -151,7 +155,12 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     ]
     assert "  ETA " in next(line for line in lines if "step 10/21" in line)
     assert "rank 0 spark-a  held-out loss 1.2500 at step 21" in lines
-    assert lines[-1] == f"rank 1 spark-b  error: {ODD}"
+    assert lines[-4:] == [
+        "rank 0 spark-a  goes on after step 20 (not all ranks have 30)",
+        "rank 0 spark-a  goes on after step 20",
+        "rank 0 spark-a  saved at step 21 (2.5 MB a rank in 0.2 s)",
+        f"rank 1 spark-b  error: {ODD}",
+    ]
 
 
 def test_a_success_shows_the_losses_and_where_the_adapter_is(

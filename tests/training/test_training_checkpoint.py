@@ -1,0 +1,160 @@
+"""When a checkpoint counts, which one all ranks go on from, and what is kept."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from training.environment import RunEnvironment
+from training.errors import ConfigurationError, PeerError
+
+torch = pytest.importorskip("torch")
+
+from training.checkpoint import Checkpoints, Holding, newest_common  # noqa: E402
+from training.group import Group  # noqa: E402
+from training.rng import rng_state, set_rng_state  # noqa: E402
+
+pytestmark = pytest.mark.torch
+T = TypeVar("T")
+ENVIRON = {
+    "SPARKCTL_RUN_ID": "r",
+    "SPARKCTL_RUN_NONCE": "n",
+    "SPARKCTL_NODE": "spark-a",
+    "SPARKCTL_RANK": "0",
+    "SPARKCTL_WORLD_SIZE": "1",
+    "SPARKCTL_RUN_DIR": "/run",
+    "SPARKCTL_CACHE_DIR": "/cache",
+}
+ALONE = Group(RunEnvironment.read(ENVIRON), torch.device("cpu"))
+
+
+class LosesItsPeer(Group):
+    """The other rank goes away while both write."""
+
+    def together(self, work: Callable[[], T]) -> T:
+        work()
+        raise PeerError("peer_lost", "gone")
+
+
+def _checkpoints(
+    run_dir: Path, keep: int = 2, group: Group = ALONE, **settings: Any
+) -> Checkpoints:
+    return Checkpoints(run_dir, group, {"optim.lr": 0.1} | settings, keep)
+
+
+def _write(folder: Path) -> None:
+    (folder / "state.pt").write_bytes(b"weights")
+    (folder / "trainer_state.json").write_text("{}")
+
+
+def _found(run_dir: Path) -> int | None:
+    found = _checkpoints(run_dir).agree()
+    return found.step if found else None
+
+
+@pytest.mark.parametrize(
+    ("steps", "marked", "chosen"),
+    [
+        ([(), ()], False, None),
+        ([(20, 30), (20, 30)], True, 30),
+        ([(20, 30), (20,)], True, 20),
+        ([(20, 30), (10, 20)], True, 20),
+        ([(20,), (20,)], False, 20),  # killed before LATEST moved
+        ([(10,), ()], False, None),  # killed in the first save
+    ],
+)
+def test_the_newest_that_all_have(
+    steps: list[tuple[int, ...]], marked: bool, chosen: int | None
+) -> None:
+    assert newest_common([Holding("spark", own, marked) for own in steps]) == chosen
+
+
+@pytest.mark.parametrize("steps", [[(10,), ()], [(10,), (20,)], [(), ()]])
+def test_a_loss_does_not_pass_for_a_beginning(steps: list[tuple[int, ...]]) -> None:
+    with pytest.raises(ConfigurationError, match=r"spark: (step 10|none)") as caught:
+        newest_common([Holding("spark", own, own == steps[0]) for own in steps])
+    assert (caught.value.code, caught.value.exit_code) == ("checkpoint_lost", 78)
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_the_newest_are_kept(keep: int, tmp_path: Path) -> None:
+    checkpoints = _checkpoints(tmp_path, keep)
+    for step in (2, 8, 10, 100):
+        checkpoints.save(step, _write)
+    folder = tmp_path / "checkpoints/rank0"
+    assert {path.name for path in folder.iterdir()} == {
+        "LATEST",
+        *["step-8", "step-10", "step-100"][-keep:],
+    }
+    assert (folder / "LATEST").read_text() == "step-100"
+
+
+def test_a_save_that_fails_leaves_what_was(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        _write(folder)
+        raise OSError(28, "No space left on device")
+
+    checkpoints = _checkpoints(tmp_path, keep=1)
+    checkpoints.save(10, _write)
+    with pytest.raises(OSError, match="No space"):
+        checkpoints.save(20, fail)
+    assert _found(tmp_path) == 10
+    assert not list(tmp_path.glob("checkpoints/rank0/.*"))
+
+
+def test_nothing_old_goes_before_all_ranks_have_the_new_one(tmp_path: Path) -> None:
+    _checkpoints(tmp_path, keep=1).save(10, _write)
+    with pytest.raises(PeerError):
+        _checkpoints(tmp_path, 1, LosesItsPeer(ALONE.env, ALONE.device)).save(20, _write)
+    folder = tmp_path / "checkpoints/rank0"
+    assert (folder / "LATEST").read_text() == "step-10"
+    assert sorted(path.name for path in folder.glob("step-*")) == ["step-10", "step-20"]
+
+
+@pytest.mark.parametrize("name", ["state.pt", "trainer_state.json", "manifest.json"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "flipped"])
+def test_a_damaged_file_makes_a_checkpoint_none(name: str, damage: str, tmp_path: Path) -> None:
+    checkpoints = _checkpoints(tmp_path)
+    checkpoints.save(10, _write)
+    checkpoints.save(20, _write)
+    file = tmp_path / "checkpoints/rank0/step-20" / name
+    content = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[:-1] + (b"x" if damage == "flipped" else b""))
+    assert _found(tmp_path) == 10
+    assert not file.parent.exists()
+
+
+def test_a_manifest_of_another_shape_is_none(tmp_path: Path) -> None:
+    _checkpoints(tmp_path).save(10, _write)
+    for content in ([], {"sha256": [1]}, {"sha256": {}}, {"settings": {}}):
+        _checkpoints(tmp_path).save(20, _write)
+        manifest = tmp_path / "checkpoints/rank0/step-20/manifest.json"
+        manifest.write_text(json.dumps(content))
+        assert _found(tmp_path) == 10
+
+
+def test_settings_that_shape_the_result_must_be_the_same(tmp_path: Path) -> None:
+    _checkpoints(tmp_path).save(10, _write)
+    with pytest.raises(ConfigurationError) as caught:
+        _checkpoints(tmp_path, **{"optim.lr": 0.2, "new": 1}).agree()
+    assert caught.value.code == "checkpoint_unfit"
+    assert "new was None, now is 1; optim.lr was 0.1, now is 0.2" in caught.value.message
+    assert _found(tmp_path) == 10
+
+
+def test_random_numbers_go_on_where_they_were() -> None:
+    numpy = pytest.importorskip("numpy")
+
+    def draw() -> tuple[float, float, float]:
+        return random.random(), numpy.random.random(), torch.rand(()).item()
+
+    state = rng_state()
+    first = draw()
+    set_rng_state(state)
+    assert draw() == first
