@@ -71,12 +71,13 @@ class Lora(_Section):
 
 
 class Data(_Section):
-    """Instruction data. The loss counts completion tokens only, never the prompt."""
+    """What to learn from. The loss counts answers only, never the prompt; of plain text, all."""
 
     name: Name
-    """`builtin:instructions`, a Hub id `org/name`, or the absolute path of a .jsonl file.
+    """`builtin:instructions`, a Hub id `org/name`, or an absolute path: .jsonl, .json or .txt.
 
-    Rows have the columns instruction, input (optional) and output, or prompt and completion.
+    Rows have the column messages (chat), or prompt and completion, or instruction, input (optional)
+    and output (alpaca), or text. In a .txt file every line is a text.
     """
 
     revision: str = "main"
@@ -91,8 +92,14 @@ class Data(_Section):
     held_out_rows: int = Field(32, ge=1)
     """Rows set apart for evaluation, spread evenly over the set and never trained on."""
 
-    template: Literal["alpaca", "plain"] = "alpaca"
-    """How instruction and input become a prompt: the alpaca text, or just their own lines."""
+    template: Literal["alpaca", "plain", "chat"] = "alpaca"
+    """How instruction and input become a prompt: the alpaca text, just their own lines, or a turn.
+
+    `chat` writes them as the model's chat template does, which is what rows of messages always get.
+    """
+
+    chat_template: str | None = Field(None, pattern="^/.+")
+    """Absolute path of a Jinja file; null: the chat template of the model's tokenizer."""
 
     max_length: int = Field(2048, ge=8)
     """Longest sequence, prompt and completion together, in tokens; longer ones are cut."""
@@ -149,6 +156,15 @@ class Loop(_Section):
 
     per_device_batch_size: int = Field(4, ge=1)
     """Sequences per rank in one forward pass."""
+
+    batching: Literal["auto", "padding-free", "packed", "padded"] = "auto"
+    """`padding-free`: the sequences of a batch in one row, one after the other.
+
+    `packed`: as many sequences as fit in per_device_batch_size x max_length tokens; fewer, larger
+    steps. `padded`: each in a row of its own, filled up to the longest. `auto`: `padding-free`
+    wherever a probe shows that the model's attention keeps the sequences of a row apart, else
+    `padded`.
+    """
 
     gradient_accumulation_steps: int = Field(1, ge=1)
     """Forward passes per optimizer step."""

@@ -1,18 +1,21 @@
-"""Instruction data: read rows, turn them into prompt and completion, set some apart. No torch.
+"""Rows to examples: what the model reads, and which pieces of it it shall learn to write. No torch.
 
-The loss counts the completion only; that is trl's rule for prompt/completion columns, and it adds
-the end-of-sequence token to the completion.
+Four shapes of rows, told apart by their columns: chat (`messages`), `prompt` and `completion`,
+alpaca (`instruction`, `input`, `output`), and plain `text`. Only answers are learned; of a plain
+text, all of it.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from training.config import Data, source_of
+from training.config import Data
 from training.errors import ConfigurationError
-from training.instructions import instruction_rows
+from training.rows import Row, read_rows
+
+T = TypeVar("T")
+
+ROLES = ("system", "user", "assistant")
 
 # The prompts that the alpaca data was made for (tatsu-lab/stanford_alpaca, README).
 _ALPACA_WITH_INPUT = (
@@ -24,14 +27,45 @@ _ALPACA = (
     "Below is an instruction that describes a task. Write a response that appropriately completes "
     "the request.\n\n### Instruction:\n{instruction}\n\n### Response:\n"
 )
+_SHAPES = (
+    "Rows need messages, or prompt and completion, or instruction, input (optional) and output, "
+    "or text."
+)
 
 
 @dataclass(frozen=True)
-class Example:
-    """What the model reads (`prompt`) and what it shall learn to write (`completion`)."""
+class Piece:
+    """A part of a text; `learn` says whether the loss counts it."""
 
-    prompt: str
-    completion: str
+    text: str
+    learn: bool
+
+
+@dataclass(frozen=True)
+class Text:
+    """An example that is written out; the tokenizer adds its marks of beginning and end."""
+
+    where: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A conversation; the tokenizer's chat template writes it out, all answers are learned."""
+
+    where: str
+    messages: tuple[Message, ...]
+
+
+Example = Text | Chat
 
 
 @dataclass(frozen=True)
@@ -45,12 +79,12 @@ class Examples:
 def read_examples(data: Data) -> Examples:
     """Read, format and split the data. Raises `ConfigurationError` for data that cannot be used."""
     wanted = None if data.rows is None else data.rows + data.held_out_rows
-    rows = _read_rows(data, wanted)
-    examples = [to_example(row, data.template, where) for where, row in rows]
-    return split(examples, data)
+    examples = [to_example(row, data.template) for row in read_rows(data, wanted)]
+    train, held_out = split(examples, data)
+    return Examples(train, held_out)
 
 
-def split(examples: list[Example], data: Data) -> Examples:
+def split(examples: Sequence[T], data: Data) -> tuple[tuple[T, ...], tuple[T, ...]]:
     """Set `held_out_rows` apart, evenly spaced: sorted files give a fair sample, without chance."""
     if len(examples) <= data.held_out_rows:
         raise ConfigurationError(
@@ -60,91 +94,72 @@ def split(examples: list[Example], data: Data) -> Examples:
             "Lower data.held_out_rows or use more data.",
         )
     apart = {i * len(examples) // data.held_out_rows for i in range(data.held_out_rows)}
-    return Examples(
-        train=tuple(e for i, e in enumerate(examples) if i not in apart),
-        held_out=tuple(e for i, e in enumerate(examples) if i in apart),
+    return (
+        tuple(e for i, e in enumerate(examples) if i not in apart),
+        tuple(e for i, e in enumerate(examples) if i in apart),
     )
 
 
-def to_example(row: Mapping[str, Any], template: str, where: str) -> Example:
-    """One row to prompt and completion; `where` names the row in the error for unusable ones."""
-    columns = ("prompt", "completion") if "prompt" in row else ("instruction", "output")
-    values = [row.get(column) for column in columns]
+def to_example(row: Row, template: str) -> Example:
+    """One row to one example. Raises `ConfigurationError` that names the row."""
+    columns = row.columns
+    if "messages" in columns:
+        return Chat(row.where, _messages(row.where, columns["messages"]))
+    if "prompt" in columns:
+        prompt, completion = _texts(row, "prompt", "completion")
+    elif "text" in columns and "instruction" not in columns:
+        return Text(row.where, (Piece(*_texts(row, "text"), learn=True),))
+    else:
+        instruction, completion = _texts(row, "instruction", "output")
+        given = str(columns.get("input") or "")
+        if template == "chat":
+            asked = "\n".join(text for text in (instruction, given) if text)
+            turns = (Message("user", asked), Message("assistant", completion))
+            return Chat(row.where, turns)
+        prompt = _prompt(instruction, given, template)
+    return Text(row.where, (Piece(prompt, learn=False), Piece(completion, learn=True)))
+
+
+def _texts(row: Row, *names: str) -> list[str]:
+    """These columns of a row, all of them texts that are not empty."""
+    values = [row.columns.get(name) for name in names]
     if not all(isinstance(value, str) and value for value in values):
         raise ConfigurationError(
             "data_invalid",
-            f"{where}: {columns[0]} and {columns[1]} must be texts that are not empty",
-            "Rows need instruction, input (optional) and output, or prompt and completion.",
+            f"{row.where}: {' and '.join(names)} must be text that is not empty",
+            _SHAPES,
         )
-    if columns[0] == "prompt":
-        return Example(str(row["prompt"]), str(row["completion"]))
-    fields = {"instruction": str(row["instruction"]), "input": str(row.get("input") or "")}
-    return Example(_prompt(fields, template), str(row["output"]))
+    return [str(value) for value in values]
 
 
-def as_columns(examples: Iterable[Example]) -> list[dict[str, str]]:
-    """The rows that `datasets.Dataset.from_list` and trl take."""
-    return [asdict(example) for example in examples]
+def _messages(where: str, turns: Any) -> tuple[Message, ...]:
+    if not isinstance(turns, list) or not turns:
+        raise ConfigurationError("data_invalid", f"{where}: messages must be a list of turns")
+    messages = tuple(_message(where, number, turn) for number, turn in enumerate(turns, start=1))
+    roles = [message.role for message in messages]
+    if "assistant" not in roles[1:] or roles[0] == "assistant":
+        raise ConfigurationError(
+            "data_invalid",
+            f"{where}: the turns are {', '.join(roles)}; an answer of the assistant must follow "
+            "something",
+        )
+    return messages
 
 
-def _prompt(fields: dict[str, str], template: str) -> str:
+def _message(where: str, number: int, turn: Any) -> Message:
+    if isinstance(turn, Mapping) and turn.get("role") in ROLES:
+        content = turn.get("content")
+        if isinstance(content, str) and content:
+            return Message(str(turn["role"]), content)
+    raise ConfigurationError(
+        "data_invalid",
+        f"{where}: turn {number} of messages needs a role ({', '.join(ROLES)}) and a content that "
+        "is text and not empty",
+    )
+
+
+def _prompt(instruction: str, given: str, template: str) -> str:
     if template == "plain":
-        return "".join(f"{text}\n" for text in fields.values() if text)
-    return (_ALPACA_WITH_INPUT if fields["input"] else _ALPACA).format(**fields)
-
-
-def _read_rows(data: Data, wanted: int | None) -> list[tuple[str, Mapping[str, Any]]]:
-    """At most `wanted` rows, each with a name for error messages."""
-    named: list[tuple[str, Mapping[str, Any]]]
-    match source_of(data.name):
-        case "builtin":
-            named = [(f"{data.name} row {i}", row) for i, row in enumerate(instruction_rows())]
-        case "path":
-            named = _read_lines(Path(data.name))
-        case "hub":
-            named = [(f"{data.name} row {i}", r) for i, r in enumerate(_fetch_rows(data, wanted))]
-    if wanted is not None and len(named) < wanted:
-        raise ConfigurationError(
-            "data_too_small",
-            f"{data.name} has {len(named)} rows; data.rows and data.held_out_rows want {wanted}",
-            "Lower data.rows (null takes all).",
-        )
-    return named[:wanted]
-
-
-def _read_lines(file: Path) -> list[tuple[str, Mapping[str, Any]]]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as unreadable:
-        raise ConfigurationError(
-            "data_unreadable", f"{file}: {unreadable}", "The file must be on every node."
-        ) from None
-    rows: list[tuple[str, Mapping[str, Any]]] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as broken:
-            raise ConfigurationError("data_invalid", f"{file}:{number}: {broken}") from None
-        if not isinstance(row, dict):
-            raise ConfigurationError("data_invalid", f"{file}:{number}: not a JSON object")
-        rows.append((f"{file}:{number}", row))
-    return rows
-
-
-def _fetch_rows(data: Data, wanted: int | None) -> Iterable[Mapping[str, Any]]:
-    import datasets
-
-    from training.fetch import hub_errors
-
-    datasets.disable_progress_bars()
-    part = data.split if wanted is None else f"{data.split}[:{wanted}]"
-    with hub_errors(data.name):
-        try:
-            rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
-                data.name, revision=data.revision, split=part
-            )
-        except ValueError as unknown:  # a split or a configuration that the dataset has not
-            raise ConfigurationError("data_invalid", f"{data.name}: {unknown}") from None
-    return rows
+        return "".join(f"{text}\n" for text in (instruction, given) if text)
+    wording = _ALPACA_WITH_INPUT if given else _ALPACA
+    return wording.format(instruction=instruction, input=given)

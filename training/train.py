@@ -53,10 +53,11 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     import torch
     from transformers import AutoTokenizer
 
-    from training import adapter, load, quiet
+    from training import adapter, attention, load, quiet, tokens
     from training.checkpoint import Checkpoints, settings_of
     from training.data import read_examples
     from training.group import Group
+    from training.planned import Feed
     from training.trainer import make_trainer
 
     quiet.silence_libraries()
@@ -81,6 +82,10 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     settings = settings_of(config, env.world_size, base_sha256)
     checkpoints = Checkpoints(env.run_dir, group, settings, config.checkpoint.keep)
     found = checkpoints.agree()
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    sequences = group.together(
+        lambda: tokens.prepare(examples, tokenizer, config.data, env.world_size)
+    )
 
     log.phase("loading")
     strategy = choose(
@@ -94,7 +99,8 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         lambda: load.load(folder, strategy, env.world_size, dtype, group.device)
     )
     model = adapter.attach(loaded.model, config.method, config.loop.seed)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    batching = attention.settle(config.loop.batching, model)
+    feed = Feed.of(sequences, config, batching, env.world_size, tokenizer.pad_token_id or 0)
 
     def start(total_steps: int) -> None:
         log.emit(
@@ -110,14 +116,14 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
                 local_parameters=loaded.local_parameters,
                 trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
                 bytes_read=loaded.bytes_read,
-                train_rows=len(examples.train),
-                held_out_rows=len(examples.held_out),
+                train_rows=len(sequences.train),
+                held_out_rows=len(sequences.held_out),
                 device=str(group.device),
             )
         )
 
     scratch = env.run_dir / "checkpoints"
-    trainer = make_trainer(model, tokenizer, examples, config, group.device, scratch, log, start)
+    trainer = make_trainer(model, tokenizer, feed, config, group.device, scratch, log, start)
     trainer.keep_checkpoints(checkpoints, config.checkpoint.every, group, log)
     log.phase("training")
     if found is not None:
@@ -142,7 +148,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     group.together(
         lambda: adapter.save(model, tokenizer, saved, config.model.name) if saved else None
     )
-    tokens = sum(group.gather(trainer.tokens))
+    total_tokens = sum(group.gather(trainer.tokens))
     group.leave()
     log.emit(
         Result(
@@ -152,7 +158,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
             eval_loss_last=last,
             adapter_sha256=adapter_sha256,
             adapter=str(saved) if saved else None,
-            tokens=tokens,
+            tokens=total_tokens,
             seconds=log.elapsed,
         )
     )

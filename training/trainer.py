@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from peft import PeftModel
 from transformers import (
     PreTrainedTokenizerBase,
@@ -21,16 +20,16 @@ from trl import SFTConfig
 
 from training.checkpoint import Found
 from training.config import TrainingConfig
-from training.data import Examples, as_columns
 from training.errors import ConfigurationError
 from training.events import Eval, EventLog, Step
+from training.planned import Feed, PlannedTrainer
 from training.resumable import ResumableTrainer
 
 
 def make_trainer(
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    examples: Examples,
+    feed: Feed,
     config: TrainingConfig,
     device: torch.device,
     scratch: Path,
@@ -42,10 +41,9 @@ def make_trainer(
     `on_start` is called once, with the number of optimizer steps to come.
     """
     trainer = CountingTrainer(
+        feed=feed,
         model=model,
-        args=_arguments(config, device, scratch),
-        train_dataset=Dataset.from_list(as_columns(examples.train)),
-        eval_dataset=Dataset.from_list(as_columns(examples.held_out)),
+        args=_arguments(config, feed.steps, device, scratch),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)
@@ -53,12 +51,10 @@ def make_trainer(
     return trainer
 
 
-class CountingTrainer(ResumableTrainer):
-    """Counts the real tokens that this rank is given, and keeps the held-out losses."""
+class CountingTrainer(ResumableTrainer, PlannedTrainer):
+    """Keeps the held-out losses; the real tokens are counted where they are fed."""
 
     def __init__(self, **settings: Any) -> None:
-        self.tokens = 0
-        """Tokens of this rank since the start, without padding."""
         self.held_out: dict[int, float] = {}
         """Held-out loss by optimizer step."""
         super().__init__(**settings)
@@ -77,14 +73,6 @@ class CountingTrainer(ResumableTrainer):
         if self.state.global_step not in self.held_out:
             self.evaluate()
         return self.held_out[0], self.held_out[self.state.global_step]
-
-    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """The batches of one optimizer step; padding is where the attention mask is 0."""
-        batches, items = super().get_batch_samples(*args, **kwargs)
-        for batch in batches:
-            mask = batch.get("attention_mask")
-            self.tokens += int(batch["input_ids"].numel() if mask is None else mask.sum())
-        return batches, items
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]
@@ -165,7 +153,9 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._since = time.monotonic()
 
 
-def _arguments(config: TrainingConfig, device: torch.device, scratch: Path) -> SFTConfig:
+def _arguments(
+    config: TrainingConfig, steps: int, device: torch.device, scratch: Path
+) -> SFTConfig:
     loop, optim, cuda = config.loop, config.optim, device.type == "cuda"
     return SFTConfig(
         output_dir=str(scratch),
@@ -177,8 +167,7 @@ def _arguments(config: TrainingConfig, device: torch.device, scratch: Path) -> S
         eval_on_start=True,
         eval_strategy="steps" if loop.eval_every else "no",
         eval_steps=loop.eval_every or None,
-        num_train_epochs=loop.epochs,
-        max_steps=loop.max_steps or -1,
+        max_steps=steps,
         per_device_train_batch_size=loop.per_device_batch_size,
         per_device_eval_batch_size=loop.per_device_batch_size,
         gradient_accumulation_steps=loop.gradient_accumulation_steps,
@@ -189,10 +178,8 @@ def _arguments(config: TrainingConfig, device: torch.device, scratch: Path) -> S
         weight_decay=optim.weight_decay,
         max_grad_norm=optim.max_grad_norm,
         seed=loop.seed,
-        data_seed=loop.seed,
         bf16=config.model.dtype == "bfloat16",  # trl's default is True whatever the model is
-        max_length=config.data.max_length,
-        completion_only_loss=True,
+        max_length=None,  # sequences are cut already
         use_cpu=not cuda,
         ddp_backend=None if cuda else "gloo",  # where torch has MPI, accelerate would take that
         ddp_find_unused_parameters=False,

@@ -1,4 +1,4 @@
-"""Rows to prompts and completions, and the split that never leaks."""
+"""Files and rows to examples, mistakes told by their line, and the split that never leaks."""
 
 import json
 from pathlib import Path
@@ -8,37 +8,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.config import Data
-from training.data import Example, read_examples, split, to_example
+from training.data import Chat, Example, Message, Piece, Text, read_examples, split, to_example
 from training.errors import ConfigurationError
 from training.instructions import base_texts, facts, instruction_rows
+from training.rows import Row
 
 
 def _data(name: str = "builtin:instructions", **settings: object) -> Data:
     return Data.model_validate({"name": name, "template": "plain", **settings})
 
 
+def _asked(where: str, prompt: str, completion: str) -> Text:
+    return Text(where, (Piece(prompt, learn=False), Piece(completion, learn=True)))
+
+
 @given(st.integers(2, 400), st.integers(1, 399))
 def test_the_split_loses_and_repeats_nothing(rows: int, held_out: int) -> None:
-    examples = [Example(f"p{i}", f"c{i}") for i in range(rows)]
     if held_out >= rows:
         with pytest.raises(ConfigurationError, match="nothing is left"):
-            split(examples, _data(held_out_rows=held_out))
+            split(range(rows), _data(held_out_rows=held_out))
         return
-    parts = split(examples, _data(held_out_rows=held_out))
-    assert len(parts.held_out) == held_out
-    assert sorted(parts.train + parts.held_out, key=examples.index) == examples
+    train, apart = split(range(rows), _data(held_out_rows=held_out))
+    assert len(apart) == held_out
+    assert sorted(train + apart) == list(range(rows))
 
 
 def test_the_held_out_rows_are_spread_over_the_set() -> None:
-    examples = [Example(f"p{i}", "c") for i in range(100)]
-    held_out = split(examples, _data(held_out_rows=4)).held_out
-    assert [e.prompt for e in held_out] == ["p0", "p25", "p50", "p75"]
+    assert split(range(100), _data(held_out_rows=4))[1] == (0, 25, 50, 75)
 
 
 def test_the_builtin_set_shares_no_question_between_its_parts() -> None:
     parts = read_examples(_data(held_out_rows=48))
-    assert not {e.prompt for e in parts.train} & {e.prompt for e in parts.held_out}
-    assert len(parts.train) + len(parts.held_out) == len(facts()) == 320
+    train, held_out = ({_prompt(e) for e in part} for part in (parts.train, parts.held_out))
+    assert not train & held_out
+    assert len(train) + len(held_out) == len(facts()) == 320
+
+
+def _prompt(example: Example) -> str:
+    assert isinstance(example, Text)
+    return example.pieces[0].text
 
 
 def test_the_builtin_answers_are_json_that_the_base_never_read() -> None:
@@ -53,46 +61,95 @@ def test_rows_counts_training_rows() -> None:
 
 
 def test_the_alpaca_prompts() -> None:
-    row = {"instruction": "Add.", "input": "", "output": "3"}
-    without = to_example(row, "alpaca", "row")
-    assert without.prompt.endswith("### Instruction:\nAdd.\n\n### Response:\n")
-    assert "Input" not in without.prompt
-    with_input = to_example(row | {"input": "1, 2"}, "alpaca", "row")
-    assert with_input.prompt.endswith("### Input:\n1, 2\n\n### Response:\n")
-    assert to_example(row | {"input": "1, 2"}, "plain", "row") == Example("Add.\n1, 2\n", "3")
+    row = Row("here", {"instruction": "Add.", "input": "", "output": "3"})
+    given_two = Row("here", {**row.columns, "input": "1, 2"})
+    without = _prompt(to_example(row, "alpaca"))
+    assert without.endswith("### Instruction:\nAdd.\n\n### Response:\n")
+    assert "Input" not in without
+    assert _prompt(to_example(given_two, "alpaca")).endswith("### Input:\n1, 2\n\n### Response:\n")
+    assert to_example(given_two, "plain") == _asked("here", "Add.\n1, 2\n", "3")
+    turns = (Message("user", "Add.\n1, 2"), Message("assistant", "3"))
+    assert to_example(given_two, "chat") == Chat("here", turns)
 
 
 def test_braces_in_the_data_are_only_text() -> None:
-    row = {"instruction": "Read {input} {0}", "output": "x"}
-    assert "Read {input} {0}" in to_example(row, "alpaca", "row").prompt
+    row = Row("here", {"instruction": "Read {input} {0}", "output": "x"})
+    assert "Read {input} {0}" in _prompt(to_example(row, "alpaca"))
 
 
-def test_a_jsonl_file(tmp_path: Path) -> None:
+CHAT = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+
+
+def test_a_jsonl_file_may_mix_all_shapes(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
-    file.write_text(
-        '{"prompt": "a", "completion": "b"}\n\n{"instruction": "c", "output": "d", "id": 7}\n'
-    )
+    rows = [
+        '{"prompt": "a", "completion": "b\u2028c"}',
+        "",
+        '{"instruction": "c", "output": "d", "id": 7}\r',
+        '{"text": "e"}',
+        json.dumps(CHAT),
+    ]
+    file.write_text("\n".join(rows), encoding="utf-8")
     parts = read_examples(_data(str(file), held_out_rows=1))
-    assert parts.held_out == (Example("a", "b"),)
-    assert parts.train == (Example("c\n", "d"),)
+    assert parts.held_out == (_asked(f"{file}:1", "a", "b\u2028c"),)
+    assert parts.train == (
+        _asked(f"{file}:3", "c\n", "d"),
+        Text(f"{file}:4", (Piece("e", learn=True),)),
+        Chat(f"{file}:5", (Message("user", "a"), Message("assistant", "b"))),
+    )
+
+
+def test_a_json_file_is_an_array(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    rows = [{"text": "a]\n,"}, {"text": "b"}, {"text": "c"}]
+    for indent, lines in ((None, (1, 1, 1)), (2, (2, 5, 8))):
+        file.write_text("\ufeff" + json.dumps(rows, indent=indent) + "\n", encoding="utf-8")
+        parts = read_examples(_data(str(file), held_out_rows=1))
+        told = [example.where for example in parts.held_out + parts.train]
+        assert told == [f"{file}:{line}" for line in lines]
+
+
+def test_a_text_file_has_a_text_in_every_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("one\n\n two \n")
+    parts = read_examples(_data(str(file), held_out_rows=1))
+    assert parts.held_out == (Text(f"{file}:1", (Piece("one", learn=True),)),)
+    assert parts.train == (Text(f"{file}:3", (Piece(" two ", learn=True),)),)
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "told"),
+    ("name", "text", "code", "told"),
     [
-        ('{"prompt": "a", "completion": "b"}\n{"prompt":', "data_invalid", "mine.jsonl:2"),
-        ("[1]", "data_invalid", "mine.jsonl:1"),
-        ('{"instruction": "a", "output": ""}', "data_invalid", "mine.jsonl:1"),
-        ('{"instruction": "a", "output": 3}', "data_invalid", "output"),
-        ('{"text": "a"}', "data_invalid", "instruction"),
-        ('{"prompt": "a", "completion": "b"}', "data_too_small", "nothing is left"),
-        (None, "data_unreadable", "mine.jsonl"),
+        ("a.jsonl", '{"text": "b"}\n{"text":', "data_invalid", "a.jsonl:2"),
+        ("a.jsonl", "[1]", "data_invalid", "a.jsonl:1"),
+        ("a.jsonl", '{"instruction": "a", "output": ""}', "data_invalid", "a.jsonl:1"),
+        ("a.jsonl", '{"instruction": "a", "output": 3}', "data_invalid", "output"),
+        ("a.jsonl", '{"text": ""}', "data_invalid", "a.jsonl:1: text"),
+        ("a.jsonl", '{"label": 1}', "data_invalid", "a.jsonl:1: instruction"),
+        ("a.jsonl", '{"messages": []}', "data_invalid", "a.jsonl:1: messages"),
+        ("a.jsonl", '{"messages": [{"role": "user"}]}', "data_invalid", "turn 1"),
+        ("a.jsonl", '{"messages": [{"role": "me", "content": "a"}]}', "data_invalid", "turn 1"),
+        (
+            "a.jsonl",
+            '{"messages": [{"role": "user", "content": "a"}]}',
+            "data_invalid",
+            "the turns are user;",
+        ),
+        ("a.jsonl", '{"prompt": "a", "completion": "b"}', "data_too_small", "nothing is left"),
+        ("a.jsonl", None, "data_unreadable", "a.jsonl"),
+        ("a.json", '[{"text": "b"},\n{"text": 1}]', "data_invalid", "a.json:2: text"),
+        ("a.json", '[{"text": "b"},\n{"text": 1]', "data_invalid", "a.json:2"),
+        ("a.json", '[{"text": "b"}\n{"text": "c"}]', "data_invalid", "a.json:2: expected , or ]"),
+        ("a.json", '{"text": "b"}', "data_invalid", "a.json:1: expected [, found {"),
+        ("a.json", '[{"text": "b"}\n', "data_invalid", "a.json:2: expected , or ], found the end"),
+        ("a.json", "[\n1]", "data_invalid", "a.json:2: not a JSON object"),
+        ("a.json", "[ ]", "data_too_small", "0 rows"),
     ],
 )
 def test_unusable_files_say_where_and_why(
-    text: str | None, code: str, told: str, tmp_path: Path
+    name: str, text: str | None, code: str, told: str, tmp_path: Path
 ) -> None:
-    file = tmp_path / "mine.jsonl"
+    file = tmp_path / name
     if text is not None:
         file.write_text(text)
     with pytest.raises(ConfigurationError) as caught:

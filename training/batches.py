@@ -1,0 +1,90 @@
+"""Which rows meet in which batch: a pure function of seed, epoch and step. No torch.
+
+The order of the rows is the same for every way of batching and every number of ranks; only the cuts
+differ. Nothing here has a state: what step N sees can be told without making the steps before it
+happen, so a run that goes on from a checkpoint skips exactly what it had seen.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, pairwise
+from typing import Literal
+
+Batching = Literal["padding-free", "packed", "padded"]
+Batch = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How the stream of rows is cut.
+
+    A batch has `rows` rows; with `room` (in tokens) it has instead as many as fit in there.
+    """
+
+    ranks: int
+    accumulation: int
+    rows: int
+    room: int | None = None
+
+
+def order(rows: int, seed: int, epoch: int) -> list[int]:
+    """The rows, shuffled. Sorted by a hash: the order of no generator is promised for ever."""
+    return sorted(
+        range(rows), key=lambda row: hashlib.sha256(f"{seed} {epoch} {row}".encode()).digest()
+    )
+
+
+def plan(
+    lengths: Sequence[int], cut: Cut, seed: int, epochs: float, max_steps: int | None
+) -> list[Batch]:
+    """The batches of a whole training, those of all ranks in turn; whole optimizer steps only.
+
+    The last step is filled up with the rows that would come next, so every rank always has as many
+    batches as the others, and no row is left out.
+    """
+    wanted, step = math.ceil(epochs * len(lengths)), cut.ranks * cut.accumulation
+    batches: list[Batch] = []
+    seen = 0
+    for batch in _batches(lengths, cut, seed):
+        if len(batches) % step == 0 and (
+            seen >= wanted if max_steps is None else len(batches) == max_steps * step
+        ):
+            break
+        batches.append(batch)
+        seen += len(batch)
+    return batches
+
+
+def of_rank(batches: Sequence[Batch], rank: int, ranks: int) -> list[Batch]:
+    """The batches of one rank, in the order of its steps."""
+    return list(batches[rank::ranks])
+
+
+def held_out(rows: int, cut: Cut) -> list[Batch]:
+    """Every row once, in as many batches on every rank, none of them empty.
+
+    Needs a row for every rank. A batch has `cut.rows` rows at most; two where that is one and the
+    ranks could not share out the rows evenly.
+    """
+    each = min(math.ceil(rows / (cut.rows * cut.ranks)), rows // cut.ranks)
+    edges = [part * rows // (each * cut.ranks) for part in range(each * cut.ranks + 1)]
+    return [tuple(range(*edge)) for edge in pairwise(edges)]
+
+
+def _batches(lengths: Sequence[int], cut: Cut, seed: int) -> Iterator[Batch]:
+    """The endless stream of rows in batches: epoch after epoch, without a seam between them."""
+    batch: list[int] = []
+    for epoch in count():
+        for row in order(len(lengths), seed, epoch):
+            if batch and _full(batch, row, lengths, cut):
+                yield tuple(batch)
+                batch = []
+            batch.append(row)
+
+
+def _full(batch: list[int], row: int, lengths: Sequence[int], cut: Cut) -> bool:
+    if cut.room is None:
+        return len(batch) == cut.rows
+    return sum(lengths[r] for r in (*batch, row)) > cut.room
