@@ -165,7 +165,7 @@ why() {{
     grep -vE 'level=(info|debug)' | tail -n 10
 }}
 root=$(timeout 10 docker info --format '{{{{.DockerRootDir}}}}' 2>/dev/null)
-if [ -z "$1" ]; then rm -f {path}; else mv -f "$1" {path} || exit 1; fi
+if [ -z "$1" ]; then rm -f {path}; else mv -f "$1" {path}; fi || exit 1
 sync {folder}
 starts && exit 0
 lines=$(why)

@@ -1,8 +1,8 @@
 """The full matrix: every fault at every point, both ways out, on two labs at a time.
 
-    python -m tests.faults [--labs N] [--only WORD] [--minutes N] [--write]
+    python -m tests.faults [--labs N] [--only REGEX] [--minutes N] [--write]
 
-`--only` keeps the trials whose line contains WORD. After `--minutes` no more are begun; as their
+`--only` keeps the trials in whose line REGEX is found. After `--minutes` no more are begun; as their
 order is random, those that were are a random sample. `--write` puts the table into
 docs/reliability.md. Exits with 1 when anything was lost.
 """
@@ -11,6 +11,7 @@ import argparse
 import math
 import os
 import random
+import re
 import sys
 import tempfile
 import threading
@@ -53,7 +54,7 @@ def main() -> int:
 def _on_labs(folder: Path, count: int, only: str, end: float) -> tuple[list[Outcome], int, str]:
     """All outcomes, how many trials there are, and the nodes' engine."""
     with _lab(folder, "first") as here:
-        trials = [trial for trial in every(_seen_by(here, folder)) if only in str(trial)]
+        trials = [trial for trial in every(_seen_by(here, folder)) if re.search(only, str(trial))]
         engine = here.machines["spark-a"].run("docker", "version", "-f", "{{.Server.Version}}")
     print(f"{len(trials)} trials", flush=True)
     random.shuffle(trials)
