@@ -2,8 +2,8 @@
 
     python -m tests.faults [--labs N] [--only REGEX] [--minutes N] [--write]
 
-`--only` keeps the trials in whose line REGEX is found. After `--minutes` no more are begun; as their
-order is random, those that were are a random sample. `--write` puts the table into
+`--only` keeps the trials in whose line REGEX is found. After `--minutes` no more are begun; as
+their order is random, those that were are a random sample. `--write` puts the table into
 docs/reliability.md. Exits with 1 when anything was lost.
 """
 
