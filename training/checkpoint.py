@@ -77,7 +77,9 @@ class Holding:
     marked: bool
 
 
-def settings_of(config: TrainingConfig, world_size: int, base_sha256: str) -> Settings:
+def settings_of(
+    config: TrainingConfig, world_size: int, base_sha256: str, data_sha256: str
+) -> Settings:
     """Everything that shapes the result."""
     flat = {
         f"{section}.{key}": value
@@ -85,7 +87,11 @@ def settings_of(config: TrainingConfig, world_size: int, base_sha256: str) -> Se
         for key, value in values.items()
     }
     kept = {key: value for key, value in flat.items() if not key.startswith(_MAY_CHANGE)}
-    return kept | {"world_size": world_size, "base_sha256": base_sha256}
+    return kept | {
+        "world_size": world_size,
+        "base_sha256": base_sha256,
+        "data_sha256": data_sha256,
+    }
 
 
 def newest_common(holdings: Sequence[Holding]) -> int | None:
@@ -171,6 +177,8 @@ class Checkpoints:
         aside = self._folder / f".{_STEP}{step}.tmp"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
+        _sync(self._folder.parent)  # the first time these folders are new to the disk too
+        _sync(self._folder.parent.parent)
         write(aside)
         for file in aside.iterdir():
             _sync(file)

@@ -15,7 +15,7 @@ from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
 from training.events import Error, EventLog, Result, Resumed, Start, take_stdout
 from training.fetch import base_folder
-from training.fingerprint import folder_sha256
+from training.fingerprint import folder_sha256, rows_sha256
 from training.proof import Card, agree, prove
 from training.strategy import checkpoint_bytes, choose
 
@@ -68,6 +68,12 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
 
     log.phase("preparing data")
     examples = group.together(lambda: read_examples(config.data))
+    data_sha256 = agree(
+        "the data",
+        group.gather((env.node, rows_sha256((*examples.train, *examples.held_out)))),
+        "Pin data.revision to a commit, or put the same file on every node.",
+        "data_mismatch",
+    )
 
     log.phase("preparing base")
     folder = group.together(lambda: base_folder(config.model, env.cache_dir))
@@ -79,7 +85,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         "base_mismatch",
     )
 
-    settings = settings_of(config, env.world_size, base_sha256)
+    settings = settings_of(config, env.world_size, base_sha256, data_sha256)
     checkpoints = Checkpoints(env.run_dir, group, settings, config.checkpoint.keep)
     found = checkpoints.agree()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

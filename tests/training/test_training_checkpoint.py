@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from two_nodes import TINY
 
+from training.config import TrainingConfig
 from training.environment import RunEnvironment
 from training.errors import ConfigurationError, PeerError
 
 torch = pytest.importorskip("torch")
 
-from training.checkpoint import Checkpoints, Holding, newest_common  # noqa: E402
+from training.checkpoint import Checkpoints, Holding, newest_common, settings_of  # noqa: E402
 from training.group import Group  # noqa: E402
 from training.rng import rng_state, set_rng_state  # noqa: E402
 
@@ -146,6 +148,33 @@ def test_settings_that_shape_the_result_must_be_the_same(tmp_path: Path) -> None
     assert caught.value.code == "checkpoint_unfit"
     assert "new was None, now is 1; optim.lr was 0.1, now is 0.2" in caught.value.message
     assert _found(tmp_path) == 10
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "same"),
+    [
+        ("optim", "lr", 1e-3, False),
+        ("loop", "max_steps", 40, False),
+        ("data", "template", "alpaca", False),
+        ("loop", "log_every", 5, True),
+        ("loop", "eval_every", 5, True),
+        ("parallel", "timeout", 5, True),
+        ("checkpoint", "every", 5, True),
+    ],
+)
+def test_how_it_is_watched_may_change(section: str, key: str, value: object, same: bool) -> None:
+    changed = TINY | {section: TINY.get(section, {}) | {key: value}}
+    then, now = (
+        settings_of(TrainingConfig.model_validate(document), 2, "base", "data")
+        for document in (TINY, changed)
+    )
+    assert (then == now) is same
+
+
+@pytest.mark.parametrize("others", [(1, "base", "data"), (2, "new", "data"), (2, "base", "new")])
+def test_group_base_and_data_shape_the_result(others: tuple[int, str, str]) -> None:
+    config = TrainingConfig.model_validate(TINY)
+    assert settings_of(config, *others) != settings_of(config, 2, "base", "data")
 
 
 def test_random_numbers_go_on_where_they_were() -> None:

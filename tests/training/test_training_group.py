@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.data import Example
 from training.environment import RunEnvironment, rank_of
 from training.errors import (
     ConfigurationError,
@@ -17,7 +18,7 @@ from training.errors import (
     TrainingError,
     explain,
 )
-from training.fingerprint import WHOLE_FILE, document_sha256, folder_sha256
+from training.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
 from training.proof import Card, agree, prove
 from training.strategy import choose, memory_total
 
@@ -184,6 +185,12 @@ def test_the_fingerprint_samples_large_files(tmp_path: Path) -> None:
             stream.write(b"x")
         sums.add(folder_sha256(tmp_path))
     assert len(sums) == 3
+
+
+def test_rows_have_one_sum_in_their_order() -> None:
+    rows = [Example("a", "b"), Example("c", "d")]
+    assert rows_sha256(rows) == rows_sha256(tuple(rows))
+    assert len({rows_sha256(some) for some in (rows, rows[::-1], rows[:1], ["a", "b"])}) == 4
 
 
 def test_a_document_has_one_sum() -> None:

@@ -15,7 +15,7 @@ import os, pathlib, signal, sys
 mine = pathlib.Path(sys.argv[1])
 def save(*_):
     mine.write_text("saved")
-    os._exit(143)
+    os._exit(42)
 signal.signal(signal.SIGTERM, save)
 mine.write_text("running")
 os.kill(os.getppid(), signal.SIGTERM)  # as Docker does, to the launcher
@@ -32,7 +32,7 @@ def test_told_to_stop_it_passes_that_on_and_waits_for_its_rank(tmp_path: Path) -
         for rank, size, port in ((0, 2, pair), (1, 2, pair), (0, 1, own))
     ]
     try:
-        assert [launcher.wait(timeout=DEADLINE) for launcher in launchers] == [143, 143, 143]
+        assert [launcher.wait(timeout=DEADLINE) for launcher in launchers] == [42, 42, 42]
     finally:
         for launcher in launchers:
             launcher.kill()
