@@ -6,6 +6,7 @@ kernels, which take no mask, stay unused. Here each sequence is given to those k
 (measured on a CPU: docs/benchmarks.md).
 """
 
+import sys
 from typing import Any
 
 import torch
@@ -43,12 +44,16 @@ def settle(wanted: str, model: PeftModel) -> Batching:
     if leak <= _NOISE[base.dtype]:
         return "packed" if wanted == "packed" else "padding-free"
     base.set_attn_implementation(before)
+    found = (
+        f"{type(base).__name__} with {before} attention does not keep the sequences of a row apart "
+        f"(their logits change by {leak:.0%})"
+    )
     if wanted == "auto":
+        print(f"{found}: batches are padded", file=sys.stderr)
         return "padded"
     raise ConfigurationError(
         "attention_leaks",
-        f"{type(base).__name__} with {before} attention does not keep the sequences of a row apart "
-        f"(their logits change by {leak:.0%}), so loop.batching cannot be {wanted}",
+        f"{found}, so loop.batching cannot be {wanted}",
         "Set loop.batching to padded, or to auto.",
     )
 
@@ -108,6 +113,6 @@ def _logits(model: torch.nn.Module, batch: dict[str, Any], device: torch.device)
 def _attends_to_all(model: PreTrainedModel) -> bool:
     """Not for windows or chunks, which are in the mask that is not made here."""
     config = model.config.get_text_config()
-    windows = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    return not any(windows) and kinds == {"full_attention"}
+    return not any(
+        getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")
+    )

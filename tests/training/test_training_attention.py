@@ -123,7 +123,7 @@ class _Cached:
         return self._model(use_cache=self._cache, **batch)
 
 
-def test_a_model_that_leaks_is_refused_or_padded() -> None:
+def test_a_model_that_leaks_is_refused_or_padded(capsys: pytest.CaptureFixture[str]) -> None:
     """Bloom knows no positions: its rows of several sequences are one sequence to it."""
     from transformers import BloomConfig, BloomForCausalLM
 
@@ -136,7 +136,10 @@ def test_a_model_that_leaks_is_refused_or_padded() -> None:
         with pytest.raises(ConfigurationError, match=r"BloomForCausalLM.*batching") as caught:
             settle(wanted, model)
         assert caught.value.code == "attention_leaks"
-    assert settle("auto", model) == settle("padded", model) == "padded"
+    assert settle("padded", model) == "padded"
+    assert capsys.readouterr().err == ""
+    assert settle("auto", model) == "padded"
+    assert "batches are padded" in capsys.readouterr().err
     assert base.config._attn_implementation == before
 
 

@@ -63,6 +63,21 @@ def test_an_end_that_is_there_is_not_doubled(tokenizer: Any) -> None:
     assert _tokens(_asked("3", "4</s>"), tokenizer) == once
 
 
+def test_a_mark_of_the_beginning_is_written_once(tokenizer: Any) -> None:
+    """By the tokenizer for a text, by the template for a chat."""
+    from tokenizers.processors import TemplateProcessing
+
+    begin = tokenizer.bos_token_id
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", begin)]
+    )
+    tokenizer.chat_template = TEMPLATE
+    text = _tokens(_asked("3", "4"), tokenizer)
+    assert text.input_ids[0] == begin
+    assert text.labels[:2] == [NO, NO]
+    assert _tokens(TALK, tokenizer).input_ids.count(begin) == 5
+
+
 def test_the_masks_are_those_of_trl(tokenizer: Any, tmp_path: Path) -> None:
     from datasets import Dataset
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -152,10 +167,11 @@ def test_rows_with_nothing_left_to_learn_are_left_out_and_said(
     data = Data(name="/x.jsonl", max_length=8)
     short, long = _asked("3", "4"), _asked("(" * 8, "9", where="mine.jsonl:2")
     assert len(_tokens(long, tokenizer).labels) == 10
-    parts = prepare(Examples((short, long), (short,)), tokenizer, data, 1)
+    end = Text("mine.jsonl:3", (Piece("</s>", learn=True),))  # its one token is the first
+    parts = prepare(Examples((short, long, end), (short,)), tokenizer, data, 1)
     assert parts.train == parts.held_out == (_tokens(short, tokenizer),)
-    assert "1 rows have nothing to learn" in (said := capsys.readouterr().err)
-    assert "mine.jsonl:2" in said
+    assert "2 rows have nothing to learn" in (said := capsys.readouterr().err)
+    assert "mine.jsonl:2, mine.jsonl:3" in said
     with pytest.raises(ConfigurationError, match="2 ranks"):
         prepare(Examples((short,), (short,)), tokenizer, data, 2)
 
