@@ -123,6 +123,25 @@ class _Cached:
         return self._model(use_cache=self._cache, **batch)
 
 
+def test_rounding_in_bfloat16_is_no_leak_and_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from training import attention
+    from training.collate import Collate
+
+    class Leaking(Collate):
+        def __call__(self, rows: Any) -> Batch:
+            batch = super().__call__(rows)
+            batch.pop("position_ids", None)
+            return batch
+
+    model = _adapted(_llama(attn_implementation="eager").to(torch.bfloat16))
+    assert attention.settle("padding-free", model) == "padding-free"
+    monkeypatch.setattr(attention, "Collate", Leaking)
+    with pytest.raises(ConfigurationError, match="eager attention"):
+        attention.settle("padding-free", model)
+
+
 def test_a_model_that_leaks_is_refused_or_padded(capsys: pytest.CaptureFixture[str]) -> None:
     """Bloom knows no positions: its rows of several sequences are one sequence to it."""
     from transformers import BloomConfig, BloomForCausalLM
