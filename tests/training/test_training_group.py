@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data import Example
+from training.data import Message
 from training.environment import RunEnvironment, rank_of
 from training.errors import (
     ConfigurationError,
@@ -188,7 +188,7 @@ def test_the_fingerprint_samples_large_files(tmp_path: Path) -> None:
 
 
 def test_rows_have_one_sum_in_their_order() -> None:
-    rows = [Example("a", "b"), Example("c", "d")]
+    rows = [Message("user", "b"), Message("assistant", "d")]
     assert rows_sha256(rows) == rows_sha256(tuple(rows))
     assert len({rows_sha256(some) for some in (rows, rows[::-1], rows[:1], ["a", "b"])}) == 4
 
