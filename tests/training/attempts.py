@@ -140,6 +140,7 @@ def _rank(node: Path, environ: Mapping[str, str]) -> None:
 
     resource_tracker.register = lambda *_: None  # type: ignore[assignment]  # killed: leaks no news
     os.environ.update(environ)
+    os.chdir(node)
     torch.set_num_threads(1)
     for stream, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(node / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
