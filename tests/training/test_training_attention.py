@@ -31,18 +31,21 @@ def rows() -> list[Any]:
     return [Tokens(ids, [IGNORED] * (len(ids) // 3) + ids[len(ids) // 3 :]) for ids in drawn]
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["by-sequence", "dense-mask"])
+@pytest.mark.parametrize("way", ["by-sequence", "checkpointed", "dense-mask"])
 def test_losses_and_gradients_are_those_of_one_by_one(
-    model: Any, rows: list[Any], own: bool
+    model: Any, rows: list[Any], way: str
 ) -> None:
     from training.attention import BY_SEQUENCE, settle
     from training.collate import Collate
 
     alone = _learn(model, [Collate(0)([row]) for row in rows])
     padded = _learn(model, [Collate(0)(rows)])
-    if own:
+    if way != "dense-mask":
         assert settle("padding-free", model) == "padding-free"
         assert model.config._attn_implementation == BY_SEQUENCE
+    if way == "checkpointed":
+        model.train()
+        model.gradient_checkpointing_enable()
     flat = _learn(model, [Collate()(rows)])
     for losses, gradients in (padded, flat):
         assert losses == pytest.approx(alone[0], abs=1e-5)

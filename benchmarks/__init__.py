@@ -1,0 +1,1 @@
+"""Measurements that docs/benchmarks.md quotes; each script writes its own table there."""
