@@ -25,11 +25,14 @@ def plan_repair(spec: ClusterSpec, world: World) -> Plan:
 def _engines(spec: ClusterSpec, world: World) -> list[Step]:
     steps = []
     for name, facts in world.items():
-        if facts.docker is None and (journal := records(facts)):
+        journal = [record for record in records(facts) if record.cluster == spec.name]
+        if facts.docker is None and journal:
+            member, kept = member_of(spec, facts), facts.swarm_on_disk
+            ours = member is not None and kept is not None and member.is_on_disk(kept)
             files = [r.original for r in journal if isinstance(r.resource, DaemonJson)]
             engine = Engine(
                 name,
-                swarm=f"{facts.docker_root}/swarm" if member_of(spec, facts) else None,
+                swarm=f"{facts.docker_root}/swarm" if ours else None,
                 put_back=bool(files),
                 former=(files[0] or {}).get("file") if files else None,
             )

@@ -66,6 +66,14 @@ class SwarmMember:
         known = self._swarm_addresses(world[self.node])
         return not known or self._swarm_address in known
 
+    def is_on_disk(self, kept: Mapping[str, Any]) -> bool:
+        """Whether what dockerd keeps of a swarm is of ours; a torn file is what the journal says.
+
+        A node that joined keeps its manager's address, one that made its swarm only its own.
+        """
+        known = str(kept.get("RemoteAddr") or kept.get("AdvertiseAddr") or "")
+        return not kept or (known.rpartition(":")[0] or known) == self._swarm_address
+
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
         now = self.observe(world)
         return original if not _is_member(now) or self.made_by_us(world) else now
