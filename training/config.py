@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from training.errors import ConfigurationError
 
@@ -41,7 +48,10 @@ class Model(_Section):
     """Hub only: branch, tag or commit. A commit makes sure that all nodes have the same bytes."""
 
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """Number format that the base weights are held in. LoRA weights are always float32."""
+    """Number format of a frozen base, and of forward and backward passes.
+
+    What is trained, adapters or all weights, is always held in float32.
+    """
 
     @field_validator("name")
     @classmethod
@@ -49,12 +59,14 @@ class Model(_Section):
         return _known(name, "builtin:tiny-llama")
 
 
-class Lora(_Section):
-    """Low-rank adapters on a frozen base (peft)."""
+class Full(_Section):
+    """All weights are trained, in float32: 16 bytes a weight with gradient and AdamW's averages."""
 
-    kind: Literal["lora"] = "lora"
-    """Says which method this is; other methods get sections of their own."""
+    kind: Literal["full"]
+    """The method. bfloat16 would round most updates to nothing, so weights are never held in it."""
 
+
+class _Adapter(_Section):
     r: int = Field(8, ge=1, le=1024)
     """Rank of the adapter matrices."""
 
@@ -68,6 +80,29 @@ class Lora(_Section):
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
     )
     """Names of the linear layers that get an adapter."""
+
+    dora: bool = False
+    """Train the length of each weight's columns apart from their direction (DoRA). Needs ddp."""
+
+
+class Lora(_Adapter):
+    """Low-rank adapters on a frozen base (peft)."""
+
+    kind: Literal["lora"]
+    """The method."""
+
+
+class Qlora(_Adapter):
+    """The same, on a base whose linear layers are held in 4 bits (NF4, bitsandbytes). Needs ddp."""
+
+    kind: Literal["qlora"]
+    """The method."""
+
+    double_quantization: bool = True
+    """Quantise the scales of the blocks of 64 weights too: 4.1 bits a weight instead of 4.5."""
+
+
+Method = Annotated[Full | Lora | Qlora, Field(discriminator="kind")]
 
 
 class Data(_Section):
@@ -135,7 +170,7 @@ class Parallel(_Section):
     strategy: Literal["auto", "sharded", "ddp"] = "auto"
     """`sharded`: every rank holds 1/N of the base (FSDP2). `ddp`: every rank holds all of it.
 
-    `auto`: see `training.strategy.choose`.
+    `auto`: see `training.strategy.choose`. QLoRA and DoRA are always ddp.
     """
 
     timeout: float = Field(600, gt=0)
@@ -196,12 +231,27 @@ class TrainingConfig(_Section):
     """A whole training. Frozen; unknown keys are errors."""
 
     model: Model
-    method: Lora = Lora()
+    method: Method = Lora(kind="lora")
     data: Data
     optim: Optim = Optim()
     parallel: Parallel = Parallel()
     loop: Loop = Loop()
     checkpoint: Checkpoint = Checkpoint()
+
+    @model_validator(mode="after")
+    def _can_be_sharded(self) -> "TrainingConfig":
+        if self.parallel.strategy == "sharded" and (reason := never_sharded(self.method)):
+            raise ValueError(f"parallel.strategy cannot be sharded: {reason}")
+        return self
+
+
+def never_sharded(method: Full | Lora | Qlora) -> str | None:
+    """Why FSDP2 cannot share out a base that is trained so; None: it can."""
+    if isinstance(method, Qlora):
+        return "it does not keep the scales of 4-bit weights (bitsandbytes#1945)"
+    if isinstance(method, Lora) and method.dora:
+        return "DoRA needs whole weights"
+    return None
 
 
 def read_config(path: Path) -> TrainingConfig:

@@ -1,7 +1,7 @@
 """The keys of a file, for people: docs/reference.md is generated from the models themselves."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,6 +38,12 @@ def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> It
     required = schema.get("required", [])
     for name, field in schema.get("properties", {}).items():
         path = f"{prefix}{name}"
+        if tag := field.get("discriminator", {}).get("propertyName"):
+            yield Key(
+                path, "section", "", "One of several; `kind` says which.".replace("kind", tag)
+            )
+            yield from _walk_one_of(field["oneOf"], tag, defs, f"{path}.")
+            continue
         below, suffix = _below(field, defs)
         default = "" if below else _default(field)
         if name in required:
@@ -46,6 +52,23 @@ def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> It
         yield Key(f"{path}{suffix}", _type(field, defs), default, text)
         if below is not None:
             yield from _walk(below, defs, f"{path}{suffix}.")
+
+
+def _walk_one_of(
+    options: Sequence[Mapping[str, Any]], tag: str, defs: Mapping[str, Any], prefix: str
+) -> Iterator[Key]:
+    """The keys of a section that is one of several: each key once, with the kinds that have it."""
+    sections = [defs[option["$ref"].rpartition("/")[2]] for option in options]
+    kinds = [section["properties"][tag]["const"] for section in sections]
+    what = " ".join(f"`{k}`: {s['description']}" for k, s in zip(kinds, sections, strict=True))
+    yield Key(f"{prefix}{tag}", " or ".join(f"`{kind}`" for kind in kinds), "required", what)
+    having: dict[Key, list[str]] = {}
+    for kind, section in zip(kinds, sections, strict=True):
+        for key in _walk(section, defs, prefix):
+            having.setdefault(key, []).append(kind)
+    for key, having_it in having.items():
+        if key.path != f"{prefix}{tag}":
+            yield replace(key, text=f"({', '.join(having_it)}) {key.text}")
 
 
 def _below(
