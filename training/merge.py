@@ -1,15 +1,12 @@
 """Base + LoRA adapter -> a model that needs no peft: `python -m training.merge BASE ADAPTER OUT`.
 
-The merged files are the base's files with other numbers in them: same names, types, shapes, order.
-So every header is copied as it is and the tensors are streamed through, a few rows at a time; no
-whole weight is ever in memory, be the model 1 GB or 140 GB. (The safetensors library can write a
-file only from all of its tensors at once.)
+The merged files are the base's files with other numbers in them (`training.weight_files`), made a
+few rows of a weight at a time.
 """
 
 import argparse
 import json
 import math
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,16 +15,20 @@ from pathlib import Path
 from typing import IO, Any
 
 from training.errors import ConfigurationError, ExitCode, TrainingError
-
-_CHUNK = 32 * 2**20
-"""Bytes of a weight that are in memory at a time."""
+from training.weight_files import (
+    CHUNK,
+    DTYPES,
+    Tensor,
+    files_of,
+    rewrite,
+    tensors_of,
+    unchanged,
+)
 
 _PREFIX = "base_model.model."
-_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
 
 _PLAIN: Mapping[str, Any] = {
     "peft_type": "LORA",
-    "use_dora": False,
     "fan_in_fan_out": False,
     "bias": "none",
     "rank_pattern": {},
@@ -37,39 +38,29 @@ _PLAIN: Mapping[str, Any] = {
     "trainable_token_indices": None,
     "lora_bias": False,
 }
-"""What an adapter must say of itself to be W + scale * B A and nothing else."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One entry of a safetensors header; `start` and `end` are bytes after the header."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    start: int
-    end: int
+"""What an adapter must say of itself to be W + scale * B A, with or without DoRA's magnitudes."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """What is added to a weight: scale * B A, with A of shape (r, in) and B of (out, r)."""
+    """What is added to a weight: scale * B A, with A of shape (r, in) and B of (out, r).
+
+    With a magnitude (out), DoRA's, every row of the sum is brought to that length.
+    """
 
     a: Any
     b: Any
     scale: float
+    magnitude: Any = None
 
 
 def merge(base: Path, adapter: Path, out: Path) -> int:
     """Write the merged model to `out`, whole or not at all; the number of weights that changed.
 
-    Raises ConfigurationError for an adapter that is not plain LoRA or not of this base.
+    Raises ConfigurationError for an adapter that is more than LoRA or DoRA, or not of this base.
     """
     updates = read_updates(adapter)
-    files = sorted(base.glob("*.safetensors"))
-    if not files:
-        raise ConfigurationError("no_base", f"{base} holds no *.safetensors file")
-    names = {tensor.name for file in files for tensor in header_of(file)[1]}
+    names = {tensor.name for tensor in tensors_of(base)}
     if missing := sorted(set(updates) - names):
         raise ConfigurationError(
             "adapter_unfit",
@@ -79,8 +70,13 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     aside = out.with_name(f".{out.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    for file in files:
-        _merge_file(file, aside / file.name, updates)
+
+    def pieces(reader: IO[bytes], tensor: Tensor) -> Iterator[bytes]:
+        update = updates.get(tensor.name)
+        return _changed(reader, tensor, update) if update else unchanged(reader, tensor)
+
+    for file in files_of(base):
+        rewrite(file, aside / file.name, pieces)
     _copy_rest(base, adapter, aside)
     shutil.rmtree(out, ignore_errors=True)
     aside.rename(out)
@@ -96,7 +92,7 @@ def read_updates(adapter: Path) -> dict[str, Update]:
         if key in settings and (settings[key] or None) != (plain or None):
             raise ConfigurationError(
                 "adapter_unfit",
-                f"{adapter}: {key} is {settings[key]!r}; only plain LoRA can be merged here",
+                f"{adapter}: {key} is {settings[key]!r}; only LoRA and DoRA can be merged here",
                 "peft's merge_and_unload can, with the whole model in memory.",
             )
     rank = settings["r"]
@@ -109,51 +105,12 @@ def read_updates(adapter: Path) -> dict[str, Update]:
                 weights.pop(f"{module}.lora_A.weight").float(),
                 weights.pop(f"{module}.lora_B.weight").float(),
                 settings["lora_alpha"] / root,
+                weights.pop(f"{module}.lora_magnitude_vector", None),
             )
             for module in modules
         }
     except KeyError as lacking:
         raise TrainingError("adapter_invalid", f"{adapter} lacks {lacking}") from None
-
-
-def header_of(file: Path) -> tuple[bytes, list[Tensor]]:
-    """The header as its bytes (with the 8 of its length), and its tensors in the file's order."""
-    with file.open("rb") as stream:
-        length = stream.read(8)
-        text = stream.read(int.from_bytes(length, "little"))
-    tensors = [
-        Tensor(name, entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"])
-        for name, entry in json.loads(text).items()
-        if name != "__metadata__"
-    ]
-    return length + text, sorted(tensors, key=lambda tensor: tensor.start)
-
-
-def _merge_file(source: Path, target: Path, updates: Mapping[str, Update]) -> None:
-    header, tensors = header_of(source)
-    with source.open("rb") as reader, target.open("wb") as writer:
-        writer.write(header)
-        for tensor in tensors:
-            reader.seek(len(header) + tensor.start)
-            update = updates.get(tensor.name)
-            for part in (
-                _unchanged(reader, tensor) if update is None else _changed(reader, tensor, update)
-            ):
-                writer.write(part)
-        writer.flush()
-        os.fsync(writer.fileno())
-        for stream in (reader, writer):  # on unified memory the page cache is the GPU's memory
-            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _unchanged(reader: IO[bytes], tensor: Tensor) -> Iterator[bytes]:
-    left = tensor.end - tensor.start
-    while left > 0:
-        part = reader.read(min(_CHUNK, left))
-        if not part:
-            raise TrainingError("base_invalid", f"{tensor.name}: the file is cut off")
-        left -= len(part)
-        yield part
 
 
 def _changed(reader: IO[bytes], tensor: Tensor, update: Update) -> Iterator[bytes]:
@@ -166,21 +123,24 @@ def _changed(reader: IO[bytes], tensor: Tensor, update: Update) -> Iterator[byte
             f"{tensor.name} has the shape {tensor.shape}, its adapter is for "
             f"{(update.b.shape[0], update.a.shape[1])}",
         )
-    if tensor.dtype not in _DTYPES:
+    if tensor.dtype not in DTYPES:
         raise ConfigurationError(
             "adapter_unfit",
             f"{tensor.name} is held in {tensor.dtype}, which cannot be added to",
             "Merge into the base that is not quantised.",
         )
-    dtype = getattr(torch, _DTYPES[tensor.dtype])
+    dtype = getattr(torch, DTYPES[tensor.dtype])
     row = columns * dtype.itemsize
-    at_once = max(1, _CHUNK // row)
+    at_once = max(1, CHUNK // row)
     for first in range(0, rows, at_once):
         some = slice(first, min(first + at_once, rows))
         part = reader.read((some.stop - some.start) * row)
         weight = torch.frombuffer(bytearray(part), dtype=dtype).view(-1, columns)
         # In peft's own order of operations, so that the numbers are the ones it would make.
         merged = weight.float() + (update.b[some] @ update.a) * update.scale
+        if update.magnitude is not None:
+            length = torch.linalg.norm(merged, dim=1)
+            merged *= (update.magnitude[some].float() / length).unsqueeze(1)
         yield merged.to(dtype).view(torch.uint8).numpy().tobytes()
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from training.errors import ConfigurationError, TrainingError
-from training.merge import header_of, main, merge
+from training.merge import main, merge
+from training.weight_files import header_of
 
 pytestmark = [
     pytest.mark.torch,
@@ -61,13 +62,13 @@ def logits(model: Any) -> Any:
         return model(torch.tensor(TOKENS)).logits
 
 
-@pytest.mark.parametrize("rslora", [False, True])
-def test_logits_are_those_of_base_and_adapter(tmp_path: Path, rslora: bool) -> None:
+@pytest.mark.parametrize("settings", [{}, {"use_rslora": True}, {"use_dora": True}], ids=str)
+def test_logits_are_those_of_base_and_adapter(tmp_path: Path, settings: dict[str, bool]) -> None:
     import peft
     import transformers
 
     base = a_base(tmp_path / "base")
-    adapter = an_adapter(base, tmp_path / "adapter", use_rslora=rslora)
+    adapter = an_adapter(base, tmp_path / "adapter", **settings)
     assert merge(base, adapter, tmp_path / "out") == 5
     plain = transformers.AutoModelForCausalLM.from_pretrained(base)
     before = logits(plain)
@@ -98,7 +99,6 @@ def test_files_differ_only_in_the_weights_that_have_an_adapter(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"use_dora": True}, "use_dora"),
         ({"rank_pattern": {"q_proj": 2}}, "rank_pattern"),
         ({"modules_to_save": ["embed_tokens"]}, "modules_to_save"),
     ],
