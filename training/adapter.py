@@ -11,11 +11,13 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from training.config import Lora
+from training.config import Lora, Qlora
 from training.errors import ConfigurationError, TrainingError
 
+FOLDER = "adapter"
 
-def attach(base: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
+
+def attach(base: PreTrainedModel, lora: Lora | Qlora, seed: int) -> PeftModel:
     """Freeze the base and add adapters: plain float32 tensors, whole and equal on every rank."""
     set_seed(seed)  # A is drawn at random; the same on every rank, before the trainer's broadcast
     config = LoraConfig(
@@ -24,13 +26,19 @@ def attach(base: PreTrainedModel, lora: Lora, seed: int) -> PeftModel:
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets),
+        use_dora=lora.dora,
     )
+    # peft asks for this mark before it puts adapters on 4-bit layers. It goes again at once: trl
+    # would round the adapters of a model with this mark to bfloat16.
+    base.is_loaded_in_4bit = lora.kind == "qlora"
     try:
         model: PeftModel = get_peft_model(base, config)
     except ValueError as unfit:  # targets that this model has not
         raise ConfigurationError(
             "method_unfit", str(unfit), "method.targets must name linear layers of this model."
         ) from None
+    finally:
+        del base.is_loaded_in_4bit
     return model
 
 
@@ -58,24 +66,24 @@ def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
     return total.hexdigest()
 
 
-def save(
-    model: PeftModel, tokenizer: PreTrainedTokenizerBase, folder: Path, base_name: str
-) -> None:
-    """Write adapter and tokenizer to `folder`, whole or not at all, and read the weights back.
+def write(
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, base_name: str, out: Path | None
+) -> str:
+    """Write adapter and tokenizer to the folder `out`, or nothing (None); what was trained, summed.
 
-    Only the adapter's own tensors are written, by the one rank that calls this: the trainer's
-    save_model writes nothing, or gathers all of the base (seen with accelerate's FSDP2).
+    Only the adapter's own tensors are written: the trainer's save_model writes nothing, or gathers
+    all of the base (seen with accelerate's FSDP2). What was written is read back.
     """
-    aside = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
+    trained = tensors_sha256(weights(model))
+    if out is None:
+        return trained
+    shutil.rmtree(out, ignore_errors=True)
     settings: Any = model.peft_config["default"]
     settings.base_model_name_or_path = base_name  # as in the recipe, not this node's cache folder
-    model.save_pretrained(aside, state_dict=_trained(model), save_embedding_layers=False)
-    tokenizer.save_pretrained(aside)
-    file = aside / "adapter_model.safetensors"
+    model.save_pretrained(out, state_dict=_trained(model), save_embedding_layers=False)
+    tokenizer.save_pretrained(out)
+    file = out / "adapter_model.safetensors"
     file.chmod(0o644)  # safetensors makes it 0600, but who fetches it may be another user
-    written = tensors_sha256(load_file(file))
-    if written != tensors_sha256(weights(model)):
-        raise TrainingError("adapter_not_saved", f"{folder} holds other weights than were trained")
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
+    if trained != tensors_sha256(load_file(file)):
+        raise TrainingError("adapter_not_saved", f"{out} holds other weights than were trained")
+    return trained

@@ -18,6 +18,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from training.batches import Batching
 from training.collate import Collate
 from training.errors import ConfigurationError
+from training.shards import reshard
 from training.tokens import Tokens
 
 BY_SEQUENCE = "sdpa_by_sequence"
@@ -27,7 +28,7 @@ _NOISE = {torch.float32: 0.01, torch.bfloat16: 0.1}
 and 16 layers: 2e-6 and 0.02; a leak: 0.7 and more. On a GPU, TF32 and 80 layers round more."""
 
 
-def settle(wanted: str, model: PeftModel) -> Batching:
+def settle(wanted: str, model: PreTrainedModel | PeftModel) -> Batching:
     """Settle `loop.batching` for this model, and make its attention ready. All ranks together.
 
     Raises `ConfigurationError` when sequences in one row would see each other and padding was not
@@ -35,7 +36,7 @@ def settle(wanted: str, model: PeftModel) -> Batching:
     """
     if wanted == "padded":
         return "padded"
-    base = model.get_base_model()
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
     before = base.config._attn_implementation
     if before == "sdpa" and _attends_to_all(base):
         AttentionInterface.register(BY_SEQUENCE, attend_by_sequence)
@@ -86,7 +87,7 @@ def mask_of_padding(*shape: Any, **settings: Any) -> torch.Tensor | None:
     return mask
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def leakage(model: torch.nn.Module) -> float:
     """How far the logits of sequences in one row are from those of the same in rows of their own.
 
@@ -100,6 +101,7 @@ def leakage(model: torch.nn.Module) -> float:
     model.eval()
     flat, padded = (_logits(model, collate(rows), device) for collate in (Collate(), Collate(0)))
     model.train(training)
+    reshard(model)  # an optimizer made now would take what FSDP2 has gathered for the weights
     own = torch.cat([row[:length] for row, length in zip(padded, _LENGTHS, strict=True)])
     return float((flat[0] - own).norm() / own.norm())
 

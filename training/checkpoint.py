@@ -3,7 +3,8 @@
     checkpoints/rank0/
         LATEST                  name of the newest that all ranks have; moved last
         step-20/
-            state.pt            trained weights, optimizer, scheduler, random numbers, counters
+            state.pt            trained weights, optimizer, scheduler, random numbers, counters;
+                                of what is shared out this rank's slices
             trainer_state.json  step, epoch and losses so far, as transformers writes it
             manifest.json       settings, and the SHA-256 of the other two; written last
 
@@ -54,8 +55,14 @@ class State:
 
     @classmethod
     def read(cls, folder: Path) -> "State":
-        """Read state.pt to the CPU; only data is unpickled, no code."""
-        return cls(**torch.load(folder / "state.pt", map_location="cpu", weights_only=True))
+        """Read state.pt to the CPU; only data is unpickled, no code.
+
+        Tensors are still in the file: copy them, one at a time, so that a state that fills half of
+        the memory is not in it twice.
+        """
+        return cls(
+            **torch.load(folder / "state.pt", map_location="cpu", weights_only=True, mmap=True)
+        )
 
 
 @dataclass(frozen=True)

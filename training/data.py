@@ -108,7 +108,8 @@ def to_example(row: Row, template: str) -> Example:
     if "prompt" in columns:
         prompt, completion = _texts(row, "prompt", "completion")
     elif "text" in columns and "instruction" not in columns:
-        return Text(row.where, (Piece(*_texts(row, "text"), learn=True),))
+        (text,) = _texts(row, "text")
+        return Text(row.where, (Piece(text, learn=True),))
     else:
         instruction, completion = _texts(row, "instruction", "output")
         given = str(columns.get("input") or "")

@@ -114,7 +114,7 @@ class Resumed(_Event):
 
 
 class Result(_Event):
-    """The good end: trained, evaluated, adapter saved and equal on all ranks."""
+    """The good end: trained, evaluated, saved, and equal on all ranks."""
 
     event: Literal["result"] = "result"
     rank: int
@@ -122,9 +122,10 @@ class Result(_Event):
     step: int
     eval_loss_first: Number
     eval_loss_last: Number
-    adapter_sha256: str
-    adapter: str | None
-    """Folder of the saved adapter; null on ranks that save nothing."""
+    weights_sha256: str
+    """Of what was trained, the same on every rank."""
+    saved: str | None
+    """Folder of the adapter or model; null on ranks that save nothing."""
     tokens: int
     """Real tokens of all ranks together."""
     seconds: float

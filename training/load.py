@@ -5,7 +5,6 @@ private, so requirements.txt pins the versions and tests/training runs this code
 """
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,10 @@ from torch.futures import Future
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.distributed import DistributedConfig
 
+from training.config import Full, Qlora, TrainingConfig
 from training.errors import ConfigurationError, TrainingError
 from training.strategy import Strategy, checkpoint_bytes
+from training.weight_files import give_back_page_cache
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,27 @@ class Loaded:
 
 
 def load(
-    folder: Path, strategy: Strategy, world_size: int, dtype: torch.dtype, device: torch.device
+    folder: Path,
+    strategy: Strategy,
+    world_size: int,
+    config: TrainingConfig,
+    device: torch.device,
 ) -> Loaded:
-    """Load the base in the way that was chosen. Every rank calls this at the same time."""
+    """Load the base in the way that was chosen. Every rank calls this at the same time.
+
+    What is trained as a whole is float32, and its passes compute in `model.dtype`.
+    """
+    method, dtype = config.method, getattr(torch, config.model.dtype)
+    if isinstance(method, Qlora):
+        from training.quantised import load_4bit  # only this method needs bitsandbytes
+
+        model, total, bytes_read = load_4bit(folder, dtype, device, method.double_quantization)
+        return Loaded(model, total, total, bytes_read)
+    full = isinstance(method, Full)
+    held = torch.float32 if full else dtype
     if strategy == "sharded":
-        return load_sharded(folder, world_size, dtype)
-    return load_replicated(folder, dtype, device)
+        return load_sharded(folder, world_size, held, mixed=dtype != held)
+    return load_replicated(folder, held, device)
 
 
 def load_replicated(folder: Path, dtype: torch.dtype, device: torch.device) -> Loaded:
@@ -52,12 +68,16 @@ def load_replicated(folder: Path, dtype: torch.dtype, device: torch.device) -> L
     return Loaded(model, total, total, checkpoint_bytes(folder))
 
 
-def load_sharded(folder: Path, world_size: int, dtype: torch.dtype) -> Loaded:
+def load_sharded(
+    folder: Path, world_size: int, dtype: torch.dtype, *, mixed: bool = False
+) -> Loaded:
     """Every rank holds 1/N of every weight (FSDP2), and reads only that from the files.
 
     Meta init -> transformers shards (`fully_shard` per layer) -> torch's checkpoint reader fills
     the local slices. Peak memory of a rank is its share plus one slice; `from_pretrained` with the
     same sharding keeps all files mapped, which doubles the share on GB10 (transformers#47257).
+    With `mixed` the weights travel and compute in bfloat16, whatever they are held in; their
+    gradients are summed in float32.
     """
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if config.tie_word_embeddings:
@@ -67,7 +87,9 @@ def load_sharded(folder: Path, world_size: int, dtype: torch.dtype) -> Loaded:
             "Set parallel.strategy to ddp; models with tied embeddings are small.",
         )
     kind = AutoModelForCausalLM._model_mapping[type(config)]
-    wanted, device, meshes = kind.prepare_distribute_model(DistributedConfig(fsdp_size=world_size))
+    wanted, device, meshes = kind.prepare_distribute_model(
+        DistributedConfig(fsdp_size=world_size, fsdp_mixed_precision=mixed)
+    )
     config.distributed_config = wanted
     with torch.device("meta"):
         model = kind._from_config(config, dtype=dtype)
@@ -109,7 +131,7 @@ class SliceReader(HuggingFaceStorageReader):  # type: ignore[misc]
             with safe_open(file, framework="pt") as weights:
                 for item in items:
                     self._read_slice(weights, item, planner)
-            _give_back_page_cache(file)
+            give_back_page_cache(Path(file))
         done: Future[None] = Future()
         done.set_result(None)
         return done
@@ -151,11 +173,3 @@ def prove_sharded(model: torch.nn.Module, world_size: int) -> tuple[int, int]:
         total += weight.numel()
         local += held
     return total, local
-
-
-def _give_back_page_cache(file: str) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)

@@ -19,6 +19,7 @@ from training.weight_files import (
     CHUNK,
     DTYPES,
     Tensor,
+    copy_rest,
     files_of,
     rewrite,
     tensors_of,
@@ -77,7 +78,8 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
 
     for file in files_of(base):
         rewrite(file, aside / file.name, pieces)
-    _copy_rest(base, adapter, aside)
+    copy_rest(base, aside)
+    copy_rest(adapter, aside)  # the tokenizer as it was trained with
     shutil.rmtree(out, ignore_errors=True)
     aside.rename(out)
     return len(updates)
@@ -142,15 +144,6 @@ def _changed(reader: IO[bytes], tensor: Tensor, update: Update) -> Iterator[byte
             length = torch.linalg.norm(merged, dim=1)
             merged *= (update.magnitude[some].float() / length).unsqueeze(1)
         yield merged.to(dtype).view(torch.uint8).numpy().tobytes()
-
-
-def _copy_rest(base: Path, adapter: Path, out: Path) -> None:
-    """Configuration and index of the base; the tokenizer as it was trained with."""
-    for folder in (base, adapter):
-        for file in sorted(folder.iterdir()):
-            ours = file.name.startswith("adapter_") or file.name == "README.md"
-            if file.suffix in (".json", ".txt", ".model", ".jinja") and not ours:
-                shutil.copyfile(file, out / file.name)
 
 
 def main(arguments: list[str]) -> int:

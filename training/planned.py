@@ -110,8 +110,8 @@ class PlannedTrainer(SFTTrainer):  # type: ignore[misc]
     def _loader(self, rows: Sequence[Tokens], of_all: Sequence[Batch]) -> "DataLoader[Tokens]":
         own = batches.of_rank(of_all, self.args.process_index, self.feed.cut.ranks)
         return DataLoader(
-            rows,  # type: ignore[arg-type]
-            batch_sampler=own,  # type: ignore[arg-type]
+            rows,
+            batch_sampler=own,
             collate_fn=self.feed.collate,
             pin_memory=self.args.dataloader_pin_memory,
         )

@@ -23,6 +23,7 @@ from training.errors import ConfigurationError, Stopped
 from training.events import EventLog, Saved
 from training.group import Group
 from training.rng import rng_state, set_rng_state
+from training.shards import local, reshard, shared
 
 
 class StopSignal:
@@ -107,7 +108,10 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
         """Go on counting from there."""
 
     def _trained(self) -> dict[str, torch.Tensor]:
-        return {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
+        """What this rank has of the trained weights."""
+        reshard(self.model)
+        trained = {n: p.detach() for n, p in self.model.named_parameters() if p.requires_grad}
+        return dict(local(trained))
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         began, step = time.monotonic(), self.state.global_step
@@ -125,7 +129,7 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
     def _write_part(self, folder: Path) -> None:
         State(
             weights=self._trained(),
-            optimizer=self.optimizer.state_dict(),
+            optimizer=local(self.optimizer.state_dict()),
             scheduler=self.lr_scheduler.state_dict(),
             rng=rng_state(),
             counters=self.counters(),
@@ -146,7 +150,12 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _load_optimizer_and_scheduler(self, folder: str | None) -> None:
         if self._then is not None:
-            self.optimizer.load_state_dict(self._then.optimizer)
+            saved = self._then.optimizer
+            weights = [w for group in self.optimizer.param_groups for w in group["params"]]
+            for number, averages in saved["state"].items():
+                for name, slice_ in averages.items():
+                    averages[name] = shared(slice_.clone(), weights[number])
+            self.optimizer.load_state_dict(saved)
             self.lr_scheduler.load_state_dict(self._then.scheduler)
 
     def _load_rng_state(self, folder: str | None) -> None:

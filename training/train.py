@@ -1,16 +1,18 @@
 """One rank of one fine-tuning: `python -m training.train CONFIG`, started by an entry point.
 
-Proof of the group -> base -> LoRA -> training with evaluations -> adapter, equal on all ranks.
+Proof of the group -> base -> method -> training with evaluations -> adapter or model, equal on all
+ranks.
 Where the run folder has a checkpoint that all ranks have, the same command line goes on from it.
 Every step of the way is an event on stdout (`training.events`); the exit status is an `ExitCode`.
 """
 
 import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
 
-from training.config import TrainingConfig, read_config
+from training.config import Full, TrainingConfig, never_sharded, read_config
 from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
 from training.events import Error, EventLog, Result, Resumed, Start, take_stdout
@@ -50,10 +52,9 @@ def main(arguments: list[str], stream: int) -> int:
 def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     """Train; raises what `training.errors.explain` understands."""
     # Seconds of imports, so they wait until environment and configuration are known to be good.
-    import torch
     from transformers import AutoTokenizer
 
-    from training import adapter, attention, load, quiet, tokens
+    from training import adapter, attention, export, load, quiet, tokens
     from training.checkpoint import Checkpoints, settings_of
     from training.data import read_examples
     from training.group import Group
@@ -95,16 +96,18 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
 
     log.phase("loading")
     strategy = choose(
-        config.parallel.strategy,
+        "ddp" if never_sharded(config.method) else config.parallel.strategy,
         env.world_size,
         checkpoint_bytes(folder),
         min(card.memory for card in cards),
     )
-    dtype = getattr(torch, config.model.dtype)
     loaded = group.together(
-        lambda: load.load(folder, strategy, env.world_size, dtype, group.device)
+        lambda: load.load(folder, strategy, env.world_size, config, group.device)
     )
-    model = adapter.attach(loaded.model, config.method, config.loop.seed)
+    if isinstance(config.method, Full):
+        model = export.train_all(loaded.model, folder)
+    else:
+        model = adapter.attach(loaded.model, config.method, config.loop.seed)
     batching = attention.settle(config.loop.batching, model)
     feed = Feed.of(sequences, config, batching, env.world_size, tokenizer.pad_token_id or 0)
 
@@ -144,16 +147,24 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     first, last = trainer.train_and_evaluate(found)
 
     log.phase("saving")
-    adapter_sha256 = agree(
-        "the trained adapter",
-        group.gather((env.node, adapter.tensors_sha256(adapter.weights(model)))),
+    kind = export.FOLDER if isinstance(config.method, Full) else adapter.FOLDER
+    saved, aside = env.run_dir / kind, env.run_dir / f".{kind}.tmp"
+    out = aside if env.rank == 0 else None
+
+    def write() -> str:
+        if isinstance(config.method, Full):
+            return export.write(model, tokenizer, folder, out)
+        return adapter.write(model, tokenizer, config.model.name, out)
+
+    weights_sha256 = agree(
+        "the trained weights",
+        group.gather((env.node, group.together(write))),
         "The ranks drifted apart while training; please report this.",
-        "adapter_mismatch",
+        "weights_mismatch",
     )
-    saved = env.run_dir / "adapter" if env.rank == 0 else None
-    group.together(
-        lambda: adapter.save(model, tokenizer, saved, config.model.name) if saved else None
-    )
+    if out is not None:
+        shutil.rmtree(saved, ignore_errors=True)
+        out.rename(saved)
     total_tokens = sum(group.gather(trainer.tokens))
     group.leave()
     log.emit(
@@ -162,8 +173,8 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
             step=trainer.state.global_step,
             eval_loss_first=first,
             eval_loss_last=last,
-            adapter_sha256=adapter_sha256,
-            adapter=str(saved) if saved else None,
+            weights_sha256=weights_sha256,
+            saved=str(saved) if out else None,
             tokens=total_tokens,
             seconds=log.elapsed,
         )

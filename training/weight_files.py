@@ -7,6 +7,7 @@ is ever in memory, be the model 1 GB or 140 GB.
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class Tensor:
     end: int
 
 
-Pieces = Callable[[IO[bytes], Tensor], Iterable[bytes]]
+Pieces = Callable[[IO[bytes], Tensor], Iterable[bytes | memoryview]]
 """New bytes of a tensor, from a reader that stands at its old ones; as many as there were."""
 
 
@@ -72,8 +73,8 @@ def rewrite(source: Path, target: Path, pieces: Pieces) -> None:
                 writer.write(piece)
         writer.flush()
         os.fsync(writer.fileno())
-        for stream in (reader, writer):  # on unified memory the page cache is the GPU's memory
-            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    for file in (source, target):
+        give_back_page_cache(file)
 
 
 def unchanged(reader: IO[bytes], tensor: Tensor) -> Iterator[bytes]:
@@ -85,3 +86,20 @@ def unchanged(reader: IO[bytes], tensor: Tensor) -> Iterator[bytes]:
             raise TrainingError("base_invalid", f"{tensor.name}: the file is cut off")
         left -= len(piece)
         yield piece
+
+
+def give_back_page_cache(file: Path) -> None:
+    """Let the system forget what it keeps of this file: unified memory is the GPU's memory too."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def copy_rest(folder: Path, out: Path) -> None:
+    """What makes the weights a model: configuration, index, tokenizer; no adapter, no card."""
+    for file in sorted(folder.iterdir()):
+        ours = file.name.startswith("adapter_") or file.name == "README.md"
+        if file.suffix in (".json", ".txt", ".model", ".jinja") and not ours:
+            shutil.copyfile(file, out / file.name)

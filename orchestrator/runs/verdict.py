@@ -36,7 +36,7 @@ class Verdict:
 
 
 def judge(run: str, ranks: Sequence[RankRecord]) -> Verdict:
-    """Success only when every rank completed, reported, and ended with the same adapter.
+    """Success only when every rank completed, reported, and ended with the same weights.
 
     Every stack of this field can silently train N separate models and exit 0; equal checksums of
     what was trained are the proof against that.
@@ -53,13 +53,13 @@ def judge(run: str, ranks: Sequence[RankRecord]) -> Verdict:
             details="\n".join(silent[0].tail) or None,
         )
     results = tuple(r.result for r in ranks if r.result is not None)
-    sums = {r.get("adapter_sha256") for r in results}
+    sums = {r.get("weights_sha256") for r in results}
     if len(sums) != 1 or None in sums:
         return Verdict(
             run,
             False,
-            "the ranks ended with different adapters: they did not train together",
-            details="\n".join(f"rank {r.get('rank')}: {r.get('adapter_sha256')}" for r in results),
+            "the ranks ended with different weights: they did not train together",
+            details="\n".join(f"rank {r.get('rank')}: {r.get('weights_sha256')}" for r in results),
             resolution="Please report this together with the stack.",
             results=results,
         )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from rich.console import Console
@@ -129,6 +130,7 @@ def show_verdict(verdict: Verdict, ranks: list[Rank], console: Console) -> None:
     console.print(f"[bold green]succeeded[/]  {verdict.run}")
     if before is not None and after is not None:
         console.print(f"  held-out loss  {before:.4f} -> {after:.4f} ({after / before:.2f} of it)")
-    digest = str(first.get("adapter_sha256"))[:16]
-    console.print(f"  adapter        sha256 {digest}…, the same on all {len(ranks)} ranks")
-    console.print(f"  on {ranks[0].node:<12}{ranks[0].runs}/{verdict.run}/adapter")
+    digest = str(first.get("weights_sha256"))[:16]
+    kind = PurePosixPath(str(first.get("saved"))).name
+    console.print(f"  {kind:<13}  sha256 {digest}…, the same on all {len(ranks)} ranks")
+    console.print(f"  on {ranks[0].node:<12}{ranks[0].runs}/{verdict.run}/{kind}")

@@ -119,7 +119,7 @@ def test_held_out_loss_falls_and_both_ranks_end_with_the_same_adapter(
         for rank, machine in enumerate(machines.values())
     ]
     assert [r["state"] for r in results] == ["succeeded", "succeeded"]
-    assert results[0]["adapter_sha256"] == results[1]["adapter_sha256"]
+    assert results[0]["weights_sha256"] == results[1]["weights_sha256"]
     for result in results:
         assert result["eval_loss_last"] <= 0.7 * result["eval_loss_first"]
 

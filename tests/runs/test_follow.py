@@ -19,7 +19,7 @@ from orchestrator.stack.ranks import unseen_ranks
 from tests.support.clusters import sparks
 
 RUN = "tiny-llama-lora-0a1b2c"
-RESULT = '{"event": "result", "rank": %d, "adapter_sha256": "abc"}'
+RESULT = '{"event": "result", "rank": %d, "weights_sha256": "abc"}'
 ERROR = '{"event": "error", "code": "no_space", "message": "the disk is full", "help": "make room"}'
 
 LOST = '{"event": "error", "code": "peer_lost", "message": "rank 1 went away", "help": ""}'

@@ -10,7 +10,7 @@ SAME = "a" * 64
 
 
 def complete(rank: int, sha: str = SAME) -> RankRecord:
-    result = {"rank": rank, "adapter_sha256": sha}
+    result = {"rank": rank, "weights_sha256": sha}
     return RankRecord(rank, f"spark-{rank}", "complete", exit_code=0, result=result)
 
 

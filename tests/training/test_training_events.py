@@ -17,8 +17,8 @@ RESULT = Result(
     step=60,
     eval_loss_first=9.0,
     eval_loss_last=0.5,
-    adapter_sha256="ab",
-    adapter="/sparkctl/run/adapter",
+    weights_sha256="ab",
+    saved="/sparkctl/run/adapter",
     tokens=1000,
     seconds=50.0,
 )

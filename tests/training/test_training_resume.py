@@ -132,9 +132,9 @@ def _assert_equal(run: Run, undisturbed: Run) -> None:
     """Weights, losses of every step and evaluation, tokens: all as if nothing had happened."""
     for rank in range(run.world_size):
         (ours,), (theirs,) = run.events(rank, Result), undisturbed.events(rank, Result)
-        assert ours.adapter_sha256 == theirs.adapter_sha256
-        assert ours.model_dump(exclude={"seconds", "adapter"}) == theirs.model_dump(
-            exclude={"seconds", "adapter"}
+        assert ours.weights_sha256 == theirs.weights_sha256
+        assert ours.model_dump(exclude={"seconds", "saved"}) == theirs.model_dump(
+            exclude={"seconds", "saved"}
         )
         assert _last_told(run, rank) == _last_told(undisturbed, rank)
         losses = {told.step: told.loss for told in run.events(rank, Eval)}

@@ -54,9 +54,9 @@ def test_every_step_is_told_by_every_rank(trained: list[Rank]) -> None:
 
 def test_the_ranks_end_with_the_same_adapter(trained: list[Rank]) -> None:
     results = [rank.events(Result)[0] for rank in trained]
-    assert len({result.adapter_sha256 for result in results}) == 1
-    assert results[0].adapter == str(trained[0].run_dir / "adapter")
-    assert results[1].adapter is None
+    assert len({result.weights_sha256 for result in results}) == 1
+    assert results[0].saved == str(trained[0].run_dir / "adapter")
+    assert results[1].saved is None
     assert not (trained[1].run_dir / "adapter").exists()
 
 
@@ -94,7 +94,7 @@ def test_whole_copies_train_to_the_very_same_adapter(trained: list[Rank], nodes:
     assert [rank.status for rank in replicated] == [0, 0]
     start, result = replicated[0].events(Start)[0], replicated[0].events(Result)[0]
     assert (start.strategy, start.local_parameters) == ("ddp", start.parameters)
-    assert result.adapter_sha256 == trained[0].events(Result)[0].adapter_sha256
+    assert result.weights_sha256 == trained[0].events(Result)[0].weights_sha256
 
 
 def test_padding_changes_nothing_but_the_work(trained: list[Rank], nodes: Nodes) -> None:

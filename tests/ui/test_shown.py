@@ -166,7 +166,8 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
 def test_a_success_shows_the_losses_and_where_the_adapter_is(
     console: Console, file: Pieces
 ) -> None:
-    result = {"eval_loss_first": 4.0, "eval_loss_last": 1.0, "adapter_sha256": "ab" * 32}
+    result = {"eval_loss_first": 4.0, "eval_loss_last": 1.0, "weights_sha256": "ab" * 32,
+              "saved": "/run/adapter"}  # fmt: skip
     show_verdict(Verdict("run-1", True, "succeeded", results=(result,) * 2), ranks(2), console)
     text = file.getvalue()
     assert "4.0000 -> 1.0000" in text
@@ -175,6 +176,6 @@ def test_a_success_shows_the_losses_and_where_the_adapter_is(
 
 
 def test_a_success_without_an_evaluation_is_shown_too(console: Console, file: Pieces) -> None:
-    verdict = Verdict("run-1", True, "succeeded", results=({"adapter_sha256": "ab" * 32},))
+    verdict = Verdict("run-1", True, "succeeded", results=({"weights_sha256": "ab" * 32},))
     show_verdict(verdict, ranks(1), console)
     assert "held-out" not in file.getvalue()
