@@ -20,9 +20,10 @@ from torch.futures import Future
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.distributed import DistributedConfig
 
-from training.config import Full, Qlora, TrainingConfig
+from training.config import Full, TrainingConfig
 from training.errors import ConfigurationError, TrainingError
-from training.strategy import Strategy, checkpoint_bytes
+from training.replicate import replicate
+from training.strategy import Strategy
 from training.weight_files import give_back_page_cache
 
 
@@ -48,24 +49,11 @@ def load(
     What is trained as a whole is float32, and its passes compute in `model.dtype`.
     """
     method, dtype = config.method, getattr(torch, config.model.dtype)
-    if isinstance(method, Qlora):
-        from training.quantised import load_4bit  # only this method needs bitsandbytes
-
-        model, total, bytes_read = load_4bit(folder, dtype, device, method.double_quantization)
-        return Loaded(model, total, total, bytes_read)
-    full = isinstance(method, Full)
-    held = torch.float32 if full else dtype
+    held = torch.float32 if isinstance(method, Full) else dtype
     if strategy == "sharded":
         return load_sharded(folder, world_size, held, mixed=dtype != held)
-    return load_replicated(folder, held, device)
-
-
-def load_replicated(folder: Path, dtype: torch.dtype, device: torch.device) -> Loaded:
-    """Every rank holds the whole base: DDP, or a single process."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
-    model.to(device)
-    total = sum(p.numel() for p in model.parameters())
-    return Loaded(model, total, total, checkpoint_bytes(folder))
+    model, total, bytes_read = replicate(folder, held, device, method)
+    return Loaded(model, total, total, bytes_read)
 
 
 def load_sharded(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from training.config import Qlora
 from training.errors import TrainingError
 from training.weight_files import tensors_of
 
@@ -35,10 +36,11 @@ def loaded(base: Path, *, double: bool = True) -> Any:
     import torch
 
     from training.load import Loaded
-    from training.quantised import load_4bit
+    from training.replicate import replicate
 
-    model, parameters, read = load_4bit(base, torch.float32, torch.device("cpu"), double)
-    return Loaded(model, parameters, parameters, read)
+    method = Qlora(kind="qlora", double_quantization=double)
+    model, total, read = replicate(base, torch.float32, torch.device("cpu"), method)
+    return Loaded(model, total, total, read)
 
 
 def linear_layers(model: Any) -> dict[str, Any]:
