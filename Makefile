@@ -5,13 +5,14 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 FAST := -m "not lab and not torch"
 
-.PHONY: help demo test test-fast faults resume bench-padding check format engine clean
+.PHONY: help demo test test-fast faults resume bench-loading bench-padding check format engine clean
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
 	@echo 'make test-fast  what needs neither Docker nor torch'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
+	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
 	@echo 'make bench-padding  what padding costs; writes docs/benchmarks.md'
 	@echo 'make check      lint and types alone'
 	@echo 'make clean      remove labs, their images, and the environment'
@@ -30,6 +31,9 @@ faults: $(VENV)/.controller engine
 
 resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/test_training_resume.py -k random
+
+bench-loading: $(VENV)/.complete
+	$(PY) -m benchmarks.loading --write
 
 bench-padding: $(VENV)/.complete
 	$(PY) -m benchmarks.padding --write

@@ -10,7 +10,6 @@ docs/benchmarks.md.
 
 import argparse
 import math
-import os
 import random
 import statistics
 import time
@@ -18,21 +17,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
+from benchmarks.document import machine, write
 from training import adapter, attention, quiet
 from training.batches import Batch, Cut, plan
 from training.collate import Collate, real_tokens
 from training.config import Lora
 from training.tokens import Tokens
 
-DOCUMENT = Path(__file__).parents[1] / "docs/benchmarks.md"
-BEGIN, END = "<!-- padding -->", "<!-- /padding -->"
 PLAYBOOK, OURS = "playbook: padded to the longest", "padding-free"
 BATCH, LONGEST = 4, 1024
 MEDIAN, SIGMA, SHORTEST = 90, 0.65, 8
@@ -181,25 +178,12 @@ def table(rounds: Sequence[Sequence[Result]], rows: int, shape: Shape) -> str:
         )
     weights = sum(p.numel() for p in _model(shape).parameters()) / 1e6
     conditions = (
-        f"{datetime.now(UTC):%Y-%m-%d}, one thread of {_machine()}; torch "
+        f"{datetime.now(UTC):%Y-%m-%d}, one thread of {machine()}; torch "
         f"{version('torch')}, transformers {version('transformers')}, trl {version('trl')}. "
         f"Llama of {weights:.0f} M weights, LoRA, float32, medians of {len(rounds)} rounds of "
         f"{rows} rows; 1 / share of real tokens: {most:.2f}."
     )
     return "\n".join([*lines, "", conditions])
-
-
-def put(text: str, lines: str) -> str:
-    """The document with this table between its marks."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{lines}\n{END}{rest.split(END)[1]}"
-
-
-def _machine() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return f"{os.cpu_count()} x {line.split(':', 1)[1].strip()}"
-    return f"{os.cpu_count()} cores"
 
 
 def main() -> None:
@@ -219,7 +203,7 @@ def main() -> None:
     lines = table(rounds, chosen.rows, Shape())
     print(lines)
     if chosen.write:
-        DOCUMENT.write_text(put(DOCUMENT.read_text(encoding="utf-8"), lines), encoding="utf-8")
+        write("padding", lines)
 
 
 if __name__ == "__main__":

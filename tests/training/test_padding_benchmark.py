@@ -31,11 +31,12 @@ def test_the_lengths_are_those_of_alpaca() -> None:
 
 
 def test_ratios_are_taken_within_a_round() -> None:
-    from benchmarks.padding import PLAYBOOK, Result, Shape, put, table
+    from benchmarks.document import put
+    from benchmarks.padding import PLAYBOOK, Result, Shape, table
 
     calm = [Result(PLAYBOOK, 0.5, 100, 1.0), Result("ours", 1.0, 190, 1.0)]
     busy = [Result(PLAYBOOK, 0.5, 50, 1.0), Result("ours", 1.0, 105, 1.0)]
     lines = table([calm, busy], 8, Shape(vocabulary=64, hidden=192, layers=1))
     assert "| ours | 100% | 148 | 2.00 (1.90-2.10) | 1.00 | 1.0000 |" in lines
     document = "a\n<!-- padding -->\nold\n<!-- /padding -->\nb\n"
-    assert put(put(document, "x"), "new") == document.replace("old", "new")
+    assert put(put(document, "padding", "x"), "padding", "new") == document.replace("old", "new")
