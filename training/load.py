@@ -23,8 +23,8 @@ from transformers.distributed import DistributedConfig
 
 from training.config import Full, TrainingConfig
 from training.errors import ConfigurationError, TrainingError
+from training.estimate import Strategy
 from training.replicate import replicate
-from training.strategy import Strategy
 from training.weight_files import files_of, give_back_page_cache
 
 _STAGED = 8 * 2**20

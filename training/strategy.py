@@ -1,32 +1,41 @@
 """Shard the base over the ranks, or give everyone a whole copy? Plain arithmetic, no torch."""
 
 from pathlib import Path
-from typing import Literal
 
-Strategy = Literal["sharded", "ddp"]
+from training.config import TrainingConfig, never_sharded
+from training.estimate import GB10, Machine, Strategy, memory
+from training.shape import Shape
 
+SPARE = 0.1
+"""Share of a node's memory that stays with the system: one that runs out of it freezes."""
 REPLICA_SHARE = 0.5
-"""A whole copy may take this share of a node's memory; the rest is for adapters with optimizer
-state, activations, the output layer's logits and the system."""
+"""Of a model whose shape nobody knows a whole copy may take this share of a node's memory."""
 
 
 def choose(
-    wanted: Literal["auto", "sharded", "ddp"],
+    config: TrainingConfig,
     world_size: int,
+    shape: Shape | None,
     checkpoint_bytes: int,
     memory_bytes: int,
+    machine: Machine = GB10,
 ) -> Strategy:
     """Settle `parallel.strategy`.
 
-    A single rank has nothing to shard over. Otherwise a wish is granted, and `auto` replicates a
-    base whose checkpoint fits into half of the smallest node's memory (no weights on the wire: the
-    faster way), and shards a larger one.
+    A single rank has nothing to shard over, and some models and methods cannot be shared out.
+    Otherwise a wish is granted, and `auto` replicates what fits on the smallest node whole, by the
+    estimate (no weights on the wire: the faster way), and shards what does not.
     """
-    if world_size == 1:
+    if world_size == 1 or never_sharded(config.method):
         return "ddp"
-    if wanted != "auto":
-        return wanted
-    return "ddp" if checkpoint_bytes <= REPLICA_SHARE * memory_bytes else "sharded"
+    if config.parallel.strategy != "auto":
+        return config.parallel.strategy
+    if shape is None:
+        return "ddp" if checkpoint_bytes <= REPLICA_SHARE * memory_bytes else "sharded"
+    if shape.tied:
+        return "ddp"
+    peak = memory(shape, config, "ddp", world_size, machine).peak
+    return "ddp" if peak <= (1 - SPARE) * memory_bytes else "sharded"
 
 
 def memory_total(meminfo: Path = Path("/proc/meminfo")) -> int:

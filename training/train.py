@@ -6,19 +6,22 @@ Where the run folder has a checkpoint that all ranks have, the same command line
 Every step of the way is an event on stdout (`training.events`); the exit status is an `ExitCode`.
 """
 
+import json
 import os
 import shutil
 import sys
 import traceback
 from pathlib import Path
 
-from training.config import Full, TrainingConfig, never_sharded, read_config
+from training.config import Full, TrainingConfig, read_config
 from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
+from training.estimate import memory, too_large
 from training.events import Error, EventLog, Result, Resumed, Start, take_stdout
 from training.fetch import base_folder
 from training.fingerprint import folder_sha256, rows_sha256
 from training.proof import Card, agree, prove
+from training.shape import shape_of
 from training.strategy import checkpoint_bytes, choose
 
 
@@ -95,12 +98,12 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     )
 
     log.phase("loading")
-    strategy = choose(
-        "ddp" if never_sharded(config.method) else config.parallel.strategy,
-        env.world_size,
-        checkpoint_bytes(folder),
-        min(card.memory for card in cards),
-    )
+    shape = shape_of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    smallest = min(card.memory for card in cards)
+    strategy = choose(config, env.world_size, shape, checkpoint_bytes(folder), smallest)
+    least = memory(shape, config, strategy, env.world_size).least if shape else 0
+    if least > smallest:
+        raise ConfigurationError("does_not_fit", *too_large(least, smallest))
     loaded = group.together(
         lambda: load.load(folder, strategy, env.world_size, config, group.device)
     )

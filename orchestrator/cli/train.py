@@ -46,6 +46,8 @@ def _train(spec: ClusterSpec, stack: StackSpec, detach: bool) -> None:
         for rank in prepared.ranks:
             where = f"{rank.node}  {rank.interface} {rank.address}"
             console.print(f"  rank {rank.rank}  {where}", markup=False)
+        for line in prepared.forecast.lines if prepared.forecast else ():
+            console.print(line, markup=False, soft_wrap=True)
         console.print(f"image {prepared.image.tag} on {prepared.image.base}", markup=False)
         launch(
             prepared,
@@ -74,6 +76,8 @@ def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
     prepared = _prepared_for_show(spec, stack)
     rendered = prepared.rendered
     click.echo(f"# docker stack deploy --resolve-image never -c - {rendered.run}")
+    for line in prepared.forecast.lines if prepared.forecast else ():
+        click.echo(f"# {line}")
     click.echo(f"# image {rendered.image}: built on every node from {prepared.image.base}")
     click.echo(rendered.compose)
     for config in rendered.configs:

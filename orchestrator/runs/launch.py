@@ -10,6 +10,7 @@ from orchestrator.node.docker_client import docker_trouble
 from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
+from orchestrator.runs.forecast import Forecast, forecast
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.deploy import deploy, make_run_folder, refuse_busy
@@ -29,6 +30,8 @@ class Prepared:
     rendered: Rendered
     image: ImageRecipe
     secrets: Mapping[str, str]
+    forecast: Forecast | None
+    """What it will take; None for a model that is not known here."""
 
 
 def prepare(
@@ -55,7 +58,7 @@ def prepare(
         image=image.tag,
         secrets=tuple(secrets),
     )
-    return Prepared(ranks, rendered, image, secrets)
+    return Prepared(ranks, rendered, image, secrets, forecast(stack, ranks, world))
 
 
 def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:

@@ -20,7 +20,7 @@ from training.errors import (
 )
 from training.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
 from training.proof import Card, agree, prove
-from training.strategy import choose, memory_total
+from training.strategy import memory_total
 
 ENVIRON = {
     "SPARKCTL_RUN_ID": "run-1",
@@ -140,16 +140,6 @@ def test_failures_are_explained(failure: Exception, code: str, status: int) -> N
     error = explain(failure)
     assert (error.code, error.exit_code) == (code, status)
     assert error.message
-
-
-def test_the_strategy() -> None:
-    gib = 2**30
-    assert choose("auto", 1, 140 * gib, 128 * gib) == "ddp"
-    assert choose("sharded", 1, gib, gib) == "ddp"
-    assert choose("auto", 2, 140 * gib, 128 * gib) == "sharded"
-    assert choose("auto", 2, 16 * gib, 128 * gib) == "ddp"
-    assert choose("sharded", 2, 1, 128 * gib) == "sharded"
-    assert choose("ddp", 2, 140 * gib, 128 * gib) == "ddp"
 
 
 def test_memory_is_read_from_meminfo(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""What a run will take, told before it starts: how the work is shared, memory, speed. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.errors import RunError
+from orchestrator.node.facts import Facts
+from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.ranks import Rank
+from training.estimate import GIB, Memory, Strategy, Work, memory, too_large
+from training.pace import step_seconds
+from training.shape import KNOWN
+from training.strategy import SPARE, choose
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """For full rows of `data.max_length`, which is the most that a batch can be."""
+
+    strategy: Strategy
+    memory: Memory
+    there: int | None
+    """Bytes of the smallest node; None when no machine was read."""
+    tokens_per_second: float
+    """Of all ranks together."""
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        terms = ", ".join(
+            f"{name} {size / GIB:.1f}"
+            for name, size in self.memory.terms.items()
+            if size >= GIB / 20
+        )
+        there = f" of {self.there / GIB:.0f}" if self.there else ""
+        how = {"sharded": "the base is shared out (FSDP2)", "ddp": "every node has a copy (DDP)"}
+        said = [
+            f"{self.strategy}: {how[self.strategy]}",
+            f"memory of a node at most {self.memory.peak / GIB:.1f}{there} GiB: {terms}",
+            f"about {self.tokens_per_second:,.0f} tokens/s on Sparks (estimated, not measured)",
+        ]
+        if self.there and self.memory.peak > (1 - SPARE) * self.there:
+            said.append(
+                "that is more than a node can spare: lower loop.per_device_batch_size or "
+                "data.max_length, or switch on loop.gradient_checkpointing"
+            )
+        return said
+
+
+def forecast(
+    stack: StackSpec, ranks: list[Rank], world: Mapping[str, Facts] | None
+) -> Forecast | None:
+    """None for a model whose shape is not known here; then the ranks decide, from its files.
+
+    Raises `RunError` when the weights and the optimizer alone do not fit on a node.
+    """
+    config, number = stack.training, len(ranks)
+    shape = KNOWN.get(config.model.name)
+    if shape is None:
+        return None
+    there = min(world[rank.node].memory_bytes for rank in ranks) if world else None
+    strategy = choose(config, number, shape, 0, there or _SPARK)
+    needed = memory(shape, config, strategy, number)
+    if there and needed.least > there:
+        message, remedy = too_large(needed.least, there)
+        raise RunError(f"{stack.name} does not fit: {message}", resolution=remedy)
+    seconds = step_seconds(shape, config, strategy, number)
+    tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
+    return Forecast(strategy, needed, there, tokens / seconds)
+
+
+_SPARK = 119 * GIB
+"""What a Spark with 128 GB has left of them; asked only when no machine was read."""

@@ -1,0 +1,56 @@
+"""What a run will take is told, or refused, before anything changes."""
+
+import pytest
+
+from orchestrator.errors import RunError
+from orchestrator.runs.launch import prepare
+from orchestrator.spec.load import load_stack, stack_names
+from tests.runs.test_prepare import taken_in
+from tests.support.clusters import sparks
+from training.shape import KNOWN
+
+TOKEN = {"HF_TOKEN": "x"}
+
+
+def lines(stack: str, *settings: str, machines: int = 2) -> str:
+    spec = sparks(machines)
+    prepared = prepare(spec, load_stack(stack, settings), taken_in(spec), TOKEN)
+    return "\n".join(prepared.forecast.lines) if prepared.forecast else ""
+
+
+@pytest.mark.parametrize("name", stack_names())
+def test_every_shipped_stack_fits_on_two_sparks(name: str) -> None:
+    said = lines(name)
+    assert "of 119 GiB" in said and "tokens/s" in said
+    assert "more than a node can spare" not in said
+    assert load_stack(name).training.model.name in KNOWN
+
+
+def test_memory_speed_and_how_the_work_is_shared_are_told() -> None:
+    said = lines("llama3-70b-lora")
+    assert "sharded: the base is shared out (FSDP2)" in said
+    assert "weights 65.7" in said
+    assert "(estimated, not measured)" in said
+    assert lines("llama3-8b-lora").startswith("ddp: every node has a copy (DDP)")
+
+
+def test_what_cannot_fit_however_short_its_rows_is_refused() -> None:
+    whole = "training.parallel.strategy=ddp"
+    with pytest.raises(RunError, match=r"llama3-70b-lora does not fit: .* take 136.\d GiB") as told:
+        lines("llama3-70b-lora", whole)
+    assert "parallel.strategy sharded" in str(told.value.resolution)
+
+
+def test_what_fits_only_with_short_rows_is_told() -> None:
+    said = lines("llama3-8b-lora", "training.loop.per_device_batch_size=128")
+    assert "more than a node can spare: lower loop.per_device_batch_size" in said
+
+
+def test_of_a_model_that_is_not_known_nothing_is_told() -> None:
+    assert lines("tiny-llama-lora", "training.model.name=someone/something") == ""
+
+
+def test_without_machines_it_is_told_for_sparks() -> None:
+    forecast = prepare(sparks(2), load_stack("llama3-70b-lora"), None, {}).forecast
+    assert forecast and forecast.there is None
+    assert "GiB" in forecast.lines[1] and "93.4 GiB: weights" in forecast.lines[1]

@@ -1,0 +1,51 @@
+"""One training of a random Llama, and the peak of its memory: a process of its own.
+
+    python estimate_probe.py '{"shape": {…}, "config": {…}, "rows": N, "length": M}'
+
+Prints the bytes of RssAnon at the peak over what there was after the imports.
+"""
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+
+def main(asked: dict[str, Any]) -> int:
+    import torch
+    from tokenizers import Tokenizer, models
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from benchmarks.load_rank import Watch
+    from training import adapter, attention, quiet
+    from training.config import Full, TrainingConfig
+    from training.events import EventLog
+    from training.planned import Feed
+    from training.tokens import Sequences, Tokens
+    from training.trainer import make_trainer
+
+    quiet.silence_libraries()
+    torch.set_num_threads(1)
+    config = TrainingConfig.model_validate(asked["config"])
+    words, length = asked["shape"]["vocab_size"], asked["length"]
+    ids = [[(7 * i + 3 * row) % words for i in range(length)] for row in range(asked["rows"])]
+    rows = tuple(Tokens(row, row) for row in ids)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), pad_token="<pad>")
+    with TemporaryDirectory() as folder, Watch([]) as watch:
+        model = LlamaForCausalLM(LlamaConfig(**asked["shape"]))
+        if not isinstance(config.method, Full):
+            model = adapter.attach(model, config.method, 0)
+        batching = attention.settle(config.loop.batching, model)
+        feed = Feed.of(Sequences(rows, rows[:1]), config, batching, 1, 0)
+        log = EventLog(2, 0)
+        cpu, scratch = torch.device("cpu"), Path(folder)
+        trainer = make_trainer(
+            model, tokenizer, feed, config, cpu, scratch, log, on_start=lambda _: None
+        )
+        trainer.train()
+    return watch.anonymous
+
+
+if __name__ == "__main__":
+    print(main(json.loads(sys.argv[1])))
