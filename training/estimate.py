@@ -37,6 +37,8 @@ class Machine:
 
 
 GB10 = Machine()
+CPU = Machine(runtime=0, kind="cpu")
+"""Of this one only the memory terms are of use."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from training.config import Full, TrainingConfig, read_config
 from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
-from training.estimate import memory, too_large
+from training.estimate import CPU, GB10, memory, too_large
 from training.events import Error, EventLog, Result, Resumed, Start, take_stdout
 from training.fetch import base_folder
 from training.fingerprint import folder_sha256, rows_sha256
@@ -100,8 +100,9 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     log.phase("loading")
     shape = shape_of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     smallest = min(card.memory for card in cards)
-    strategy = choose(config, env.world_size, shape, checkpoint_bytes(folder), smallest)
-    least = memory(shape, config, strategy, env.world_size).least if shape else 0
+    machine = GB10 if group.device.type == "cuda" else CPU
+    strategy = choose(config, env.world_size, shape, checkpoint_bytes(folder), smallest, machine)
+    least = memory(shape, config, strategy, env.world_size, machine).least if shape else 0
     if least > smallest:
         raise ConfigurationError("does_not_fit", *too_large(least, smallest))
     loaded = group.together(

@@ -11,13 +11,12 @@ import pytest
 from two_nodes import ROOT, free_port
 
 from training.config import TrainingConfig
-from training.estimate import Machine, Memory, Work, memory
+from training.estimate import CPU, Memory, Work, memory
 from training.shape import Shape, shape_of
 
 pytestmark = pytest.mark.torch
 
 ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
-CPU = Machine(runtime=0, kind="cpu")
 
 
 def llama(**changes: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ LoRA without more is in test_training_run.py and test_training_resume.py.
 """
 
 import hashlib
+import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from attempts import Run
 from two_nodes import TINY, Nodes
 
-from training.events import Result, Start
+from training.events import Error, Result, Start
 from training.weight_files import tensors_of
 
 pytestmark = [
@@ -89,6 +91,23 @@ def test_what_is_saved_is_what_was_trained(trained: Run) -> None:
         model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), saved)
         assert saved.name == "adapter"
     assert loss_of(model, saved) < 0.8 * loss_of(AutoModelForCausalLM.from_pretrained(base), saved)
+
+
+def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(
+    trained: Run, tmp_path: Path
+) -> None:
+    (tiny,) = (trained.caches / "node-0").glob("tiny-llama-*")
+    huge = tmp_path / "huge"
+    shutil.copytree(tiny, huge)
+    shape = json.loads((huge / "config.json").read_text())
+    shape |= {"hidden_size": 16384, "intermediate_size": 65536, "num_hidden_layers": 400}
+    (huge / "config.json").write_text(json.dumps(shape))
+    config = trained.config | {"model": {"name": str(huge), "dtype": "float32"}}
+    run = Run(tmp_path / "run", trained.caches, config, 2)
+    assert run.finish() == [78, 78]
+    (error,) = run.events(1, Error)
+    assert error.code == "does_not_fit"
+    assert "GiB on every node; the smallest has" in error.message
 
 
 def sha256_of(model: Any, base: Path) -> str:
