@@ -21,8 +21,8 @@ class Forecast:
     memory: Memory
     there: int | None
     """Bytes of the smallest node; None when no machine was read."""
-    tokens_per_second: float
-    """Of all ranks together."""
+    tokens_per_second: float | None
+    """Of all ranks together; None for a small model, whose time is not spent on computing."""
 
     @property
     def lines(self) -> list[str]:
@@ -37,8 +37,10 @@ class Forecast:
         said = [
             f"{self.strategy}: {how[self.strategy]}",
             f"memory of a node at most {self.memory.peak / GIB:.1f}{there} GiB: {terms}",
-            f"about {self.tokens_per_second:,.0f} tokens/s on Sparks (estimated, not measured)",
         ]
+        if self.tokens_per_second is not None:
+            pace = f"{self.tokens_per_second:,.0f} tokens/s"
+            said.append(f"about {pace} on Sparks (estimated, not measured)")
         if self.there and self.memory.peak > (1 - SPARE) * self.there:
             said.append(
                 "that is more than a node can spare: lower loop.per_device_batch_size or "
@@ -64,10 +66,13 @@ def forecast(
     if there and needed.least > there:
         message, remedy = too_large(needed.least, there)
         raise RunError(f"{stack.name} does not fit: {message}", resolution=remedy)
+    if shape.parameters < _SMALL:
+        return Forecast(strategy, needed, there, None)
     seconds = step_seconds(shape, config, strategy, number)
     tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
     return Forecast(strategy, needed, there, tokens / seconds)
 
 
+_SMALL = 500_000_000
 _SPARK = 119 * GIB
 """What a Spark with 128 GB has left of them; asked only when no machine was read."""

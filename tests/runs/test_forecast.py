@@ -21,7 +21,8 @@ def lines(stack: str, *settings: str, machines: int = 2) -> str:
 @pytest.mark.parametrize("name", stack_names())
 def test_every_shipped_stack_fits_on_two_sparks(name: str) -> None:
     said = lines(name)
-    assert "of 119 GiB" in said and "tokens/s" in said
+    assert "of 119 GiB" in said
+    assert ("tokens/s" in said) == (not name.startswith("tiny"))
     assert "more than a node can spare" not in said
     assert load_stack(name).training.model.name in KNOWN
 
