@@ -57,7 +57,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     # Seconds of imports, so they wait until environment and configuration are known to be good.
     from transformers import AutoTokenizer
 
-    from training import adapter, attention, export, load, quiet, tokens
+    from training import adapter, attention, card, export, load, quiet, tokens
     from training.checkpoint import Checkpoints, settings_of
     from training.data import read_examples
     from training.group import Group
@@ -166,10 +166,24 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         "The ranks drifted apart while training; please report this.",
         "weights_mismatch",
     )
+    total_tokens = sum(group.gather(trainer.tokens))
     if out is not None:
+        facts = card.Facts(
+            run_id=env.run_id,
+            world_size=env.world_size,
+            strategy=strategy,
+            steps=trainer.state.global_step,
+            tokens=total_tokens,
+            loss_before=first,
+            loss_after=last,
+            weights_sha256=weights_sha256,
+            base_sha256=base_sha256,
+            data_sha256=data_sha256,
+            libraries=cards[0].versions,
+        )
+        (out / "README.md").write_text(card.card(config, facts), encoding="utf-8")
         shutil.rmtree(saved, ignore_errors=True)
         out.rename(saved)
-    total_tokens = sum(group.gather(trainer.tokens))
     group.leave()
     log.emit(
         Result(

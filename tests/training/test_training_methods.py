@@ -82,6 +82,7 @@ def test_what_is_saved_is_what_was_trained(trained: Run) -> None:
     (base,) = (trained.caches / "node-0").glob("tiny-llama-*")
     saved = trained.node(0) / "run" / Path(str(result(trained).saved)).name
     assert not list(saved.parent.glob(".*.tmp"))
+    assert result(trained).weights_sha256 in (saved / "README.md").read_text()
     if trained.config["method"]["kind"] == "full":
         model = AutoModelForCausalLM.from_pretrained(saved)
         assert saved.name == "model" and sha256_of(model, base) == result(trained).weights_sha256
@@ -91,6 +92,17 @@ def test_what_is_saved_is_what_was_trained(trained: Run) -> None:
         model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), saved)
         assert saved.name == "adapter"
     assert loss_of(model, saved) < 0.8 * loss_of(AutoModelForCausalLM.from_pretrained(base), saved)
+
+
+def test_a_rank_that_cannot_write_leaves_nobody_waiting(trained: Run, tmp_path: Path) -> None:
+    run = Run(tmp_path, trained.caches, trained.config, 2)
+    kind = Path(str(result(trained).saved)).name
+    (run.node(0) / "run").mkdir(parents=True)
+    (run.node(0) / f"run/.{kind}.tmp").write_text("in the way")
+    assert run.finish() == [1, 1]
+    for rank in (0, 1):
+        assert f".{kind}.tmp" in run.events(rank, Error)[-1].message
+    assert not (run.node(0) / "run" / kind).exists()
 
 
 def test_a_model_that_cannot_fit_is_refused_before_it_is_loaded(

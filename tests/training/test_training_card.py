@@ -1,0 +1,65 @@
+"""The card says what a run was, and nothing of the machine it ran on."""
+
+import yaml
+
+from training.card import Facts, card
+from training.config import TrainingConfig
+
+FACTS = Facts(
+    run_id="mine-1a2b3c",
+    world_size=2,
+    strategy="sharded",
+    steps=60,
+    tokens=12345,
+    loss_before=9.125,
+    loss_after=0.5,
+    weights_sha256="ab" * 32,
+    base_sha256="cd" * 32,
+    data_sha256="ef" * 32,
+    libraries="torch=2 peft=0",
+)
+
+
+def config(model: str, data: str, kind: str) -> TrainingConfig:
+    return TrainingConfig.model_validate(
+        {"model": {"name": model}, "data": {"name": data}, "method": {"kind": kind}}
+    )
+
+
+def front(text: str) -> object:
+    return yaml.safe_load(text.split("---\n")[1])
+
+
+def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
+    text = card(config("org/base", "org/data", "lora"), FACTS)
+    assert front(text) == {
+        "base_model": "org/base",
+        "datasets": ["org/data"],
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "tags": ["lora", "sparkctl"],
+    }
+    assert 'PeftModel.from_pretrained(base, ".")' in text
+    targets = "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj"
+    for line in (
+        f"| method | LoRA r 8, alpha 16, dropout 0.0, targets {targets}, dora no |",
+        "| steps | 60 (12,345 tokens without padding) |",
+        "| ranks | 2 (sharded) |",
+        "| held-out loss | 9.1250 before, 0.5000 after |",
+        f"| weights | sha256 {'ab' * 32}, the same on all ranks |",
+    ):
+        assert line in text.splitlines()
+
+
+def test_a_whole_model_loads_without_peft() -> None:
+    text = card(config("org/base", "org/data", "full"), FACTS)
+    assert "peft" not in text.replace(FACTS.libraries, "")
+    assert 'AutoModelForCausalLM.from_pretrained(".")' in text
+    assert "| method | full fine-tuning |" in text
+
+
+def test_folders_of_the_node_are_not_told() -> None:
+    text = card(config("/home/secret/base", "/home/secret/rows.jsonl", "qlora"), FACTS)
+    assert "/home" not in text and "secret" not in text
+    assert "# base, QLoRA" in text and "rows.jsonl" in text
+    assert "base_model" not in str(front(text)) and "datasets" not in str(front(text))
