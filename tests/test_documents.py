@@ -15,6 +15,7 @@ from orchestrator.spec.stack import StackSpec
 from orchestrator.ui.report import ClusterReport
 from tests.support.clusters import ROOT
 from tests.support.generated import Generated
+from training.events import Step
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "cluster": ClusterSpec,
@@ -60,9 +61,9 @@ def test_the_list_of_errors(generated: Generated) -> None:
 
 
 def test_the_tables_of_keys(generated: Generated) -> None:
-    """Between `<!-- cluster -->` and `<!-- /cluster -->`, and the same for stack."""
+    """Between `<!-- cluster -->` and `<!-- /cluster -->`, and the same for the others."""
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    for name, model in (("cluster", ClusterSpec), ("stack", StackSpec)):
+    for name, model in (("cluster", ClusterSpec), ("stack", StackSpec), ("step", Step)):
         table = f"<!-- {name} -->\n{as_table(keys_of(model))}<!-- /{name} -->"
         pattern = rf"<!-- {name} -->\n.*?<!-- /{name} -->"
         text, count = re.subn(pattern, lambda _, t=table: t, text, flags=re.DOTALL)

@@ -213,6 +213,9 @@ class Loop(_Section):
     log_every: int = Field(1, ge=1)
     """Optimizer steps between `step` events."""
 
+    peak_tflops: float | None = Field(None, gt=0)
+    """What one GPU can do at most, in 10^12 FLOP/s; MFU is told against it, and without it not."""
+
     seed: int = Field(42, ge=0, lt=2**32)
     """Seed of adapter weights, data order and dropout."""
 

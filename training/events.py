@@ -4,6 +4,7 @@ Written by every rank, read by the controller with `parse`. `event` is always th
 that are not finite are written as null: NaN is not JSON.
 """
 
+import json
 import math
 import os
 import sys
@@ -86,6 +87,18 @@ class Step(_Event):
     """Real tokens, prompt and completion without padding, that THIS RANK processed."""
     tokens_per_second: Number
     """Real tokens per second of ALL RANKS together; evaluations are not in the time."""
+    rank_tokens_per_second: Number = None
+    """Of this rank alone."""
+    tflops: Number = None
+    """Model TFLOP/s of this rank: 4 FLOPs a weight and real token, 6 in full fine-tuning."""
+    mfu: Number = None
+    """`tflops` as a share of `loop.peak_tflops`; null when that is not stated."""
+    seconds: dict[str, float] | None = None
+    """Of one step, as the host sees it: data, forward, backward, other (optimizer, saving)."""
+    memory_peak: int | None = None
+    """Most bytes that this process held at once so far, and a GPU's own for it."""
+    memory_available: int | None = None
+    """MemAvailable of the node, in bytes."""
     elapsed: float
 
 
@@ -171,6 +184,7 @@ class EventLog:
         self._stream = stream
         self._clock = clock
         self._began = clock()
+        self._folder: Path | None = None
         self._metrics: Path | None = None
         self._result: Path | None = None
 
@@ -193,6 +207,7 @@ class EventLog:
                 f"user {os.getuid()} cannot write to {folder}: {refused.strerror}",
                 "The run folder must belong to the user that the container runs as.",
             ) from None
+        self._folder = folder
         self._metrics, self._result = folder / f"metrics-rank{self.rank}.jsonl", result
 
     @property
@@ -203,6 +218,16 @@ class EventLog:
     def phase(self, name: str) -> None:
         """Say what begins now."""
         self.emit(Phase(rank=self.rank, name=name, elapsed=self.elapsed))
+        self.beat(name)
+
+    def beat(self, phase: str, step: int | None = None) -> None:
+        """Leave a sign of life: heartbeat-rank<R>.json, replaced whole; its age is what counts."""
+        if self._folder is None:
+            return
+        beat = {"rank": self.rank, "phase": phase, "step": step, "elapsed": self.elapsed}
+        aside = self._folder / f".heartbeat-rank{self.rank}.tmp"
+        aside.write_text(json.dumps(beat), encoding="utf-8")
+        aside.replace(self._folder / f"heartbeat-rank{self.rank}.json")
 
     def emit(self, event: _Event) -> None:
         """Write one event everywhere it belongs."""

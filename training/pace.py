@@ -1,6 +1,6 @@
 """Time of an optimizer step and tokens per second, before anything runs. Arithmetic alone."""
 
-from training.config import Full, TrainingConfig
+from training.config import Full, Lora, Qlora, TrainingConfig
 from training.estimate import BYTES, GB10, Machine, Strategy, Work, trained
 from training.shape import Shape
 
@@ -34,6 +34,15 @@ def flops_per_token(shape: Shape, config: TrainingConfig) -> int:
     attention = 2 * shape.layers * config.data.max_length * shape.attention
     again = 3 + config.loop.gradient_checkpointing
     return 2 * passes * weights + again * attention
+
+
+def model_flops_per_token(parameters: int, method: Full | Lora | Qlora) -> int:
+    """FLOPs that learning from a token needs: 4 a weight, 6 if it learns. None for computing again.
+
+    What is reported as TFLOP/s and MFU counts real tokens with this, so that neither padding nor
+    checkpointing makes a run look faster.
+    """
+    return (6 if isinstance(method, Full) else 4) * parameters
 
 
 def link_bytes(

@@ -8,7 +8,7 @@ from training.config import TrainingConfig
 from training.environment import RunEnvironment
 from training.errors import ConfigurationError
 from training.fingerprint import document_sha256
-from training.strategy import memory_total
+from training.memory import memory_total
 
 _LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl")
 

@@ -38,14 +38,6 @@ def choose(
     return "ddp" if peak <= (1 - SPARE) * memory_bytes else "sharded"
 
 
-def memory_total(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """MemTotal in bytes. On unified memory (GB10) this is the GPU's memory as well."""
-    for line in meminfo.read_text().splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError(f"{meminfo} has no MemTotal line")
-
-
 def checkpoint_bytes(folder: Path) -> int:
     """Size of all weight files of a checkpoint."""
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))

@@ -136,7 +136,9 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         )
 
     scratch = env.run_dir / "checkpoints"
-    trainer = make_trainer(model, tokenizer, feed, config, group.device, scratch, log, start)
+    trainer = make_trainer(
+        model, tokenizer, feed, config, group.device, scratch, log, loaded.parameters, start
+    )
     trainer.keep_checkpoints(checkpoints, config.checkpoint.every, group, log)
     log.phase("training")
     if found is not None:

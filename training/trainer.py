@@ -23,6 +23,9 @@ from training.checkpoint import Found
 from training.config import TrainingConfig
 from training.errors import ConfigurationError
 from training.events import Eval, EventLog, Step
+from training.memory import memory_available, memory_peak
+from training.pace import model_flops_per_token
+from training.phases import Phases
 from training.planned import Feed, PlannedTrainer
 from training.resumable import ResumableTrainer
 
@@ -35,11 +38,13 @@ def make_trainer(
     device: torch.device,
     scratch: Path,
     log: EventLog,
+    parameters: int,
     on_start: Callable[[int], None],
 ) -> "CountingTrainer":
     """A trainer that evaluates before step 1 and reports through `log`.
 
-    `on_start` is called once, with the number of optimizer steps to come.
+    `on_start` is called once, with the number of optimizer steps to come. `parameters` are the
+    weights of the base: TFLOP/s are told by them.
     """
     trainer = CountingTrainer(
         feed=feed,
@@ -48,7 +53,8 @@ def make_trainer(
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Progress(trainer, log, on_start))
+    flops = model_flops_per_token(parameters, config.method)
+    trainer.add_callback(Progress(trainer, log, flops, config.loop.peak_tflops, on_start))
     return trainer
 
 
@@ -58,6 +64,7 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
     def __init__(self, **settings: Any) -> None:
         self.held_out: dict[int, float] = {}
         """Held-out loss by optimizer step."""
+        self.phases = Phases()
         super().__init__(**settings)
 
     def counters(self) -> dict[str, Any]:
@@ -67,6 +74,21 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
     def set_counters(self, counters: dict[str, Any]) -> None:
         """As `counters` gave them."""
         self.tokens, self.held_out = counters["tokens"], counters["held_out"]
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of one optimizer step."""
+        with self.phases.spent("data"):
+            return super().get_batch_samples(*args, **kwargs)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """One pass, forwards and backwards."""
+        with self.phases.spent("backward"):
+            return super().training_step(*args, **kwargs)
+
+    def compute_loss(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        """The way forwards, of a training step or an evaluation."""
+        with self.phases.spent("forward" if model.training else "evaluation"):
+            return super().compute_loss(model, *args, **kwargs)
 
     def train_and_evaluate(self, found: Found | None) -> tuple[float, float]:
         """Train to the end; the held-out loss before the first step and after the last."""
@@ -80,10 +102,17 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     """Turns what the trainer says into `step` and `eval` events."""
 
     def __init__(
-        self, trainer: CountingTrainer, log: EventLog, on_start: Callable[[int], None]
+        self,
+        trainer: CountingTrainer,
+        log: EventLog,
+        flops_per_token: int,
+        peak_tflops: float | None,
+        on_start: Callable[[int], None],
     ) -> None:
         self._trainer = trainer
         self._log = log
+        self._flops = flops_per_token
+        self._peak = peak_tflops
         self._on_start = on_start
         self._all_tokens = 0
         self._own_tokens = 0
@@ -103,6 +132,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         """The clock of the first step starts here: what came before was preparation."""
         if state.global_step == self._first_step:
             self._since = time.monotonic()
+            self._trainer.phases.take()
+        self._log.beat("training", state.global_step)
 
     def on_log(
         self,
@@ -116,6 +147,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         if logs is None or "loss" not in logs:
             return  # an evaluation, or the summary at the end
         now, total, own = time.monotonic(), int(logs["num_tokens"]), self._trainer.tokens
+        taken, tokens = now - self._since, own - self._own_tokens
+        tflops = tokens / taken * self._flops / 1e12
         self._log.emit(
             Step(
                 rank=self._log.rank,
@@ -124,8 +157,14 @@ class Progress(TrainerCallback):  # type: ignore[misc]
                 loss=logs["loss"],
                 lr=logs.get("learning_rate"),
                 grad_norm=logs.get("grad_norm"),
-                tokens=own - self._own_tokens,
-                tokens_per_second=round((total - self._all_tokens) / (now - self._since), 1),
+                tokens=tokens,
+                tokens_per_second=round((total - self._all_tokens) / taken, 1),
+                rank_tokens_per_second=round(tokens / taken, 1),
+                tflops=_digits(tflops),
+                mfu=_digits(tflops / self._peak) if self._peak else None,
+                seconds=_of_a_step(self._trainer.phases.take(), taken, args.logging_steps),
+                memory_peak=memory_peak() + _on_the_gpu(),
+                memory_available=memory_available(),
                 elapsed=self._log.elapsed,
             )
         )
@@ -152,6 +191,23 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             Eval(rank=self._log.rank, step=state.global_step, loss=loss, elapsed=self._log.elapsed)
         )
         self._since = time.monotonic()
+        self._trainer.phases.take()
+
+
+def _of_a_step(spent: Mapping[str, float], taken: float, steps: float) -> dict[str, float]:
+    """Seconds of one step by phase; what is left of the time that was taken is `other`."""
+    phases = {name: spent.get(name, 0.0) for name in ("data", "forward", "backward")}
+    phases["other"] = max(taken - sum(phases.values()), 0.0)
+    return {name: _digits(seconds / steps) for name, seconds in phases.items()}
+
+
+def _digits(value: float) -> float:
+    """Four digits are more than a measurement of time is good for."""
+    return float(f"{value:.4g}")
+
+
+def _on_the_gpu() -> int:
+    return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else 0
 
 
 def _arguments(

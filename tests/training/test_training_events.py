@@ -80,7 +80,7 @@ def test_the_log_writes_everywhere_and_keeps_the_end_apart(
     pipe: tuple[int, int], tmp_path: Path
 ) -> None:
     reader, writer = pipe
-    ticks = iter([10.0, 12.5])
+    ticks = iter([10.0, 12.5, 12.5])
     log = EventLog(writer, rank=0, clock=lambda: next(ticks))
     log.keep_in(str(tmp_path / "run"))
     log.phase("loading")
@@ -91,6 +91,7 @@ def test_the_log_writes_everywhere_and_keeps_the_end_apart(
     assert (tmp_path / "run/metrics-rank0.jsonl").read_text().splitlines() == lines
     assert parse((tmp_path / "run/result-rank0.json").read_text()) == RESULT
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "heartbeat-rank0.json",
         "metrics-rank0.jsonl",
         "result-rank0.json",
     ]

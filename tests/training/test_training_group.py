@@ -19,8 +19,8 @@ from training.errors import (
     explain,
 )
 from training.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
+from training.memory import memory_total
 from training.proof import Card, agree, prove
-from training.strategy import memory_total
 
 ENVIRON = {
     "SPARKCTL_RUN_ID": "run-1",

@@ -48,6 +48,17 @@ def test_every_step_is_told_by_every_rank(trained: list[Rank]) -> None:
         assert all(step.tokens > 0 and step.tokens_per_second for step in steps)
     for ours, theirs in zip(*told, strict=True):
         assert (ours.loss, ours.grad_norm, ours.lr) == (theirs.loss, theirs.grad_norm, theirs.lr)
+    for step in chain.from_iterable(told):
+        assert step.tflops and step.rank_tokens_per_second and step.mfu is None
+        assert step.rank_tokens_per_second < (step.tokens_per_second or 0)
+        assert step.seconds and set(step.seconds) == {"data", "forward", "backward", "other"}
+        assert step.seconds["forward"] > 0 and step.seconds["backward"] > 0
+        spent = sum(step.seconds.values())
+        assert spent == pytest.approx(step.tokens / step.rank_tokens_per_second, rel=0.02)
+        assert step.memory_peak and step.memory_available
+    for number, rank in enumerate(trained):
+        beat = json.loads((rank.run_dir / f"heartbeat-rank{number}.json").read_text())
+        assert beat["phase"] == "saving"
     results = [rank.events(Result)[0] for rank in trained]
     assert results[0].tokens == sum(step.tokens for steps in told for step in steps)
 
