@@ -1,7 +1,8 @@
 """What only a GPU can show of the training code; skipped, visibly, without one.
 
 None of this has been run so far (docs/unverified.md). On a Spark, inside the training image:
-`pytest -m torch tests/training/test_training_gpu.py`. What needs two is in tests/test_hardware.py.
+`pytest -m torch tests/training/test_training_gpu.py`. What needs two, such
+as the overlap of FSDP2's prefetch with computing, is in tests/test_hardware.py.
 """
 
 from pathlib import Path
