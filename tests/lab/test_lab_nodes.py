@@ -127,7 +127,9 @@ def test_the_training_image_is_there_and_needs_nothing_more(
         assert "Collecting" not in machine.run(*in_image, image, "python3", *pip)
         machine.run("rm", REQUIREMENTS)
     machine.put(REQUIREMENTS, b"")
-    assert machine.run(*in_image, image, "python3", "-c", script).startswith("2.0 5.")
+    # The last line: some processors make bitsandbytes speak before it.
+    said = machine.run(*in_image, image, "python3", "-c", script)
+    assert said.splitlines()[-1].startswith("2.0 5.")
     launch = ("-m", "accelerate.commands.launch", "--help")
     assert "usage" in machine.run(*in_image, image, "python3", *launch)
     machine.run("rm", REQUIREMENTS)
