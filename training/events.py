@@ -224,7 +224,13 @@ class EventLog:
         """Leave a sign of life: heartbeat-rank<R>.json, replaced whole; its age is what counts."""
         if self._folder is None:
             return
-        beat = {"rank": self.rank, "phase": phase, "step": step, "elapsed": self.elapsed}
+        beat = {
+            "rank": self.rank,
+            "phase": phase,
+            "step": step,
+            "pid": os.getpid(),
+            "elapsed": self.elapsed,
+        }
         aside = self._folder / f".heartbeat-rank{self.rank}.tmp"
         aside.write_text(json.dumps(beat), encoding="utf-8")
         aside.replace(self._folder / f"heartbeat-rank{self.rank}.json")

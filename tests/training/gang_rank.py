@@ -1,0 +1,81 @@
+"""The process of a rank as supervisors see it: beats, events, an end. It trains nothing.
+
+argv: JSON {steps, pause: seconds a step, save: every, script: {attempt: {rank: [step, what]}}}.
+What happens at that step: an exit code, "kill" (itself), "hang" or "wait" (answers SIGUSR1),
+"stuck" (answers nothing), "error" (an event and 78), "vanish" (the supervisor dies with it).
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from training.errors import ExitCode
+from training.events import Error, EventLog, Result, Saved
+from training.stacks import dump_on_signal
+
+plan = json.loads(sys.argv[1])
+folder, rank = Path(os.environ["SPARKCTL_RUN_DIR"]), int(os.environ["SPARKCTL_RANK"])
+log = EventLog(1, rank)
+log.keep_in(str(folder))
+dump_on_signal(folder, rank)
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+tries = folder / "tries"
+tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+fate = plan.get("script", {}).get(str(len(tries.read_text())), {}).get(str(rank))
+saved = folder / "saved"
+step = int(saved.read_text()) if saved.exists() else 0
+print(
+    f"a line of rank {rank}, with {os.environ.get('A_KEY', 'no key')}", file=sys.stderr, flush=True
+)
+log.phase("loading")
+while step < plan["steps"]:
+    log.beat("training", step)
+    if fate and fate[0] == step:
+        match fate[1]:
+            case int(code):
+                print(f"rank {rank} leaves", file=sys.stderr, flush=True)
+                os._exit(code)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hang" | "wait":
+                time.sleep(600)
+            case "stuck":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "vanish":
+                os.kill(os.getppid(), signal.SIGKILL)
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "error":
+                log.emit(
+                    Error(
+                        rank=rank,
+                        code="model_gated",
+                        message="no access",
+                        help="ask for it",
+                        exit_code=78,
+                        seconds=0,
+                    )
+                )
+                os._exit(78)
+    time.sleep(plan["pause"])
+    step += 1
+    if told or step % plan.get("save", 2) == 0:
+        saved.write_text(str(step))
+        log.emit(Saved(rank=rank, step=step, bytes=1, seconds=0, elapsed=0))
+    if told:
+        os._exit(ExitCode.STOPPED)
+log.emit(
+    Result(
+        rank=rank,
+        step=step,
+        eval_loss_first=1,
+        eval_loss_last=1,
+        weights_sha256=plan.get("sums", ["same"] * 9)[rank],
+        saved=None,
+        tokens=1,
+        seconds=1,
+    )
+)

@@ -1,0 +1,277 @@
+"""Gangs of real supervisors over real sockets, with a rank that only beats (gang_rank.py)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from two_nodes import ROOT, free_port
+
+RANK = Path(__file__).with_name("gang_rank.py")
+DEADLINE = 60
+NONCE = "of this run alone"
+
+
+@dataclass
+class Gang:
+    """Supervisors that are started again while they exit with something else than 0, as Swarm would
+    do with their containers (`restart_policy: on-failure`)."""
+
+    folder: Path
+    plan: Mapping[str, Any]
+    config: Mapping[str, Any]
+    world_size: int = 2
+    port: int = field(default_factory=free_port)
+    processes: dict[int, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    starts: int = 0
+
+    def start(self, rank: int) -> None:
+        folder = self.node(rank)
+        folder.mkdir(parents=True, exist_ok=True)
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "SPARKCTL_RUN_ID": "test",
+            "SPARKCTL_RUN_NONCE": NONCE,
+            "SPARKCTL_RUN_DIR": str(folder),
+            "SPARKCTL_NODE": f"node-{rank}",
+            "SPARKCTL_RANK": str(rank),
+            "SPARKCTL_WORLD_SIZE": str(self.world_size),
+            "SPARKCTL_GANG_ADDRESS": f"127.0.0.1:{self.port}",
+            "SPARKCTL_GANG": json.dumps(self.config),
+        }
+        child = [sys.executable, str(RANK), json.dumps(self.plan)]
+        with (folder / "out").open("ab") as out:
+            self.processes[rank] = subprocess.Popen(
+                [sys.executable, "-m", "training.gang", *child], env=environ, stdout=out, stderr=out
+            )
+        self.starts += 1
+
+    def run(self, meanwhile: Callable[["Gang"], bool] = lambda _: True) -> list[dict[str, Any]]:
+        """Until every supervisor says that nothing more is to be started; the verdicts.
+
+        `meanwhile` is called until it says that it is done.
+        """
+        for rank in range(self.world_size):
+            self.start(rank)
+        end, done = time.monotonic() + DEADLINE, False
+        while True:
+            done = done or meanwhile(self)
+            codes = {rank: process.poll() for rank, process in self.processes.items()}
+            if all(code == 0 for code in codes.values()):
+                return [self.verdict(rank) for rank in range(self.world_size)]
+            for rank, code in codes.items():
+                if code:
+                    self.start(rank)
+            assert time.monotonic() < end, [self.said(rank) for rank in self.processes]
+            next(iter(self.processes.values())).poll()
+            time.sleep(0.02)
+
+    def node(self, rank: int) -> Path:
+        return self.folder / f"node-{rank}"
+
+    def said(self, rank: int) -> str:
+        return (self.node(rank) / "out").read_text()
+
+    def verdict(self, rank: int) -> dict[str, Any]:
+        verdict: dict[str, Any] = json.loads(
+            (self.node(rank) / f"verdict-rank{rank}.json").read_text()
+        )
+        return verdict
+
+    def attempts(self, rank: int) -> list[dict[str, Any]]:
+        lines = (self.node(rank) / f"attempts-rank{rank}.jsonl").read_text().splitlines()
+        return [fields for line in lines if "end" in (fields := json.loads(line))]
+
+    def reached(self, rank: int, step: int) -> bool:
+        file = self.node(rank) / f"heartbeat-rank{rank}.json"
+        try:
+            return (json.loads(file.read_text())["step"] or 0) >= step
+        except (OSError, ValueError):
+            return False
+
+
+MakeGang = Callable[..., Gang]
+
+
+@pytest.fixture
+def gang(tmp_path: Path) -> Iterator[MakeGang]:
+    gangs: list[Gang] = []
+
+    def make(plan: Mapping[str, Any] | None = None, **config: Any) -> Gang:
+        told = {"steps": 6, "pause": 0.02} | dict(plan or {})
+        world_size = config.pop("world_size", 2)
+        gangs.append(Gang(tmp_path, told, {"memory_floor": 0} | config, world_size))
+        return gangs[-1]
+
+    yield make
+    for one in gangs:
+        for process in one.processes.values():
+            process.kill()
+            process.wait()
+
+
+def script(*what: Any, rank: int = 1, attempt: int = 1) -> dict[str, Any]:
+    return {"script": {str(attempt): {str(rank): list(what)}}}
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_a_good_run_ends_once_and_for_all(gang: MakeGang, world_size: int) -> None:
+    one = gang(world_size=world_size)
+    verdicts = one.run()
+    assert [v["state"] for v in verdicts] == ["succeeded"] * world_size
+    assert verdicts[0] == verdicts[-1]
+    assert (verdicts[0]["step"], verdicts[0]["attempts"], verdicts[0]["tail"]) == (6, 1, [])
+    assert one.starts == world_size
+
+    again = one.run()
+    assert (again, one.starts) == (verdicts, 2 * world_size)
+    assert len((one.node(0) / "tries").read_text()) == 1
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("what", ["kill", 1, "vanish"])
+def test_what_fails_on_the_way_is_tried_again(gang: MakeGang, rank: int, what: object) -> None:
+    one = gang(script(3, what, rank=rank))
+    verdicts = one.run()
+    assert [v["state"] for v in verdicts] == ["succeeded"] * 2
+    assert verdicts[0]["step"] == 6
+    assert [len((one.node(r) / "tries").read_text()) for r in (0, 1)] == [2, 2]
+    if what != "vanish" or rank == 1:
+        first = one.attempts(0)[0]
+        assert (first["rank"], first["node"]) == (rank, f"node-{rank}")
+        # Of one that is lost no more is known than its last beat, a second ago at most.
+        assert first["step"] == 3 or what == "vanish"
+        code = {"kill": ("killed", 137), 1: ("crash", 1), "vanish": ("lost", None)}[what]
+        assert (first["code"], first["exit_code"]) == code
+        assert first["end"] == ("lost" if what == "vanish" else "failed")
+
+
+def test_no_attempts_left(gang: MakeGang) -> None:
+    one = gang(script(5, 1), attempts=1)
+    verdicts = one.run()
+    assert verdicts[0] == verdicts[1]
+    told = verdicts[0]
+    assert (told["state"], told["rank"], told["node"], told["exit_code"]) == (
+        "failed",
+        1,
+        "node-1",
+        1,
+    )
+    assert told["tail"][-1] == "rank 1 leaves"
+    assert (told["step"], told["attempts"]) == (5, 1)
+    last = one.said(0).splitlines()[-1]
+    assert last.startswith('{"event":"verdict"')
+    assert json.loads(last) == told | {"event": "verdict"}
+
+
+@pytest.mark.parametrize(
+    ("script", "tries", "note"),
+    [
+        pytest.param({"1": {"1": [0, 1]}}, 1, "before step 1", id="before step 1"),
+        pytest.param({"1": {"1": [3, "error"]}}, 1, "no access", id="cannot heal"),
+        pytest.param({"1": {"1": [3, 1]}, "2": {"1": [3, 1]}}, 2, "further than step 3", id="same"),
+        pytest.param(
+            {"1": {"1": [1, 1]}, "2": {"1": [2, 1]}, "3": {"0": [4, 1]}}, 3, "attempt 3 of 3",
+            id="enough",
+        ),
+    ],
+)  # fmt: skip
+def test_it_is_not_tried_for_ever(
+    gang: MakeGang, script: dict[str, Any], tries: int, note: str
+) -> None:
+    one = gang({"script": script}, attempts=3)
+    verdict = one.run()[0]
+    assert (verdict["state"], verdict["attempts"]) == ("failed", tries)
+    assert note in verdict["message"]
+    assert len((one.node(0) / "tries").read_text()) == tries
+
+
+@pytest.mark.parametrize(("what", "code"), [("hang", "silent"), ("stuck", "stuck")])
+def test_a_rank_that_hangs_is_found_and_named(gang: MakeGang, what: str, code: str) -> None:
+    one = gang({"script": {"1": {"0": [4, "wait"], "1": [3, what]}}}, silence_seconds=1)
+    verdict = one.run()[0]
+    assert verdict["state"] == "succeeded"
+    first = one.attempts(1)[0]
+    assert (first["rank"], first["code"], first["exit_code"]) == (1, code, None)
+    stacks = (one.node(0) / "debug/stacks-rank0.txt").read_text()
+    assert "gang_rank.py" in stacks
+
+
+def test_different_weights_are_no_success(gang: MakeGang) -> None:
+    verdict = gang({"sums": ["one", "other"]}).run()[0]
+    assert (verdict["state"], verdict["code"]) == ("failed", "weights_mismatch")
+
+
+def test_asked_to_stop_all_save_and_end(gang: MakeGang) -> None:
+    one = gang({"steps": 10_000, "save": 1_000_000})
+
+    def stop(running: Gang) -> bool:
+        if not running.reached(1, 3):
+            return False
+        (running.node(1) / "stop").touch()
+        return True
+
+    verdicts = one.run(stop)
+    assert [v["state"] for v in verdicts] == ["stopped", "stopped"]
+    assert min(int((one.node(rank) / "saved").read_text()) for rank in (0, 1)) >= 3
+    assert verdicts[0]["rank"] is None
+
+
+def test_a_signal_to_one_stops_all_and_they_begin_again(gang: MakeGang) -> None:
+    one = gang({"steps": 60})
+
+    def stop(running: Gang) -> bool:
+        if not running.reached(0, 5):
+            return False
+        running.processes[1].send_signal(signal.SIGTERM)
+        return True
+
+    assert one.run(stop)[0]["state"] == "succeeded"
+    assert one.attempts(0)[0]["end"] == "stopped"
+    assert one.starts == 4
+
+
+def test_a_rank_that_does_not_come(gang: MakeGang) -> None:
+    one = gang(join_seconds=1, world_size=1)
+    one.world_size = 2
+    one.start(0)
+    assert one.processes[0].wait(timeout=DEADLINE) == 0
+    verdict = one.verdict(0)
+    assert (verdict["state"], verdict["rank"], verdict["code"]) == ("failed", 1, "rank_missing")
+    assert verdict["attempts"] == 0
+
+    one.start(1)
+    assert one.processes[1].wait(timeout=DEADLINE) == 0
+    assert one.verdict(1)["rank"] == 0
+
+
+def test_strangers_are_sent_away(gang: MakeGang) -> None:
+    import socket
+
+    one = gang({"steps": 40})
+    answers: list[bytes] = []
+
+    def knock(running: Gang) -> bool:
+        if not running.reached(0, 1):
+            return False
+        for line in (b"GET / HTTP/1.0\r\n\r\n", _hello("wrong"), _hello(NONCE)):
+            with socket.create_connection(("127.0.0.1", running.port), timeout=5) as stranger:
+                stranger.sendall(line)
+                answers.append(stranger.recv(1))
+        return True
+
+    assert one.run(knock)[0]["state"] == "succeeded"
+    assert answers == [b"", b"", b""]  # the last one: rank 1 is there already
+
+
+def _hello(nonce: str) -> bytes:
+    hello = {"kind": "hello", "rank": 1, "node": "x", "nonce": nonce}
+    return json.dumps(hello).encode() + b"\n"

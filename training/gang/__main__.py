@@ -1,0 +1,137 @@
+"""`python -m training.gang COMMAND…`: supervise one rank, whose process COMMAND starts.
+
+The exit status is for Swarm: 0 means that nothing more is to be started here (there is a verdict,
+good or bad), anything else that this container is to be started again.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from training.environment import rank_of
+from training.errors import ConfigurationError, ExitCode
+from training.gang.config import GangConfig
+from training.gang.health import Beat as Sign
+from training.gang.history import Book, History
+from training.gang.hub import Hub, Team
+from training.gang.link import LinkLost, NeverMet
+from training.gang.log import RankLog, now, secret_values
+from training.gang.messages import Attempt, Over, Verdict
+from training.gang.rank import Identity, Supervisor
+
+_AGAIN = int(ExitCode.PEER_LOST)
+_SECRETS = Path("/run/secrets")
+
+
+def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Supervise one attempt, and return the exit status."""
+    run_dir, rank = Path(environ["SPARKCTL_RUN_DIR"]), rank_of(environ)
+    try:
+        log = RankLog(run_dir / f"log-rank{rank}.txt", secret_values(_SECRETS))
+    except OSError as refused:
+        raise ConfigurationError(
+            "run_dir_unwritable",
+            f"user {os.getuid()} cannot write to {run_dir}: {refused.strerror}",
+            "The run folder must belong to the user that the container runs as.",
+        ) from None
+    book = Book(run_dir, rank)
+    try:
+        if (said := book.verdict()) is not None:
+            log.line(f"this run is over: {said.strip()}")
+            return 0
+        me = Identity(rank, environ["SPARKCTL_NODE"], environ["SPARKCTL_RUN_NONCE"], run_dir)
+        config = GangConfig.model_validate_json(environ.get("SPARKCTL_GANG", "{}"))
+        supervisor = Supervisor(me, config, command, _for_the_rank(environ), log)
+        return asyncio.run(_attempt(supervisor, environ, book))
+    finally:
+        log.close()
+
+
+async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Book) -> int:
+    loop, history = asyncio.get_running_loop(), _mended(book, supervisor.sign)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.signalled)
+    host, port = environ["SPARKCTL_GANG_ADDRESS"].rsplit(":", 1)
+    team = Team(
+        environ["SPARKCTL_RUN_ID"], supervisor.me.nonce, int(environ["SPARKCTL_WORLD_SIZE"])
+    )
+    hub: asyncio.Task[Over] | None = None
+    if supervisor.me.rank == 0:
+        meeting = Hub(team, supervisor.config, history, book.begin)
+        hub = asyncio.create_task(meeting.meet(host, int(port)))
+    try:
+        over = await supervisor.attempt(host, int(port))
+    except LinkLost as lost:
+        supervisor.log.line(f"this rank leaves: {lost}")
+        if hub is not None:
+            hub.cancel()
+        over = _alone(supervisor, history, team, lost)
+    if hub is not None:
+        with suppress(asyncio.CancelledError, OSError):
+            await hub  # until everyone has been told
+    if over.attempt is not None:
+        book.end(over.attempt)
+    if over.verdict is None:
+        return _AGAIN
+    book.close(over.verdict)
+    fields = over.verdict.model_dump(exclude={"kind"})
+    supervisor.log.line(json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
+    return 0
+
+
+def _mended(book: Book, sign: Sign | None) -> History:
+    """The history, with an end for an attempt that this container did not live to see."""
+    history = book.read()
+    if history.torn is None:
+        return history
+    number, began = history.torn
+    book.end(
+        Attempt(
+            attempt=number, began=began, ended=now(), end="lost", step=sign.step if sign else 0,
+            saved=history.saved, rank=book.rank, code="lost",
+            message="this rank's own container or machine went away",
+        )
+    )  # fmt: skip
+    return book.read()
+
+
+def _alone(supervisor: Supervisor, history: History, team: Team, lost: LinkLost) -> Over:
+    """Without the hub: meet it again after a restart, unless it never was there in all the time."""
+    wish = supervisor.wish
+    asked = wish is not None and wish.asked
+    if not isinstance(lost, NeverMet) or (wish is not None and not asked):
+        return Over(attempt=None, verdict=None)
+    verdict = Verdict(
+        run=team.run,
+        state="stopped" if asked else "failed",
+        rank=None if asked else 0,
+        code=None if asked else "rank_missing",
+        message=None if asked else str(lost),
+        step=history.step,
+        attempts=history.made,
+        ended=now(),
+    )
+    return Over(attempt=None, verdict=verdict)
+
+
+def _for_the_rank(environ: Mapping[str, str]) -> dict[str, str]:
+    """The rank's environment: with the secrets that it must find there (keys of trackers)."""
+    names = filter(None, environ.get("SPARKCTL_SECRET_ENV", "").split(","))
+    return dict(environ) | {
+        name: (_SECRETS / name).read_text("utf-8").strip()
+        for name in names
+        if (_SECRETS / name).exists()
+    }
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:], os.environ))
+    except ConfigurationError as error:
+        print(f"{error.code}: {error.message} {error.remedy}", file=sys.stderr)
+        sys.exit(int(error.exit_code))

@@ -1,0 +1,111 @@
+"""Whether a trainer still moves, and whether it leaves the machine enough memory to live."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.memory import memory_available, memory_total
+
+_PRESSED = 25.0
+"""Percent of the last 10 s in which nothing on the machine could run for want of memory."""
+_LOOKS = 2
+"""In a row: one bad look may be a moment's."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The last sign of life of a trainer: heartbeat-rank<R>.json."""
+
+    step: int
+    training: bool
+    """Whether steps are being made: what comes before them may take hours and is not watched."""
+    pid: int | None
+    changed: float
+    """Modification time of the file, seconds since the epoch."""
+
+    @classmethod
+    def read(cls, file: Path) -> "Beat | None":
+        """None when there is none."""
+        try:
+            changed, fields = file.stat().st_mtime, json.loads(file.read_text("utf-8"))
+            step = fields.get("step")
+            return cls(step or 0, step is not None, fields.get("pid"), changed)
+        except (OSError, ValueError, AttributeError):
+            return None
+
+
+@dataclass
+class Silence:
+    """Finds a trainer that hangs: `look` every second or so."""
+
+    limit: float
+    """Seconds; five times the longest pause so far if that is more."""
+    clock: Callable[[], float] = time.monotonic
+    _longest: float = 0.0
+    _last: tuple[float, float] | None = None
+    """The beat's own time, and when it was first seen: nobody turns the monotonic clock."""
+
+    def look(self, beat: Beat | None) -> float | None:
+        """Seconds of silence once that is too long, else None."""
+        if beat is None or not beat.training:
+            self._last = None
+            return None
+        now = self.clock()
+        if self._last is None or self._last[0] != beat.changed:
+            if self._last is not None:
+                self._longest = max(self._longest, now - self._last[1])
+            self._last = (beat.changed, now)
+            return None
+        silent = now - self._last[1]
+        return silent if silent > max(self.limit, 5 * self._longest) else None
+
+
+@dataclass
+class MemoryGuard:
+    """Sees a machine that is about to freeze: unified memory has no other brake.
+
+    Out of memory means on a GB10 that the kernel throws out every page of every program, sshd's
+    too, long before it kills anybody.
+    """
+
+    floor: float
+    """Share of all memory that must stay available; 0 switches the guard off."""
+    meminfo: Path = Path("/proc/meminfo")
+    pressure: Path = Path("/proc/pressure/memory")
+    _bad: int = field(default=0)
+
+    def look(self) -> str | None:
+        """Why the trainer must go now, or None."""
+        if not self.floor:
+            return None
+        there, total = memory_available(self.meminfo), memory_total(self.meminfo)
+        pressed = _full(self.pressure)
+        low = there < self.floor * total or (pressed > _PRESSED and there < 3 * self.floor * total)
+        self._bad = self._bad + 1 if low else 0
+        if self._bad < _LOOKS:
+            return None
+        return f"{there / 2**30:.1f} of {total / 2**30:.0f} GiB of memory were left" + (
+            f", {pressed:.0f} % of the time lost to paging" if pressed else ""
+        )
+
+
+def _full(pressure: Path) -> float:
+    """`full avg10` of the kernel's pressure stall information; 0 where it has none."""
+    try:
+        for line in pressure.read_text().splitlines():
+            if line.startswith("full "):
+                return float(line.split()[1].removeprefix("avg10="))
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0.0
+
+
+def oom_kills(events: Path = Path("/sys/fs/cgroup/memory.events")) -> int:
+    """How many processes of this container the kernel has killed for want of memory."""
+    try:
+        fields = dict(line.split() for line in events.read_text().splitlines())
+        return int(fields["oom_kill"])
+    except (OSError, ValueError, KeyError):
+        return 0

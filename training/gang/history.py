@@ -1,0 +1,101 @@
+"""The attempts of a run, as the supervisor of one rank keeps them: `attempts-rank<R>.jsonl`.
+
+A line when an attempt begins and one when it has ended; a verdict closes the account, and what
+comes after it (`runs resume`) begins a new one. A beginning without an end: the container or the
+machine went away.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.gang.messages import Attempt, Verdict
+
+
+@dataclass(frozen=True)
+class History:
+    """What came before, since the last verdict."""
+
+    attempts: tuple[Attempt, ...] = ()
+    torn: tuple[int, str] | None = None
+    """Number and time of an attempt that began and has no end."""
+
+    @property
+    def made(self) -> int:
+        """How many attempts there were."""
+        return len(self.attempts) + (self.torn is not None)
+
+    @property
+    def step(self) -> int:
+        """The furthest that any of them came."""
+        return max((attempt.step for attempt in self.attempts), default=0)
+
+    @property
+    def saved(self) -> int:
+        """The newest checkpoint that any of them saved."""
+        return max((attempt.saved for attempt in self.attempts), default=0)
+
+
+@dataclass(frozen=True)
+class Book:
+    """The files of one rank in the run folder."""
+
+    folder: Path
+    rank: int
+
+    @property
+    def _attempts(self) -> Path:
+        return self.folder / f"attempts-rank{self.rank}.jsonl"
+
+    @property
+    def _verdict(self) -> Path:
+        return self.folder / f"verdict-rank{self.rank}.json"
+
+    def read(self) -> History:
+        """What is known; a line that a power cut tore is not."""
+        attempts: list[Attempt] = []
+        torn = None
+        text = self._attempts.read_text("utf-8", "replace") if self._attempts.exists() else ""
+        for line in text.splitlines():
+            try:
+                fields = json.loads(line)
+                if "verdict" in fields:
+                    attempts, torn = [], None
+                elif "end" in fields:
+                    attempts.append(Attempt(**fields))
+                    torn = None
+                else:
+                    torn = (int(fields["attempt"]), str(fields["began"]))
+            except (ValueError, KeyError, TypeError):
+                continue
+        return History(tuple(attempts), torn)
+
+    def begin(self, attempt: int, began: str) -> None:
+        """An attempt begins."""
+        self._append({"attempt": attempt, "began": began})
+
+    def end(self, attempt: Attempt) -> None:
+        """It is over."""
+        self._append(attempt.model_dump(exclude={"kind"}))
+
+    def verdict(self) -> str | None:
+        """The verdict's JSON, if there is one."""
+        return self._verdict.read_text("utf-8") if self._verdict.exists() else None
+
+    def close(self, verdict: Verdict) -> None:
+        """The run is over. The verdict appears whole or not at all; a power cut leaves it there."""
+        self._append({"verdict": verdict.state})
+        aside = self._verdict.with_suffix(".tmp")
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(verdict.model_dump_json(exclude={"kind", "event"}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(self._verdict)
+
+    def _append(self, fields: dict[str, object]) -> None:
+        with self._attempts.open("a", encoding="utf-8") as file:
+            # Begins a line of its own also after one that was torn.
+            file.write(("\n" if file.tell() else "") + json.dumps(fields))
+            file.flush()
+            os.fsync(file.fileno())

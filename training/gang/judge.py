@@ -1,0 +1,120 @@
+"""Who failed first, and whether to try again. Pure."""
+
+from collections.abc import Mapping
+
+from training.errors import ExitCode
+from training.gang.config import GangConfig
+from training.gang.history import History
+from training.gang.messages import Attempt, Ended, Verdict
+
+LOST = "lost"
+SILENT = "silent"
+STUCK = "stuck"
+"""Silent, and it did not even show its stack when it was told to."""
+SUCCEEDED = "succeeded"
+STOPPED = "stopped"
+_MAY_BE_INNOCENT = {"peer_lost", SILENT}
+
+
+def failed(report: Ended) -> bool:
+    """Whether the rank ended badly."""
+    return report.code not in {SUCCEEDED, STOPPED}
+
+
+def first_failure(reports: Mapping[int, Ended]) -> Ended | None:
+    """The rank that failed first, from reports in the order in which they came in.
+
+    Who lost a peer is innocent, and who was silent may have waited for the one that was stuck, or
+    that was behind.
+    """
+    bad = [report for report in reports.values() if failed(report)]
+    guilty = [r for r in bad if r.code not in _MAY_BE_INNOCENT]
+    silent = sorted((r for r in bad if r.code == SILENT), key=lambda r: r.step)
+    return next(iter((*guilty, *silent, *bad, *_apart(reports))), None)
+
+
+def _apart(reports: Mapping[int, Ended]) -> list[Ended]:
+    """Ranks that succeeded, each by itself: N models instead of one."""
+    sums = {r.weights_sha256 for r in reports.values() if r.code == SUCCEEDED}
+    if len(sums) < 2:
+        return []
+    message = "the ranks ended with different weights: they did not train together"
+    first = next(iter(reports.values()))
+    return [first.model_copy(update={"code": "weights_mismatch", "message": message})]
+
+
+def settled(reports: Mapping[int, Ended], world_size: int) -> bool:
+    """Whether it is known who failed first, or whether it is worth to wait a moment for more."""
+    first = first_failure(reports)
+    blamed = first is not None and first.code not in _MAY_BE_INNOCENT
+    return blamed or len(reports) == world_size
+
+
+def attempt_of(
+    number: int, began: str, ended: str, reports: Mapping[int, Ended], steps: Mapping[int, int]
+) -> Attempt:
+    """What to remember of an attempt. `steps`: how far each rank is known to have come."""
+    step = max([0, *steps.values(), *(r.step for r in reports.values())])
+    saved = max([0, *(r.saved for r in reports.values())])
+    first = first_failure(reports)
+    if first is None:
+        stopped = any(r.code == STOPPED for r in reports.values())
+        end: str = "stopped" if stopped else "succeeded"
+    else:
+        end = "lost" if first.code == LOST else "failed"
+    return Attempt.model_validate(
+        {
+            "attempt": number, "began": began, "ended": ended, "end": end,
+            "step": step, "saved": saved,
+        }
+        | ({} if first is None else first.model_dump(include=_BLAME - {"help", "tail"}))
+    )  # fmt: skip
+
+
+_BLAME = {"rank", "node", "exit_code", "code", "message", "help", "tail"}
+
+
+def verdict_of(
+    run: str,
+    attempt: Attempt,
+    first: Ended | None,
+    history: History,
+    config: GangConfig,
+    *,
+    asked: bool,
+) -> Verdict | None:
+    """None: try again. `history` is what came before this attempt; `asked`: somebody wants an end.
+
+    A machine that went away may come back, so that alone says nothing about the next attempt; but
+    an error of the trainer is only tried again when the attempt came further than all before it,
+    which also means: not before step 1.
+    """
+    made = history.made + 1
+
+    def verdict(state: str, note: str = "") -> Verdict:
+        blame = {} if first is None else first.model_dump(include=_BLAME)
+        if blame and note:
+            blame["message"] = f"{blame['message']} ({note})"
+        return Verdict.model_validate(
+            blame | {"run": run, "state": state, "step": max(attempt.step, history.step),
+                     "attempts": made, "ended": attempt.ended}
+        )  # fmt: skip
+
+    if attempt.end == "succeeded":
+        return verdict("succeeded")
+    if asked:
+        return verdict("stopped")
+    if attempt.end == "failed":
+        if attempt.exit_code == ExitCode.CONFIGURATION:
+            return verdict("failed")
+        if attempt.step <= history.step and attempt.saved <= history.saved:
+            return verdict("failed", _no_progress(attempt, history))
+    if made >= config.attempts:
+        return verdict("failed", f"attempt {made} of {config.attempts}" if made > 1 else "")
+    return None
+
+
+def _no_progress(attempt: Attempt, history: History) -> str:
+    if attempt.step == 0:
+        return "before step 1, so another attempt would not help"
+    return f"no further than step {history.step}, where an earlier attempt ended"

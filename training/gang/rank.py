@@ -1,0 +1,247 @@
+"""The supervisor of one rank: it meets the others, starts the rank's process, and reports."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.errors import ExitCode
+from training.events import Error, Result, Saved, parse
+from training.gang.child import Child
+from training.gang.config import GangConfig
+from training.gang.health import Beat as Sign
+from training.gang.health import MemoryGuard, Silence, oom_kills
+from training.gang.judge import SILENT, STOPPED, STUCK, SUCCEEDED
+from training.gang.link import BEAT, Link, LinkLost, NeverMet
+from training.gang.log import RankLog
+from training.gang.messages import Beat, Begin, Ended, Hello, Over, Stop, Stopping
+
+_KNOCK = 0.5
+"""Seconds between two tries to reach the hub."""
+_DUMP = 3.0
+"""Seconds that a silent trainer has to show its stacks."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which rank of which run this is."""
+
+    rank: int
+    node: str
+    nonce: str
+    run_dir: Path
+
+
+@dataclass
+class _Heard:
+    """What the process said of itself."""
+
+    result: Result | None = None
+    error: Error | None = None
+    saved: int = 0
+
+
+@dataclass
+class Supervisor:
+    """Of one rank, for one attempt."""
+
+    me: Identity
+    config: GangConfig
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    log: RankLog
+    _child: Child | None = None
+    _heard: _Heard = field(default_factory=_Heard)
+    _signalled: bool = False
+    _doom: Ended | None = None
+    """Why we have killed the process ourselves."""
+
+    def signalled(self) -> None:
+        """SIGTERM: Docker wants this container to end."""
+        self._signalled = True
+
+    async def attempt(self, host: str, port: int) -> Over:
+        """Meet the others there, and be one of them to the end of the attempt.
+
+        Raises NeverMet when the hub cannot be reached, LinkLost when it went away in the middle.
+        """
+        link = await self._join(host, port)
+        beats = asyncio.create_task(self._beat(link))
+        work: asyncio.Task[None] | None = None
+        try:
+            while True:
+                match await link.receive(self.config.lost_seconds):
+                    case Begin():
+                        work = asyncio.create_task(self._work(link))
+                    case Stop():
+                        if self._child is not None:
+                            self._child.terminate()
+                    case Over() as over:
+                        return over
+        finally:
+            beats.cancel()
+            if self._child is not None:
+                self._child.kill()
+            if work is not None:
+                await asyncio.wait([work], timeout=10)
+            await link.close()
+
+    async def _join(self, host: str, port: int) -> Link:
+        end = time.monotonic() + self.config.join_seconds
+        hello = Hello(rank=self.me.rank, node=self.me.node, nonce=self.me.nonce)
+        while True:
+            try:
+                connection = asyncio.open_connection(host, port, limit=2**20)
+                link = Link(*await asyncio.wait_for(connection, 5))
+                await link.send(hello)
+                return link
+            except (OSError, TimeoutError, LinkLost) as refused:
+                if time.monotonic() > end or self.wish is not None:
+                    what = f"the supervisor of rank 0 is not at {host}:{port} ({refused})"
+                    raise NeverMet(what) from None
+                await asyncio.sleep(_KNOCK)
+
+    @property
+    def wish(self) -> Stopping | None:
+        """Whether somebody wants an end."""
+        asked = (self.me.run_dir / "stop").exists()
+        return Stopping(asked=asked) if asked or self._signalled else None
+
+    @property
+    def sign(self) -> Sign | None:
+        """The trainer's last sign of life."""
+        return Sign.read(self._sign_file)
+
+    async def _beat(self, link: Link) -> None:
+        """Tell the hub every second that we live, how far we are, and what we were told."""
+        told: Stopping | None = None
+        while True:
+            try:
+                if (wish := self.wish) is not None and wish != told:
+                    await link.send(wish)
+                    told = wish
+                sign = self.sign
+                await link.send(Beat(step=sign.step if sign and self._child else 0))
+            except LinkLost:
+                return  # found out by who receives, too
+            await asyncio.sleep(BEAT)
+
+    async def _work(self, link: Link) -> None:
+        """Start the process, see it to its end, report."""
+        self._sign_file.unlink(missing_ok=True)
+        killed_before = oom_kills()
+        try:
+            self._child = await Child.start(self.command, self.environ, self._line)
+        except OSError as refused:
+            report = self._ended(
+                ExitCode.CONFIGURATION, "not_started", f"{self.command[0]}: {refused.strerror}"
+            )
+        else:
+            watching = asyncio.create_task(self._watch(self._child))
+            code = await self._child.wait()
+            watching.cancel()
+            report = self._doom or self._report(code, oom_kills() > killed_before)
+        try:
+            await link.send(report)
+        except LinkLost:
+            return
+
+    async def _watch(self, child: Child) -> None:
+        silence, guard = Silence(self.config.silence_seconds), MemoryGuard(self.config.memory_floor)
+        while True:
+            await asyncio.sleep(BEAT)
+            sign = self.sign
+            if (why := guard.look()) is not None:
+                self._doom = self._ended(
+                    None, "memory_guard", f"stopped before the machine would freeze: {why}",
+                    "Lower loop.per_device_batch_size or data.max_length, switch on "
+                    "loop.gradient_checkpointing, or end what else holds memory on this machine.",
+                )  # fmt: skip
+                child.kill()
+                return
+            if (silent := silence.look(sign)) is not None:
+                shown = await self._dump(sign)
+                self._doom = self._ended(
+                    None,
+                    SILENT if shown else STUCK,
+                    f"no sign of life for {silent:.0f} s in {'step'} {sign.step + 1 if sign else 0}"
+                    + ("" if shown else ", and no answer to a signal"),
+                    "debug/ in the run folder shows where each rank stood.",
+                )
+                child.kill()
+                return
+
+    async def _dump(self, sign: Sign | None) -> bool:
+        """Have the trainer write its stacks (training/stacks.py); whether it did."""
+        file = self.me.run_dir / "debug" / f"stacks-rank{self.me.rank}.txt"
+        before = file.stat().st_size if file.exists() else 0
+        if sign is None or sign.pid is None:
+            return False
+        try:
+            os.kill(sign.pid, signal.SIGUSR1)
+        except OSError:
+            return False
+        end = time.monotonic() + _DUMP
+        while time.monotonic() < end:
+            if file.exists() and file.stat().st_size > before:
+                return True
+            await asyncio.sleep(0.1)
+        return False
+
+    def _line(self, text: str) -> None:
+        self.log.line(text)
+        match parse(text):
+            case Result() as result:
+                self._heard.result = result
+            case Error() as error:
+                self._heard.error = error
+            case Saved(step=step):
+                self._heard.saved = step
+
+    def _report(self, code: int, out_of_memory: bool) -> Ended:
+        """What came of the process, from its status and its own last words."""
+        error, result = self._heard.error, self._heard.result
+        if code == 0 and result is not None:
+            return self._ended(code, SUCCEEDED)
+        if code == ExitCode.STOPPED and (error is None or error.code == STOPPED):
+            return self._ended(code, STOPPED)
+        if error is not None:
+            return self._ended(code, error.code, error.message, error.help)
+        if out_of_memory:
+            return self._ended(code, "out_of_memory", "the kernel killed it for want of memory")
+        if code > 128:
+            return self._ended(code, "killed", f"killed by {_signal(code - 128)}")
+        return self._ended(
+            code, "no_result" if code == 0 else "crash", f"exit status {code} without a word"
+        )
+
+    def _ended(
+        self, exit_code: int | None, code: str, message: str = "", remedy: str = ""
+    ) -> Ended:
+        sign, result = self.sign, self._heard.result
+        return Ended(
+            rank=self.me.rank,
+            node=self.me.node,
+            exit_code=exit_code,
+            code=code,
+            message=message,
+            help=remedy,
+            tail=list(self.log.tail),
+            step=result.step if result else sign.step if sign else 0,
+            saved=self._heard.saved,
+            weights_sha256=result.weights_sha256 if result else None,
+        )
+
+    @property
+    def _sign_file(self) -> Path:
+        return self.me.run_dir / f"heartbeat-rank{self.me.rank}.json"
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} (signal {number})"
+    except ValueError:
+        return f"signal {number}"
