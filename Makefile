@@ -3,13 +3,13 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
-FAST := -m "not lab and not torch"
+FAST := -m "not lab and not torch and not gang"
 
 .PHONY: help demo test test-fast faults resume bench-loading bench-padding check format engine clean
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
-	@echo 'make test-fast  what needs neither Docker nor torch'
+	@echo 'make test-fast  what needs neither Docker nor torch nor patience'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'

@@ -23,14 +23,13 @@ class Facts:
     loss_before: float
     loss_after: float
     """Held-out losses, mean nats per learned token."""
-    weights_sha256: str
     base_sha256: str
     data_sha256: str
     libraries: str
     """`torch=… transformers=…`"""
 
 
-def card(config: TrainingConfig, facts: Facts) -> str:
+def card(config: TrainingConfig, facts: Facts, weights_sha256: str) -> str:
     """The text. Folders of a node are told by their last part: they mean nothing elsewhere."""
     base, data = _public(config.model.name), _public(config.data.name)
     full = isinstance(config.method, Full)
@@ -52,7 +51,7 @@ def card(config: TrainingConfig, facts: Facts) -> str:
         "ranks": f"{facts.world_size} ({facts.strategy})",
         "held-out loss": f"{facts.loss_before:.4f} before, {facts.loss_after:.4f} after",
         "run": facts.run_id,
-        "weights": f"sha256 {facts.weights_sha256}, the same on all ranks",
+        "weights": f"sha256 {weights_sha256}, the same on all ranks",
         "libraries": facts.libraries,
     }
     lines = [f"| {name} | {text} |" for name, text in rows.items()]

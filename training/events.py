@@ -94,7 +94,10 @@ class Step(_Event):
     mfu: Number = None
     """`tflops` as a share of `loop.peak_tflops`; null when that is not stated."""
     seconds: dict[str, float] | None = None
-    """Of one step, as the host sees it: data, forward, backward, other (optimizer, saving)."""
+    """Of one step, as the host sees it: data, forward, backward, other (optimizer, saving).
+
+    `communication` now and then: how long collectives were under way in one step, beside the rest.
+    """
     memory_peak: int | None = None
     """Most bytes that this process held at once so far, and a GPU's own for it."""
     memory_available: int | None = None
@@ -141,7 +144,16 @@ class Result(_Event):
     """Folder of the adapter or model; null on ranks that save nothing."""
     tokens: int
     """Real tokens of all ranks together."""
+    tokens_per_second: Number = None
+    """Of all ranks together: the median of this attempt's steps."""
+    mfu: Number = None
+    """Mean of this attempt's steps."""
+    memory_peak: int | None = None
+    """Bytes, as in `step`."""
+    step_seconds: dict[str, float] | None = None
+    """Of all steps of this attempt together, by phase as in `step`."""
     seconds: float
+    """Since this process began."""
 
 
 class Error(_Event):

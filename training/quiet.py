@@ -1,6 +1,7 @@
 """Keep the output of a rank readable: its events say what happens, libraries speak up on errors."""
 
 import logging
+import os
 import warnings
 
 import datasets
@@ -14,5 +15,6 @@ def silence_libraries() -> None:
     datasets.disable_progress_bars()
     for name in ("accelerate", "bitsandbytes"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # torch's profiler says when it begins and when it stops
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", UserWarning)

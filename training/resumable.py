@@ -115,6 +115,7 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         began, step = time.monotonic(), self.state.global_step
+        self._events.beat("saving a checkpoint", step)
         size = self._checkpoints.save(step, self._write_part)
         self._events.emit(
             Saved(

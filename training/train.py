@@ -8,21 +8,29 @@ Every step of the way is an event on stdout (`training.events`); the exit status
 
 import json
 import os
-import shutil
 import sys
 import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from training.config import Full, TrainingConfig, read_config
 from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
-from training.estimate import CPU, GB10, memory, too_large
+from training.estimate import CPU, GB10, Strategy, memory, too_large
 from training.events import Error, EventLog, Result, Resumed, Start, take_stdout
 from training.fetch import base_folder
 from training.fingerprint import folder_sha256, rows_sha256
 from training.proof import Card, agree, prove
 from training.shape import shape_of
+from training.stacks import dump_on_signal
 from training.strategy import checkpoint_bytes, choose
+
+if TYPE_CHECKING:
+    from training.group import Group
+    from training.load import Loaded
+    from training.tokens import Sequences
 
 
 def main(arguments: list[str], stream: int) -> int:
@@ -33,6 +41,7 @@ def main(arguments: list[str], stream: int) -> int:
         if len(arguments) != 1:
             raise ConfigurationError("usage", "python -m training.train CONFIG")
         env = RunEnvironment.read(os.environ)
+        dump_on_signal(env.run_dir, env.rank)
         run(read_config(Path(arguments[0])), env, log)
         return ExitCode.SUCCEEDED
     except Exception as failure:
@@ -55,13 +64,11 @@ def main(arguments: list[str], stream: int) -> int:
 def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     """Train; raises what `training.errors.explain` understands."""
     # Seconds of imports, so they wait until environment and configuration are known to be good.
-    from transformers import AutoTokenizer
-
-    from training import adapter, attention, card, export, load, quiet, tokens
+    from training import attention, card, quiet
     from training.checkpoint import Checkpoints, settings_of
-    from training.data import read_examples
     from training.group import Group
     from training.planned import Feed
+    from training.save import save
     from training.trainer import make_trainer
 
     quiet.silence_libraries()
@@ -69,6 +76,116 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     group = Group.join(env, config.parallel)
     cards = group.gather(Card.of(config, env))
     prove(cards)
+
+    prepared = _prepare(config, env, log, group)
+    settings = settings_of(config, env.world_size, prepared.base_sha256, prepared.data_sha256)
+    checkpoints = Checkpoints(env.run_dir, group, settings, config.checkpoint.keep)
+    found = checkpoints.agree()
+
+    log.phase("loading")
+    strategy, loaded, model = _load(config, env, group, prepared.folder, cards)
+    batching = attention.settle(config.loop.batching, model)
+    pad = prepared.tokenizer.pad_token_id or 0
+    feed = Feed.of(prepared.sequences, config, batching, env.world_size, pad)
+
+    def start(total_steps: int) -> None:
+        log.emit(
+            Start(
+                rank=env.rank,
+                run_id=env.run_id,
+                node=env.node,
+                world_size=env.world_size,
+                total_steps=total_steps,
+                strategy=strategy,
+                base_sha256=prepared.base_sha256,
+                parameters=loaded.parameters,
+                local_parameters=loaded.local_parameters,
+                trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+                bytes_read=loaded.bytes_read,
+                train_rows=len(prepared.sequences.train),
+                held_out_rows=len(prepared.sequences.held_out),
+                device=str(group.device),
+            )
+        )
+
+    trainer = make_trainer(
+        model,
+        prepared.tokenizer,
+        feed,
+        config,
+        group.device,
+        env.run_dir / "checkpoints",
+        log,
+        loaded.parameters,
+        env.run_dir / "tensorboard" if env.rank == 0 else None,
+        start,
+    )
+    trainer.keep_checkpoints(checkpoints, config.checkpoint.every, group, log)
+    log.phase("training")
+    if found is not None:
+        log.emit(
+            Resumed(
+                rank=env.rank,
+                step=found.step,
+                passed_over=list(found.passed_over),
+                elapsed=log.elapsed,
+            )
+        )
+    first, last = trainer.train_and_evaluate(found)
+
+    log.phase("saving")
+    facts = card.Facts(
+        run_id=env.run_id,
+        world_size=env.world_size,
+        strategy=strategy,
+        steps=trainer.state.global_step,
+        tokens=sum(group.gather(trainer.tokens)),
+        loss_before=first,
+        loss_after=last,
+        base_sha256=prepared.base_sha256,
+        data_sha256=prepared.data_sha256,
+        libraries=cards[0].versions,
+    )
+    saved = save(model, prepared.tokenizer, prepared.folder, config, env, group, facts)
+    group.leave()
+    totals = trainer.totals
+    log.emit(
+        Result(
+            rank=env.rank,
+            step=facts.steps,
+            eval_loss_first=first,
+            eval_loss_last=last,
+            weights_sha256=saved.weights_sha256,
+            saved=str(saved.folder) if saved.folder else None,
+            tokens=facts.tokens,
+            tokens_per_second=totals.tokens_per_second,
+            mfu=totals.mfu,
+            memory_peak=totals.memory_peak,
+            step_seconds=totals.seconds,
+            seconds=log.elapsed,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What every rank has on its disk and in its hands, the same everywhere."""
+
+    folder: Path
+    base_sha256: str
+    data_sha256: str
+    tokenizer: Any
+    sequences: "Sequences"
+
+
+def _prepare(
+    config: TrainingConfig, env: RunEnvironment, log: EventLog, group: "Group"
+) -> _Prepared:
+    """Data and base model, fetched where they are missing, and proven to be the same everywhere."""
+    from transformers import AutoTokenizer
+
+    from training import tokens
+    from training.data import read_examples
 
     log.phase("preparing data")
     examples = group.together(lambda: read_examples(config.data))
@@ -88,16 +205,23 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         "Pin model.revision to a commit, or remove the differing copy from its node.",
         "base_mismatch",
     )
-
-    settings = settings_of(config, env.world_size, base_sha256, data_sha256)
-    checkpoints = Checkpoints(env.run_dir, group, settings, config.checkpoint.keep)
-    found = checkpoints.agree()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     sequences = group.together(
         lambda: tokens.prepare(examples, tokenizer, config.data, env.world_size)
     )
+    return _Prepared(folder, base_sha256, data_sha256, tokenizer, sequences)
 
-    log.phase("loading")
+
+def _load(
+    config: TrainingConfig,
+    env: RunEnvironment,
+    group: "Group",
+    folder: Path,
+    cards: Sequence[Card],
+) -> "tuple[Strategy, Loaded, Any]":
+    """The strategy, the base, and what is trained of it or beside it."""
+    from training import adapter, export, load
+
     shape = shape_of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     smallest = min(card.memory for card in cards)
     machine = GB10 if group.device.type == "cuda" else CPU
@@ -109,96 +233,8 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         lambda: load.load(folder, strategy, env.world_size, config, group.device)
     )
     if isinstance(config.method, Full):
-        model = export.train_all(loaded.model, folder)
-    else:
-        model = adapter.attach(loaded.model, config.method, config.loop.seed)
-    batching = attention.settle(config.loop.batching, model)
-    feed = Feed.of(sequences, config, batching, env.world_size, tokenizer.pad_token_id or 0)
-
-    def start(total_steps: int) -> None:
-        log.emit(
-            Start(
-                rank=env.rank,
-                run_id=env.run_id,
-                node=env.node,
-                world_size=env.world_size,
-                total_steps=total_steps,
-                strategy=strategy,
-                base_sha256=base_sha256,
-                parameters=loaded.parameters,
-                local_parameters=loaded.local_parameters,
-                trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-                bytes_read=loaded.bytes_read,
-                train_rows=len(sequences.train),
-                held_out_rows=len(sequences.held_out),
-                device=str(group.device),
-            )
-        )
-
-    scratch = env.run_dir / "checkpoints"
-    trainer = make_trainer(
-        model, tokenizer, feed, config, group.device, scratch, log, loaded.parameters, start
-    )
-    trainer.keep_checkpoints(checkpoints, config.checkpoint.every, group, log)
-    log.phase("training")
-    if found is not None:
-        log.emit(
-            Resumed(
-                rank=env.rank,
-                step=found.step,
-                passed_over=list(found.passed_over),
-                elapsed=log.elapsed,
-            )
-        )
-    first, last = trainer.train_and_evaluate(found)
-
-    log.phase("saving")
-    kind = export.FOLDER if isinstance(config.method, Full) else adapter.FOLDER
-    saved, aside = env.run_dir / kind, env.run_dir / f".{kind}.tmp"
-    out = aside if env.rank == 0 else None
-
-    def write() -> str:
-        if isinstance(config.method, Full):
-            return export.write(model, tokenizer, folder, out)
-        return adapter.write(model, tokenizer, config.model.name, out)
-
-    weights_sha256 = agree(
-        "the trained weights",
-        group.gather((env.node, group.together(write))),
-        "The ranks drifted apart while training; please report this.",
-        "weights_mismatch",
-    )
-    total_tokens = sum(group.gather(trainer.tokens))
-    if out is not None:
-        facts = card.Facts(
-            run_id=env.run_id,
-            world_size=env.world_size,
-            strategy=strategy,
-            steps=trainer.state.global_step,
-            tokens=total_tokens,
-            loss_before=first,
-            loss_after=last,
-            weights_sha256=weights_sha256,
-            base_sha256=base_sha256,
-            data_sha256=data_sha256,
-            libraries=cards[0].versions,
-        )
-        (out / "README.md").write_text(card.card(config, facts), encoding="utf-8")
-        shutil.rmtree(saved, ignore_errors=True)
-        out.rename(saved)
-    group.leave()
-    log.emit(
-        Result(
-            rank=env.rank,
-            step=trainer.state.global_step,
-            eval_loss_first=first,
-            eval_loss_last=last,
-            weights_sha256=weights_sha256,
-            saved=str(saved) if out else None,
-            tokens=total_tokens,
-            seconds=log.elapsed,
-        )
-    )
+        return strategy, loaded, export.train_all(loaded.model, folder)
+    return strategy, loaded, adapter.attach(loaded.model, config.method, config.loop.seed)
 
 
 if __name__ == "__main__":

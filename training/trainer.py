@@ -19,7 +19,9 @@ from transformers import (
 )
 from trl import SFTConfig
 
+from training.board import Board
 from training.checkpoint import Found
+from training.communication import Communication
 from training.config import TrainingConfig
 from training.errors import ConfigurationError
 from training.events import Eval, EventLog, Step
@@ -28,6 +30,7 @@ from training.pace import model_flops_per_token
 from training.phases import Phases
 from training.planned import Feed, PlannedTrainer
 from training.resumable import ResumableTrainer
+from training.totals import Totals
 
 
 def make_trainer(
@@ -39,12 +42,14 @@ def make_trainer(
     scratch: Path,
     log: EventLog,
     parameters: int,
+    board: Path | None,
     on_start: Callable[[int], None],
 ) -> "CountingTrainer":
     """A trainer that evaluates before step 1 and reports through `log`.
 
     `on_start` is called once, with the number of optimizer steps to come. `parameters` are the
-    weights of the base: TFLOP/s are told by them.
+    weights of the base: TFLOP/s are told by them. `board`: TensorBoard's folder, on a rank that
+    draws.
     """
     trainer = CountingTrainer(
         feed=feed,
@@ -53,8 +58,10 @@ def make_trainer(
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)
+    if feed.cut.ranks > 1:
+        trainer.add_callback(trainer.communication)
     flops = model_flops_per_token(parameters, config.method)
-    trainer.add_callback(Progress(trainer, log, flops, config.loop.peak_tflops, on_start))
+    trainer.add_callback(Progress(trainer, log, flops, config.loop.peak_tflops, board, on_start))
     return trainer
 
 
@@ -65,7 +72,9 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
         self.held_out: dict[int, float] = {}
         """Held-out loss by optimizer step."""
         self.phases = Phases()
+        self.communication = Communication()
         super().__init__(**settings)
+        self.totals = Totals(int(self.args.logging_steps))
 
     def counters(self) -> dict[str, Any]:
         """Both go on after a restart."""
@@ -90,6 +99,11 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
         with self.phases.spent("forward" if model.training else "evaluation"):
             return super().compute_loss(model, *args, **kwargs)
 
+    def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
+        """One held-out batch."""
+        self._events.beat("evaluating", self.state.global_step)
+        return super().prediction_step(*args, **kwargs)
+
     def train_and_evaluate(self, found: Found | None) -> tuple[float, float]:
         """Train to the end; the held-out loss before the first step and after the last."""
         self.train_from(found)
@@ -107,12 +121,15 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         log: EventLog,
         flops_per_token: int,
         peak_tflops: float | None,
+        folder: Path | None,
         on_start: Callable[[int], None],
     ) -> None:
         self._trainer = trainer
         self._log = log
         self._flops = flops_per_token
         self._peak = peak_tflops
+        self._folder = folder
+        self._board: Board | None = None
         self._on_start = on_start
         self._all_tokens = 0
         self._own_tokens = 0
@@ -124,6 +141,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Only now the trainer knows how many steps it will make, and what it goes on from."""
         self._own_tokens, self._first_step = self._trainer.tokens, state.global_step
+        if self._folder is not None:
+            self._board = Board(self._folder, state.global_step)
         self._on_start(state.max_steps)
 
     def on_step_begin(
@@ -149,25 +168,30 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         now, total, own = time.monotonic(), int(logs["num_tokens"]), self._trainer.tokens
         taken, tokens = now - self._since, own - self._own_tokens
         tflops = tokens / taken * self._flops / 1e12
-        self._log.emit(
-            Step(
-                rank=self._log.rank,
-                step=state.global_step,
-                total_steps=state.max_steps,
-                loss=logs["loss"],
-                lr=logs.get("learning_rate"),
-                grad_norm=logs.get("grad_norm"),
-                tokens=tokens,
-                tokens_per_second=round((total - self._all_tokens) / taken, 1),
-                rank_tokens_per_second=round(tokens / taken, 1),
-                tflops=_digits(tflops),
-                mfu=_digits(tflops / self._peak) if self._peak else None,
-                seconds=_of_a_step(self._trainer.phases.take(), taken, args.logging_steps),
-                memory_peak=memory_peak() + _on_the_gpu(),
-                memory_available=memory_available(),
-                elapsed=self._log.elapsed,
-            )
+        seconds = _of_a_step(self._trainer.phases.take(), taken, args.logging_steps)
+        if (talked := self._trainer.communication.take()) is not None:
+            seconds["communication"] = _digits(talked)
+        told = Step(
+            rank=self._log.rank,
+            step=state.global_step,
+            total_steps=state.max_steps,
+            loss=logs["loss"],
+            lr=logs.get("learning_rate"),
+            grad_norm=logs.get("grad_norm"),
+            tokens=tokens,
+            tokens_per_second=round((total - self._all_tokens) / taken, 1),
+            rank_tokens_per_second=round(tokens / taken, 1),
+            tflops=_digits(tflops),
+            mfu=_digits(tflops / self._peak) if self._peak else None,
+            seconds=seconds,
+            memory_peak=memory_peak() + _on_the_gpu(),
+            memory_available=memory_available(),
+            elapsed=self._log.elapsed,
         )
+        self._log.emit(told)
+        self._trainer.totals.add(told)
+        if self._board is not None:
+            self._board.step(told)
         self._since, self._all_tokens, self._own_tokens = now, total, own
         if not math.isfinite(logs["loss"]):
             raise ConfigurationError(
@@ -187,9 +211,12 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         """One `eval` event; its time does not count as training time."""
         loss = (metrics or {})["eval_loss"]
         self._trainer.held_out[state.global_step] = loss
-        self._log.emit(
-            Eval(rank=self._log.rank, step=state.global_step, loss=loss, elapsed=self._log.elapsed)
+        told = Eval(
+            rank=self._log.rank, step=state.global_step, loss=loss, elapsed=self._log.elapsed
         )
+        self._log.emit(told)
+        if self._board is not None:
+            self._board.eval(told)
         self._since = time.monotonic()
         self._trainer.phases.take()
 

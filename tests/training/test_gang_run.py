@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from two_nodes import ROOT, free_port
 
+pytestmark = pytest.mark.gang
+
 RANK = Path(__file__).with_name("gang_rank.py")
 DEADLINE = 60
 NONCE = "of this run alone"

@@ -13,11 +13,12 @@ FACTS = Facts(
     tokens=12345,
     loss_before=9.125,
     loss_after=0.5,
-    weights_sha256="ab" * 32,
     base_sha256="cd" * 32,
     data_sha256="ef" * 32,
     libraries="torch=2 peft=0",
 )
+
+WEIGHTS = "ab" * 32
 
 
 def config(model: str, data: str, kind: str) -> TrainingConfig:
@@ -31,7 +32,7 @@ def front(text: str) -> object:
 
 
 def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
-    text = card(config("org/base", "org/data", "lora"), FACTS)
+    text = card(config("org/base", "org/data", "lora"), FACTS, WEIGHTS)
     assert front(text) == {
         "base_model": "org/base",
         "datasets": ["org/data"],
@@ -46,20 +47,20 @@ def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
         "| steps | 60 (12,345 tokens without padding) |",
         "| ranks | 2 (sharded) |",
         "| held-out loss | 9.1250 before, 0.5000 after |",
-        f"| weights | sha256 {'ab' * 32}, the same on all ranks |",
+        f"| weights | sha256 {WEIGHTS}, the same on all ranks |",
     ):
         assert line in text.splitlines()
 
 
 def test_a_whole_model_loads_without_peft() -> None:
-    text = card(config("org/base", "org/data", "full"), FACTS)
+    text = card(config("org/base", "org/data", "full"), FACTS, WEIGHTS)
     assert "peft" not in text.replace(FACTS.libraries, "")
     assert 'AutoModelForCausalLM.from_pretrained(".")' in text
     assert "| method | full fine-tuning |" in text
 
 
 def test_folders_of_the_node_are_not_told() -> None:
-    text = card(config("/home/secret/base", "/home/secret/rows.jsonl", "qlora"), FACTS)
+    text = card(config("/home/secret/base", "/home/secret/rows.jsonl", "qlora"), FACTS, WEIGHTS)
     assert "/home" not in text and "secret" not in text
     assert "# base, QLoRA" in text and "rows.jsonl" in text
     assert "base_model" not in str(front(text)) and "datasets" not in str(front(text))

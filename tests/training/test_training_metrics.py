@@ -11,6 +11,7 @@ from training.events import EventLog, Step, parse
 from training.memory import memory_available, memory_peak, memory_total
 from training.pace import model_flops_per_token
 from training.phases import Phases
+from training.totals import Totals
 
 
 class Clock:
@@ -71,7 +72,7 @@ def test_a_sign_of_life_is_replaced_whole(tmp_path: Path) -> None:
     first = beat.stat().st_ino
     log.beat("training", 7)
     assert json.loads(beat.read_text()) == {
-        "rank": 1, "phase": "training", "step": 7, "elapsed": 0.0,
+        "rank": 1, "phase": "training", "step": 7, "pid": os.getpid(), "elapsed": 0.0,
     }  # fmt: skip
     assert beat.stat().st_ino != first
     assert not list(tmp_path.glob(".*"))
@@ -84,3 +85,22 @@ def test_a_line_of_an_older_image_is_understood() -> None:
     )
     told = parse(line)
     assert isinstance(told, Step) and told.seconds is None and told.tflops is None
+
+
+def _told(**numbers: object) -> Step:
+    return Step.model_validate(
+        {"rank": 0, "step": 1, "total_steps": 9, "loss": 1.0, "lr": None, "grad_norm": None,
+         "tokens": 1, "tokens_per_second": 1.0, "elapsed": 1.0} | numbers
+    )  # fmt: skip
+
+
+def test_totals_of_an_attempt() -> None:
+    totals = Totals(log_every=10)
+    assert (totals.tokens_per_second, totals.mfu, totals.memory_peak) == (None, None, None)
+    for pace, share in ((1.0, 0.1), (50.0, 0.2), (60.0, 0.3)):
+        seconds = {"data": 0.1, "forward": 1.0}
+        if pace == 50:
+            seconds["communication"] = 99.0
+        totals.add(_told(tokens_per_second=pace, mfu=share, seconds=seconds, memory_peak=int(pace)))
+    assert (totals.tokens_per_second, totals.mfu, totals.memory_peak) == (50.0, 0.2, 60)
+    assert totals.seconds == {"data": 3.0, "forward": 30.0}

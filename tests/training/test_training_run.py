@@ -51,9 +51,13 @@ def test_every_step_is_told_by_every_rank(trained: list[Rank]) -> None:
     for step in chain.from_iterable(told):
         assert step.tflops and step.rank_tokens_per_second and step.mfu is None
         assert step.rank_tokens_per_second < (step.tokens_per_second or 0)
-        assert step.seconds and set(step.seconds) == {"data", "forward", "backward", "other"}
-        assert step.seconds["forward"] > 0 and step.seconds["backward"] > 0
-        spent = sum(step.seconds.values())
+        seconds = dict(step.seconds or {})
+        talked = seconds.pop("communication", None)
+        assert (talked is not None) == (step.step == 3)  # one step out of many is looked at
+        assert set(seconds) == {"data", "forward", "backward", "other"}
+        assert seconds["forward"] > 0 and seconds["backward"] > 0
+        spent = sum(seconds.values())
+        assert talked is None or 0 < talked < spent
         assert spent == pytest.approx(step.tokens / step.rank_tokens_per_second, rel=0.02)
         assert step.memory_peak and step.memory_available
     for number, rank in enumerate(trained):
@@ -61,6 +65,35 @@ def test_every_step_is_told_by_every_rank(trained: list[Rank]) -> None:
         assert beat["phase"] == "saving"
     results = [rank.events(Result)[0] for rank in trained]
     assert results[0].tokens == sum(step.tokens for steps in told for step in steps)
+    assert results[0].tokens_per_second and results[0].memory_peak
+    assert results[0].step_seconds and results[0].step_seconds["backward"] > 0
+    assert trained[0].stderr.count("profiler") == 0
+
+
+def test_tensorboard_shows_what_the_events_say(trained: list[Rank]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    drawn = EventAccumulator(str(trained[0].run_dir / "tensorboard")).Reload()
+    losses = [(point.step, point.value) for point in drawn.Scalars("train/loss")]
+    told = [(step.step, step.loss) for step in trained[0].events(Step)]
+    assert losses == [(step, pytest.approx(loss, rel=1e-6)) for step, loss in told]
+    assert [point.step for point in drawn.Scalars("eval/loss")] == [0, 20]
+    assert [point.step for point in drawn.Scalars("seconds/communication")] == [3]
+    assert "train/mfu" not in drawn.Tags()["scalars"]
+    assert not (trained[1].run_dir / "tensorboard").exists()
+
+
+def test_what_cannot_be_put_in_its_place_fails_every_rank(nodes: Nodes, tmp_path: Path) -> None:
+    (tmp_path / "adapter").touch()  # a file, where a folder is to be
+    ranks = nodes.run(
+        environ={0: {"SPARKCTL_RUN_DIR": str(tmp_path)}},
+        config={"loop": {"max_steps": 1, "per_device_batch_size": 8}},
+    )
+    assert [rank.status for rank in ranks] == [1, 1]
+    for rank in ranks:
+        (error,) = rank.events(Error)
+        assert "NotADirectoryError" in error.message
+    assert "node-0" in ranks[1].events(Error)[0].message
 
 
 def test_the_ranks_end_with_the_same_adapter(trained: list[Rank]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.errors import ExitCode
-from training.events import Error, Result, Saved, parse
+from training.events import Error, Eval, Result, Saved, Step, parse
 from training.gang.child import Child
 from training.gang.config import GangConfig
 from training.gang.health import Beat as Sign
@@ -41,6 +41,7 @@ class _Heard:
 
     result: Result | None = None
     error: Error | None = None
+    step: int = 0
     saved: int = 0
 
 
@@ -195,11 +196,13 @@ class Supervisor:
         self.log.line(text)
         match parse(text):
             case Result() as result:
-                self._heard.result = result
+                self._heard.result, self._heard.step = result, result.step
             case Error() as error:
                 self._heard.error = error
             case Saved(step=step):
                 self._heard.saved = step
+            case Step(step=step) | Eval(step=step):
+                self._heard.step = step
 
     def _report(self, code: int, out_of_memory: bool) -> Ended:
         """What came of the process, from its status and its own last words."""
@@ -221,7 +224,7 @@ class Supervisor:
     def _ended(
         self, exit_code: int | None, code: str, message: str = "", remedy: str = ""
     ) -> Ended:
-        sign, result = self.sign, self._heard.result
+        sign, heard = self.sign, self._heard
         return Ended(
             rank=self.me.rank,
             node=self.me.node,
@@ -230,9 +233,9 @@ class Supervisor:
             message=message,
             help=remedy,
             tail=list(self.log.tail),
-            step=result.step if result else sign.step if sign else 0,
-            saved=self._heard.saved,
-            weights_sha256=result.weights_sha256 if result else None,
+            step=max(heard.step, sign.step if sign else 0),
+            saved=heard.saved,
+            weights_sha256=heard.result.weights_sha256 if heard.result else None,
         )
 
     @property

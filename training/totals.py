@@ -1,0 +1,49 @@
+"""What all steps of an attempt come to, for its result."""
+
+from dataclasses import dataclass, field
+from statistics import fmean, median
+
+from training.events import Step
+
+
+@dataclass
+class Totals:
+    """Collects `step` events of one rank."""
+
+    log_every: int
+    """Optimizer steps that one event is about."""
+    _paces: list[float] = field(default_factory=list)
+    _shares: list[float] = field(default_factory=list)
+    _seconds: dict[str, float] = field(default_factory=dict)
+    _memory: int | None = None
+
+    def add(self, told: Step) -> None:
+        """One more."""
+        if told.tokens_per_second is not None:
+            self._paces.append(told.tokens_per_second)
+        if told.mfu is not None:
+            self._shares.append(told.mfu)
+        for name, seconds in (told.seconds or {}).items():
+            if name != "communication":  # of one step alone, and beside the others
+                self._seconds[name] = self._seconds.get(name, 0.0) + seconds * self.log_every
+        self._memory = max(self._memory or 0, told.memory_peak or 0) or None
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Median: the first step, and one that waited for a disk, do not move it."""
+        return round(median(self._paces), 1) if self._paces else None
+
+    @property
+    def mfu(self) -> float | None:
+        """Mean."""
+        return float(f"{fmean(self._shares):.4g}") if self._shares else None
+
+    @property
+    def memory_peak(self) -> int | None:
+        """Bytes."""
+        return self._memory
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """By phase, of all steps together."""
+        return {name: round(seconds, 3) for name, seconds in self._seconds.items()}
