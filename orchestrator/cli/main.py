@@ -11,6 +11,7 @@ import click
 from orchestrator import __version__
 from orchestrator.cli.cluster import cluster
 from orchestrator.cli.lab import lab
+from orchestrator.cli.runs import runs
 from orchestrator.cli.train import train
 from orchestrator.errors import SparkctlError
 from orchestrator.ui.console import err, show_error
@@ -35,6 +36,7 @@ def cli(context: click.Context, file: Path) -> None:
 
 cli.add_command(cluster)
 cli.add_command(train)
+cli.add_command(runs)
 cli.add_command(lab)
 
 

@@ -5,18 +5,16 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
-from orchestrator.errors import ConnectError, NodeErrors, RunError, SparkctlError
+from orchestrator.cli.watching import how_to_come_back, watch
+from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
 from orchestrator.node.connect import connected
 from orchestrator.node.facts import Facts
 from orchestrator.reconcile.observe import observe
-from orchestrator.runs.follow import Patience, follow
 from orchestrator.runs.launch import Prepared, launch, prepare
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import remove
 from orchestrator.ui.console import err, out
-from orchestrator.ui.run_view import RunView, show_verdict
 
 
 @click.command(epilog=f"Stacks: {', '.join(stack_names())}. A file of your own: ./my-stack.yaml")
@@ -41,7 +39,7 @@ def _train(spec: ClusterSpec, stack: StackSpec, detach: bool) -> None:
     with connected(spec, ask_passphrase=ask_passphrase) as nodes:
         world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
         prepared = prepare(spec, stack, world)
-        run, manager = prepared.rendered.run, nodes[spec.manager.name]
+        run = prepared.rendered.run
         console.print(f"run {run}: {stack.description}", markup=False)
         for rank in prepared.ranks:
             where = f"{rank.node}  {rank.interface} {rank.address}"
@@ -54,22 +52,10 @@ def _train(spec: ClusterSpec, stack: StackSpec, detach: bool) -> None:
             nodes,
             lambda node, line: err().print(f"  {node}  image: {line}", markup=False),
         )
-        look = f"docker service logs -f {run}_rank0   (on {spec.manager.name})"
         if detach:
-            console.print(f"deployed; it goes on by itself. Look: {look}", markup=False)
-            return
-        try:
-            with RunView(console, prepared.ranks) as view:
-                verdict = follow(manager, run, prepared.ranks, view.heard, Patience())
-        except KeyboardInterrupt:
-            console.print(f"\nleft; the run goes on by itself. Look: {look}", markup=False)
-            raise
-        remove(manager, run)
-    if not verdict.succeeded:
-        raise RunError(
-            f"{run}: {verdict.brief}", details=verdict.details, resolution=verdict.resolution
-        )
-    show_verdict(verdict, prepared.ranks, console)
+            console.print(f"deployed; it goes on by itself. {how_to_come_back(run)}", markup=False)
+        else:
+            watch(spec, prepared.record, nodes)
 
 
 def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:

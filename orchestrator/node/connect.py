@@ -66,10 +66,14 @@ def reachable(
     open_one = connect or (lambda node, spec: connection_to(node, spec, unlocked))
     nodes: dict[str, Node] = {}
 
+    def open_node(name: str) -> Node:
+        def reopen() -> Connection:
+            return open_one(by_name[name], spec)
+
+        return Node(name, reopen(), password, reopen)
+
     def open_all(names: Iterable[str]) -> dict[str, SparkctlError]:
-        opened, errors = try_each(
-            names, lambda name: Node(name, open_one(by_name[name], spec), password), at_once=_LOGINS
-        )
+        opened, errors = try_each(names, open_node, at_once=_LOGINS)
         nodes.update(opened)
         return errors
 

@@ -2,7 +2,7 @@
 
 import secrets
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -27,6 +27,8 @@ class Node:
     name: str
     connection: Connection
     sudo_password: str | None = field(default=None, repr=False)
+    reopen: Callable[[], Connection] | None = field(default=None, repr=False)
+    """Connects again, the same way."""
     _docker: DockerClient | None = field(default=None, repr=False)
     _tried: bool = field(default=False, repr=False)
 
@@ -89,6 +91,15 @@ class Node:
         if self._docker is not None:
             self._docker.close()
             self._docker = None
+
+    def reconnect(self) -> None:
+        """A new connection: the machine was rebooted, or the way to it was cut.
+
+        Raises ConnectError. Where nobody knows the way (in tests) the old one is kept.
+        """
+        if self.reopen is not None:
+            self.close()
+            self.connection = self.reopen()
 
     def close(self) -> None:
         """End the connection."""

@@ -32,6 +32,23 @@ class LogLine:
 
     rank: int
     text: str
+    at: str = ""
+    """UTC, ISO 8601 with microseconds."""
+
+
+@dataclass(frozen=True)
+class NodeSilent:
+    """A machine does not answer us; the run may well go on there."""
+
+    node: str
+    why: str
+
+
+@dataclass(frozen=True)
+class NodeBack:
+    """It answers again."""
+
+    node: str
 
 
 @dataclass(frozen=True)
@@ -41,11 +58,11 @@ class Ended:
     verdict: Verdict
 
 
-RunEvent = TaskState | RankEvent | LogLine | Ended
+RunEvent = TaskState | RankEvent | LogLine | NodeSilent | NodeBack | Ended
 RunListener = Callable[[RunEvent], None]
 
 
-def parse_line(rank: int, line: str) -> RankEvent | LogLine:
+def parse_line(rank: int, line: str, at: str = "") -> RankEvent | LogLine:
     """One line of a rank's output: an event when it is one, else text."""
     if line.startswith('{"event"'):
         try:
@@ -53,4 +70,4 @@ def parse_line(rank: int, line: str) -> RankEvent | LogLine:
             return RankEvent(rank, str(fields["event"]), fields)
         except ValueError:
             pass
-    return LogLine(rank, line)
+    return LogLine(rank, line, at)

@@ -1,29 +1,34 @@
-"""Watch the gang to its end, over the manager's connection alone."""
+"""Watch a run to its end: one look a second at every node, and one at the manager's tasks.
 
-import queue
-import threading
+Nothing here decides anything: the supervisors on the cluster do. Leaving changes nothing either.
+"""
+
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-import docker
-
-from orchestrator.node.docker_client import docker_trouble
+from orchestrator.errors import ConnectError, RemoteError, SparkctlError
 from orchestrator.node.node import Node
+from orchestrator.node.parallel import try_each
+from orchestrator.runs import verdict as verdicts
 from orchestrator.runs.events import (
     Ended,
-    LogLine,
+    NodeBack,
+    NodeSilent,
     RankEvent,
-    RunEvent,
     RunListener,
     TaskState,
     parse_line,
 )
-from orchestrator.runs.verdict import DONE, RankRecord, Verdict, judge
-from orchestrator.stack.ranks import Rank
+from orchestrator.runs.logs import Piece, look, seen, stamped
+from orchestrator.runs.reading import newest_tasks, read_tasks
+from orchestrator.runs.record import RunRecord
+from orchestrator.runs.state import DONE, Task
+from orchestrator.runs.verdict import Verdict
 
-_POLL = 1.0  # seconds between looks at the tasks
-_TAIL = 15  # log lines kept of each rank, for the verdict
+POLL = 1.0
+"""Seconds between two looks."""
 
 
 @dataclass(frozen=True)
@@ -31,134 +36,153 @@ class Patience:
     """Deadlines in seconds."""
 
     start: float = 180.0
-    """Until all ranks run. Past it Swarm's own reason is the verdict."""
-    gang: float = 15.0
-    """How long the others may live once one rank is dead."""
-    logs: float = 10.0
-    """How long the logs of ended tasks may still come in."""
+    """Until every rank runs. Past it Swarm's own reason is the verdict."""
+    broken: float = 5.0
+    """How long a verdict may still come when all containers have ended."""
+    away: float = 900.0
+    """How long a machine may not answer: one that reboots comes back."""
+    results: float = 10.0
+    """How long the last lines of the other ranks may still come in after the verdict."""
 
 
 @dataclass
 class _Watch:
-    run: str
-    manager: Node
-    records: dict[int, RankRecord]
-    events: "queue.Queue[RunEvent]" = field(default_factory=queue.Queue)
-    over: threading.Event = field(default_factory=threading.Event)
+    record: RunRecord
+    nodes: Mapping[str, Node]
+    listen: RunListener
+    offsets: dict[int, int]
+    tasks: dict[int, Task] = field(default_factory=dict)
+    results: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    silent: dict[str, float] = field(default_factory=dict)
+    """Since when a node does not answer."""
+    verdict: Mapping[str, Any] | None = None
+
+    @property
+    def everyone_said(self) -> bool:
+        return len(self.results) == len(self.record.ranks)
 
 
 def follow(
-    manager: Node, run: str, ranks: list[Rank], listen: RunListener, patience: Patience
+    record: RunRecord,
+    nodes: Mapping[str, Node],
+    listen: RunListener,
+    patience: Patience,
+    *,
+    offsets: Mapping[int, int] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Verdict:
     """Pass everything that is seen to `listen`, until the run is over.
 
-    The run does not need us: leaving (KeyboardInterrupt) changes nothing on the cluster.
+    `nodes`: those of the run, the manager first. `offsets`: bytes of each rank's log that are
+    known already. Raises the ConnectError of a machine that is away for too long.
     """
-    watch = _Watch(run, manager, {r.rank: RankRecord(r.rank, r.node) for r in ranks})
-    readers: list[threading.Thread] = []
-    try:
-        with manager.docker_streams() as client:
-            for rank in watch.records:
-                reader = threading.Thread(
-                    target=_read_logs, args=(watch, client, rank), daemon=True
-                )
-                reader.start()
-                readers.append(reader)
-            _wait_for_end(watch, listen, patience)
-            _drain_until(watch, listen, time.monotonic() + patience.logs)
-            watch.over.set()
-    finally:
-        watch.over.set()
-        for reader in readers:
-            reader.join(timeout=patience.logs)
-    verdict = judge(run, list(watch.records.values()))
-    listen(Ended(verdict))
-    return verdict
-
-
-def _wait_for_end(watch: _Watch, listen: RunListener, patience: Patience) -> None:
+    watch = _Watch(record, nodes, listen, dict(offsets or {}))
     began = time.monotonic()
-    first_death: float | None = None
+    since: float | None = None
+    """When all containers had ended."""
     while True:
+        more = _look(watch, patience)
+        if watch.verdict is not None:
+            break
         _look_at_tasks(watch)
-        _pass_on(watch, listen, _POLL)
-        states = [record.state for record in watch.records.values()]
         now = time.monotonic()
-        if all(state in DONE for state in states):
-            return
-        if any(state in DONE and state != "complete" for state in states):
-            first_death = first_death or now
-            if now - first_death > patience.gang:
-                return
-        started = all(state in DONE or state == "running" for state in states)
-        if not started and first_death is None and now - began > patience.start:
-            return
+        states = [task.state for task in watch.tasks.values()]
+        ended = not watch.silent and all(state in DONE for state in states)
+        since = (since or now) if ended else None
+        if since is not None and now - since > patience.broken and now - began > patience.broken:
+            return _end(watch, verdicts.broken(record.run, _places(record), watch.tasks.values()))
+        stuck = any(state != "running" for state in states) and not any(watch.offsets.values())
+        if stuck and now - began > patience.start:
+            return _end(watch, verdicts.broken(record.run, _places(record), watch.tasks.values()))
+        if not more:
+            sleep(POLL)
+    until = time.monotonic() + patience.results
+    while watch.verdict["state"] == "succeeded" and not watch.everyone_said:
+        if time.monotonic() > until:
+            break
+        sleep(POLL / 5)
+        _look(watch, patience)
+    return _end(watch, verdicts.told(watch.verdict, _in_order(watch.results)))
+
+
+def _look(watch: _Watch, patience: Patience) -> bool:
+    """Read what is new on every node; whether there is more to read at once."""
+
+    def read(node: str) -> dict[int, Piece]:
+        if node in watch.silent:
+            watch.nodes[node].reconnect()
+        pieces = {}
+        for place in watch.record.ranks:
+            if place.node == node:
+                offset = watch.offsets.get(place.rank, 0)
+                output = watch.nodes[node].script(look(place, offset), need="docker")
+                pieces[place.rank] = seen(output, offset)
+        return pieces
+
+    names = dict.fromkeys(place.node for place in watch.record.ranks)
+    found, errors = try_each(names, read)
+    for node, error in errors.items():
+        _silent(watch, node, error, patience)
+    more = False
+    for node, pieces in found.items():
+        if watch.silent.pop(node, None) is not None:
+            watch.listen(NodeBack(node))
+        for rank, piece in pieces.items():
+            _heard(watch, rank, piece)
+            more = more or piece.more
+    return more
+
+
+def _heard(watch: _Watch, rank: int, piece: Piece) -> None:
+    watch.offsets[rank] = piece.offset
+    for line in piece.lines:
+        at, text = stamped(line)
+        event = parse_line(rank, text, at)
+        if isinstance(event, RankEvent) and event.kind == "result":
+            watch.results[rank] = event.fields
+        watch.listen(event)
+    if piece.verdict is not None and not piece.more:
+        event = parse_line(rank, '{"event":"verdict",' + piece.verdict.strip().removeprefix("{"))
+        if isinstance(event, RankEvent):
+            watch.verdict = event.fields
+
+
+def _silent(watch: _Watch, node: str, error: SparkctlError, patience: Patience) -> None:
+    """A machine that reboots comes back; one that refuses us does not change its mind."""
+    if not (type(error) is ConnectError or isinstance(error, RemoteError)):
+        raise error
+    now = time.monotonic()
+    if node not in watch.silent:
+        watch.silent[node] = now
+        watch.listen(NodeSilent(node, error.brief))
+    elif now - watch.silent[node] > patience.away:
+        raise error
 
 
 def _look_at_tasks(watch: _Watch) -> None:
-    with docker_trouble(watch.manager.name):
-        tasks = watch.manager.docker.api.tasks(filters={"label": f"sparkctl.run={watch.run}"})
-    for task in sorted(tasks, key=lambda t: t["CreatedAt"]):
-        labels = task["Spec"]["ContainerSpec"].get("Labels") or {}
-        record = watch.records.get(int(labels.get("sparkctl.rank", -1)))
-        if record is None:
-            continue
-        status = task["Status"]
-        state, error = status["State"], status.get("Err")
-        if (state, error) != (record.state, record.error):
-            watch.events.put(TaskState(record.rank, state, error))
-        record.state, record.error, record.ended_at = state, error, status["Timestamp"]
-        record.exit_code = (status.get("ContainerStatus") or {}).get("ExitCode")
-
-
-def _pass_on(watch: _Watch, listen: RunListener, seconds: float) -> None:
-    """Hand over what comes in during `seconds`, and take from it what the verdict needs."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            event = watch.events.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            return
-        _remember(watch, event)
-        listen(event)
-
-
-def _remember(watch: _Watch, event: RunEvent) -> None:
-    if isinstance(event, LogLine):
-        tail = watch.records[event.rank].tail
-        tail.append(event.text)
-        del tail[:-_TAIL]
-    elif isinstance(event, RankEvent) and event.kind == "result":
-        watch.records[event.rank].result = event.fields
-    elif isinstance(event, RankEvent) and event.kind == "error":
-        watch.records[event.rank].complaint = event.fields
-
-
-def _drain_until(watch: _Watch, listen: RunListener, end: float) -> None:
-    """Logs arrive a little after the task's state: wait for every rank's last word."""
-    while time.monotonic() < end:
-        heard = [r.result is not None or r.complaint is not None for r in watch.records.values()]
-        if all(heard):
-            return
-        _pass_on(watch, listen, 0.2)
-
-
-def _read_logs(watch: _Watch, client: docker.DockerClient, rank: int) -> None:
-    stream: Iterator[bytes] = client.api.service_logs(
-        f"{watch.run}_rank{rank}", follow=True, stdout=True, stderr=True, is_tty=False
-    )
+    manager = next(iter(watch.nodes.values()))
+    if manager.name in watch.silent:
+        return
     try:
-        for line in _lines(stream):
-            watch.events.put(parse_line(rank, line))
-    except Exception as error:  # whatever a closed channel looks like to the layers between
-        if not watch.over.is_set():
-            watch.events.put(LogLine(rank, f"(the log stream ended: {error!r})"))
+        tasks = newest_tasks(read_tasks(manager, watch.record.run)).get(watch.record.run, ())
+    except (ConnectError, RemoteError):
+        manager.reset_docker()  # its engine restarts; the nodes are asked again in a second
+        return
+    for task in tasks:
+        before = watch.tasks.get(task.rank)
+        if before is None or (before.state, before.error) != (task.state, task.error):
+            watch.listen(TaskState(task.rank, task.state, task.error))
+    watch.tasks = {task.rank: task for task in tasks}
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode(errors="replace") for line in whole)
-    if rest:
-        yield rest.decode(errors="replace")
+def _end(watch: _Watch, verdict: Verdict) -> Verdict:
+    watch.listen(Ended(verdict))
+    return verdict
+
+
+def _places(record: RunRecord) -> dict[int, str]:
+    return {place.rank: place.node for place in record.ranks}
+
+
+def _in_order(results: Mapping[int, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [results[rank] for rank in sorted(results)]

@@ -3,7 +3,7 @@
 import os
 import secrets as random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
 from orchestrator.node.docker_client import docker_trouble
@@ -11,6 +11,7 @@ from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.forecast import Forecast, forecast
+from orchestrator.runs.record import RunRecord, files_of, record_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.deploy import deploy, make_run_folder, refuse_busy
@@ -29,9 +30,10 @@ class Prepared:
     ranks: list[Rank]
     rendered: Rendered
     image: ImageRecipe
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     forecast: Forecast | None
     """What it will take; None for a model that is not known here."""
+    record: RunRecord
 
 
 def prepare(
@@ -58,7 +60,8 @@ def prepare(
         image=image.tag,
         secrets=tuple(secrets),
     )
-    return Prepared(ranks, rendered, image, secrets, forecast(stack, ranks, world))
+    record = record_of(rendered, stack, spec.name, ranks)
+    return Prepared(ranks, rendered, image, secrets, forecast(stack, ranks, world), record)
 
 
 def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:
@@ -67,11 +70,12 @@ def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:
     refuse_busy(manager)
     by_node = {rank.node: rank for rank in prepared.ranks}
     recipe, run = prepared.image, prepared.rendered.run
+    files = files_of(prepared.record, prepared.rendered)
 
     def ready(name: str) -> None:
         with docker_trouble(name):
             ensure_image(nodes[name], recipe, lambda line: say(name, line))
-        make_run_folder(nodes[name], by_node[name], run)
+        make_run_folder(nodes[name], by_node[name], run, files)
 
     on_each(by_node, ready)
     deploy(manager, prepared.rendered, prepared.secrets)

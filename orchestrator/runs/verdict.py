@@ -1,26 +1,10 @@
-"""How a run ended. Judged by what the ranks proved, not by exit codes alone. Pure."""
+"""How a run ended, for people. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-DONE = {"complete", "failed", "rejected", "shutdown", "orphaned", "remove"}
-
-
-@dataclass
-class RankRecord:
-    """What is known of one rank so far."""
-
-    rank: int
-    node: str
-    state: str = "new"
-    error: str | None = None
-    exit_code: int | None = None
-    ended_at: str = ""
-    result: Mapping[str, Any] | None = None
-    complaint: Mapping[str, Any] | None = None
-    """Its own `error` event."""
-    tail: list[str] = field(default_factory=list)
+from orchestrator.runs.state import DONE, Task
 
 
 @dataclass(frozen=True)
@@ -28,72 +12,61 @@ class Verdict:
     """The end of a run."""
 
     run: str
-    succeeded: bool
+    state: str
+    """succeeded, failed, stopped, broken."""
     brief: str
     details: str | None = None
     resolution: str | None = None
     results: tuple[Mapping[str, Any], ...] = ()
+    """The `result` event of every rank."""
+
+    @property
+    def succeeded(self) -> bool:
+        """The ranks have proved it."""
+        return self.state == "succeeded"
 
 
-def judge(run: str, ranks: Sequence[RankRecord]) -> Verdict:
-    """Success only when every rank completed, reported, and ended with the same weights.
-
-    Every stack of this field can silently train N separate models and exit 0; equal checksums of
-    what was trained are the proof against that.
-    """
-    bad = [r for r in ranks if r.state != "complete"]
-    if bad:
-        return _failure(run, bad)
-    silent = [r for r in ranks if r.result is None]
-    if silent:
-        return Verdict(
-            run,
-            False,
-            f"rank {silent[0].rank} on {silent[0].node} ended without a result",
-            details="\n".join(silent[0].tail) or None,
-        )
-    results = tuple(r.result for r in ranks if r.result is not None)
-    sums = {r.get("weights_sha256") for r in results}
-    if len(sums) != 1 or None in sums:
-        return Verdict(
-            run,
-            False,
-            "the ranks ended with different weights: they did not train together",
-            details="\n".join(f"rank {r.get('rank')}: {r.get('weights_sha256')}" for r in results),
-            resolution="Please report this together with the stack.",
-            results=results,
-        )
-    return Verdict(run, True, "succeeded", results=results)
-
-
-def _failure(run: str, bad: Sequence[RankRecord]) -> Verdict:
-    """The rank that failed first is the one that matters; the others lost it as a peer.
-
-    First comes who died of something else than losing a peer, whatever the machines' clocks say;
-    then who died at all; then who never started, which Swarm gives a reason for.
-    """
-    dead = [r for r in bad if r.state in DONE]
-    guilty = [r for r in dead if not _lost_a_peer(r)]
-    waiting = [r for r in bad if r.state != "running"]
-    first = min(guilty or dead or waiting or bad, key=lambda r: r.ended_at or "~")
-    where = f"rank {first.rank} on {first.node}"
-    if first.complaint is not None:
-        return Verdict(
-            run,
-            False,
-            f"{where} failed: {first.complaint.get('message')}",
-            details="\n".join(first.tail) or None,
-            resolution=first.complaint.get("help"),
-        )
-    code = "" if first.exit_code is None else f" (exit code {first.exit_code})"
+def told(verdict: Mapping[str, Any], results: Iterable[Mapping[str, Any]] = ()) -> Verdict:
+    """What the supervisors have judged: verdict-rank<R>.json (docs/runs.md)."""
+    run, state = str(verdict["run"]), str(verdict["state"])
+    again = f"`sparkctl runs resume {run}` goes on from the last checkpoint."
+    if state == "succeeded":
+        return Verdict(run, state, state, results=tuple(results))
+    if state == "stopped":
+        return Verdict(run, state, f"stopped at step {verdict.get('step')}", resolution=again)
+    code = verdict.get("exit_code")
+    status = "" if code is None else f" (exit code {code})"
+    rank = verdict.get("rank")
+    where = f"rank {rank} on {verdict['node']}" if verdict.get("node") else f"rank {rank}"
+    remedy = verdict.get("help")
     return Verdict(
         run,
-        False,
-        f"{where} {first.state}{code}: {first.error or 'no reason given'}",
-        details="\n".join(first.tail) or None,
-        resolution="The lines above are the last that this rank wrote.",
+        state,
+        f"{where} failed at step {verdict.get('step')}{status}: {verdict.get('message')}",
+        details="\n".join(map(str, verdict.get("tail") or [])) or None,
+        resolution=f"{remedy}\n{again}" if remedy else again,
     )
 
 
-def _lost_a_peer(record: RankRecord) -> bool:
-    return record.complaint is not None and record.complaint.get("code") == "peer_lost"
+def broken(run: str, nodes: Mapping[int, str], tasks: Iterable[Task]) -> Verdict:
+    """When no supervisor could judge: what Swarm says of the rank that ended, or never began.
+
+    First comes who died, whatever the machines' clocks say; then who never started.
+    """
+    bad = [task for task in tasks if task.state != "running"]
+    dead = [task for task in bad if task.state in DONE]
+    if not (dead or bad):
+        return Verdict(run, "broken", "its services were removed", None, _look(run))
+    first = min(dead or bad, key=lambda task: task.at or "~")
+    code = "" if first.exit_code is None else f" (exit code {first.exit_code})"
+    return Verdict(
+        run,
+        "broken",
+        f"rank {first.rank} on {nodes.get(first.rank, '?')} {first.state}{code}: "
+        f"{first.error or 'no reason given'}",
+        resolution=_look(run),
+    )
+
+
+def _look(run: str) -> str:
+    return f"`sparkctl runs logs {run}` has what the ranks wrote."

@@ -94,8 +94,8 @@ class FabricSpec(Model):
     """Interface name on every node, e.g. enp1s0f1np1."""
     subnet: IPvAnyNetwork | None = None
     """Or: the network the fabric addresses are in, e.g. 192.168.100.0/24."""
-    port: Annotated[int, Field(ge=1024, le=65535)] = 29500
-    """TCP port on rank 0 where the process group meets."""
+    port: Annotated[int, Field(ge=1024, le=65534)] = 29500
+    """TCP port on rank 0 where the process group meets; the supervisors meet at the next one."""
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:

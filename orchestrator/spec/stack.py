@@ -8,6 +8,7 @@ from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.cluster import Environment
 from orchestrator.spec.units import Bytes
 from training.config import TrainingConfig
+from training.gang.config import GangConfig
 
 
 class NodesNeeded(Model):
@@ -50,5 +51,7 @@ class StackSpec(Model):
     """Size of /dev/shm; default: the cluster's container.shm."""
     stop_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """Seconds between SIGTERM, at which the ranks save after the step at hand, and SIGKILL."""
+    gang: GangConfig = GangConfig()
+    """How the ranks live and die together: training/gang/config.py."""
     training: TrainingConfig
     """What runs inside: training/config.py."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from orchestrator.errors import RunError
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.docker_client import docker_trouble
+from orchestrator.node.facts import File
+from orchestrator.node.files import write_file
 from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered
@@ -14,10 +16,16 @@ _LIVE = {"new", "allocated", "pending", "assigned", "accepted", "preparing", "re
          "running"}  # fmt: skip
 
 
-def make_run_folder(node: Node, rank: Rank, run: str) -> None:
-    """The folder that the rank's container binds; Swarm does not make it."""
-    path = shlex.quote(f"{rank.runs}/{run}")
-    node.script(f"set -e\nmkdir {path}\nchown {rank.uid}:{rank.gid} {path}", need="docker")
+def make_run_folder(node: Node, rank: Rank, run: str, files: Mapping[str, str]) -> None:
+    """The folder that the rank's container binds (Swarm does not make it), and what is in it."""
+    path = f"{rank.runs}/{run}"
+    owned = f"chown {rank.uid}:{rank.gid} {shlex.quote(path)}"
+    writes = [
+        write_file(f"{path}/{name}", File(text.encode(), "644", int(rank.uid), int(rank.gid)))
+        for name, text in files.items()
+    ]
+    script = "\n".join(["set -e", f"mkdir {shlex.quote(path)}", owned, *writes])
+    node.script(script, need="docker")
 
 
 def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> None:
@@ -64,6 +72,6 @@ def refuse_busy(manager: Node) -> None:
             run = service.attrs["Spec"]["Labels"][LABEL_RUN]
             raise RunError(
                 f"the GPUs are in use by the run {run}",
-                resolution="Wait for it to end (`sparkctl cluster status` shows it), or remove it "
-                f"on the manager: docker stack rm {run}",
+                resolution=f"Watch it: sparkctl runs follow {run}\n"
+                f"End it: sparkctl runs stop {run}",
             )

@@ -12,9 +12,21 @@ TRAINING = "/sparkctl/training.json"
 
 
 def environment_of(
-    rank: Rank, world_size: int, run: str, nonce: str, spec: ClusterSpec, stack: StackSpec
+    rank: Rank,
+    first: Rank,
+    world_size: int,
+    run: str,
+    nonce: str,
+    spec: ClusterSpec,
+    stack: StackSpec,
+    secrets: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """Sorted by what it is for; the stack's and then the cluster's own entries win."""
+    """Sorted by what it is for; the stack's and then the cluster's own entries win.
+
+    `first` is rank 0, where the supervisors meet, one port above the process group. `secrets` are
+    names: the supervisor gives their values to the trainer, which finds HF_TOKEN by itself.
+    """
+    for_the_trainer = ",".join(name for name in secrets if name != "HF_TOKEN")
     environment = {
         "SPARKCTL_RUN_ID": run,
         "SPARKCTL_RUN_NONCE": nonce,
@@ -25,6 +37,9 @@ def environment_of(
         "SPARKCTL_CACHE_DIR": CACHE_DIR,
         "SPARKCTL_ACCELERATE_CONFIG": ACCELERATE,
         "SPARKCTL_TRAINING_CONFIG": TRAINING,
+        "SPARKCTL_GANG": stack.gang.model_dump_json(),
+        "SPARKCTL_GANG_ADDRESS": f"{first.address}:{spec.fabric.port + 1}",
+        **({"SPARKCTL_SECRET_ENV": for_the_trainer} if for_the_trainer else {}),
         "HF_HOME": HUGGINGFACE,
         # Read by huggingface_hub itself: the token is never in an environment.
         "HF_TOKEN_PATH": "/run/secrets/HF_TOKEN",

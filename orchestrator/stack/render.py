@@ -82,7 +82,7 @@ def render(
             _rank_view(
                 rank,
                 config.name,
-                environment_of(rank, world_size, run, nonce, spec, stack),
+                environment_of(rank, ranks[0], world_size, run, nonce, spec, stack, secrets),
                 _labels(rank, run, spec, stack),
                 run,
             )
@@ -93,6 +93,7 @@ def render(
         cap_add=spec.container.cap_add,
         ulimits=spec.container.ulimits,
         stop_grace_seconds=stack.stop_grace_seconds,
+        restart=_restart_policy(stack),
         gpu_kind=spec.gpu.kind,
         training_config=training_config.name,
         accelerate_path=ACCELERATE,
@@ -127,6 +128,19 @@ def _labels(rank: Rank, run: str, spec: ClusterSpec, stack: StackSpec) -> dict[s
         LABEL_STACK: stack.name,
         LABEL_RANK: str(rank.rank),
         LABEL_NODE: rank.node,
+    }
+
+
+def _restart_policy(stack: StackSpec) -> dict[str, Any]:
+    """Swarm starts every container again that exits with something else than 0.
+
+    When that is to end is for the supervisors (training/gang), who then exit with 0. The limit is
+    for containers in which not even those can start; machines that reboot must not use it up.
+    """
+    return {
+        "condition": "on-failure",
+        "delay": f"{stack.gang.backoff_seconds}s",
+        "max_attempts": 2 * stack.gang.attempts,
     }
 
 

@@ -1,7 +1,7 @@
 """A run while it goes on: a progress bar in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,9 +16,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from orchestrator.runs.events import Ended, LogLine, RankEvent, RunEvent, TaskState
+from orchestrator.runs.events import (
+    Ended,
+    LogLine,
+    NodeBack,
+    NodeSilent,
+    RankEvent,
+    RunEvent,
+    TaskState,
+)
+from orchestrator.runs.record import RankPlace
 from orchestrator.runs.verdict import Verdict
-from orchestrator.stack.ranks import Rank
 
 _PLAIN_EVERY = 10  # steps between two lines without a terminal
 
@@ -28,7 +36,7 @@ class RunView:
     """Listens to a run. Use as a context manager; `heard` is the listener."""
 
     console: Console
-    ranks: list[Rank]
+    ranks: Sequence[RankPlace]
     _progress: Progress | None = None
     _bars: dict[int, TaskID] = field(default_factory=dict)
     _first: tuple[int, float] | None = None
@@ -76,6 +84,10 @@ class RunView:
                 self._line(0, f"goes on after step {fields['step']}{_passed_over(fields)}")
             case RankEvent(rank, "error", fields):
                 self._line(rank, f"error: {fields.get('message')}")
+            case NodeSilent(node, why):
+                self.console.print(f"{node} does not answer ({why})", markup=False)
+            case NodeBack(node):
+                self.console.print(f"{node} answers again", markup=False)
             case RankEvent() | LogLine() | Ended():
                 pass
 
@@ -123,7 +135,7 @@ def _passed_over(fields: Mapping[str, Any]) -> str:
     return f" (not all ranks have {newer})" if newer else ""
 
 
-def show_verdict(verdict: Verdict, ranks: list[Rank], console: Console) -> None:
+def show_verdict(verdict: Verdict, ranks: Sequence[RankPlace], console: Console) -> None:
     """What came of it and where it is; a failure is shown as an error by the caller."""
     first = verdict.results[0]
     before, after = first.get("eval_loss_first"), first.get("eval_loss_last")
@@ -133,4 +145,4 @@ def show_verdict(verdict: Verdict, ranks: list[Rank], console: Console) -> None:
     digest = str(first.get("weights_sha256"))[:16]
     kind = PurePosixPath(str(first.get("saved"))).name
     console.print(f"  {kind:<13}  sha256 {digest}…, the same on all {len(ranks)} ranks")
-    console.print(f"  on {ranks[0].node:<12}{ranks[0].runs}/{verdict.run}/{kind}")
+    console.print(f"  on {ranks[0].node:<12}{ranks[0].folder}/{kind}")

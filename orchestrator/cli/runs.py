@@ -1,0 +1,144 @@
+"""`sparkctl runs …`: the runs of the cluster, wherever they were started."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.asking import ask_passphrase
+from orchestrator.cli.options import json_option, yes_option
+from orchestrator.cli.watching import watch
+from orchestrator.errors import DeclinedError
+from orchestrator.node.connect import reachable
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import raise_all
+from orchestrator.runs import control
+from orchestrator.runs.reading import Reading, Run, read_runs
+from orchestrator.runs.state import LIVE
+from orchestrator.runs.summary import summary
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.load import load_cluster
+from orchestrator.ui.console import err, out
+from orchestrator.ui.runs_report import runs_report
+from orchestrator.ui.runs_view import show_run, show_runs
+
+
+@click.group()
+def runs() -> None:
+    """The runs of the cluster. RUN is a name, its beginning, or `last`."""
+
+
+@runs.command("list")
+@json_option
+@click.pass_obj
+def list_(file: Path, as_json: bool) -> None:
+    """Every run that the nodes know of, the newest first."""
+    spec = load_cluster(file).only_members()
+    with _read(spec) as (_, reading):
+        if as_json:
+            click.echo(runs_report(reading, reading.runs).model_dump_json(indent=2))
+        else:
+            _say_errors(reading)
+            show_runs([summary(run) for run in reading.runs], out())
+
+
+@runs.command()
+@click.argument("run")
+@json_option
+@click.pass_obj
+def show(file: Path, run: str, as_json: bool) -> None:
+    """What RUN is, how it goes, and what became of each attempt."""
+    spec = load_cluster(file).only_members()
+    with _read(spec) as (nodes, reading):
+        found = _closer(spec, nodes, reading, run)
+        if as_json:
+            click.echo(runs_report(reading, (found,)).model_dump_json(indent=2))
+        else:
+            _say_errors(reading)
+            show_run(found, summary(found), out())
+
+
+@runs.command()
+@click.argument("run")
+@click.pass_obj
+def follow(file: Path, run: str) -> None:
+    """Watch RUN to its end; Ctrl-C leaves, and the run goes on."""
+    spec = load_cluster(file).only_members()
+    with _read(spec, all_of_them=True) as (nodes, reading):
+        watch(spec, reading.find(run).record, nodes)
+
+
+@runs.command()
+@click.argument("run")
+@click.pass_obj
+def stop(file: Path, run: str) -> None:
+    """Let RUN save after the step at hand, and end it; `resume` goes on from there."""
+    spec = load_cluster(file).only_members()
+    with _read(spec, all_of_them=True) as (nodes, reading):
+        verdict = control.stop(spec, reading.find(run), nodes)
+    out().print(f"{verdict.run}: {verdict.brief}", markup=False)
+    if verdict.resolution:
+        out().print(verdict.resolution, markup=False)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--detach", is_flag=True, help="Return as soon as the ranks are deployed.")
+@click.pass_obj
+def resume(file: Path, run: str, detach: bool) -> None:
+    """Start RUN again, which was stopped or has failed: it goes on from its last checkpoint."""
+    spec = load_cluster(file).only_members()
+    with _read(spec, all_of_them=True) as (nodes, reading):
+        found = reading.find(run)
+        known = control.resume(spec, found, nodes)
+        out().print(f"{found.name} goes on", markup=False)
+        if not detach:
+            watch(spec, found.record, nodes, offsets=known)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--force", is_flag=True, help="Stop it first if it runs.")
+@yes_option
+@click.pass_obj
+def rm(file: Path, run: str, force: bool, yes: bool) -> None:
+    """Delete RUN on all nodes: its checkpoints, its logs, and what it has trained."""
+    spec = load_cluster(file).only_members()
+    with _read(spec, all_of_them=True) as (nodes, reading):
+        found = reading.find(run)
+        told = summary(found)
+        size = sum(rank.bytes for rank in told.ranks) / 1e6
+        question = f"Delete {found.name} ({told.state}, {size:,.1f} MB on {len(told.ranks)} nodes)?"
+        if not yes and not click.confirm(question):
+            raise DeclinedError("nothing was deleted")
+        if force and found.state in LIVE:
+            control.stop(spec, found, nodes)
+            found = read_runs(spec, nodes, only=found.name).find(found.name)
+        control.delete(spec, found, nodes)
+    out().print(f"{found.name} is gone", markup=False)
+
+
+@contextmanager
+def _read(
+    spec: ClusterSpec, *, all_of_them: bool = False
+) -> Iterator[tuple[dict[str, Node], Reading]]:
+    """Connected nodes and their runs; a node that is away is an error only for `all_of_them`."""
+    with reachable(spec, ask_passphrase=ask_passphrase) as (nodes, errors):
+        if all_of_them or not nodes:
+            raise_all(errors)
+        reading = read_runs(spec, nodes, errors)
+        if all_of_them:
+            raise_all(reading.errors)
+        yield nodes, reading
+
+
+def _closer(spec: ClusterSpec, nodes: dict[str, Node], reading: Reading, name: str) -> Run:
+    """The run, read once more and in more detail."""
+    found = reading.find(name).name
+    return read_runs(spec, nodes, only=found).find(found)
+
+
+def _say_errors(reading: Reading) -> None:
+    for error in reading.errors.values():
+        err().print(f"not read: {error.brief}", style="yellow", markup=False)

@@ -1,0 +1,46 @@
+"""Watch a run in the terminal: shared by `train` and `runs follow | resume`."""
+
+from collections.abc import Mapping
+
+from orchestrator.errors import RunError
+from orchestrator.node.node import Node
+from orchestrator.runs.follow import Patience, follow
+from orchestrator.runs.record import RunRecord
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.stack.deploy import remove
+from orchestrator.ui.console import out
+from orchestrator.ui.run_view import RunView, show_verdict
+
+
+def watch(
+    spec: ClusterSpec,
+    record: RunRecord,
+    nodes: Mapping[str, Node],
+    *,
+    offsets: Mapping[int, int] | None = None,
+) -> None:
+    """To the end. Raises RunError when that is no success.
+
+    Whoever sees the end takes the services off the swarm: the run's secrets go with them.
+    """
+    console = out()
+    taking_part = {place.node: nodes[place.node] for place in record.ranks}
+    manager = nodes[spec.manager.name]
+    ordered = {spec.manager.name: manager} | taking_part
+    try:
+        with RunView(console, record.ranks) as view:
+            verdict = follow(record, ordered, view.heard, Patience(), offsets=offsets)
+    except KeyboardInterrupt:
+        console.print(f"\nleft; the run goes on by itself. {how_to_come_back(record.run)}")
+        raise
+    remove(manager, record.run)
+    if not verdict.succeeded:
+        raise RunError(
+            f"{record.run}: {verdict.brief}", details=verdict.details, resolution=verdict.resolution
+        )
+    show_verdict(verdict, record.ranks, console)
+
+
+def how_to_come_back(run: str) -> str:
+    """For who leaves a run alone."""
+    return f"Watch it: sparkctl runs follow {run}   End it: sparkctl runs stop {run}"

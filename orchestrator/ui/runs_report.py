@@ -1,0 +1,80 @@
+"""What `sparkctl runs … --json` prints: one document for all of them.
+
+docs/schema/runs-report.json is generated from these models.
+"""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from orchestrator.runs.reading import Reading, Run
+from orchestrator.runs.summary import summary
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class RankReport(_Part):
+    """One rank of a run."""
+
+    rank: int
+    node: str
+    task: str | None
+    """State of its newest Swarm task; null when its service is gone."""
+    phase: str | None
+    step: int
+    tokens_per_second: float | None
+    """Real tokens, of this rank alone."""
+    memory_available: int | None
+    """Bytes of its node."""
+    bytes: int
+    """Size of the run folder on its node."""
+
+
+class RunReport(_Part):
+    """One run."""
+
+    run: str
+    stack: str
+    state: Literal[
+        "starting", "running", "restarting", "succeeded", "failed", "stopped", "broken", "lost"
+    ]
+    created: datetime
+    step: int
+    total_steps: int | None
+    loss: float | None
+    """Training loss of the last step that was told."""
+    eval_loss: float | None
+    """Held-out loss, the last one."""
+    tokens_per_second: float | None
+    """Real tokens, of all ranks: the median when it has ended, else of the last step."""
+    attempts: int
+    """Attempts that ended."""
+    image: str
+    ranks: list[RankReport]
+    losses: list[float]
+    """Training loss of the last steps, oldest first."""
+    verdict: dict[str, Any] | None
+    """As in verdict-rank<R>.json (docs/runs.md)."""
+
+
+class RunsReport(_Part):
+    """The document."""
+
+    apiVersion: Literal["sparkctl/v1"] = "sparkctl/v1"  # noqa: N815
+    kind: Literal["RunsReport"] = "RunsReport"
+    runs: list[RunReport]
+    """Newest first."""
+    errors: list[dict[str, Any]] = []
+    """Of nodes that could not be read."""
+
+
+def runs_report(reading: Reading, runs: tuple[Run, ...]) -> RunsReport:
+    """The report of these runs."""
+    return RunsReport(
+        runs=[RunReport.model_validate(asdict(summary(run))) for run in runs],
+        errors=[error.to_dict() for error in reading.errors.values()],
+    )

@@ -1,0 +1,82 @@
+"""Runs as people see them: the table of `runs list`, the page of `runs show`."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.runs.reading import Run
+from orchestrator.runs.summary import Summary
+
+_BARS = "▁▂▃▄▅▆▇█"
+_COLOURS = {"running": "green", "succeeded": "bold green", "failed": "red", "broken": "red",
+            "lost": "red", "stopped": "yellow", "restarting": "yellow"}  # fmt: skip
+
+
+def show_runs(runs: Sequence[Summary], console: Console) -> None:
+    """One line each, the newest first."""
+    if not runs:
+        console.print("no runs; begin one: sparkctl train tiny-llama-lora")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("RUN", "STATE", "STEP", "LOSS", "TOK/S", "NODES", "STARTED (UTC)"):
+        table.add_column(title, no_wrap=True)
+    for run in runs:
+        table.add_row(
+            run.run,
+            f"[{_COLOURS.get(run.state, 'default')}]{run.state}[/]",
+            _steps(run),
+            "-" if run.loss is None else f"{run.loss:.4f}",
+            "-" if run.tokens_per_second is None else f"{run.tokens_per_second:,.0f}",
+            ", ".join(rank.node for rank in run.ranks),
+            f"{run.created:%Y-%m-%d %H:%M}",
+        )
+    console.print(table)
+
+
+def show_run(run: Run, told: Summary, console: Console) -> None:
+    """Everything that is worth a line."""
+
+    def line(name: str, text: object) -> None:
+        console.print(f"{name:<11} {text}", markup=False)
+
+    line("run", told.run)
+    line("stack", f"{told.stack}: {run.record.stack.get('description', '')}")
+    line("state", told.state)
+    line("started", f"{told.created:%Y-%m-%d %H:%M:%S} UTC")
+    line("step", _steps(told))
+    if told.losses:
+        line("loss", f"{told.losses[0]:.4f} {sparkline(told.losses)} {told.losses[-1]:.4f}")
+    if told.eval_loss is not None:
+        line("held-out", f"{told.eval_loss:.4f}")
+    if told.tokens_per_second is not None:
+        line("tokens/s", f"{told.tokens_per_second:,.0f}")
+    line("image", told.image)
+    for rank in told.ranks:
+        what = ", ".join(filter(None, (rank.task, rank.phase, f"step {rank.step}")))
+        line(f"rank {rank.rank}", f"{rank.node}  {what}  {_bytes(rank.bytes)} in its folder")
+    for attempt in run.attempts:
+        blame = f": rank {attempt['rank']}, {attempt.get('message')}" if attempt.get("code") else ""
+        line(f"attempt {attempt['attempt']}", f"{attempt['end']} at step {attempt['step']}{blame}")
+    if told.verdict and told.verdict.get("message"):
+        line("verdict", f"rank {told.verdict['rank']}: {told.verdict['message']}")
+
+
+def sparkline(values: Sequence[float], width: int = 32) -> str:
+    """The course of a number in one line of bars; of many the last of each part is drawn."""
+    shown = values if len(values) <= width else [
+        values[(n + 1) * len(values) // width - 1] for n in range(width)
+    ]  # fmt: skip
+    low, high = min(shown), max(shown)
+    if high == low:
+        return _BARS[0] * len(shown)
+    top = len(_BARS) - 1
+    return "".join(_BARS[round((value - low) / (high - low) * top)] for value in shown)
+
+
+def _steps(run: Summary) -> str:
+    return f"{run.step}/{run.total_steps}" if run.total_steps else str(run.step)
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
