@@ -19,6 +19,7 @@
     ├── DeclinedError             nobody said yes
     ├── LabError                  the simulated Sparks
     ├── RunError                  a training run that did not succeed
+    │   └── BusyError
     └── NodeErrors                several of the above, one or more per node
 
 An error is a helping hand: `brief` says what happened, `details` shows the literal output or line,
@@ -185,6 +186,12 @@ class RunError(SparkctlError):
 
     code = "E800"
     exit_code = 10
+
+
+class BusyError(RunError):
+    """Another run holds the GPUs."""
+
+    code = "E801"
 
 
 class NodeErrors(SparkctlError):

@@ -13,6 +13,7 @@ from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
 from orchestrator.spec.stack import StackSpec
 from orchestrator.ui.report import ClusterReport
+from orchestrator.ui.runs_report import RunsReport
 from tests.support.clusters import ROOT
 from tests.support.generated import Generated
 from training.events import Step
@@ -21,6 +22,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "cluster": ClusterSpec,
     "stack": StackSpec,
     "cluster-report": ClusterReport,
+    "runs-report": RunsReport,
 }
 KINDS = [
     kind

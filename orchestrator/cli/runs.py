@@ -1,7 +1,9 @@
 """`sparkctl runs …`: the runs of the cluster, wherever they were started."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -14,14 +16,18 @@ from orchestrator.node.connect import reachable
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
 from orchestrator.runs import control
+from orchestrator.runs.compare import compare as compare_runs
+from orchestrator.runs.fetch import fetch as fetch_run
+from orchestrator.runs.logs import read_logs, since_when
 from orchestrator.runs.reading import Reading, Run, read_runs
 from orchestrator.runs.state import LIVE
 from orchestrator.runs.summary import summary
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
 from orchestrator.ui.console import err, out
+from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.runs_report import runs_report
-from orchestrator.ui.runs_view import show_run, show_runs
+from orchestrator.ui.runs_view import show_comparison, show_run, show_runs
 
 
 @click.group()
@@ -117,6 +123,57 @@ def rm(file: Path, run: str, force: bool, yes: bool) -> None:
             found = read_runs(spec, nodes, only=found.name).find(found.name)
         control.delete(spec, found, nodes)
     out().print(f"{found.name} is gone", markup=False)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--rank", type=int, multiple=True, help="Only this rank; repeatable.")
+@click.option("--since", metavar="TIME", help="From then on: 2026-11-24T16:30, or 10m, 2h, 1d ago.")
+@click.option("--events", is_flag=True, help="The events too, which the log has as JSON.")
+@click.pass_obj
+def logs(file: Path, run: str, rank: tuple[int, ...], since: str | None, events: bool) -> None:
+    """What the ranks of RUN have written, merged by time; also when it has ended long ago."""
+    spec = load_cluster(file).only_members()
+    begin = since_when(since) if since else ""
+    with _read(spec) as (nodes, reading):
+        found = reading.find(run)
+        _say_errors(reading)
+        places = [place for place in found.record.ranks if place.node in nodes]
+        wanted = [place for place in places if not rank or place.rank in rank]
+        show_logs(read_logs(wanted, nodes), out(), begin=begin, events=events)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), default=Path(),
+              help="The folder that RUN's folder is made in; default: here.")  # fmt: skip
+@click.pass_obj
+def fetch(file: Path, run: str, to: Path) -> None:
+    """Bring the adapter or model, metrics, logs and settings of RUN here, checked by SHA-256."""
+    spec = load_cluster(file).only_members()
+    with _read(spec, all_of_them=True) as (nodes, reading):
+        found = reading.find(run)
+        fetched = fetch_run(found, nodes, to, lambda line: err().print(line, markup=False))
+    size = f"{fetched.bytes / 1e6:,.1f} MB"
+    out().print(f"{fetched.folder}: {fetched.files} files, {size}", markup=False)
+
+
+@runs.command()
+@click.argument("one")
+@click.argument("other")
+@json_option
+@click.pass_obj
+def compare(file: Path, one: str, other: str, as_json: bool) -> None:
+    """Two runs: the settings that differ, and what came of them."""
+    spec = load_cluster(file).only_members()
+    with _read(spec) as (nodes, reading):
+        both = [_closer(spec, nodes, reading, name) for name in (one, other)]
+    compared = compare_runs(both[0], both[1])
+    if as_json:
+        click.echo(json.dumps({"apiVersion": "sparkctl/v1", "kind": "RunComparison"}
+                              | asdict(compared), indent=2))  # fmt: skip
+    else:
+        show_comparison(compared, out())
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
 from orchestrator.node.connect import connected
 from orchestrator.node.facts import Facts
 from orchestrator.reconcile.observe import observe
-from orchestrator.runs.launch import Prepared, launch, prepare
+from orchestrator.runs.launch import Prepared, launch, prepare, wait_for_gpus
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.environment import DEBUG
 from orchestrator.ui.console import err, out
 
 
@@ -23,18 +24,30 @@ from orchestrator.ui.console import err, out
               help="Override a key of the stack, e.g. training.optim.lr=2e-4.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
 @click.option("--detach", is_flag=True, help="Return as soon as the ranks are deployed.")
+@click.option("--queue", is_flag=True, help="Wait while another run holds the GPUs.")
+@click.option("--debug", is_flag=True, help="Let torch, NCCL and accelerate tell more.")
 @click.pass_obj
-def train(file: Path, stack: str, settings: tuple[str, ...], dry_run: bool, detach: bool) -> None:
+def train(
+    file: Path,
+    stack: str,
+    settings: tuple[str, ...],
+    dry_run: bool,
+    detach: bool,
+    queue: bool,
+    debug: bool,
+) -> None:
     """Train STACK on the cluster, one rank on each machine, and watch it to its end."""
     cluster_spec = load_cluster(file).only_members()
     stack_spec = load_stack(stack, settings)
+    if debug:
+        stack_spec = stack_spec.model_copy(update={"env": DEBUG | stack_spec.env})
     if dry_run:
         _print_dry_run(cluster_spec, stack_spec)
     else:
-        _train(cluster_spec, stack_spec, detach)
+        _train(cluster_spec, stack_spec, detach=detach, queue=queue)
 
 
-def _train(spec: ClusterSpec, stack: StackSpec, detach: bool) -> None:
+def _train(spec: ClusterSpec, stack: StackSpec, *, detach: bool, queue: bool) -> None:
     console = out()
     with connected(spec, ask_passphrase=ask_passphrase) as nodes:
         world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
@@ -47,6 +60,8 @@ def _train(spec: ClusterSpec, stack: StackSpec, detach: bool) -> None:
         for line in prepared.forecast.lines if prepared.forecast else ():
             console.print(line, markup=False, soft_wrap=True)
         console.print(f"image {prepared.image.tag} on {prepared.image.base}", markup=False)
+        if queue:
+            wait_for_gpus(nodes[spec.manager.name], lambda line: console.print(line, markup=False))
         launch(
             prepared,
             nodes,

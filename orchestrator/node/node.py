@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import IO
 
 from docker import DockerClient
 
@@ -64,27 +65,30 @@ class Node:
             )
         return done.stdout.decode(errors="replace")
 
+    @contextmanager
+    def reading(self, script: str) -> Iterator[IO[bytes]]:
+        """What a script prints, while it prints it: for more than memory should hold.
+
+        It runs as `script(…, need="docker")` does, but nobody learns its exit code.
+        """
+        mark = f"sparkctl-{secrets.token_hex(8)}"
+        body = f"echo {mark}\n{script}\nexit\n".encode()
+        command = escalated("sh -s", "docker", tried=self._tried)
+        stream = self.connection.open(command, first_line(self.sudo_password) + body)
+        try:
+            file = stream.makefile("rb")
+            while (line := file.readline()) and line.strip() != mark.encode():
+                pass  # what a login shell prints by itself
+            yield file
+        finally:
+            stream.close()
+
     @property
     def docker(self) -> DockerClient:
         """The Docker SDK, speaking through this node's own connection."""
         if self._docker is None:
             self._docker = docker_over(self._dial, self.name)
         return self._docker
-
-    @contextmanager
-    def docker_streams(self) -> Iterator[DockerClient]:
-        """A client of its own, for calls that never end by themselves: leaving ends them all."""
-        streams: list[Stream] = []
-
-        def dial() -> Stream:
-            streams.append(self._dial())
-            return streams[-1]
-
-        try:
-            yield docker_over(dial, self.name)
-        finally:
-            for stream in streams:
-                stream.close()
 
     def reset_docker(self) -> None:
         """Forget open API connections: after dockerd restarted they lead nowhere."""

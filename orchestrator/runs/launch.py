@@ -2,10 +2,12 @@
 
 import os
 import secrets as random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
+from orchestrator.errors import BusyError
 from orchestrator.node.docker_client import docker_trouble
 from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
@@ -18,6 +20,8 @@ from orchestrator.stack.deploy import deploy, make_run_folder, refuse_busy
 from orchestrator.stack.ranks import Rank, ranks_for, unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.stack.secret import secret_values
+
+_QUEUE_POLL = 5.0  # seconds
 
 Say = Callable[[str, str], None]
 """Called with a node's name and a line of progress."""
@@ -64,8 +68,26 @@ def prepare(
     return Prepared(ranks, rendered, image, secrets, forecast(stack, ranks, world), record)
 
 
+def wait_for_gpus(
+    manager: Node, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Return when no other run holds them; `say` is told once for each that does."""
+    told = ""
+    while True:
+        try:
+            return refuse_busy(manager)
+        except BusyError as busy:
+            if busy.brief != told:
+                say(f"waiting: {busy.brief}")
+                told = busy.brief
+            sleep(_QUEUE_POLL)
+
+
 def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:
-    """Images first, on all nodes in parallel; then folders; then the deploy."""
+    """Images first, on all nodes in parallel; then folders; then the deploy.
+
+    Raises BusyError when another run holds the GPUs.
+    """
     manager = nodes[next(iter(nodes))]
     refuse_busy(manager)
     by_node = {rank.node: rank for rank in prepared.ranks}

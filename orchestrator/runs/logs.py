@@ -6,9 +6,13 @@ that looks goes away, and a machine that reboots is asked again when it is back.
 
 import base64
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from orchestrator.errors import SpecError
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import on_each
 from orchestrator.runs.record import RankPlace
 
 _PIECE = 2**20
@@ -57,6 +61,43 @@ def stamped(line: str) -> tuple[str, str]:
     """Time and text of a line."""
     at, _, text = line.partition(" ")
     return at, text
+
+
+def read_logs(places: Sequence[RankPlace], nodes: Mapping[str, Node]) -> dict[int, list[str]]:
+    """The whole log of these ranks, by rank, from all nodes at once."""
+
+    def read(name: str) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for place in (place for place in places if place.node == name):
+            lines, offset, more = found.setdefault(place.rank, []), 0, True
+            while more:
+                piece = seen(nodes[name].script(look(place, offset), need="docker"), offset)
+                lines += piece.lines
+                offset, more = piece.offset, piece.more
+        return found
+
+    read_all = on_each(dict.fromkeys(place.node for place in places), read)
+    return {rank: lines for found in read_all.values() for rank, lines in found.items()}
+
+
+def since_when(text: str, now: datetime | None = None) -> str:
+    """A time as the log has it, from one, or from how long ago: 90s, 10m, 2h, 1d.
+
+    Raises SpecError for anything else. A time without a zone is this computer's.
+    """
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    try:
+        if text[-1:] in units:
+            ago = timedelta(**{units[text[-1]]: float(text[:-1])})
+            begin = (now or datetime.now(UTC)) - ago
+        else:
+            begin = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise SpecError(
+            f"--since {text} is no time",
+            resolution="Say 2026-11-24T16:30, or how long ago: 90s, 10m, 2h, 1d.",
+        ) from None
+    return begin.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def by_time(logs: Mapping[int, Iterable[str]]) -> list[tuple[str, int, str]]:

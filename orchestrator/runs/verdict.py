@@ -51,13 +51,16 @@ def told(verdict: Mapping[str, Any], results: Iterable[Mapping[str, Any]] = ()) 
 def broken(run: str, nodes: Mapping[int, str], tasks: Iterable[Task]) -> Verdict:
     """When no supervisor could judge: what Swarm says of the rank that ended, or never began.
 
-    First comes who died, whatever the machines' clocks say; then who never started.
+    First comes who died, whatever the machines' clocks say; then who never started; then who ended
+    well, though nobody knows of it.
     """
-    bad = [task for task in tasks if task.state != "running"]
-    dead = [task for task in bad if task.state in DONE]
-    if not (dead or bad):
+    known = list(tasks)
+    dead = [task for task in known if task.state in DONE - {"complete"}]
+    waiting = [task for task in known if task.state not in DONE | {"running"}]
+    ended = [task for task in known if task.state == "complete"]
+    if not (dead or waiting or ended):
         return Verdict(run, "broken", "its services were removed", None, _look(run))
-    first = min(dead or bad, key=lambda task: task.at or "~")
+    first = min(dead or waiting or ended, key=lambda task: task.at or "~")
     code = "" if first.exit_code is None else f" (exit code {first.exit_code})"
     return Verdict(
         run,

@@ -25,6 +25,8 @@ class SecretSpec(Model):
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=26)]
     """Environment variable on this computer that holds the value; file name in /run/secrets."""
+    file: str | None = None
+    """File on this computer that holds the value when the environment does not; mode 600."""
     required: bool = False
     """Refuse to start without it."""
 

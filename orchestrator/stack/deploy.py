@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from orchestrator.errors import RunError
+from orchestrator.errors import BusyError
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.docker_client import docker_trouble
 from orchestrator.node.facts import File
@@ -63,15 +63,15 @@ def remove(manager: Node, run: str) -> None:
 
 
 def refuse_busy(manager: Node) -> None:
-    """Raise RunError when a run holds the GPUs."""
+    """Raise BusyError when a run holds the GPUs."""
     with docker_trouble(manager.name):
         services = manager.docker.services.list(filters={"label": LABEL_RUN})
         states = [{task["Status"]["State"] for task in service.tasks()} for service in services]
     for service, seen in zip(services, states, strict=True):
         if seen & _LIVE:
             run = service.attrs["Spec"]["Labels"][LABEL_RUN]
-            raise RunError(
+            raise BusyError(
                 f"the GPUs are in use by the run {run}",
                 resolution=f"Watch it: sparkctl runs follow {run}\n"
-                f"End it: sparkctl runs stop {run}",
+                f"End it: sparkctl runs stop {run}\nWait for it: sparkctl train --queue …",
             )

@@ -11,6 +11,21 @@ ACCELERATE = "/sparkctl/accelerate.yml"
 TRAINING = "/sparkctl/training.json"
 
 
+DEBUG = {
+    "ACCELERATE_DEBUG_MODE": "1",
+    "ACCELERATE_LOG_LEVEL": "DEBUG",
+    "TORCH_CPP_LOG_LEVEL": "INFO",
+    "TORCH_DISTRIBUTED_DEBUG": "DETAIL",
+    "NCCL_DEBUG": "INFO",
+    # The flight recorder: the last collectives of every rank, written when one hangs.
+    "TORCH_FR_BUFFER_SIZE": "2000",
+    "TORCH_NCCL_DUMP_ON_TIMEOUT": "1",
+    "TORCH_FR_DUMP_TEMP_FILE": f"{RUN_DIR}/debug/flight-rank",
+}
+"""What `train --debug` adds: the playbook's troubleshooting table, and what shows a hang. The NCCL
+part is unverified without GPUs."""
+
+
 def environment_of(
     rank: Rank,
     first: Rank,

@@ -1,19 +1,67 @@
-"""Secrets of a run: from the environment of this computer into Docker's secret store."""
+"""Secrets of a run: from this computer into Docker's secret store, and nowhere else."""
 
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 
 from orchestrator.errors import RunError
-from orchestrator.spec.stack import StackSpec
+from orchestrator.spec.stack import SecretSpec, StackSpec
+
+_LOGIN = "HF_TOKEN"
+"""The secret that `hf auth login` keeps on this computer."""
 
 
 def secret_values(stack: StackSpec, environ: Mapping[str, str]) -> dict[str, str]:
-    """Values by name, of those that have one. Raises RunError when a required one has none."""
-    values = {s.name: environ[s.name] for s in stack.secrets if environ.get(s.name)}
-    missing = [s.name for s in stack.secrets if s.required and s.name not in values]
+    """Values by name, of those that have one: the environment, then the file that the stack names,
+    then, for HF_TOKEN, the login of the Hugging Face tools.
+
+    Raises RunError when a required one has none, or when others may read its file.
+    """
+    found = {secret.name: _value(secret, environ) for secret in stack.secrets}
+    missing = [s.name for s in stack.secrets if s.required and not found[s.name]]
     if missing:
+        login = ", or log in: hf auth login" if missing[0] == _LOGIN else ""
         raise RunError(
             f"{stack.name} needs the secret {missing[0]}",
-            resolution=f"Set it in the environment of this command: export {missing[0]}=… "
+            resolution=f"Set it in the environment of this command: export {missing[0]}=…{login}. "
             "It goes into Docker's secret store for the run, and nowhere else.",
         )
-    return values
+    return {name: value for name, value in found.items() if value}
+
+
+def _value(secret: SecretSpec, environ: Mapping[str, str]) -> str:
+    if value := environ.get(secret.name):
+        return value
+    if secret.file is not None:
+        return _from_file(secret, Path(secret.file).expanduser())
+    return _from_login(environ) if secret.name == _LOGIN else ""
+
+
+def _from_file(secret: SecretSpec, file: Path) -> str:
+    try:
+        mode = file.stat().st_mode
+        value = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise RunError(
+            f"the file of the secret {secret.name} cannot be read",
+            details=f"{file}: {reason}",
+            resolution="Mend secrets.file in the stack, or set it in the environment instead.",
+        ) from None
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise RunError(
+            f"others may read the file of the secret {secret.name}",
+            details=f"{file}: mode {stat.S_IMODE(mode):o}",
+            resolution=f"chmod 600 {file}",
+        )
+    return value
+
+
+def _from_login(environ: Mapping[str, str]) -> str:
+    """Where huggingface_hub keeps its token: HF_TOKEN_PATH, else HF_HOME/token."""
+    home = environ.get("HF_HOME") or str(Path(environ.get("HOME", "~")) / ".cache" / "huggingface")
+    file = Path(environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

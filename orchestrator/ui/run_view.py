@@ -137,7 +137,7 @@ def _passed_over(fields: Mapping[str, Any]) -> str:
 
 def show_verdict(verdict: Verdict, ranks: Sequence[RankPlace], console: Console) -> None:
     """What came of it and where it is; a failure is shown as an error by the caller."""
-    first = verdict.results[0]
+    first = verdict.results[0] if verdict.results else {}
     before, after = first.get("eval_loss_first"), first.get("eval_loss_last")
     console.print(f"[bold green]succeeded[/]  {verdict.run}")
     if before is not None and after is not None:

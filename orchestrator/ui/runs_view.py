@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.runs.compare import Comparison
 from orchestrator.runs.reading import Run
 from orchestrator.runs.summary import Summary
 
@@ -60,6 +62,27 @@ def show_run(run: Run, told: Summary, console: Console) -> None:
         line(f"attempt {attempt['attempt']}", f"{attempt['end']} at step {attempt['step']}{blame}")
     if told.verdict and told.verdict.get("message"):
         line("verdict", f"rank {told.verdict['rank']}: {told.verdict['message']}")
+
+
+def show_comparison(compared: Comparison, console: Console) -> None:
+    """Settings that differ first, then what came of them."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", *compared.runs):
+        table.add_column(title, overflow="fold")
+    for difference in compared.settings:
+        table.add_row(difference.key, *(_value(value) for value in difference.values))
+    if not compared.settings:
+        table.add_row("(the same settings)")
+    table.add_section()
+    for difference in compared.results:
+        table.add_row(difference.key, *(_value(value) for value in difference.values))
+    console.print(table)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if isinstance(value, float) else escape(str(value))
 
 
 def sparkline(values: Sequence[float], width: int = 32) -> str:

@@ -59,14 +59,11 @@ def test_free_sudo_needs_no_password(
 
 
 def test_this_computers_docker_is_spoken_to_without_ssh(machines: dict[str, Machine]) -> None:
-    """The outer engine, read only: calls and an endless log, over a local dial-stdio."""
+    """The outer engine, read only, over a local dial-stdio."""
     node = Node("here", LocalConnection())
     try:
         ids = {container.id for container in node.docker.containers.list()}
         assert {machine.container.id for machine in machines.values()} <= ids
-        with node.docker_streams() as client:
-            events = client.api.events(since=0, decode=True)
-            assert "Type" in next(iter(events))
         assert "Version" in node.docker_cli("version")
     finally:
         node.close()

@@ -1,207 +1,206 @@
-"""Watching a run to its end, with an engine that tells a story."""
+"""Watching a run to its end: real scripts on real folders, an engine that tells a story."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from orchestrator.errors import RemoteError
-from orchestrator.runs import follow as following
-from orchestrator.runs.events import Ended, LogLine, RankEvent, RunEvent, TaskState
+from orchestrator.errors import AuthenticationError, ConnectError
+from orchestrator.runs.events import Ended, LogLine, NodeBack, NodeSilent, RankEvent, RunEvent
+from orchestrator.runs.events import TaskState as Told
 from orchestrator.runs.follow import Patience, follow
 from orchestrator.runs.verdict import Verdict
-from orchestrator.spec.load import load_stack
-from orchestrator.stack.ranks import unseen_ranks
-from tests.support.clusters import sparks
+from tests.runs.folders import RUN, Cluster, both, event, task
 
-RUN = "tiny-llama-lora-0a1b2c"
-RESULT = '{"event": "result", "rank": %d, "weights_sha256": "abc"}'
-ERROR = '{"event": "error", "code": "no_space", "message": "the disk is full", "help": "make room"}'
-
-LOST = '{"event": "error", "code": "peer_lost", "message": "rank 1 went away", "help": ""}'
+Page = Callable[[Cluster], object]
+QUICK = Patience(start=30, broken=0.0, away=30, results=0.0)
 
 
-def task(rank: int, state: str, *, at: str = "01", **status: Any) -> dict[str, Any]:
-    """A task as the Docker API tells it."""
-    labels = {"sparkctl.run": RUN, "sparkctl.rank": str(rank)}
-    return {
-        "CreatedAt": f"2026-01-01T00:00:{at}Z",
-        "Spec": {"ContainerSpec": {"Labels": labels}},
-        "Status": {"State": state, "Timestamp": f"2026-01-01T00:00:{at}Z", **status},
-    }
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(tmp_path)
 
 
-@dataclass
-class Story:
-    """An engine: the n-th look at the tasks gives the n-th page, the last one again and again.
-
-    Logs of a rank come in these chunks and then, as Docker's do, the stream stays open until the
-    client is closed. `late`: no log comes in before the last page was told.
-    """
-
-    pages: list[list[dict[str, Any]]]
-    logs: dict[int, list[bytes]]
-    late: bool = False
-    told: threading.Event = field(default_factory=threading.Event)
-    looks: int = 0
-    name: str = "spark-a"
-    over: threading.Event = field(default_factory=threading.Event)
-    asked: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def api(self) -> "Story":
-        return self
-
-    @property
-    def docker(self) -> "Story":
-        return self
-
-    @contextmanager
-    def docker_streams(self) -> Iterator["Story"]:
-        try:
-            yield self
-        finally:
-            self.over.set()
-
-    def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
-        self.asked = filters
-        page = self.pages[min(self.looks, len(self.pages) - 1)]
-        self.looks += 1
-        if self.looks >= len(self.pages):
-            self.told.set()
-        return page
-
-    def service_logs(self, service: str, **_: Any) -> Iterator[bytes]:
-        rank = int(service.removeprefix(f"{RUN}_rank"))
-        if self.late:
-            assert self.told.wait(20)
-        yield from self.logs.get(rank, [])
-        self.over.wait(20)
-        raise ConnectionError("the channel is closed")
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "_POLL", 0.0)
-
-
-Watch = Callable[[Story], tuple[Verdict, list[RunEvent]]]
-QUICK = Patience(start=20, gang=0.0, logs=20)
-
-
-def watch(story: Story, patience: Patience = QUICK) -> tuple[Verdict, list[RunEvent]]:
+def watch(
+    cluster: Cluster, pages: Sequence[Page], patience: Patience = QUICK, **more: Any
+) -> tuple[Verdict, list[RunEvent]]:
+    """Follow a run in which the next page happens between two looks."""
     heard: list[RunEvent] = []
-    ranks = unseen_ranks(sparks(2), load_stack("tiny-llama-lora"))
-    verdict = follow(story, RUN, ranks, heard.append, patience)  # type: ignore[arg-type]
+    coming = iter(pages)
+
+    def turn(_: float) -> None:
+        page = next(coming, None)
+        assert page is not None, f"nothing more happens, and it is still watched: {heard}"
+        page(cluster)
+
+    turn(0)
+    verdict = follow(cluster.record, cluster.nodes, heard.append, patience, sleep=turn, **more)
     return verdict, heard
 
 
-def both(state: str) -> list[dict[str, Any]]:
-    return [task(0, state), task(1, state)]
+def state(name: str) -> Page:
+    return lambda cluster: setattr(cluster.engine, "tasks_now", both(name))
 
 
-def test_a_run_that_succeeds() -> None:
-    logs = {rank: [(RESULT % rank).encode() + b"\n"] for rank in (0, 1)}
-    story = Story([[], both("preparing"), both("running"), both("complete")], logs)
-    verdict, heard = watch(story)
-    assert verdict.succeeded
-    states = [event.state for event in heard if isinstance(event, TaskState) and event.rank == 0]
-    assert states == ["preparing", "running", "complete"]
+def succeed(cluster: Cluster) -> None:
+    for rank in (0, 1):
+        cluster.write(rank, event("result", rank, weights_sha256="abc"))
+    cluster.judge()
+
+
+def test_a_run_that_succeeds(cluster: Cluster) -> None:
+    verdict, heard = watch(cluster, [state("preparing"), state("running"), succeed])
+    assert (verdict.succeeded, verdict.run) == (True, RUN)
+    assert [result["rank"] for result in verdict.results] == [0, 1]
+    assert [e.state for e in heard if isinstance(e, Told) and e.rank == 0] == [
+        "preparing", "running",
+    ]  # fmt: skip
     assert isinstance(heard[-1], Ended)
-    assert story.asked == {"label": f"sparkctl.run={RUN}"}
+    assert cluster.engine.asked[0] == {"label": f"sparkctl.run={RUN}"}
 
 
-def test_logs_that_come_after_the_end_are_waited_for() -> None:
-    """Swarm tells the end of a task before Docker hands over its last lines."""
-    logs = {rank: [b"x\n" * 500, (RESULT % rank).encode() + b"\n"] for rank in (0, 1)}
-    verdict, _ = watch(Story([both("complete")], logs, late=True))
-    assert verdict.succeeded
+def test_lines_and_events_come_once_each_in_their_order(cluster: Cluster) -> None:
+    def half(cluster: Cluster) -> None:
+        cluster.write(0, "one", event("phase", 0, name="loading"))
+        with (cluster.run_folder(0) / "log-rank0.txt").open("a") as file:
+            file.write("2026-11-24T16:33:37.000000Z tw")
+
+    def rest(cluster: Cluster) -> None:
+        with (cluster.run_folder(0) / "log-rank0.txt").open("a") as file:
+            file.write("o\n")
+
+    _, heard = watch(cluster, [state("running"), half, rest, succeed])
+    mine = [e for e in heard if isinstance(e, LogLine | RankEvent) and e.rank == 0]
+    assert mine[0] == LogLine(0, "one", "2026-11-24T16:33:36.000001Z")
+    assert isinstance(mine[1], RankEvent) and mine[1].kind == "phase"
+    assert mine[2] == LogLine(0, "two", "2026-11-24T16:33:37.000000Z")
+    assert len(mine) == 4
 
 
-def test_lines_and_events_are_passed_on_in_their_order() -> None:
-    chunks = [b"one\ntw", b"o\n", (RESULT % 0).encode(), b"\n"]
-    story = Story([both("running"), both("complete")], {0: chunks, 1: chunks})
-    _, heard = watch(story)
-    mine = [event for event in heard if isinstance(event, LogLine | RankEvent) and event.rank == 0]
-    assert mine[:2] == [LogLine(0, "one"), LogLine(0, "two")]
-    assert isinstance(mine[2], RankEvent)
-    assert mine[2].kind == "result"
+def test_a_look_costs_one_round_trip_on_each_node(cluster: Cluster) -> None:
+    watch(cluster, [state("running"), lambda _: None, succeed])
+    assert [c.scripts for c in cluster.connections.values()] == [3, 3]
+    assert len(cluster.engine.asked) == 2
 
 
-def test_streams_that_end_with_us_are_not_told() -> None:
-    logs = {rank: [(RESULT % rank).encode() + b"\n"] for rank in (0, 1)}
-    _, heard = watch(Story([both("complete")], logs))
-    assert [event for event in heard if isinstance(event, LogLine)] == []
+def test_a_long_log_is_read_to_its_end_at_once(cluster: Cluster) -> None:
+    def much(cluster: Cluster) -> None:
+        cluster.write(0, *("x" * 1000 for _ in range(2500)))
+        state("running")(cluster)
+
+    _, heard = watch(cluster, [much, succeed])
+    assert sum(isinstance(e, LogLine) for e in heard) == 2500
 
 
-def test_a_failed_rank_ends_the_watch_though_its_peer_goes_on() -> None:
-    dead = task(1, "failed", at="09", ContainerStatus={"ExitCode": 1}, Err="non-zero exit (1)")
-    logs = {0: [LOST.encode() + b"\n"], 1: [ERROR.encode() + b"\n"]}
-    story = Story([both("running"), [task(0, "running"), dead]], logs)
-    verdict, _ = watch(story)
+def test_what_is_known_already_is_not_told_again(cluster: Cluster) -> None:
+    cluster.write(0, "old")
+    size = (cluster.run_folder(0) / "log-rank0.txt").stat().st_size
+    _, heard = watch(cluster, [succeed], offsets={0: size})
+    assert not any(isinstance(e, LogLine) for e in heard)
+
+
+def test_a_failure_names_who_failed_first(cluster: Cluster) -> None:
+    def fail(cluster: Cluster) -> None:
+        cluster.judge(
+            state="failed", rank=1, node="spark-b", exit_code=1, step=5,
+            message="the disk is full", help="make room", tail=["line 1", "line 2"],
+        )  # fmt: skip
+
+    verdict, _ = watch(cluster, [state("running"), fail])
     assert not verdict.succeeded
-    assert verdict.brief == "rank 1 on spark-b failed: the disk is full"
-    assert verdict.resolution == "make room"
+    assert verdict.brief == ("rank 1 on spark-b failed at step 5 (exit code 1): the disk is full")
+    assert verdict.details == "line 1\nline 2"
+    assert verdict.resolution and verdict.resolution.startswith("make room\n")
+    assert f"sparkctl runs resume {RUN}" in verdict.resolution
 
 
-def test_only_the_last_lines_are_kept_for_the_verdict() -> None:
-    text = b"".join(b"line %d\n" % n for n in range(40))
-    dead = task(1, "failed", at="09", ContainerStatus={"ExitCode": 1}, Err="non-zero exit (1)")
-    logs = {0: [LOST.encode() + b"\n"], 1: [text, ERROR.encode() + b"\n"]}
-    story = Story([[task(0, "running"), dead]], logs)
-    verdict, _ = watch(story)
-    lines = str(verdict.details).splitlines()
-    assert lines[-1] == "line 39"
-    assert len(lines) == 15
+def test_a_restart_is_no_end(cluster: Cluster) -> None:
+    def between(cluster: Cluster) -> None:
+        cluster.engine.tasks_now = [
+            task(0, "running"), task(1, "failed"), task(1, "ready", at="09")
+        ]  # fmt: skip
+
+    pages = [state("running"), between, between, state("running"), succeed]
+    assert watch(cluster, pages)[0].succeeded
 
 
-def test_a_rank_that_never_starts_is_given_up_with_swarm_s_reason() -> None:
-    waiting = task(1, "pending", Err="no suitable node")
-    verdict, _ = watch(Story([[task(0, "running"), waiting]], {}), Patience(0.0, 0.0, 0.1))
-    assert not verdict.succeeded
-    assert "no suitable node" in verdict.brief
+def test_containers_that_ended_without_a_word(cluster: Cluster) -> None:
+    def dead(cluster: Cluster) -> None:
+        cluster.engine.tasks_now = [
+            task(0, "complete"),
+            task(1, "failed", Err="exec: no such file", ContainerStatus={"ExitCode": 127}),
+        ]
+
+    verdict, _ = watch(cluster, [dead, lambda _: None, lambda _: None])
+    assert verdict.state == "broken"
+    assert verdict.brief == "rank 1 on spark-b failed (exit code 127): exec: no such file"
 
 
-def test_the_newest_task_of_a_rank_counts() -> None:
-    old = task(0, "failed", at="01")
-    pages = [[task(0, "complete", at="05"), old, task(1, "complete", at="05")]]
-    logs = {rank: [(RESULT % rank).encode() + b"\n"] for rank in (0, 1)}
-    verdict, _ = watch(Story(pages, logs))
+def test_a_rank_that_never_starts_is_given_up_with_swarm_s_reason(cluster: Cluster) -> None:
+    def waiting(cluster: Cluster) -> None:
+        cluster.engine.tasks_now = [task(0, "running"), task(1, "pending", Err="no suitable node")]
+
+    patience = Patience(start=-1, broken=0, away=0, results=0)
+    verdict, _ = watch(cluster, [waiting], patience)
+    assert verdict.brief == "rank 1 on spark-b pending: no suitable node"
+
+
+def test_a_machine_that_is_away_for_a_while_comes_back(cluster: Cluster) -> None:
+    opened: list[str] = []
+
+    def leave(cluster: Cluster) -> None:
+        cluster.connections["spark-b"].away = ConnectError("gone", node="spark-b")
+
+    def reopen() -> Any:
+        opened.append("spark-b")
+        return cluster.connections["spark-b"]
+
+    def back(cluster: Cluster) -> None:
+        cluster.connections["spark-b"].away = None
+
+    cluster.nodes["spark-b"].reopen = reopen
+    pages = [state("running"), leave, lambda _: None, back, succeed]
+    verdict, heard = watch(cluster, pages)
     assert verdict.succeeded
+    assert [e for e in heard if isinstance(e, NodeSilent | NodeBack)] == [
+        NodeSilent("spark-b", "gone"), NodeBack("spark-b"),
+    ]  # fmt: skip
+    assert opened == ["spark-b"] * 2
 
 
-def test_tasks_of_nobody_are_passed_over() -> None:
-    stranger = task(0, "failed")
-    stranger["Spec"]["ContainerSpec"]["Labels"] = None
-    logs = {rank: [(RESULT % rank).encode() + b"\n"] for rank in (0, 1)}
-    verdict, _ = watch(Story([[*both("complete"), stranger]], logs))
-    assert verdict.succeeded
+def test_a_machine_that_stays_away_ends_the_watch(cluster: Cluster) -> None:
+    def leave(cluster: Cluster) -> None:
+        cluster.connections["spark-b"].away = ConnectError("gone", node="spark-b")
+
+    with pytest.raises(ConnectError, match="gone"):
+        watch(cluster, [leave, lambda _: None], Patience(away=-1))
 
 
-def test_leaving_ends_the_streams() -> None:
-    story = Story([both("running")], {})
-    heard: list[RunEvent] = []
+def test_a_machine_that_refuses_us_is_not_waited_for(cluster: Cluster) -> None:
+    cluster.connections["spark-b"].away = AuthenticationError("no", node="spark-b")
+    with pytest.raises(AuthenticationError):
+        watch(cluster, [state("running")])
 
-    def leave(event: RunEvent) -> None:
-        heard.append(event)
+
+def test_an_engine_that_restarts_is_waited_for(cluster: Cluster) -> None:
+    def trouble(cluster: Cluster) -> None:
+        cluster.engine.trouble = requests.ConnectionError("gone")
+
+    def mended(cluster: Cluster) -> None:
+        cluster.engine.trouble = None
+        cluster.nodes["spark-a"]._docker = cluster.engine  # type: ignore[assignment]
+
+    assert watch(cluster, [state("running"), trouble, mended, succeed])[0].succeeded
+
+
+def test_leaving_changes_nothing(cluster: Cluster) -> None:
+    cluster.write(0, "a line")
+
+    def leave(_: RunEvent) -> None:
         raise KeyboardInterrupt
 
-    ranks = unseen_ranks(sparks(2), load_stack("tiny-llama-lora"))
-    before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt):
-        follow(story, RUN, ranks, leave, QUICK)  # type: ignore[arg-type]
-    assert story.over.is_set()
-    assert set(threading.enumerate()) <= before
-
-
-def test_an_engine_that_fails_in_the_middle_is_no_fault_of_ours() -> None:
-    class Failing(Story):
-        def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
-            raise requests.ConnectionError("gone")
-
-    with pytest.raises(RemoteError, match="the Docker Engine of spark-a"):
-        watch(Failing([both("running")], {}))
+        follow(cluster.record, cluster.nodes, leave, QUICK)
+    assert sorted(p.name for p in cluster.run_folder(0).iterdir()) == ["log-rank0.txt"]

@@ -1,7 +1,7 @@
 """Lines of a rank's log become events, whatever chunks they come in."""
 
+import base64
 import json
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.runs.events import LogLine, RankEvent, parse_line
-from orchestrator.runs.follow import _lines
+from orchestrator.runs.logs import Piece, by_time, seen
 from tests.support.strategies import values, words
 
 
@@ -40,12 +40,29 @@ def test_what_only_looks_like_an_event_is_text(line: str) -> None:
     assert parse_line(0, line) == LogLine(0, line)
 
 
-@given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=6))
-def test_chunks_do_not_change_the_lines(content: bytes, cuts: list[int]) -> None:
-    edges = sorted({0, len(content), *(cut for cut in cuts if cut < len(content))})
-    chunks = [content[a:b] for a, b in pairwise(edges)]
-    assert b"".join(chunks) == content
-    expected = content.split(b"\n")
-    if expected[-1] == b"":
-        expected.pop()
-    assert list(_lines(iter(chunks))) == [line.decode(errors="replace") for line in expected]
+@given(st.binary(max_size=60), st.lists(st.integers(1, 60), max_size=6))
+def test_looks_at_a_growing_file_bring_every_line_once(content: bytes, grown: list[int]) -> None:
+    lines: list[str] = []
+    offset = 0
+    for size in (*sorted(grown), len(content)):
+        data = content[offset : max(size, offset)]
+        piece = seen(base64.b64encode(data).decode() + "\n\n", offset)
+        lines += piece.lines
+        offset = piece.offset
+        assert not piece.more
+    whole = content[: content.rfind(b"\n") + 1]
+    assert offset == len(whole)
+    assert lines == whole.decode("utf-8", "replace").split("\n")[:-1]
+
+
+def test_the_end_of_a_run_comes_with_a_look() -> None:
+    encoded = base64.b64encode(b'{"state": "failed"}').decode()
+    assert seen(f"\n{encoded}\n", 7) == Piece((), '{"state": "failed"}', 7, more=False)
+    assert seen("", 7) == Piece((), None, 7, more=False)
+
+
+def test_lines_of_all_ranks_by_time() -> None:
+    logs = {0: ["01Z one", "03Z", "02Z a clock turned back"], 1: ["02Z two"]}
+    assert by_time(logs) == [
+        ("01Z", 0, "one"), ("02Z", 0, "a clock turned back"), ("02Z", 1, "two"), ("03Z", 0, ""),
+    ]  # fmt: skip

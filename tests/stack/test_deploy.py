@@ -128,7 +128,7 @@ def test_gpus_that_a_run_holds_are_not_given_twice(state: str) -> None:
     engine.services.things = [Thing(engine.services, {"labels": labels}, ("complete", state))]
     with pytest.raises(RunError, match="in use by the run other-run") as caught:
         refuse_busy(node)
-    assert "docker stack rm other-run" in str(caught.value.resolution)
+    assert "sparkctl runs stop other-run" in str(caught.value.resolution)
 
 
 def test_a_run_that_is_over_holds_nothing() -> None:
@@ -148,7 +148,11 @@ def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
             return super().run("sh -s", stdin.partition(b"\n")[2], deadline=deadline)
 
     node = Node("here", Unwrapped())
-    make_run_folder(node, mine, "it's run-1")
-    assert (tmp_path / "it's run-1").is_dir()
+    make_run_folder(node, mine, "it's run-1", {"run.json": "{}\n", "b": "$x"})
+    made = tmp_path / "it's run-1"
+    assert {file.name: file.read_text() for file in made.iterdir()} == {
+        "run.json": "{}\n",
+        "b": "$x",
+    }
     with pytest.raises(RemoteError):
-        make_run_folder(node, mine, "it's run-1")
+        make_run_folder(node, mine, "it's run-1", {})

@@ -121,7 +121,8 @@ def test_every_rank_is_pinned_and_has_one_gpu(shape: tuple[str, Rendered]) -> No
     assert len({tuple(one) for one in constraints}) == len(services)
     for service in services.values():
         assert service["deploy"]["mode"] == "replicated-job"
-        assert service["deploy"]["restart_policy"] == {"condition": "none"}
+        policy = {"condition": "on-failure", "delay": "5s", "max_attempts": 20}
+        assert service["deploy"]["restart_policy"] == policy
         (gpu,) = service["deploy"]["resources"]["reservations"]["generic_resources"]
         assert gpu == {"discrete_resource_spec": {"kind": "NVIDIA_GPU", "value": 1}}
         assert service["labels"] == service["deploy"]["labels"]

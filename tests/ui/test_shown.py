@@ -10,10 +10,9 @@ from orchestrator.errors import ChangeError, ConnectError, NodeErrors, SparkctlE
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted
 from orchestrator.reconcile.plan import Plan, plan_up
 from orchestrator.resources.base import Change
-from orchestrator.runs.events import LogLine, RankEvent, TaskState
+from orchestrator.runs.events import LogLine, NodeBack, NodeSilent, RankEvent, TaskState
+from orchestrator.runs.record import RankPlace
 from orchestrator.runs.verdict import Verdict
-from orchestrator.spec.load import load_stack
-from orchestrator.stack.ranks import unseen_ranks
 from orchestrator.ui.console import out, show_error
 from orchestrator.ui.plan_view import count, progress_lines, show_plan
 from orchestrator.ui.run_view import RunView, show_verdict
@@ -118,8 +117,11 @@ def test_one_change_is_not_several() -> None:
     assert count(Plan("desk", "up", steps)) == "1 change (1 create) on 1 node"
 
 
-def ranks(count_: int) -> Any:
-    return unseen_ranks(sparks(count_), load_stack("tiny-llama-lora"))
+def ranks(count_: int) -> list[RankPlace]:
+    return [
+        RankPlace(rank=n, node=node, address="", interface="", folder="/sparkctl/runs/run-1")
+        for n, node in enumerate(("spark-a", "spark-b")[:count_])
+    ]
 
 
 def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Pieces) -> None:
@@ -140,6 +142,8 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
         view.heard(RankEvent(1, "saved", {"step": 21, "bytes": 2_500_000, "seconds": 0.25}))
         view.heard(RankEvent(1, "error", {"message": ODD}))
         view.heard(RankEvent(1, "a kind of the future", {}))
+        view.heard(NodeSilent("spark-b", ODD))
+        view.heard(NodeBack("spark-b"))
     lines = file.getvalue().splitlines()
     assert lines[:3] == [
         "rank 1 spark-b  running",
@@ -155,11 +159,13 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     ]
     assert "  ETA " in next(line for line in lines if "step 10/21" in line)
     assert "rank 0 spark-a  held-out loss 1.2500 at step 21" in lines
-    assert lines[-4:] == [
+    assert lines[-6:] == [
         "rank 0 spark-a  goes on after step 20 (not all ranks have 30)",
         "rank 0 spark-a  goes on after step 20",
         "rank 0 spark-a  saved at step 21 (2.5 MB a rank in 0.2 s)",
         f"rank 1 spark-b  error: {ODD}",
+        f"spark-b does not answer ({ODD})",
+        "spark-b answers again",
     ]
 
 
@@ -168,7 +174,7 @@ def test_a_success_shows_the_losses_and_where_the_adapter_is(
 ) -> None:
     result = {"eval_loss_first": 4.0, "eval_loss_last": 1.0, "weights_sha256": "ab" * 32,
               "saved": "/run/adapter"}  # fmt: skip
-    show_verdict(Verdict("run-1", True, "succeeded", results=(result,) * 2), ranks(2), console)
+    show_verdict(Verdict("run-1", "succeeded", "", results=(result,) * 2), ranks(2), console)
     text = file.getvalue()
     assert "4.0000 -> 1.0000" in text
     assert "abababababababab…, the same on all 2 ranks" in text
@@ -176,6 +182,6 @@ def test_a_success_shows_the_losses_and_where_the_adapter_is(
 
 
 def test_a_success_without_an_evaluation_is_shown_too(console: Console, file: Pieces) -> None:
-    verdict = Verdict("run-1", True, "succeeded", results=({"weights_sha256": "ab" * 32},))
+    verdict = Verdict("run-1", "succeeded", "", results=({"weights_sha256": "ab" * 32},))
     show_verdict(verdict, ranks(1), console)
     assert "held-out" not in file.getvalue()

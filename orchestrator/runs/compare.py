@@ -1,0 +1,67 @@
+"""Two runs side by side: what was asked for, and what came of it. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.runs.reading import Run
+from orchestrator.runs.summary import summary
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One line of the comparison."""
+
+    key: str
+    values: tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Settings that differ, and results, equal or not."""
+
+    runs: tuple[str, str]
+    settings: tuple[Difference, ...]
+    results: tuple[Difference, ...]
+
+
+def compare(one: Run, other: Run) -> Comparison:
+    """Settings by dotted key; what only one of them has is None in the other."""
+    flat = [dict(_flat(run.record.stack)) | {"image": run.record.image} for run in (one, other)]
+    nodes = [[place.node for place in run.record.ranks] for run in (one, other)]
+    for settings, names in zip(flat, nodes, strict=True):
+        settings["nodes"] = ", ".join(names)
+    keys = sorted({*flat[0], *flat[1]})
+    pairs = [(key, (flat[0].get(key), flat[1].get(key))) for key in keys]
+    results = [_results(run) for run in (one, other)]
+    return Comparison(
+        (one.name, other.name),
+        tuple(Difference(key, values) for key, values in pairs if values[0] != values[1]),
+        tuple(Difference(key, (results[0][key], results[1][key])) for key in results[0]),
+    )
+
+
+def _results(run: Run) -> dict[str, Any]:
+    told = summary(run)
+    result = run.ranks[0].last("result") if 0 in run.ranks else {}
+    return {
+        "state": told.state,
+        "step": told.step,
+        "attempts": told.attempts,
+        "training loss": told.loss,
+        "held-out loss before": result.get("eval_loss_first"),
+        "held-out loss after": result.get("eval_loss_last", told.eval_loss),
+        "tokens/s": told.tokens_per_second,
+        "tokens": result.get("tokens"),
+        "peak memory (bytes)": result.get("memory_peak"),
+        "seconds": result.get("seconds"),
+        "weights sha256": result.get("weights_sha256"),
+    }
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,185 @@
+"""`sparkctl runs …` on two nodes whose run folders are on this computer."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import runs as command
+from orchestrator.cli import watching
+from orchestrator.errors import ConnectError, SparkctlError
+from orchestrator.node.node import Node
+from orchestrator.runs import control
+from orchestrator.runs.follow import Patience
+from tests.cli.conftest import Sparkctl
+from tests.runs.folders import RUN, Cluster, both, event
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Both nodes see the same folder here, each with its own rank in it."""
+    made = Cluster(tmp_path / "nodes")
+    shared = made.folder / "spark-a"
+    record = made.record
+    places = [p.model_copy(update={"folder": str(shared / RUN)}) for p in record.ranks]
+    record = record.model_copy(update={"ranks": tuple(places)})
+    (shared / RUN / "run.json").write_text(record.model_dump_json())
+    (made.folder / "spark-b").rename(made.folder / "unused")
+    (made.folder / "spark-b").symlink_to(shared)
+
+    @contextmanager
+    def reachable(*_: object, **__: object) -> Iterator[tuple[dict[str, Node], dict[str, Any]]]:
+        errors: Mapping[str, SparkctlError] = {
+            name: c.away for name, c in made.connections.items() if isinstance(c.away, ConnectError)
+        }
+        yield {n: node for n, node in made.nodes.items() if n not in errors}, dict(errors)
+
+    monkeypatch.setattr(command, "reachable", reachable)
+    monkeypatch.setattr(command, "read_runs", _reading(shared))
+    monkeypatch.setattr(control, "read_runs", _reading(shared))
+    return made
+
+
+def _reading(shared: Path) -> Any:
+    from orchestrator.runs.reading import read_runs
+
+    def read(spec: Any, *args: Any, **more: Any) -> Any:
+        paths = spec.paths.model_copy(update={"runs": str(shared)})
+        return read_runs(spec.model_copy(update={"paths": paths}), *args, **more)
+
+    return read
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Runs whose services were taken off the swarm."""
+    names: list[str] = []
+    for module in (control, watching):
+        monkeypatch.setattr(module, "remove", lambda manager, run: names.append(run))
+    return names
+
+
+def test_no_runs(sparkctl: Sparkctl, cluster: Cluster) -> None:
+    (cluster.run_folder(0) / "run.json").unlink()
+    assert sparkctl("runs", "list").stdout.startswith("no runs; begin one")
+    assert json.loads(sparkctl("runs", "list", "--json").stdout)["runs"] == []
+
+
+def test_list_and_show(sparkctl: Sparkctl, cluster: Cluster) -> None:
+    cluster.engine.tasks_now = both("running")
+    steps = [
+        event("step", 0, step=n, total_steps=4, loss=5.0 - n, tokens_per_second=10.0)
+        for n in (1, 2, 3)
+    ]
+    (cluster.run_folder(0) / "metrics-rank0.jsonl").write_text("\n".join(steps) + "\n")
+    listed = sparkctl("runs", "list").stdout.splitlines()
+    assert listed[1].split() == [
+        RUN, "running", "3/4", "2.0000", "10", "spark-a,", "spark-b", "2026-11-24", "16:33",
+    ]  # fmt: skip
+    shown = sparkctl("runs", "show", "tiny").stdout
+    assert "state       running" in shown
+    assert "loss        4.0000 █▅▁ 2.0000" in shown
+    document = json.loads(sparkctl("runs", "show", "last", "--json").stdout)
+    assert document["kind"] == "RunsReport"
+    assert document["runs"][0]["losses"] == [4.0, 3.0, 2.0]
+
+
+def test_a_node_that_is_away_is_said(sparkctl: Sparkctl, cluster: Cluster) -> None:
+    cluster.connections["spark-b"].away = ConnectError("spark-b is off", node="spark-b")
+    ran = sparkctl("runs", "list")
+    assert (ran.code, ran.stderr) == (0, "not read: spark-b is off\n")
+    assert RUN in ran.stdout
+    assert sparkctl("runs", "follow", "last").code == 4
+
+
+def test_a_name_that_is_none(sparkctl: Sparkctl, cluster: Cluster) -> None:
+    ran = sparkctl("runs", "show", "nothing")
+    assert ran.code == 10
+    assert f"{RUN}  lost" in ran.stderr
+
+
+def test_follow_of_a_run_that_has_ended(
+    sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "Patience", lambda: Patience(results=0))
+    cluster.write(0, "text", event("result", 0, weights_sha256="ab" * 32, saved="/x/adapter"))
+    cluster.judge()
+    ran = sparkctl("runs", "follow", "last")
+    assert ran.code == 0
+    assert f"succeeded  {RUN}" in ran.stdout
+    cluster.judge(state="failed", rank=1, node="spark-b", message="broke", tail=["its last line"])
+    ran = sparkctl("runs", "follow", "last")
+    assert ran.code == 10
+    assert "rank 1 on spark-b failed at step 6: broke" in ran.stderr
+    assert "its last line" in ran.stderr
+    assert removed == [RUN, RUN]
+
+
+def test_stop_asks_all_ranks_and_says_where_they_are(
+    sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.engine.tasks_now = both("running")
+
+    def supervisors(_: float) -> None:
+        assert (cluster.run_folder(0) / "stop").exists()
+        cluster.judge(state="stopped", step=42)
+
+    monkeypatch.setattr(control.stop, "__kwdefaults__", {"sleep": supervisors})
+    ran = sparkctl("runs", "stop", "last")
+    assert ran.code == 0
+    assert ran.stdout.startswith(f"{RUN}: stopped at step 42\n")
+    assert f"sparkctl runs resume {RUN}" in ran.stdout
+    assert removed == [RUN]
+    again = sparkctl("runs", "stop", "last")
+    assert (again.code, "does not run: stopped" in again.stderr) == (10, True)
+
+
+def test_resume_deploys_what_was_deployed(
+    sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed: list[Any] = []
+    monkeypatch.setattr(control, "deploy", lambda *args: deployed.append(args))
+    monkeypatch.setattr(control, "refuse_busy", lambda manager: None)
+    monkeypatch.setattr(control, "secret_values", lambda stack, environ: dict(environ))
+    monkeypatch.setattr(control.StackSpec, "model_validate", lambda stack: stack)
+    folder = cluster.run_folder(0)
+    document = {"compose": "x: y\n", "configs": [["c", "text"]], "secrets": [["HF_TOKEN", "s"]]}
+    (folder / "deploy.json").write_text(json.dumps(document))
+    cluster.judge(state="stopped")
+    (folder / "stop").touch()
+
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    refused = sparkctl("runs", "resume", "last", "--detach")
+    assert refused.code == 3
+    assert "export HF_TOKEN=" in refused.stderr
+    assert (folder / "stop").exists() and not removed
+
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    ran = sparkctl("runs", "resume", "last", "--detach")
+    assert (ran.code, ran.stdout) == (0, f"{RUN} goes on\n")
+    assert not (folder / "stop").exists() and not list(folder.glob("verdict*"))
+    ((_, rendered, secrets),) = deployed
+    assert (rendered.compose, rendered.secrets) == ("x: y\n", (("HF_TOKEN", "s"),))
+    assert secrets["HF_TOKEN"] == "hf_x"
+    assert removed == [RUN]
+
+
+def test_a_success_is_not_started_again(sparkctl: Sparkctl, cluster: Cluster) -> None:
+    cluster.judge()
+    ran = sparkctl("runs", "resume", "last")
+    assert (ran.code, "nothing to go on with" in ran.stderr) == (10, True)
+
+
+def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
+    cluster.engine.tasks_now = both("running")
+    refused = sparkctl("runs", "rm", "last", "--yes")
+    assert (refused.code, f"sparkctl runs stop {RUN}" in refused.stderr) == (10, True)
+    cluster.engine.tasks_now = []
+    assert sparkctl("runs", "rm", "last").code != 0  # nobody is there to say yes
+    assert cluster.run_folder(0).exists()
+    assert sparkctl("runs", "rm", "last", "--yes").stdout == f"{RUN} is gone\n"
+    assert not cluster.run_folder(0).exists()
+    assert removed == [RUN]

@@ -1,0 +1,155 @@
+"""What run folders and Swarm tell of runs: real folders read by the real script."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ConnectError, RunError
+from orchestrator.runs.reading import Reading, merged, newest_tasks, read_runs
+from orchestrator.runs.state import Task, state_of
+from orchestrator.runs.summary import summary
+from orchestrator.spec.cluster import ClusterSpec
+from tests.runs.folders import RUN, Cluster, both, event, task
+from tests.support.clusters import cluster as cluster_of
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    made = Cluster(tmp_path)
+    made.keep_record()
+    return made
+
+
+def read(cluster: Cluster, only: str | None = None) -> Reading:
+    """Each node reads its own folder, as it would on its own disk."""
+    outputs, tasks = {}, cluster.engine.tasks_now
+    errors: dict[str, ConnectError] = {}
+    for name in cluster.nodes:
+        own = {name: cluster.nodes[name]}
+        reading = read_runs(spec(cluster.folder / name), own, only=only)
+        outputs[name] = reading
+        errors |= reading.errors  # type: ignore[arg-type]
+    assert tasks is cluster.engine.tasks_now
+    found = [run for reading in outputs.values() for run in reading.runs]
+    ranks = {rank: seen for run in found for rank, seen in run.ranks.items()}
+    sizes = {node: size for run in found for node, size in run.bytes.items()}
+    whole = [type(run)(run.record, ranks, found[0].tasks, sizes) for run in found[:1]]
+    return Reading(tuple(whole), errors)
+
+
+def spec(runs: Path) -> ClusterSpec:
+    return cluster_of({"nodes": ["spark-a", "spark-b"], "paths": {"runs": str(runs)}})
+
+
+def test_a_run_in_the_middle(cluster: Cluster) -> None:
+    cluster.engine.tasks_now = both("running")
+    for rank in (0, 1):
+        folder = cluster.run_folder(rank)
+        steps = [
+            event("step", rank, step=step, total_steps=9, loss=9.0 - step, tokens_per_second=50.0,
+                  rank_tokens_per_second=25.0, memory_available=2**30)
+            for step in (1, 2, 3)
+        ]  # fmt: skip
+        text = "\n".join([event("phase", rank, name="loading"), *steps, '{"event":"step","torn'])
+        (folder / f"metrics-rank{rank}.jsonl").write_text(text)
+        beat = {"rank": rank, "phase": "training", "step": 4, "pid": 1}
+        (folder / f"heartbeat-rank{rank}.json").write_text(json.dumps(beat))
+    run = read(cluster).find("last")
+    told = summary(run)
+    assert (told.run, told.state, told.step, told.total_steps) == (RUN, "running", 4, 9)
+    assert (told.loss, told.losses, told.tokens_per_second) == (6.0, (8.0, 7.0, 6.0), 50.0)
+    assert [(r.node, r.task, r.phase, r.step) for r in told.ranks] == [
+        ("spark-a", "running", "training", 4), ("spark-b", "running", "training", 4),
+    ]  # fmt: skip
+    assert told.ranks[1].memory_available == 2**30
+    assert all(rank.bytes > 0 for rank in told.ranks)
+    assert cluster.connections["spark-a"].scripts == 1
+
+
+def test_a_run_that_has_failed(cluster: Cluster) -> None:
+    verdict = cluster.judge(state="failed", rank=1, message="no space", step=5)
+    attempt = {"attempt": 1, "end": "failed", "step": 5, "rank": 1, "code": "disk_full"}
+    lines = ['{"attempt": 1, "began": "x"}', json.dumps(attempt), '{"verdict": "failed"}']
+    (cluster.run_folder(0) / "attempts-rank0.jsonl").write_text("\n".join(lines))
+    run = read(cluster, only=RUN).find(RUN)
+    assert (run.state, run.verdict, run.attempts) == ("failed", verdict, (attempt,))
+    told = summary(run)
+    assert (told.step, told.attempts, told.verdict) == (5, 1, verdict)
+
+
+def test_folders_of_something_else_are_passed_over(cluster: Cluster) -> None:
+    odd = cluster.folder / "spark-a" / "odd $(touch never) name"
+    odd.mkdir()
+    (odd / "run.json").write_text("{}")
+    (cluster.folder / "spark-a" / "notes.txt").write_text("mine")
+    assert [run.name for run in read(cluster).runs] == [RUN]
+
+
+def test_no_folder_is_no_run(tmp_path: Path) -> None:
+    made = Cluster(tmp_path)
+    reading = read_runs(spec(tmp_path / "never-made"), {"spark-a": made.nodes["spark-a"]})
+    assert (reading.runs, reading.errors) == ((), {})
+
+
+def test_a_node_that_is_away_is_told_and_the_rest_shown(cluster: Cluster) -> None:
+    cluster.connections["spark-b"].away = ConnectError("gone", node="spark-b")
+    reading = read(cluster)
+    assert set(reading.errors) == {"spark-b"}
+    assert reading.find("last").state == "lost"
+
+
+def test_names(cluster: Cluster) -> None:
+    reading = read(cluster)
+    assert reading.find(RUN[:-2]).name == RUN
+    with pytest.raises(RunError, match="there is no run nothing") as caught:
+        reading.find("nothing")
+    assert RUN in str(caught.value.details)
+    with pytest.raises(RunError, match="no run last") as caught:
+        Reading((), {}).find("last")
+    (run,) = reading.runs
+    other = type(run)(run.record.model_copy(update={"run": RUN + "0"}), {}, (), {})
+    both_runs = Reading((run, other), {})
+    assert both_runs.find(RUN).name == RUN
+    with pytest.raises(RunError, match="2 runs begin with tiny"):
+        both_runs.find("tiny")
+
+
+def test_the_newest_run_comes_first() -> None:
+    import base64
+
+    def line(run: str, created: str) -> str:
+        record = {"run": run, "cluster": "c", "created": created, "image": "i", "ranks": [],
+                  "stack": {"name": "s"}}  # fmt: skip
+        encoded = base64.b64encode(json.dumps(record).encode()).decode()
+        return f"{run}/run.json\t{encoded}"
+
+    output = "\n".join([line("old", "2026-01-01T00:00:00Z"), line("new", "2026-01-02T00:00:00Z")])
+    assert [run.name for run in merged({"spark-a": output}, [])] == ["new", "old"]
+
+
+def test_the_newest_task_of_a_rank_counts() -> None:
+    stranger = task(0, "failed")
+    stranger["Spec"]["ContainerSpec"]["Labels"] = None
+    found = newest_tasks([task(0, "complete", at="05"), task(0, "failed", at="01"), stranger])
+    assert [(t.rank, t.state) for t in found[RUN]] == [(0, "complete")]
+    assert list(found) == [RUN]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "states", "attempts", "word"),
+    [
+        ("succeeded", ["running"], 0, "succeeded"),
+        ("failed", [], 3, "failed"),
+        (None, [], 0, "lost"),
+        (None, ["preparing", "running"], 0, "starting"),
+        (None, ["running", "running"], 0, "running"),
+        (None, ["running", "running"], 2, "running"),
+        (None, ["running", "ready"], 1, "restarting"),
+        (None, ["complete", "failed"], 1, "broken"),
+        (None, ["failed", "running"], 0, "starting"),
+    ],
+)
+def test_one_word(verdict: str | None, states: list[str], attempts: int, word: str) -> None:
+    tasks = [Task(rank, state) for rank, state in enumerate(states)]
+    assert state_of(verdict, tasks, attempts) == word

@@ -1,0 +1,262 @@
+"""The pieces of a supervisor: history, judgement, log, health."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.gang.config import GangConfig
+from training.gang.health import Beat, MemoryGuard, Silence, oom_kills
+from training.gang.history import Book, History
+from training.gang.judge import attempt_of, first_failure, settled, verdict_of
+from training.gang.log import RankLog, secret_values
+from training.gang.messages import Attempt, Ended, Verdict
+
+CONFIG = GangConfig(attempts=5)
+
+
+def ended(rank: int, code: str = "crash", step: int = 3, **more: object) -> Ended:
+    status = {"succeeded": 0, "stopped": 143, "peer_lost": 75}.get(code, 1)
+    given = {"rank": rank, "node": f"node-{rank}", "exit_code": status, "code": code, "step": step}
+    return Ended.model_validate(given | more)
+
+
+def attempt(number: int = 1, end: str = "failed", step: int = 3, **more: object) -> Attempt:
+    given = {"attempt": number, "began": "a", "ended": "b", "end": end, "step": step, "saved": 0}
+    return Attempt.model_validate(given | more)
+
+
+def reports(*ends: Ended) -> dict[int, Ended]:
+    return {end.rank: end for end in ends}
+
+
+@pytest.mark.parametrize(
+    ("told", "guilty"),
+    [
+        ([ended(0, "peer_lost"), ended(1)], 1),
+        ([ended(0), ended(1)], 0),
+        ([ended(1, "lost"), ended(0, "peer_lost")], 1),
+        ([ended(0, "silent", 7), ended(1, "silent", 6)], 1),
+        ([ended(0, "silent", 7), ended(1, "stuck", 7)], 1),
+        ([ended(1, "peer_lost"), ended(0, "peer_lost")], 1),
+        ([ended(0, "succeeded"), ended(1, "disk_full")], 1),
+    ],
+)
+def test_who_failed_first(told: list[Ended], guilty: int) -> None:
+    first = first_failure(reports(*told))
+    assert first is not None and first.rank == guilty
+
+
+def test_nobody_failed() -> None:
+    same = [ended(rank, "succeeded", weights_sha256="x") for rank in (0, 1)]
+    assert first_failure(reports(*same)) is None
+    assert first_failure(reports(ended(0, "stopped"), ended(1, "stopped"))) is None
+    apart = [ended(rank, "succeeded", weights_sha256=str(rank)) for rank in (0, 1)]
+    first = first_failure(reports(*apart))
+    assert first is not None and first.code == "weights_mismatch"
+
+
+def test_who_lost_a_peer_is_waited_with() -> None:
+    assert not settled(reports(ended(0, "peer_lost")), 2)
+    assert settled(reports(ended(0, "peer_lost"), ended(1, "peer_lost")), 2)
+    assert settled(reports(ended(1)), 2)
+    assert not settled(reports(ended(0, "succeeded")), 2)
+
+
+def test_an_attempt_is_as_far_as_its_furthest_rank() -> None:
+    told = reports(ended(0, "peer_lost", 4, saved=2), ended(1, "killed", 3, exit_code=137))
+    made = attempt_of(2, "a", "b", told, {0: 5})
+    assert (made.attempt, made.end, made.step, made.saved) == (2, "failed", 5, 2)
+    assert (made.rank, made.node, made.exit_code, made.code) == (1, "node-1", 137, "killed")
+    assert attempt_of(1, "a", "b", reports(ended(0, "stopped")), {}).end == "stopped"
+    assert attempt_of(1, "a", "b", reports(ended(0, "succeeded")), {}).end == "succeeded"
+    assert attempt_of(1, "a", "b", reports(ended(1, "lost")), {}).end == "lost"
+
+
+def judged(
+    made: Attempt, *before: Attempt, asked: bool = False, first: Ended | None = None
+) -> str | None:
+    verdict = verdict_of("r", made, first, History(before), CONFIG, asked=asked)
+    return verdict and verdict.state
+
+
+@pytest.mark.parametrize(
+    ("state", "made", "before"),
+    [
+        ("succeeded", attempt(end="succeeded"), []),
+        (None, attempt(step=1), []),
+        ("failed", attempt(step=0), []),
+        ("failed", attempt(exit_code=78), []),
+        (None, attempt(2, step=4), [attempt(step=3)]),
+        ("failed", attempt(2, step=3), [attempt(step=3)]),
+        (None, attempt(2, step=3, saved=2), [attempt(step=3)]),
+        ("failed", attempt(2, step=2), [attempt(step=3)]),
+        (None, attempt(2, end="lost", step=0), [attempt(end="lost", step=0)]),
+        (None, attempt(2, end="stopped", step=0), [attempt()]),
+        ("failed", attempt(5, end="lost"), [attempt(n, end="lost") for n in range(1, 5)]),
+        ("failed", attempt(5, step=9), [attempt(n, step=n) for n in range(1, 5)]),
+    ],
+)
+def test_whether_it_is_tried_again(state: str | None, made: Attempt, before: list[Attempt]) -> None:
+    assert judged(made, *before) == state
+
+
+def test_who_asked_for_an_end_gets_it_but_not_instead_of_a_success() -> None:
+    assert judged(attempt(end="stopped"), asked=True) == "stopped"
+    assert judged(attempt(end="lost"), asked=True) == "stopped"
+    assert judged(attempt(end="succeeded"), asked=True) == "succeeded"
+
+
+def test_a_verdict_names_the_first_and_says_why_no_more() -> None:
+    first = ended(1, message="broke", help="mend", tail=["last"])
+    verdict = verdict_of("r", attempt(step=0), first, History(), CONFIG, asked=False)
+    assert verdict is not None
+    assert (verdict.rank, verdict.node, verdict.tail, verdict.help) == (
+        1,
+        "node-1",
+        ["last"],
+        "mend",
+    )
+    assert verdict.message == "broke (before step 1, so another attempt would not help)"
+
+
+def verdict() -> Verdict:
+    return Verdict(run="r", state="failed", step=3, attempts=1, ended="now")
+
+
+def test_a_history_begins_anew_after_a_verdict(tmp_path: Path) -> None:
+    book = Book(tmp_path, 1)
+    assert (book.read(), book.verdict()) == (History(), None)
+    book.begin(1, "a")
+    assert book.read() == History((), (1, "a"))
+    book.end(attempt())
+    book.begin(2, "c")
+    book.end(attempt(2, step=8, saved=6))
+    history = book.read()
+    assert (history.made, history.step, history.saved, history.torn) == (2, 8, 6, None)
+    book.close(verdict())
+    assert book.read() == History()
+    assert json.loads(book.verdict() or "")["state"] == "failed"
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@given(cut=st.integers(0, 400), more=st.booleans())
+def test_a_line_that_a_power_cut_tore_is_no_attempt(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, more: bool
+) -> None:
+    book = Book(tmp_path_factory.mktemp("book"), 0)
+    book.begin(1, "a")
+    book.end(attempt())
+    book.begin(2, "b")
+    file = book.folder / "attempts-rank0.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: min(cut, len(whole))])
+    before = book.read()
+    assert before.made in (0, 1, 2) and before.step in (0, 3)
+    if more:
+        book.end(attempt(9, step=11))
+        assert book.read().attempts[-1].step == 11
+        assert book.read().attempts[:-1] == before.attempts
+
+
+def test_secrets_are_blotted_out_everywhere(tmp_path: Path) -> None:
+    (tmp_path / "HF_TOKEN").write_text("hf_longsecret\n")
+    (tmp_path / "PIN").write_text("1234")
+    secrets = [*secret_values(tmp_path), "hf_longsecret_and_more"]
+    read, write = os.pipe()
+    log = RankLog(tmp_path / "log", secrets, write, lambda: "T")
+    log.line("token hf_longsecret, or hf_longsecret_and_more; 1234 stays")
+    log.line('{"event":"phase","name":"hf_longsecret"}')
+    log.close()
+    os.close(write)
+    with os.fdopen(read) as said:
+        lines = said.read().splitlines()
+    expected = "token [secret], or [secret]; 1234 stays"
+    assert lines == [expected, '{"event":"phase","name":"[secret]"}']
+    assert (tmp_path / "log").read_text().splitlines() == [f"T {line}" for line in lines]
+    assert list(log.tail) == [expected]
+    assert secret_values(tmp_path / "none") == []
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def beat(changed: float, *, training: bool = True) -> Beat:
+    return Beat(step=1, training=training, pid=1, changed=changed)
+
+
+def test_silence_is_measured_from_the_last_change_and_against_the_longest_pause() -> None:
+    clock = Clock()
+    silence = Silence(10, clock)
+    assert silence.look(None) is None
+    assert silence.look(beat(1, training=False)) is None
+    clock.now += 1000
+    assert silence.look(beat(1, training=False)) is None  # preparing may take hours
+    assert silence.look(beat(2)) is None
+    clock.now += 10
+    assert silence.look(beat(2)) is None
+    clock.now += 1
+    assert silence.look(beat(2)) == 11
+    clock.now += 1
+    assert silence.look(beat(3)) is None  # it goes on: 12 s were not too long after all
+    clock.now += 59
+    assert silence.look(beat(3)) is None
+    clock.now += 2
+    assert silence.look(beat(3)) == 61
+
+
+def test_a_beat_is_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "beat"
+    assert Beat.read(file) is None
+    file.write_text("{")
+    assert Beat.read(file) is None
+    file.write_text("[]")
+    assert Beat.read(file) is None
+    file.write_text('{"step": null, "phase": "loading", "pid": 7}')
+    found = Beat.read(file)
+    assert found is not None and (found.step, found.training, found.pid) == (0, False, 7)
+
+
+def guard(tmp_path: Path, available: int, pressed: str | None = None) -> MemoryGuard:
+    (tmp_path / "meminfo").write_text(f"MemTotal: 1000000 kB\nMemAvailable: {available} kB\n")
+    if pressed is not None:
+        (tmp_path / "pressure").write_text(f"some avg10=99\nfull avg10={pressed} avg60=0.00\n")
+    return MemoryGuard(0.02, tmp_path / "meminfo", tmp_path / "pressure")
+
+
+def test_the_guard_wants_to_see_it_twice(tmp_path: Path) -> None:
+    watch = guard(tmp_path, 19_000)
+    assert watch.look() is None
+    assert "0.0 of 1 GiB" in (watch.look() or "")
+    guard(tmp_path, 500_000)
+    assert watch.look() is None
+    guard(tmp_path, 19_000)
+    assert watch.look() is None
+
+
+def test_pressure_alone_is_no_reason(tmp_path: Path) -> None:
+    for available, pressed, goes in ((50_000, "60.0", True), (50_000, "1.0", False),
+                                     (500_000, "60.0", False)):  # fmt: skip
+        watch = guard(tmp_path, available, pressed)
+        watch.look()
+        assert (watch.look() is not None) == goes
+
+
+def test_the_guard_can_be_switched_off(tmp_path: Path) -> None:
+    guard(tmp_path, 1)
+    watch = MemoryGuard(0.0, tmp_path / "meminfo")
+    assert watch.look() is None and watch.look() is None
+
+
+def test_kills_of_the_kernel_are_counted(tmp_path: Path) -> None:
+    file = tmp_path / "memory.events"
+    assert oom_kills(file) == 0
+    file.write_text("low 0\noom 3\noom_kill 2\n")
+    assert oom_kills(file) == 2
