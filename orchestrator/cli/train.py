@@ -10,10 +10,18 @@ from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
 from orchestrator.node.connect import connected
 from orchestrator.node.facts import Facts
 from orchestrator.reconcile.observe import observe
-from orchestrator.runs.launch import Prepared, launch, prepare, wait_for_gpus
+from orchestrator.runs.launch import (
+    Prepared,
+    flush_page_caches,
+    launch,
+    prepare,
+    wait_for_gpus,
+)
+from orchestrator.runs.preflight import CHECKS, preflight
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.deploy import refuse_busy
 from orchestrator.stack.environment import DEBUG
 from orchestrator.ui.console import err, out
 
@@ -25,6 +33,8 @@ from orchestrator.ui.console import err, out
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
 @click.option("--detach", is_flag=True, help="Return as soon as the ranks are deployed.")
 @click.option("--queue", is_flag=True, help="Wait while another run holds the GPUs.")
+@click.option("--skip-check", "skip", multiple=True, type=click.Choice(CHECKS),
+              help="Start although this check fails; repeatable.")  # fmt: skip
 @click.option("--debug", is_flag=True, help="Let torch, NCCL and accelerate tell more.")
 @click.pass_obj
 def train(
@@ -34,6 +44,7 @@ def train(
     dry_run: bool,
     detach: bool,
     queue: bool,
+    skip: tuple[str, ...],
     debug: bool,
 ) -> None:
     """Train STACK on the cluster, one rank on each machine, and watch it to its end."""
@@ -44,10 +55,12 @@ def train(
     if dry_run:
         _print_dry_run(cluster_spec, stack_spec)
     else:
-        _train(cluster_spec, stack_spec, detach=detach, queue=queue)
+        _train(cluster_spec, stack_spec, detach=detach, queue=queue, skip=skip)
 
 
-def _train(spec: ClusterSpec, stack: StackSpec, *, detach: bool, queue: bool) -> None:
+def _train(
+    spec: ClusterSpec, stack: StackSpec, *, detach: bool, queue: bool, skip: tuple[str, ...]
+) -> None:
     console = out()
     with connected(spec, ask_passphrase=ask_passphrase) as nodes:
         world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
@@ -60,8 +73,15 @@ def _train(spec: ClusterSpec, stack: StackSpec, *, detach: bool, queue: bool) ->
         for line in prepared.forecast.lines if prepared.forecast else ():
             console.print(line, markup=False, soft_wrap=True)
         console.print(f"image {prepared.image.tag} on {prepared.image.base}", markup=False)
+        manager = nodes[spec.manager.name]
         if queue:
-            wait_for_gpus(nodes[spec.manager.name], lambda line: console.print(line, markup=False))
+            wait_for_gpus(manager, lambda line: console.print(line, markup=False))
+        refuse_busy(manager)
+        for finding in preflight(spec, stack, prepared, nodes, skip):
+            line = f"note: {finding.check}: {finding.node}: {finding.message}"
+            err().print(line, markup=False, style="yellow")
+        if stack.flush_page_cache:
+            flush_page_caches(nodes[rank.node] for rank in prepared.ranks)
         launch(
             prepared,
             nodes,

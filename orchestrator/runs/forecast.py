@@ -21,6 +21,8 @@ class Forecast:
     memory: Memory
     there: int | None
     """Bytes of the smallest node; None when no machine was read."""
+    checkpoint: int
+    """Bytes of the base's weight files, about: two for each weight."""
     tokens_per_second: float | None
     """Of all ranks together; None for a small model, whose time is not spent on computing."""
 
@@ -67,10 +69,10 @@ def forecast(
         message, remedy = too_large(needed.least, there)
         raise RunError(f"{stack.name} does not fit: {message}", resolution=remedy)
     if shape.parameters < _SMALL:
-        return Forecast(strategy, needed, there, None)
+        return Forecast(strategy, needed, there, 2 * shape.parameters, None)
     seconds = step_seconds(shape, config, strategy, number)
     tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
-    return Forecast(strategy, needed, there, tokens / seconds)
+    return Forecast(strategy, needed, there, 2 * shape.parameters, tokens / seconds)
 
 
 _SMALL = 500_000_000

@@ -3,7 +3,7 @@
 import os
 import secrets as random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
@@ -83,13 +83,16 @@ def wait_for_gpus(
             sleep(_QUEUE_POLL)
 
 
-def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:
-    """Images first, on all nodes in parallel; then folders; then the deploy.
+def flush_page_caches(nodes: Iterable[Node]) -> None:
+    """Give back what the kernel keeps of files; what is being written is waited for. Needs root."""
+    by_name = {node.name: node for node in nodes}
+    script = "sync; echo 1 > /proc/sys/vm/drop_caches"
+    on_each(by_name, lambda name: by_name[name].script(script, deadline=300.0))
 
-    Raises BusyError when another run holds the GPUs.
-    """
+
+def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:
+    """Images first, on all nodes in parallel; then folders; then the deploy."""
     manager = nodes[next(iter(nodes))]
-    refuse_busy(manager)
     by_node = {rank.node: rank for rank in prepared.ranks}
     recipe, run = prepared.image, prepared.rendered.run
     files = files_of(prepared.record, prepared.rendered)

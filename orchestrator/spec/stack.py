@@ -49,6 +49,9 @@ class StackSpec(Model):
     """Secrets that the run needs."""
     env: Environment = {}
     """More environment variables for every rank."""
+    flush_page_cache: bool = False
+    """Give back the page cache of every node before the run (needs root): on unified memory it
+    competes with the GPU."""
     shm: Bytes | None = None
     """Size of /dev/shm; default: the cluster's container.shm."""
     stop_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 30

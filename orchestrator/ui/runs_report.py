@@ -21,11 +21,15 @@ class RankReport(_Part):
     """One rank of a run."""
 
     rank: int
+    """Its number."""
     node: str
+    """Where it is."""
     task: str | None
     """State of its newest Swarm task; null when its service is gone."""
     phase: str | None
+    """What it was doing at its last sign of life."""
     step: int
+    """Optimizer steps made."""
     tokens_per_second: float | None
     """Real tokens, of this rank alone."""
     memory_available: int | None
@@ -38,13 +42,20 @@ class RunReport(_Part):
     """One run."""
 
     run: str
+    """Its name, unique on the cluster."""
     stack: str
+    """The recipe."""
     state: Literal[
         "starting", "running", "restarting", "succeeded", "failed", "stopped", "broken", "lost"
     ]
+    """succeeded, failed, stopped: the verdict. broken: its containers ended without one. lost: its
+    services are gone without one."""
     created: datetime
+    """UTC."""
     step: int
+    """The furthest that any rank came."""
     total_steps: int | None
+    """null before the training has begun."""
     loss: float | None
     """Training loss of the last step that was told."""
     eval_loss: float | None
@@ -54,7 +65,9 @@ class RunReport(_Part):
     attempts: int
     """Attempts that ended."""
     image: str
+    """Training image; the tag is the hash of its contents."""
     ranks: list[RankReport]
+    """In order."""
     losses: list[float]
     """Training loss of the last steps, oldest first."""
     verdict: dict[str, Any] | None

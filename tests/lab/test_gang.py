@@ -98,7 +98,7 @@ class Run:
             yield process
         finally:
             process.kill()
-            process.wait()
+            process.communicate()
 
     def show(self) -> dict[str, Any]:
         """`runs show --json`."""

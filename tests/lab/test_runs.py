@@ -34,7 +34,7 @@ def training(sparkctl: Sparkctl, *settings: str) -> Iterator["subprocess.Popen[s
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def names(sparkctl: Sparkctl) -> set[str]:
@@ -73,7 +73,7 @@ def test_the_computer_that_started_it_may_die(
 ) -> None:
     before = names(module_up)
     with training(module_up, "training.loop.max_steps=150", "training.checkpoint.every=10") as one:
-        (name,) = until(lambda: names(module_up) - before, what="a run", deadline_s=120)
+        (name,) = until(lambda: names(module_up) - before or None, what="a run", deadline_s=120)
         run = Run(name, module_up, machines)
         run.reach(5)
         one.send_signal(signal.SIGKILL)

@@ -1,0 +1,257 @@
+"""What would go wrong with a run, found before it is deployed: one round trip to every node."""
+
+import base64
+import shlex
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import jinja2
+
+from orchestrator import assets
+from orchestrator.errors import RunError
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import on_each
+from orchestrator.runs.launch import Prepared
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.ranks import Rank
+from training.config import source_of
+
+Check = Literal["gpu", "memory", "disk", "port", "clock", "fabric", "image", "model"]
+CHECKS: tuple[Check, ...] = ("gpu", "memory", "disk", "port", "clock", "fabric", "image", "model")
+
+GIB = 2**30
+_CLOCKS = 2.0
+"""Seconds that two machines' clocks may differ."""
+_DISK = 2 * GIB
+"""Bytes for logs, metrics and small adapters; a model that is still to come is added."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One machine. None: it could not say."""
+
+    asked: float
+    """This computer's clock in the middle of the round trip, seconds since the epoch."""
+    span: float
+    """Seconds that the round trip took: no clock is known better than that."""
+    clock: float | None
+    gpu_answers: bool
+    gpu_users: tuple[str, ...]
+    memory: int | None
+    """MemAvailable in bytes; the page cache counts as available."""
+    disk: Mapping[str, int]
+    """Free bytes by what the folder is for."""
+    ports_taken: tuple[int, ...]
+    base: str | None
+    """ID of the base image; None where it is still to come."""
+    model: bool | None
+    """Whether it is in the machine's cache; None when that does not matter."""
+    peers: tuple[str, ...]
+    """Machines that answer over the fabric."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    check: Check
+    node: str
+    message: str
+    remedy: str
+    fatal: bool = True
+
+
+def preflight(
+    spec: ClusterSpec,
+    stack: StackSpec,
+    prepared: Prepared,
+    nodes: Mapping[str, Node],
+    skip: Collection[str] = (),
+) -> list[Finding]:
+    """Read all machines of the run at once and return what is worth a warning.
+
+    Raises RunError with everything that must be mended first.
+    """
+    readings = read(spec, stack, prepared, nodes)
+    found = [one for one in judge(stack, prepared, readings) if one.check not in skip]
+    fatal = [one for one in found if one.fatal]
+    if fatal:
+        checks = " ".join(f"--skip-check {name}" for name in dict.fromkeys(f.check for f in fatal))
+        raise RunError(
+            f"{stack.name} cannot start: {len(fatal)} of the checks failed",
+            details="\n".join(f"{one.check}: {one.node}: {one.message}" for one in fatal),
+            resolution="\n".join(
+                [
+                    *dict.fromkeys(one.remedy for one in fatal),
+                    f"Or start all the same: {checks}",
+                ]
+            ),
+        )
+    return found
+
+
+def read(
+    spec: ClusterSpec,
+    stack: StackSpec,
+    prepared: Prepared,
+    nodes: Mapping[str, Node],
+    clock: Callable[[], float] = time.time,
+) -> dict[str, Reading]:
+    """What every machine of the run says."""
+    ranks = {rank.node: rank for rank in prepared.ranks}
+
+    def one(name: str) -> Reading:
+        script = script_for(spec, stack, prepared, ranks[name])
+        began = clock()
+        output = nodes[name].script(script, need="docker")
+        ended = clock()
+        return parse(output, asked=(began + ended) / 2, span=ended - began)
+
+    return on_each(ranks, one)
+
+
+def script_for(spec: ClusterSpec, stack: StackSpec, prepared: Prepared, rank: Rank) -> str:
+    """The shell script for the machine of this rank."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["quote"] = shlex.quote
+    model = stack.training.model.name
+    cached = f"{rank.huggingface}/hub/models--{model.replace('/', '--')}/snapshots"
+    return environment.from_string(assets.text("templates/preflight.sh.j2")).render(
+        folders={"runs": rank.runs, "models": rank.huggingface},
+        ports=[spec.fabric.port, spec.fabric.port + 1] if rank.rank == 0 else [],
+        base=prepared.image.base,
+        model=cached if source_of(model) == "hub" else None,
+        interface=rank.interface,
+        peers={other.node: other.address for other in prepared.ranks if other is not rank},
+    )
+
+
+def parse(output: str, *, asked: float, span: float) -> Reading:
+    """What the script has printed."""
+    facts = {
+        name: base64.b64decode(encoded).decode("utf-8", "replace").strip()
+        for name, tab, encoded in (line.partition("\t") for line in output.splitlines())
+        if tab
+    }
+    kib = {name: int(value) * 1024 for name, value in facts.items() if value.isdecimal()}
+    return Reading(
+        asked=asked,
+        span=span,
+        clock=float(facts["clock"]) if facts.get("clock") else None,
+        gpu_answers=facts.get("gpu_answers") == "yes",
+        gpu_users=tuple(facts.get("gpu_users", "").splitlines()),
+        memory=kib.get("memory"),
+        disk={n.removeprefix("disk."): size for n, size in kib.items() if n.startswith("disk.")},
+        ports_taken=tuple(
+            int(name.removeprefix("port."))
+            for name, value in facts.items()
+            if name.startswith("port.") and value
+        ),
+        base=facts.get("base") or None,
+        model=bool(facts["model"]) if "model" in facts else None,
+        peers=tuple(facts.get("peers", "").split()),
+    )
+
+
+def judge(stack: StackSpec, prepared: Prepared, readings: Mapping[str, Reading]) -> list[Finding]:
+    """Everything that is wrong, of all machines. Pure."""
+    found = [
+        finding
+        for rank in prepared.ranks
+        for finding in _of_one(stack, prepared, rank, readings[rank.node])
+    ]
+    return [*found, *_between(readings)]
+
+
+def _of_one(
+    stack: StackSpec, prepared: Prepared, rank: Rank, reading: Reading
+) -> Iterator[Finding]:
+    node = rank.node
+    if not reading.gpu_answers:
+        yield Finding("gpu", node, "nvidia-smi does not answer", "Look at the driver: nvidia-smi")
+    for user in reading.gpu_users:
+        yield Finding(
+            "gpu", node, f"the GPU is in use: {user}", "End that process, or wait for it."
+        )
+    forecast = prepared.forecast
+    if forecast is not None and reading.memory is not None:
+        needed = forecast.memory
+        told = f"{reading.memory / GIB:.1f} GiB are available, {needed.peak / GIB:.1f} needed"
+        remedy = "End what holds memory there, or lower loop.per_device_batch_size."
+        if needed.peak > reading.memory:
+            yield Finding("memory", node, told, remedy, fatal=needed.least > reading.memory)
+    needed_disk = _DISK + (_to_come(prepared) if reading.model is False else 0)
+    for name, free in reading.disk.items():
+        least = needed_disk if name == "models" else _DISK
+        if free < least:
+            yield Finding(
+                "disk",
+                node,
+                f"{free / GIB:.1f} GiB are free for {name}, {least / GIB:.1f} needed",
+                "Make room: sparkctl runs list shows what runs take, docker system df the images.",
+            )
+    for port in reading.ports_taken:
+        yield Finding(
+            "port",
+            node,
+            f"something listens at port {port}, where the ranks are to meet",
+            "End it, or set fabric.port in the cluster file.",
+        )
+    for other in prepared.ranks:
+        if other is not rank and other.node not in reading.peers:
+            yield Finding(
+                "fabric",
+                node,
+                f"{other.node} does not answer at {other.address} over {rank.interface}",
+                "Look at the cable and at `ip address` on both: sparkctl cluster status",
+            )
+    if reading.model is False:
+        offline = stack.env.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
+        yield Finding(
+            "model",
+            node,
+            f"{stack.training.model.name} is not in the cache"
+            + (", and HF_HUB_OFFLINE forbids to fetch it" if offline else ": it is fetched first"),
+            "Unset HF_HUB_OFFLINE in the stack, or bring the model there.",
+            fatal=offline,
+        )
+
+
+def _to_come(prepared: Prepared) -> int:
+    """Bytes of a model that is to be fetched: about its weights, where those are known."""
+    return 0 if prepared.forecast is None else prepared.forecast.checkpoint
+
+
+def _between(readings: Mapping[str, Reading]) -> Iterator[Finding]:
+    """What only two machines together can show."""
+    known = {node: one for node, one in readings.items() if one.clock is not None}
+    first = next(iter(known.values()), None)
+    for node, one in known.items():
+        if first is None or one is first or one.clock is None or first.clock is None:
+            continue
+        apart = abs((one.clock - one.asked) - (first.clock - first.asked))
+        if apart - one.span - first.span > _CLOCKS:
+            yield Finding(
+                "clock",
+                node,
+                f"its clock is {apart:.1f} s away from the first node's",
+                "timedatectl set-ntp true",
+                fatal=False,
+            )
+    bases = {node: reading.base for node, reading in readings.items() if reading.base}
+    if len(set(bases.values())) > 1:
+        reference = next(iter(bases.values()))
+        for node, base in bases.items():
+            if base != reference:
+                yield Finding(
+                    "image",
+                    node,
+                    "its base image is another one than on the first node",
+                    "docker pull it on both, or name it by digest: container.base_image",
+                    fatal=False,
+                )

@@ -1,0 +1,133 @@
+"""What is found before a run is deployed: judged from readings, and read by the real script."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import RunError
+from orchestrator.node.node import Node
+from orchestrator.runs.launch import Prepared, prepare
+from orchestrator.runs.preflight import GIB, Reading, judge, parse, preflight, read, script_for
+from orchestrator.spec.load import load_stack
+from orchestrator.spec.stack import StackSpec
+from tests.runs.folders import Unwrapped
+from tests.runs.test_prepare import taken_in
+from tests.support.clusters import sparks
+
+GOOD = Reading(
+    asked=1000.0, span=0.1, clock=1000.0, gpu_answers=True, gpu_users=(), memory=110 * GIB,
+    disk={"runs": 500 * GIB, "models": 500 * GIB}, ports_taken=(), base="sha256:1", model=True,
+    peers=("spark-a", "spark-b"),
+)  # fmt: skip
+
+
+def made(stack: StackSpec) -> Prepared:
+    spec = sparks(2)
+    return prepare(spec, stack, taken_in(spec), {"HF_TOKEN": "x"})
+
+
+LARGE = load_stack("llama3-70b-lora")
+PREPARED = made(LARGE)
+
+
+def found(stack: StackSpec = LARGE, **changes: Any) -> list[tuple[str, str, bool]]:
+    readings = {"spark-a": GOOD, "spark-b": replace(GOOD, **changes)}
+    return [(one.check, one.node, one.fatal) for one in judge(stack, PREPARED, readings)]
+
+
+def test_machines_that_are_as_they_should_be() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "fatal"),
+    [
+        ({"gpu_answers": False}, "gpu", True),
+        ({"gpu_users": ("123, python3",)}, "gpu", True),
+        ({"memory": 20 * GIB}, "memory", True),
+        ({"memory": 100 * GIB}, None, False),
+        ({"memory": 80 * GIB}, "memory", False),
+        ({"disk": {"runs": GIB, "models": 500 * GIB}}, "disk", True),
+        ({"disk": {"runs": 500 * GIB, "models": 100 * GIB}}, None, False),
+        ({"ports_taken": (29500,)}, "port", True),
+        ({"peers": ()}, "fabric", True),
+        ({"clock": 1005.0}, "clock", False),
+        ({"clock": 1001.5}, None, False),
+        ({"clock": 1005.0, "span": 6.0}, None, False),
+        ({"base": "sha256:2"}, "image", False),
+        ({"base": None}, None, False),
+        ({"model": False}, "model", False),
+    ],
+)
+def test_one_thing_wrong(changes: dict[str, Any], check: str | None, fatal: bool) -> None:
+    expected = [] if check is None else [(check, "spark-b", fatal)]
+    assert found(**changes) == expected
+
+
+def test_a_model_that_is_still_to_come_needs_its_room() -> None:
+    little = {"runs": 500 * GIB, "models": 100 * GIB}
+    assert found(model=False, disk=little) == [
+        ("disk", "spark-b", True), ("model", "spark-b", False),
+    ]  # fmt: skip
+
+
+def test_offline_a_missing_model_is_an_error() -> None:
+    offline = LARGE.model_copy(update={"env": {"HF_HUB_OFFLINE": "1"}})
+    assert found(offline, model=False)[-1] == ("model", "spark-b", True)
+
+
+class Told(Unwrapped):
+    """Answers with facts instead of asking this computer."""
+
+    def __init__(self, **facts: str) -> None:
+        super().__init__()
+        self.facts = facts
+
+    def run(self, command: str, stdin: bytes, *, deadline: float) -> Any:
+        import base64
+
+        lines = [f"{n}\t{base64.b64encode(v.encode()).decode()}" for n, v in self.facts.items()]
+        prints = "\n".join(["cat <<'END'", *lines, "END"])
+        marked = stdin.partition(b"\n")[2].partition(b"\n")[0]
+        self.scripts += 1
+        return super().run("", b"\n" + marked + b"\n" + prints.encode(), deadline=deadline)
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    good = {"gpu_answers": "yes", "memory": "110000000", "peers": "spark-a spark-b"}
+    nodes = {
+        "spark-a": Node("spark-a", Told(**good | {"port.29501": "0: x"})),
+        "spark-b": Node("spark-b", Told(**good | {"gpu_users": "9, python3", "memory": "1000"})),
+    }
+    with pytest.raises(RunError, match="cannot start: 3 of the checks failed") as caught:
+        preflight(sparks(2), LARGE, PREPARED, nodes)
+    details = str(caught.value.details).splitlines()
+    assert [line.split(":")[0] for line in details] == ["port", "gpu", "memory"]
+    assert "9, python3" in details[1]
+    assert "--skip-check port --skip-check gpu --skip-check memory" in str(caught.value.resolution)
+    assert preflight(sparks(2), LARGE, PREPARED, nodes, ("port", "gpu", "memory")) == []
+
+
+def test_one_round_trip_each() -> None:
+    nodes = {name: Node(name, Told()) for name in ("spark-a", "spark-b")}
+    read(sparks(2), LARGE, PREPARED, nodes)
+    assert [node.connection.scripts for node in nodes.values()] == [2, 2]  # type: ignore[attr-defined]
+
+
+def test_the_script_runs_and_says_what_it_can() -> None:
+    """On this computer: no GPU, no such interface, no such model; memory and a clock there are."""
+    spec = sparks(2)
+    output = Node("here", Unwrapped()).script(
+        script_for(spec, LARGE, PREPARED, PREPARED.ranks[0]), need="docker"
+    )
+    reading = parse(output, asked=0.0, span=0.0)
+    assert reading.memory and reading.memory > 2**20
+    assert reading.clock and reading.clock > 1.7e9
+    assert (reading.gpu_answers, reading.peers, reading.model) == (False, (), False)
+    assert reading.ports_taken == ()
+
+
+def test_nothing_said_is_nothing_known() -> None:
+    reading = parse("", asked=1.0, span=2.0)
+    assert (reading.clock, reading.memory, reading.model, reading.disk) == (None, None, None, {})
