@@ -1,20 +1,13 @@
-"""A run while it goes on: a progress bar in a terminal, plain lines elsewhere."""
+"""A run while it goes on: a live table in a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.live import Live
 
 from orchestrator.runs.events import (
     Ended,
@@ -27,6 +20,7 @@ from orchestrator.runs.events import (
 )
 from orchestrator.runs.record import RankPlace
 from orchestrator.runs.verdict import Verdict
+from orchestrator.ui.run_table import RunTable
 
 _PLAIN_EVERY = 10  # steps between two lines without a terminal
 
@@ -37,38 +31,34 @@ class RunView:
 
     console: Console
     ranks: Sequence[RankPlace]
-    _progress: Progress | None = None
-    _bars: dict[int, TaskID] = field(default_factory=dict)
+    _live: Live | None = None
+    _table: RunTable | None = None
     _first: tuple[int, float] | None = None
 
     def __enter__(self) -> "RunView":
         if self.console.is_terminal:
-            self._progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-                TextColumn("{task.fields[numbers]}"),
-                TimeElapsedColumn(),
-                TextColumn("ETA"),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self._progress.start()
+            self._table = RunTable(self.ranks)
+            self._live = Live(self._table, console=self.console, refresh_per_second=4)
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def heard(self, event: RunEvent) -> None:
         """Show one event."""
+        if self._table is not None:
+            self._table.heard(event)
         match event:
             case TaskState(rank, state, error):
-                self._line(rank, f"{state}: {error}" if error else state)
+                if error or self._table is None:
+                    self._line(rank, f"{state}: {error}" if error else state)
             case RankEvent(rank, "step", fields):
                 self._step(rank, dict(fields))
             case RankEvent(rank, "phase", fields):
-                self._line(rank, str(fields.get("name")))
+                if self._table is None:
+                    self._line(rank, str(fields.get("name")))
             case RankEvent(rank, "start", fields):
                 self._line(
                     rank,
@@ -82,6 +72,8 @@ class RunView:
                 self._line(0, f"saved at step {fields['step']} ({_cost(fields)})")
             case RankEvent(0, "resumed", fields):
                 self._line(0, f"goes on after step {fields['step']}{_passed_over(fields)}")
+            case RankEvent(0, "ended", fields) if fields["end"] != "succeeded":
+                self._line(0, _ended(fields))
             case RankEvent(rank, "error", fields):
                 self._line(rank, f"error: {fields.get('message')}")
             case NodeSilent(node, why):
@@ -93,21 +85,12 @@ class RunView:
 
     def _step(self, rank: int, fields: dict[str, float]) -> None:
         step, total = int(fields["step"]), int(fields["total_steps"])
-        numbers = f"loss {fields['loss']:.4f}  {fields.get('tokens_per_second', 0):,.0f} tok/s"
-        if self._progress is None:
-            if rank == 0 and (step == 1 or step == total or step % _PLAIN_EVERY == 0):
-                self._line(rank, f"step {step}/{total}  {numbers}{self._eta(step, total)}")
+        shown = step == 1 or step == total or step % _PLAIN_EVERY == 0
+        if self._table is not None or rank != 0 or not shown:
             return
-        if rank not in self._bars:
-            self._bars[rank] = self._progress.add_task(
-                self._name(rank), total=total, numbers=numbers
-            )
-        self._progress.update(
-            self._bars[rank],
-            completed=step,
-            total=total,
-            numbers=numbers,
-        )
+        pace = f"{fields.get('tokens_per_second', 0):,.0f} tok/s"
+        loss = f"loss {fields['loss']:.4f}"
+        self._line(rank, f"step {step}/{total}  {loss}  {pace}{self._eta(step, total)}")
 
     def _eta(self, step: int, total: int) -> str:
         """From the steps seen here; the time before the first one says nothing."""
@@ -128,6 +111,12 @@ class RunView:
 
 def _cost(fields: Mapping[str, Any]) -> str:
     return f"{fields['bytes'] / 1e6:,.1f} MB a rank in {fields['seconds']:.1f} s"
+
+
+def _ended(fields: Mapping[str, Any]) -> str:
+    """An attempt that another one, or a verdict, follows."""
+    blame = f": rank {fields['rank']} {fields.get('message')}" if fields.get("code") else ""
+    return f"attempt {fields['attempt']} {fields['end']} at step {fields['step']}{blame}"
 
 
 def _passed_over(fields: Mapping[str, Any]) -> str:

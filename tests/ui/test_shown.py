@@ -141,6 +141,9 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
         view.heard(RankEvent(0, "saved", {"step": 21, "bytes": 2_500_000, "seconds": 0.25}))
         view.heard(RankEvent(1, "saved", {"step": 21, "bytes": 2_500_000, "seconds": 0.25}))
         view.heard(RankEvent(1, "error", {"message": ODD}))
+        ended = {"attempt": 2, "end": "lost", "step": 7, "rank": 1, "code": "lost", "message": ODD}
+        view.heard(RankEvent(0, "ended", ended))
+        view.heard(RankEvent(1, "ended", ended))
         view.heard(RankEvent(1, "a kind of the future", {}))
         view.heard(NodeSilent("spark-b", ODD))
         view.heard(NodeBack("spark-b"))
@@ -159,11 +162,12 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     ]
     assert "  ETA " in next(line for line in lines if "step 10/21" in line)
     assert "rank 0 spark-a  held-out loss 1.2500 at step 21" in lines
-    assert lines[-6:] == [
+    assert lines[-7:] == [
         "rank 0 spark-a  goes on after step 20 (not all ranks have 30)",
         "rank 0 spark-a  goes on after step 20",
         "rank 0 spark-a  saved at step 21 (2.5 MB a rank in 0.2 s)",
         f"rank 1 spark-b  error: {ODD}",
+        f"rank 0 spark-a  attempt 2 lost at step 7: rank 1 {ODD}",
         f"spark-b does not answer ({ODD})",
         "spark-b answers again",
     ]

@@ -76,12 +76,17 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
             await hub  # until everyone has been told
     if over.attempt is not None:
         book.end(over.attempt)
+        _tell(supervisor.log, {"event": "ended"} | over.attempt.model_dump(exclude={"kind"}))
     if over.verdict is None:
         return _AGAIN
     book.close(over.verdict)
-    fields = over.verdict.model_dump(exclude={"kind"})
-    supervisor.log.line(json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
+    _tell(supervisor.log, over.verdict.model_dump(exclude={"kind"}))
     return 0
+
+
+def _tell(log: RankLog, event: dict[str, object]) -> None:
+    """A line for who watches."""
+    log.line(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
 
 
 def _mended(book: Book, sign: Sign | None) -> History:

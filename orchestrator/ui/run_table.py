@@ -1,0 +1,117 @@
+"""The live picture of a run in a terminal: a row per rank, how far it is, how the loss falls."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, RunEvent, TaskState
+from orchestrator.runs.record import RankPlace
+from orchestrator.ui.runs_view import sparkline
+
+_LOSSES = 512
+
+
+@dataclass
+class _Row:
+    state: str = "-"
+    phase: str = "-"
+    step: int = 0
+    tokens_per_second: float | None = None
+    memory_peak: int | None = None
+    memory_available: int | None = None
+    silent: bool = False
+
+
+@dataclass
+class RunTable:
+    """Hears the events of a run; rich draws it."""
+
+    ranks: Sequence[RankPlace]
+    clock: Callable[[], float] = time.monotonic
+    total: int = 0
+    _rows: dict[int, _Row] = field(default_factory=dict)
+    _losses: "deque[float]" = field(default_factory=lambda: deque(maxlen=_LOSSES))
+    _first: tuple[int, float] | None = None
+
+    def __post_init__(self) -> None:
+        self._rows = {place.rank: _Row() for place in self.ranks}
+
+    def heard(self, event: RunEvent) -> None:
+        """Take in one event."""
+        match event:
+            case TaskState(rank, state, _):
+                self._rows[rank].state = state
+            case RankEvent(rank, "phase", fields):
+                self._rows[rank].phase = str(fields.get("name"))
+            case RankEvent(rank, "step", fields):
+                self._step(rank, dict(fields))
+            case RankEvent(rank, "resumed", fields):
+                self._rows[rank].step, self._first = int(fields["step"]), None
+            case NodeSilent(node, _) | NodeBack(node):
+                for place in self.ranks:
+                    if place.node == node:
+                        self._rows[place.rank].silent = isinstance(event, NodeSilent)
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds to the last step, by the pace seen here; None when there is none yet."""
+        step = self._rows[0].step
+        if self._first is None or step <= self._first[0]:
+            return None
+        first, then = self._first
+        return (self.clock() - then) / (step - first) * (self.total - step)
+
+    def __rich__(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("RANK", "NODE", "STATE", "STEP", "TOK/S", "PEAK", "NODE FREE"):
+            table.add_column(title, no_wrap=True)
+        for place in self.ranks:
+            row = self._rows[place.rank]
+            state = "does not answer" if row.silent else f"{row.state}, {row.phase}"
+            pace = "-" if row.tokens_per_second is None else f"{row.tokens_per_second:,.0f}"
+            table.add_row(
+                str(place.rank), place.node, state, str(row.step), pace,
+                _gib(row.memory_peak), _gib(row.memory_available),
+            )  # fmt: skip
+        if not self.total:
+            return table
+        step = self._rows[0].step
+        line = Table.grid(padding=(0, 1))
+        eta = "" if self.eta is None else f"ETA {_clock(self.eta)}"
+        bar = ProgressBar(total=self.total, completed=step, width=32)
+        loss = f"loss {self._losses[-1]:.4f}" if self._losses else ""
+        bars = sparkline(list(self._losses)) if self._losses else ""
+        line.add_row(bar, f"{step}/{self.total}", eta, loss, Text(bars, style="cyan"))
+        return Group(table, line)
+
+    def _step(self, rank: int, fields: dict[str, float]) -> None:
+        row = self._rows[rank]
+        row.step, self.total = int(fields["step"]), int(fields["total_steps"])
+        row.tokens_per_second = fields.get("rank_tokens_per_second")
+        row.memory_peak = _whole(fields.get("memory_peak"))
+        row.memory_available = _whole(fields.get("memory_available"))
+        if rank == 0:
+            if self._first is None:  # the time before the first step says nothing
+                self._first = (row.step, self.clock())
+            if fields.get("loss") is not None:
+                self._losses.append(float(fields["loss"]))
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _gib(count: int | None) -> str:
+    return "-" if count is None else f"{count / 2**30:.1f} GiB"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

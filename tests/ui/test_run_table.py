@@ -1,0 +1,76 @@
+"""The live picture of a run: what the events make of it."""
+
+import io
+
+from rich.console import Console
+
+from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, TaskState
+from orchestrator.ui.run_table import RunTable
+from orchestrator.ui.run_view import RunView
+from tests.ui.test_shown import ranks
+
+
+def step(rank: int, number: int, **fields: float) -> RankEvent:
+    given = {"step": number, "total_steps": 100, "loss": 10.0 - number, "memory_peak": 2**30}
+    return RankEvent(rank, "step", given | fields)
+
+
+def text(table: RunTable) -> list[str]:
+    console = Console(file=io.StringIO(), width=160)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_a_row_for_every_rank_and_how_far_it_is() -> None:
+    now = [0.0]
+    table = RunTable(ranks(2), clock=lambda: now[0])
+    assert len(text(table)) == 3  # no bar before there is a step
+    table.heard(TaskState(1, "running", None))
+    table.heard(RankEvent(1, "phase", {"name": "loading"}))
+    assert text(table)[2].split() == ["1", "spark-b", "running,", "loading", "0", "-", "-", "-"]
+    table.heard(step(0, 1))
+    assert table.eta is None
+    now[0] = 8.0
+    for number in (2, 3, 4, 5):
+        table.heard(step(0, number, rank_tokens_per_second=1234.0))
+    assert table.eta == 190.0  # two seconds a step
+    lines = text(table)
+    assert "1,234" in lines[1] and "1.0 GiB" in lines[1]
+    assert "5/100" in lines[-1] and "ETA 3:10" in lines[-1]
+    assert "loss 5.0000 █▆▅▃▁" in lines[-1]
+
+
+def test_after_a_restart_the_pace_is_measured_anew() -> None:
+    now = [0.0]
+    table = RunTable(ranks(1), clock=lambda: now[0])
+    table.heard(step(0, 50))
+    now[0] = 100.0
+    table.heard(RankEvent(0, "resumed", {"step": 40}))
+    assert table.eta is None
+    table.heard(step(0, 41))
+    now[0] = 101.0
+    table.heard(step(0, 42))
+    assert table.eta == 58.0
+
+
+def test_a_machine_that_is_away_is_shown() -> None:
+    table = RunTable(ranks(2))
+    table.heard(NodeSilent("spark-b", "gone"))
+    assert "does not answer" in text(table)[2]
+    table.heard(NodeBack("spark-b"))
+    assert "does not answer" not in "".join(text(table))
+
+
+def test_a_terminal_sees_the_table_and_what_is_worth_a_line() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, highlight=False, width=160)
+    with RunView(console, ranks(2)) as view:
+        view.heard(RankEvent(0, "phase", {"name": "loading"}))
+        for number in range(1, 21):
+            view.heard(step(0, number))
+        view.heard(RankEvent(0, "eval", {"loss": 1.5, "step": 20}))
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "held-out loss 1.5000 at step 20" in said
+    assert "20/100" in said
+    assert "step 10/100" not in said
