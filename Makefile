@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 FAST := -m "not lab and not torch and not gang"
 
-.PHONY: help demo test test-fast faults resume bench-loading bench-padding check format engine clean
+.PHONY: help demo test test-fast faults resume bench-loading bench-padding bench-launching check format engine clean
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -14,6 +14,7 @@ help:
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
 	@echo 'make bench-padding  what padding costs; writes docs/benchmarks.md'
+	@echo 'make bench-launching  from the command to the first step, beside launchers by hand'
 	@echo 'make check      lint and types alone'
 	@echo 'make clean      remove labs, their images, and the environment'
 
@@ -37,6 +38,9 @@ bench-loading: $(VENV)/.complete
 
 bench-padding: $(VENV)/.complete
 	$(PY) -m benchmarks.padding --write
+
+bench-launching: $(VENV)/.complete engine
+	$(PY) -m benchmarks.launching --write
 
 check: $(VENV)/.complete
 	$(VENV)/bin/ruff check .

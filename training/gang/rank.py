@@ -19,7 +19,7 @@ from training.gang.link import BEAT, Link, LinkLost, NeverMet
 from training.gang.log import RankLog
 from training.gang.messages import Beat, Begin, Ended, Hello, Over, Stop, Stopping
 
-_KNOCK = 0.5
+_KNOCK = 0.1
 """Seconds between two tries to reach the hub."""
 _DUMP = 3.0
 """Seconds that a silent trainer has to show its stacks."""
