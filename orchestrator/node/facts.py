@@ -4,20 +4,17 @@ import base64
 import binascii
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-import jinja2
-
-from orchestrator import assets
 from orchestrator.errors import RemoteError
 from orchestrator.names import DAEMON_JSON, LABEL_IMAGE, LABEL_RUN, RUNTIME_CONFIG
 from orchestrator.node.escalate import Need
 from orchestrator.node.node import Node
 from orchestrator.spec.cluster import PathsSpec
+from orchestrator.templates import rendered
 
 
 @dataclass(frozen=True)
@@ -144,9 +141,8 @@ class Facts:
 
 def probe_script(paths: PathsSpec) -> str:
     """The script that reads all facts; see templates/probe.sh.j2."""
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
-    environment.filters["quote"] = shlex.quote
-    return environment.from_string(assets.text("templates/probe.sh.j2")).render(
+    return rendered(
+        "probe.sh.j2",
         state=paths.state,
         folders=[paths.state, paths.runs, paths.cache, paths.huggingface],
         daemon_json=DAEMON_JSON,

@@ -7,7 +7,7 @@ subnet of its own. The swarm and the process group meet on the first one; NCCL m
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import PreflightError, SparkctlError
@@ -19,6 +19,9 @@ from orchestrator.spec.cluster import ClusterSpec, NodeSpec, is_link_local
 _SPARK_PORTS = ("enp1s0f1np1", "enp1s0f0np0", "enP2p1s0f1np1", "enP2p1s0f0np0")
 _ANY = f"any of {', '.join(_SPARK_PORTS)} in a subnet that all nodes share"
 _PORT = re.compile(r"f(\d)np\1$")
+
+Addresses = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]
+"""Of one machine."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,22 @@ def fabric_ports(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, Fab
     """The fabric port of every member that was read. Raises PreflightError when one has none."""
     ports: dict[str, FabricPort] = {}
     errors: dict[str, SparkctlError] = {}
-    for node in (node for node in spec.members if node.name in world):
+    there = [node for node in spec.members if node.name in world]
+    everywhere = [_addresses(world[node.name]) for node in there]
+    for node in there:
         try:
-            ports[node.name] = _port(node, spec, world)
+            ports[node.name] = _port(node, spec, world[node.name], everywhere)
         except PreflightError as error:
             errors[node.name] = error
     raise_all(errors)
     return ports
 
 
-def _port(node: NodeSpec, spec: ClusterSpec, world: Mapping[str, Facts]) -> FabricPort:
-    facts = world[node.name]
-    found = _candidates(node, spec, world)
+def _port(
+    node: NodeSpec, spec: ClusterSpec, facts: Facts, everywhere: Sequence[Addresses]
+) -> FabricPort:
+    """`everywhere`: the addresses of every machine."""
+    found = _candidates(node, spec, facts, everywhere)
     detecting = _wanted(node, spec) == _ANY
     if not found and detecting and len(spec.members) == 1:
         # A single Spark has no cable; loopback also survives a change of its Wi-Fi address.
@@ -65,8 +72,10 @@ def _port(node: NodeSpec, spec: ClusterSpec, world: Mapping[str, Facts]) -> Fabr
     return FabricPort(best.interface, best.address, _twins(best.interface, facts.rdma))
 
 
-def _candidates(node: NodeSpec, spec: ClusterSpec, world: Mapping[str, Facts]) -> list[Address]:
-    usable = [a for a in world[node.name].addresses if not is_link_local(a.address)]
+def _candidates(
+    node: NodeSpec, spec: ClusterSpec, facts: Facts, everywhere: Sequence[Addresses]
+) -> list[Address]:
+    usable = [a for a in facts.addresses if not is_link_local(a.address)]
     if node.fabric.address is not None:
         return [a for a in usable if a.address == str(node.fabric.address)]
     interface = node.fabric.interface or spec.fabric.interface
@@ -78,17 +87,17 @@ def _candidates(node: NodeSpec, spec: ClusterSpec, world: Mapping[str, Facts]) -
         (a for a in usable if a.interface in _SPARK_PORTS),
         key=lambda a: _SPARK_PORTS.index(a.interface),
     )
-    return [a for a in on_ports if all(_reaches(a, facts) for facts in _members(spec, world))]
+    return [a for a in on_ports if _shared(a, everywhere)]
 
 
-def _members(spec: ClusterSpec, world: Mapping[str, Facts]) -> list[Facts]:
-    return [world[node.name] for node in spec.members if node.name in world]
+def _addresses(facts: Facts) -> Addresses:
+    return tuple(ipaddress.ip_address(a.address) for a in facts.addresses)
 
 
-def _reaches(address: Address, other: Facts) -> bool:
-    """Whether the other machine has an address in the same subnet."""
+def _shared(address: Address, everywhere: Sequence[Addresses]) -> bool:
+    """Whether every machine has an address in the same subnet."""
     network = ipaddress.ip_interface(f"{address.address}/{address.prefix}").network
-    return any(ipaddress.ip_address(a.address) in network for a in other.addresses)
+    return all(any(other in network for other in machine) for machine in everywhere)
 
 
 def _wanted(node: NodeSpec, spec: ClusterSpec) -> str:

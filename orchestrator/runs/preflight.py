@@ -1,15 +1,11 @@
 """What would go wrong with a run, found before it is deployed: one round trip to every node."""
 
 import base64
-import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import jinja2
-
-from orchestrator import assets
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
@@ -17,6 +13,7 @@ from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
+from orchestrator.templates import rendered
 from training.config import source_of
 
 Check = Literal["gpu", "memory", "disk", "port", "clock", "fabric", "image", "model"]
@@ -115,13 +112,10 @@ def read(
 
 def script_for(spec: ClusterSpec, stack: StackSpec, prepared: Prepared, rank: Rank) -> str:
     """The shell script for the machine of this rank."""
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["quote"] = shlex.quote
     model = stack.training.model.name
     cached = f"{rank.huggingface}/hub/models--{model.replace('/', '--')}/snapshots"
-    return environment.from_string(assets.text("templates/preflight.sh.j2")).render(
+    return rendered(
+        "preflight.sh.j2",
         folders={"runs": rank.runs, "models": rank.huggingface},
         ports=[spec.fabric.port, spec.fabric.port + 1] if rank.rank == 0 else [],
         base=prepared.image.base,

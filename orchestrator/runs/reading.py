@@ -3,15 +3,12 @@
 import base64
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
 from pydantic import ValidationError
 
-from orchestrator import assets
 from orchestrator.errors import RunError, SparkctlError
 from orchestrator.names import LABEL_RANK, LABEL_RUN
 from orchestrator.node.docker_client import docker_trouble
@@ -20,6 +17,7 @@ from orchestrator.node.parallel import try_each
 from orchestrator.runs.record import RECORD, RunRecord
 from orchestrator.runs.state import Task, state_of
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.templates import rendered
 
 _OF_A_RANK = re.compile(r"(verdict|attempts|heartbeat|metrics)-rank(\d+)\.jsonl?")
 
@@ -110,7 +108,7 @@ def read_runs(
 
     A node that cannot be read is in `errors`, and so is a manager whose engine does not answer.
     """
-    script = _script(spec.paths.runs, only)
+    script = rendered("runs.sh.j2", runs=spec.paths.runs, only=only)
     outputs, failed = try_each(nodes, lambda name: nodes[name].script(script, need="docker"))
     problems = {**(errors or {}), **failed}
     tasks: list[Mapping[str, Any]] = []
@@ -164,12 +162,6 @@ def newest_tasks(tasks: list[Mapping[str, Any]]) -> dict[str, tuple[Task, ...]]:
             rank, str(status["State"]), status.get("Err"), code, str(status.get("Timestamp", ""))
         )
     return {run: tuple(ranks[rank] for rank in sorted(ranks)) for run, ranks in newest.items()}
-
-
-def _script(runs: str, only: str | None) -> str:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
-    environment.filters["quote"] = shlex.quote
-    return environment.from_string(assets.text("templates/runs.sh.j2")).render(runs=runs, only=only)
 
 
 def _by_run(output: str) -> dict[str, dict[str, str]]:

@@ -5,9 +5,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
-
-from orchestrator import assets
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE, LABEL_RANK, LABEL_RUN, LABEL_STACK
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
@@ -20,6 +17,7 @@ from orchestrator.stack.environment import (
     environment_of,
 )
 from orchestrator.stack.ranks import Rank
+from orchestrator.templates import rendered as template
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def render(
         _config(
             run,
             f"accelerate-rank{rank.rank}",
-            _template(
+            template(
                 "accelerate.yml.j2",
                 rank=rank,
                 world_size=world_size,
@@ -75,7 +73,7 @@ def render(
         for rank in ranks
     ]
     stored = tuple((name, f"{run}-{name}") for name in secrets)
-    compose = _template(
+    compose = template(
         "compose.yml.j2",
         image=image,
         ranks=[
@@ -147,23 +145,3 @@ def _restart_policy(stack: StackSpec) -> dict[str, Any]:
 def _config(run: str, what: str, content: str) -> ConfigFile:
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     return ConfigFile(f"{run}-{what}-{digest}", content)
-
-
-def _quoted(value: Any) -> str:
-    """A YAML value as JSON, with every dollar doubled: compose would take it for a variable.
-
-    Jinja's own tojson escapes for HTML, which would change what a container sees.
-    """
-    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
-
-
-def _template(name: str, **values: Any) -> str:
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # YAML and shell, never HTML; values go through tojson
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["tojson"] = _quoted
-    return environment.from_string(assets.text(f"templates/{name}")).render(**values)

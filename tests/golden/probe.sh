@@ -1,4 +1,3 @@
-
 fact() { printf '%s\t' "$1"; base64 | tr -d '\n'; echo; }
 file() { [ -r "$2" ] || return 0; stat -c '%a %u %g' "$2" | fact "$1.stat"; fact "$1.bytes" <"$2"; }
 
@@ -61,15 +60,10 @@ folder() {
     printf 'absent %s' "${nearest:-/}"
   fi | fact "folder.$1"
 }
-
 folder /var/lib/sparkctl
-
 folder '~/sparkctl/runs'
-
 folder '~/sparkctl/cache'
-
 folder '~/.cache/huggingface'
-
 for record in /var/lib/sparkctl/journal/*.json; do
   [ -e "$record" ] || continue
   fact "journal.${record##*/}" <"$record"
