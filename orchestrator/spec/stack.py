@@ -1,8 +1,8 @@
 """`stacks/*.yaml`: what a training run is."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.cluster import Environment
@@ -60,3 +60,11 @@ class StackSpec(Model):
     """How the ranks live and die together: training/gang/config.py."""
     training: TrainingConfig
     """What runs inside: training/config.py."""
+
+    @model_validator(mode="after")
+    def _hooks_know_their_secrets(self) -> Self:
+        known = {secret.name for secret in self.secrets}
+        for hook in self.gang.hooks:
+            if hook.url_secret and hook.url_secret not in known:
+                raise ValueError(f"gang.hooks: {hook.url_secret} is not one of the secrets")
+        return self

@@ -110,6 +110,13 @@ def test_an_unknown_key_names_the_option_and_a_known_one() -> None:
     assert (caught.value.code, caught.value.exit_code) == ("E102", 3)
 
 
+def test_a_hook_may_name_a_secret_of_the_stack() -> None:
+    hook = "gang.hooks=[{url_secret: CHAT}]"
+    assert load_stack(TINY, (hook, "secrets=[{name: CHAT}]")).gang.hooks[0].url_secret == "CHAT"
+    with pytest.raises(SpecError, match="CHAT is not one of the secrets"):
+        load_stack(TINY, (hook,))
+
+
 @pytest.mark.parametrize("setting", ["training.optim.lr", "=1", "", ".=1", "a..b=1", "training.=1"])
 def test_a_setting_of_another_form(setting: str) -> None:
     with pytest.raises(SpecError, match="not of the form key=value") as caught:

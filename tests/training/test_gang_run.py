@@ -255,6 +255,17 @@ def test_a_rank_that_does_not_come(gang: MakeGang) -> None:
     assert one.verdict(1)["rank"] == 0
 
 
+def test_the_end_is_told_once(gang: MakeGang, tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    keep = ["sh", "-c", f"cat >> {heard}; echo >> {heard}"]
+    one = gang(script(3, "kill"), hooks=[{"command": keep}])
+    assert one.run()[0]["state"] == "succeeded"
+    one.run()  # the containers are started again for no good reason
+    (line,) = heard.read_text().splitlines()
+    assert (json.loads(line)["state"], json.loads(line)["attempts"]) == ("succeeded", 2)
+    assert "hook: sh ended with exit code 0" in one.said(0)
+
+
 def test_strangers_are_sent_away(gang: MakeGang) -> None:
     import socket
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from training.environment import rank_of
 from training.errors import ConfigurationError, ExitCode
+from training.gang import hooks
 from training.gang.config import GangConfig
 from training.gang.health import Beat as Sign
 from training.gang.history import Book, History
@@ -47,12 +48,18 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
         me = Identity(rank, environ["SPARKCTL_NODE"], environ["SPARKCTL_RUN_NONCE"], run_dir)
         config = GangConfig.model_validate_json(environ.get("SPARKCTL_GANG", "{}"))
         supervisor = Supervisor(me, config, command, _for_the_rank(environ), log)
-        return asyncio.run(_attempt(supervisor, environ, book))
+        over = asyncio.run(_attempt(supervisor, environ, book))
+        if over.verdict is None:
+            return _AGAIN
+        if hooks.teller(over.verdict) == rank:
+            hooks.fire(config.hooks, over.verdict, supervisor.environ, _SECRETS, log.line)
+        return 0
     finally:
         log.close()
 
 
-async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Book) -> int:
+async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Book) -> Over:
+    """One attempt, and what there is to keep of it."""
     loop, history = asyncio.get_running_loop(), _mended(book, supervisor.sign)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.signalled)
@@ -77,11 +84,10 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
     if over.attempt is not None:
         book.end(over.attempt)
         _tell(supervisor.log, {"event": "ended"} | over.attempt.model_dump(exclude={"kind"}))
-    if over.verdict is None:
-        return _AGAIN
-    book.close(over.verdict)
-    _tell(supervisor.log, over.verdict.model_dump(exclude={"kind"}))
-    return 0
+    if over.verdict is not None:
+        book.close(over.verdict)
+        _tell(supervisor.log, over.verdict.model_dump(exclude={"kind"}))
+    return over
 
 
 def _tell(log: RankLog, event: dict[str, object]) -> None:

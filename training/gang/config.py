@@ -1,6 +1,33 @@
 """How a gang behaves: the `gang:` section of a stack, which the supervisors read as well."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Hook(BaseModel):
+    """Who is told when a run has ended: one of a command and an address."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    on: Annotated[tuple[Literal["succeeded", "failed", "stopped"], ...], Field(min_length=1)] = (
+        "succeeded",
+        "failed",
+    )
+    """The ends that are told."""
+    command: tuple[str, ...] = ()
+    """Program and arguments, run in rank 0's container; it reads the verdict (JSON) from its
+    standard input."""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    """An address that the verdict is posted to as JSON, with a line for people as `text`."""
+    url_secret: str | None = None
+    """The same, but the address is the value of this secret of the stack."""
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> "Hook":
+        if sum(map(bool, (self.command, self.url, self.url_secret))) != 1:
+            raise ValueError("a hook has one of command, url and url_secret")
+        return self
 
 
 class GangConfig(BaseModel):
@@ -22,3 +49,5 @@ class GangConfig(BaseModel):
     memory_floor: float = Field(0.02, ge=0, lt=1)
     """Share of the node's memory; with less available the trainer is stopped, before the kernel
     freezes the machine. 0: never."""
+    hooks: tuple[Hook, ...] = ()
+    """Who is told how the run has ended."""
