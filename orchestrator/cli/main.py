@@ -12,6 +12,7 @@ from orchestrator import __version__
 from orchestrator.cli.cluster import cluster
 from orchestrator.cli.lab import lab
 from orchestrator.cli.runs import runs
+from orchestrator.cli.tensorboard import tensorboard
 from orchestrator.cli.train import train
 from orchestrator.errors import SparkctlError
 from orchestrator.ui.console import err, show_error
@@ -37,6 +38,7 @@ def cli(context: click.Context, file: Path) -> None:
 cli.add_command(cluster)
 cli.add_command(train)
 cli.add_command(runs)
+cli.add_command(tensorboard)
 cli.add_command(lab)
 
 

@@ -13,14 +13,19 @@ class Completed:
     stderr: bytes
 
 
-class Stream(Protocol):
-    """A two-way byte stream to a running command: what `http.client` needs of a socket."""
+class Pipe(Protocol):
+    """A two-way byte stream."""
 
     def sendall(self, data: bytes, /) -> object: ...
     def recv(self, size: int, /) -> bytes: ...
-    def makefile(self, mode: str = ..., buffering: int = ...) -> IO[Any]: ...
     def settimeout(self, seconds: float | None, /) -> None: ...
     def close(self) -> None: ...
+
+
+class Stream(Pipe, Protocol):
+    """One to a running command: what `http.client` needs of a socket."""
+
+    def makefile(self, mode: str = ..., buffering: int = ...) -> IO[Any]: ...
 
 
 class Connection(Protocol):
@@ -34,6 +39,9 @@ class Connection(Protocol):
 
     def open(self, command: str, first: bytes) -> Stream:
         """Start a command, write `first` to it, and hand over its standard input and output."""
+
+    def tunnel(self, host: str, port: int) -> Pipe:
+        """A TCP connection from the machine to there. Raises ConnectError when there is none."""
 
     def close(self) -> None:
         """End the transport and all that runs through it."""

@@ -7,7 +7,10 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.node.connection import Completed, Stream
+from orchestrator.errors import ConnectError
+from orchestrator.node.connection import Completed, Pipe, Stream
+
+_TIMEOUT = 10.0  # seconds
 
 
 class _Reader(io.BufferedReader):
@@ -51,6 +54,14 @@ class LocalConnection:
         with contextlib.suppress(BrokenPipeError):  # it has ended already: a stream at its end
             ours.sendall(first)
         return _LocalStream(fileno=ours.detach())
+
+    def tunnel(self, host: str, port: int) -> Pipe:
+        try:
+            return socket.create_connection((host, port), _TIMEOUT)
+        except OSError as refused:
+            raise ConnectError(
+                f"no connection to {host}:{port}", details=refused.strerror or str(refused)
+            ) from None
 
     def close(self) -> None:
         for child in self._children:

@@ -110,9 +110,13 @@ class Node:
         self.reset_docker()
         self.connection.close()
 
-    def _dial(self) -> Stream:
-        command = escalated("docker system dial-stdio", "docker", tried=self._tried)
+    def docker_stream(self, *args: str) -> Stream:
+        """Start the `docker` command of the machine and speak with it."""
+        command = escalated(shlex.join(["docker", *args]), "docker", tried=self._tried)
         return self.connection.open(command, first_line(self.sudo_password))
+
+    def _dial(self) -> Stream:
+        return self.docker_stream("system", "dial-stdio")
 
     def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
         wrapped = escalated(command, need, tried=self._tried)

@@ -9,7 +9,7 @@ import paramiko
 
 from orchestrator.errors import ConnectError
 from orchestrator.node.channels import Channels
-from orchestrator.node.connection import Completed, Stream
+from orchestrator.node.connection import Completed, Pipe, Stream
 from orchestrator.node.handshake import dial, log_in, unreachable
 from orchestrator.node.keys import Unlocked
 from orchestrator.node.login import Login
@@ -95,6 +95,23 @@ class SshConnection:
                 node=self._login.node,
             ) from None
         except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._gone(error) from None
+        return channel
+
+    def tunnel(self, host: str, port: int) -> Pipe:
+        try:
+            channel: Pipe = self._chain[-1].open_channel(
+                "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=self._login.timeout
+            )
+        except paramiko.ChannelException as refused:
+            raise ConnectError(
+                f"{self._login.node} opens no connection to {host}:{port}",
+                details=refused.text,
+                resolution="If its sshd forbids it: AllowTcpForwarding yes (or local) in "
+                "/etc/ssh/sshd_config.",
+                node=self._login.node,
+            ) from None
+        except (paramiko.SSHException, EOFError) as error:
             raise self._gone(error) from None
         return channel
 

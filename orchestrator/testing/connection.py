@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.node.connection import Completed, Stream
+from orchestrator.node.connection import Completed, Pipe, Stream
 
 Answer = Callable[[str], Completed | str]
 
@@ -41,6 +41,9 @@ class FakeConnection:
     def open(self, command: str, first: bytes) -> Stream:
         self.opened.append(command)
         raise ConnectionError("a fake connection has no streams")
+
+    def tunnel(self, host: str, port: int) -> Pipe:
+        raise ConnectionError("a fake connection leads nowhere")
 
     def close(self) -> None:
         self.closed = True

@@ -161,3 +161,19 @@ def known_inside(sshd: Login) -> Path:
 def test_a_login_that_there_is_not_is_refused(sshd: Login) -> None:
     with pytest.raises(AuthenticationError, match="refused the login of nobody"):
         SshConnection(replace(sshd, user="nobody"))
+
+
+def test_a_tunnel_goes_both_ways_and_takes_no_session(connection: SshConnection) -> None:
+    streams = [connection.open("cat", b"") for _ in range(AT_ONCE)]
+    tunnel = connection.tunnel("127.0.0.1", 22)
+    tunnel.settimeout(10)
+    assert tunnel.recv(4) == b"SSH-"
+    tunnel.close()
+    for stream in streams:
+        stream.close()
+
+
+def test_a_tunnel_to_nobody_is_an_error(connection: SshConnection) -> None:
+    with pytest.raises(ConnectError, match="opens no connection"):
+        connection.tunnel("127.0.0.1", 1)
+    assert connection.run("echo there", b"", deadline=10).stdout == b"there\n"

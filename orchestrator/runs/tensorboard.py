@@ -1,0 +1,95 @@
+"""TensorBoard on the machine that has its files, shown on this computer.
+
+It runs in a container of the training image, reads the run folders and can change nothing. It lives
+as long as its standard input, which is a channel of our connection: when this computer goes away,
+so does it.
+"""
+
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
+from orchestrator.errors import ConnectError, RunError
+from orchestrator.names import LABEL_RUN
+from orchestrator.node.connection import Connection, Stream
+from orchestrator.node.forward import forwarded
+from orchestrator.node.node import Node
+from orchestrator.runs.record import RankPlace
+
+_PORT = 6006
+_START = 60.0
+"""Seconds until it must answer."""
+_SCRIPT = f"""\
+exec 3<&0
+python3 -m tensorboard.main --logdir "$0" --host 0.0.0.0 --port {_PORT} >/tmp/said 2>&1 &
+board=$!
+{{ cat >/dev/null; kill $board; }} <&3 2>/dev/null &
+python3 -c 'import socket; print(socket.gethostbyname(socket.gethostname()), flush=True)'
+wait $board
+tail -n 5 /tmp/said
+"""
+
+
+@contextmanager
+def tensorboard(
+    node: Node, image: str, place: RankPlace, *, only: bool, port: int = 0
+) -> Iterator[int]:
+    """Serve the runs of rank 0's machine, or only this one, while the context lasts.
+
+    Gives the port on this computer. Raises RunError when TensorBoard does not come up.
+    """
+    runs, run = PurePosixPath(place.folder).parent, PurePosixPath(place.folder).name
+    owner = node.script(f"stat -c %u:%g {shlex.quote(place.folder)}", need="docker").strip()
+    stream = node.docker_stream(
+        "run", "--rm", "--interactive", f"--label={LABEL_RUN}={run}", f"--user={owner}",
+        "--env=NVIDIA_VISIBLE_DEVICES=void", f"--volume={runs}:/runs:ro", "--entrypoint=sh",
+        image, "-c", _SCRIPT, f"/runs/{run}" if only else "/runs",
+    )  # fmt: skip
+    try:
+        address = _told(stream)
+        with forwarded(node.connection, address, _PORT, here=port) as here:
+            _wait_for_answer(node.connection, address, stream)
+            yield here
+    finally:
+        stream.close()
+
+
+def _told(stream: Stream) -> str:
+    """The container's address, which is the first that it says."""
+    said = str(stream.makefile("rb").readline().decode()).strip()
+    if not said:
+        raise RunError(
+            "the container of TensorBoard did not start",
+            resolution="`docker run` with the training image on that machine says why.",
+        )
+    return said
+
+
+def _wait_for_answer(connection: Connection, address: str, stream: Stream) -> None:
+    end = time.monotonic() + _START
+    while not _answers(connection, address):
+        if time.monotonic() > end:
+            raise RunError(f"TensorBoard did not answer within {_START:.0f} s")
+        stream.settimeout(0.2)
+        try:
+            said = stream.recv(4096)
+        except TimeoutError:
+            continue  # it lives
+        raise RunError("TensorBoard ended", details=said.decode(errors="replace").strip())
+
+
+def _answers(connection: Connection, address: str) -> bool:
+    try:
+        tunnel = connection.tunnel(address, _PORT)
+    except ConnectError:
+        return False
+    try:
+        tunnel.settimeout(5)
+        tunnel.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return tunnel.recv(64).split()[1:2] == [b"200"]
+    except OSError:
+        return False
+    finally:
+        tunnel.close()
