@@ -62,9 +62,9 @@ $(VENV)/.controller: pyproject.toml training/requirements.txt
 	$(PIP) install --quiet --editable .
 	touch $@
 
-$(VENV)/.complete: $(VENV)/.controller tests/requirements.txt
+$(VENV)/.complete: $(VENV)/.controller tests/requirements.txt training/trackers.txt
 	$(PIP) install --quiet torch==2.13.0
-	$(PIP) install --quiet --editable '.[train,dev]'
+	$(PIP) install --quiet --editable '.[train,trackers,dev]'
 	touch $@
 
 clean:

@@ -32,7 +32,8 @@ from training.group import Group
 Settings = Mapping[str, Any]
 """What makes a training this one, by dotted key."""
 
-_MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.eval_every", "loop.peak_tflops")
+_MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.eval_every", "loop.peak_tflops",
+               "tracking.")  # fmt: skip
 """Keys that say how it is run or watched, not what comes out."""
 _STEP = "step-"
 _LATEST = "LATEST"

@@ -230,6 +230,20 @@ class Checkpoint(_Section):
     """How many are kept; older ones go when all ranks have the new one."""
 
 
+Tracker = Literal["wandb", "mlflow", "trackio"]
+
+
+class Tracking(_Section):
+    """Where the curves go, besides TensorBoard's files, which are always written."""
+
+    to: tuple[Tracker, ...] = ()
+    """Each is put into the image. Keys are secrets of the stack (WANDB_API_KEY), addresses are
+    `env:` (MLFLOW_TRACKING_URI)."""
+
+    project: str = Field("sparkctl", min_length=1)
+    """Project or experiment that runs are put into."""
+
+
 class TrainingConfig(_Section):
     """A whole training. Frozen; unknown keys are errors."""
 
@@ -240,6 +254,7 @@ class TrainingConfig(_Section):
     parallel: Parallel = Parallel()
     loop: Loop = Loop()
     checkpoint: Checkpoint = Checkpoint()
+    tracking: Tracking = Tracking()
 
     @model_validator(mode="after")
     def _can_be_sharded(self) -> "TrainingConfig":

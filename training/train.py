@@ -66,6 +66,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     # Seconds of imports, so they wait until environment and configuration are known to be good.
     from training import attention, card, quiet
     from training.checkpoint import Checkpoints, settings_of
+    from training.curves import Curves
     from training.group import Group
     from training.planned import Feed
     from training.save import save
@@ -117,9 +118,11 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         env.run_dir / "checkpoints",
         log,
         loaded.parameters,
-        env.run_dir / "tensorboard" if env.rank == 0 else None,
         start,
     )
+    if env.rank == 0:
+        went_on = found.step if found else None
+        trainer.curves = Curves(env.run_dir, env.run_id, config, went_on)
     trainer.keep_checkpoints(checkpoints, config.checkpoint.every, group, log)
     log.phase("training")
     if found is not None:
@@ -148,6 +151,8 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     )
     saved = save(model, prepared.tokenizer, prepared.folder, config, env, group, facts)
     group.leave()
+    if trainer.curves is not None:
+        trainer.curves.finish()
     totals = trainer.totals
     log.emit(
         Result(

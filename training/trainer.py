@@ -19,10 +19,10 @@ from transformers import (
 )
 from trl import SFTConfig
 
-from training.board import Board
 from training.checkpoint import Found
 from training.communication import Communication
 from training.config import TrainingConfig
+from training.curves import Curves
 from training.errors import ConfigurationError
 from training.events import Eval, EventLog, Step
 from training.memory import memory_available, memory_peak
@@ -42,14 +42,12 @@ def make_trainer(
     scratch: Path,
     log: EventLog,
     parameters: int,
-    board: Path | None,
     on_start: Callable[[int], None],
 ) -> "CountingTrainer":
     """A trainer that evaluates before step 1 and reports through `log`.
 
     `on_start` is called once, with the number of optimizer steps to come. `parameters` are the
-    weights of the base: TFLOP/s are told by them. `board`: TensorBoard's folder, on a rank that
-    draws.
+    weights of the base: TFLOP/s are told by them.
     """
     trainer = CountingTrainer(
         feed=feed,
@@ -61,7 +59,7 @@ def make_trainer(
     if feed.cut.ranks > 1:
         trainer.add_callback(trainer.communication)
     flops = model_flops_per_token(parameters, config.method)
-    trainer.add_callback(Progress(trainer, log, flops, config.loop.peak_tflops, board, on_start))
+    trainer.add_callback(Progress(trainer, log, flops, config.loop.peak_tflops, on_start))
     return trainer
 
 
@@ -73,6 +71,8 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
         """Held-out loss by optimizer step."""
         self.phases = Phases()
         self.communication = Communication()
+        self.curves: Curves | None = None
+        """On the rank that draws them."""
         super().__init__(**settings)
         self.totals = Totals(int(self.args.logging_steps))
 
@@ -121,15 +121,12 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         log: EventLog,
         flops_per_token: int,
         peak_tflops: float | None,
-        folder: Path | None,
         on_start: Callable[[int], None],
     ) -> None:
         self._trainer = trainer
         self._log = log
         self._flops = flops_per_token
         self._peak = peak_tflops
-        self._folder = folder
-        self._board: Board | None = None
         self._on_start = on_start
         self._all_tokens = 0
         self._own_tokens = 0
@@ -141,8 +138,6 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Only now the trainer knows how many steps it will make, and what it goes on from."""
         self._own_tokens, self._first_step = self._trainer.tokens, state.global_step
-        if self._folder is not None:
-            self._board = Board(self._folder, state.global_step)
         self._on_start(state.max_steps)
 
     def on_step_begin(
@@ -190,8 +185,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         )
         self._log.emit(told)
         self._trainer.totals.add(told)
-        if self._board is not None:
-            self._board.step(told)
+        if self._trainer.curves is not None:
+            self._trainer.curves.draw(told)
         self._since, self._all_tokens, self._own_tokens = now, total, own
         if not math.isfinite(logs["loss"]):
             raise ConfigurationError(
@@ -215,8 +210,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             rank=self._log.rank, step=state.global_step, loss=loss, elapsed=self._log.elapsed
         )
         self._log.emit(told)
-        if self._board is not None:
-            self._board.eval(told)
+        if self._trainer.curves is not None:
+            self._trainer.curves.draw(told)
         self._since = time.monotonic()
         self._trainer.phases.take()
 

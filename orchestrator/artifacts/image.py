@@ -8,7 +8,7 @@ import hashlib
 import io
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -44,14 +44,18 @@ class ImageRecipe:
         return f"{REPOSITORY}:{self.digest}"
 
 
-def image_recipe(base: str) -> ImageRecipe:
-    """The recipe from the project's own files."""
+def image_recipe(base: str, trackers: Sequence[str] = ()) -> ImageRecipe:
+    """The recipe from the project's own files, with the `trackers` of these names in it."""
+    known = assets.text("training/trackers.txt").splitlines()
+    chosen = [line for line in known if line.startswith(tuple(sorted(trackers)))]
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        _add(archive, "Dockerfile", assets.folder("entrypoints") / "Dockerfile")
+        dockerfile = (assets.folder("entrypoints") / "Dockerfile").read_bytes()
+        _add(archive, "Dockerfile", dockerfile)
+        _add(archive, "packages.txt", "".join(f"{line}\n" for line in chosen).encode())
         for name in ("entrypoints", "training"):
             for path, file in _files(assets.folder(name), name):
-                _add(archive, path, file)
+                _add(archive, path, file.read_bytes())
     return ImageRecipe(base, buffer.getvalue())
 
 
@@ -113,8 +117,7 @@ def _files(folder: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
             yield path, entry
 
 
-def _add(archive: tarfile.TarFile, path: str, file: Traversable) -> None:
-    content = file.read_bytes()
+def _add(archive: tarfile.TarFile, path: str, content: bytes) -> None:
     info = tarfile.TarInfo(path)
     info.size = len(content)
     info.mode = 0o755 if path.endswith(".sh") else 0o644

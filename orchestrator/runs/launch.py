@@ -54,7 +54,8 @@ def prepare(
     else:
         ranks = ranks_for(spec, stack, world)
         secrets = secret_values(stack, environ)
-    image = image_recipe(stack.base_image or spec.container.base_image)
+    base = stack.base_image or spec.container.base_image
+    image = image_recipe(base, stack.training.tracking.to)
     rendered = render(
         spec,
         stack,

@@ -1,0 +1,36 @@
+"""What the training image is made of: bytes, and a tag that names them."""
+
+import io
+import tarfile
+
+import pytest
+
+from orchestrator.artifacts.image import ImageRecipe, image_recipe
+
+
+def packages(recipe: ImageRecipe) -> list[str]:
+    """What is installed besides what every training needs."""
+    with tarfile.open(fileobj=io.BytesIO(recipe.context)) as archive:
+        file = archive.extractfile("packages.txt")
+        assert file is not None
+        return [line.partition("==")[0] for line in file.read().decode().splitlines()]
+
+
+def test_the_same_sources_are_the_same_image() -> None:
+    assert image_recipe("base") == image_recipe("base")
+    assert image_recipe("base").tag != image_recipe("other").tag
+
+
+@pytest.mark.parametrize(
+    ("trackers", "expected"),
+    [
+        ((), []),
+        (("wandb",), ["wandb"]),
+        (("mlflow",), ["mlflow-skinny"]),
+        (("wandb", "trackio"), ["trackio", "wandb"]),
+    ],
+)
+def test_only_the_named_trackers_are_put_in(trackers: tuple[str, ...], expected: list[str]) -> None:
+    recipe = image_recipe("base", trackers)
+    assert packages(recipe) == expected
+    assert (recipe.tag == image_recipe("base").tag) == (not trackers)
