@@ -4,10 +4,12 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 from pydantic import BaseModel
 
 from orchestrator import errors
+from orchestrator.cli.main import cli
 from orchestrator.errors import SparkctlError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
@@ -120,3 +122,23 @@ def test_files_that_documents_name_are_there() -> None:
 
 def _first_line(kind: type[SparkctlError]) -> str:
     return str(kind.__doc__).strip().splitlines()[0]
+
+
+def _commands(group: click.Group, path: str = "") -> dict[str, click.Command]:
+    """Every command that does something, by its words."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        words = f"{path} {name}".strip()
+        found |= _commands(command, words) if isinstance(command, click.Group) else {words: command}
+    return found
+
+
+@pytest.mark.parametrize("words", _commands(cli))
+def test_the_reference_has_every_command_with_its_options(words: str) -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if line.startswith("| `sparkctl ")]
+    (row,) = (line for line in table if re.search(rf"`(sparkctl )?{words}\b", line))
+    for parameter in _commands(cli)[words].params:
+        if isinstance(parameter, click.Option):
+            name = parameter.secondary_opts or parameter.opts  # a switch is told by its off
+            assert name[-1] in row, row
