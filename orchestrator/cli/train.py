@@ -21,7 +21,7 @@ from orchestrator.runs.preflight import CHECKS, preflight
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import refuse_busy
+from orchestrator.stack.deploy import make_way
 from orchestrator.stack.environment import DEBUG
 from orchestrator.ui.console import err, out
 
@@ -76,7 +76,7 @@ def _train(
         manager = nodes[spec.manager.name]
         if queue:
             wait_for_gpus(manager, lambda line: console.print(line, markup=False))
-        refuse_busy(manager)
+        make_way(manager)
         for finding in preflight(spec, stack, prepared, nodes, skip):
             line = f"note: {finding.check}: {finding.node}: {finding.message}"
             err().print(line, markup=False, style="yellow")

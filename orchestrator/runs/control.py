@@ -15,7 +15,7 @@ from orchestrator.runs.state import LIVE
 from orchestrator.runs.verdict import Verdict, broken, told
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import deploy, refuse_busy, remove
+from orchestrator.stack.deploy import deploy, make_way, remove
 from orchestrator.stack.secret import secret_values
 
 _POLL = 0.5
@@ -72,7 +72,7 @@ def resume(
     deployed = _deployed(manager, run)
     secrets = _secrets(run, deployed, environ)
     remove(manager, run.name)
-    refuse_busy(manager)
+    make_way(manager)
     places = {place.node: place for place in run.record.ranks}
 
     def clear(name: str) -> str:

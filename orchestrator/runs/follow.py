@@ -22,10 +22,9 @@ from orchestrator.runs.events import (
     parse_line,
 )
 from orchestrator.runs.logs import Piece, look, seen, stamped
-from orchestrator.runs.reading import newest_tasks, read_tasks
 from orchestrator.runs.record import RunRecord
-from orchestrator.runs.state import DONE, Task
 from orchestrator.runs.verdict import Verdict
+from orchestrator.stack.tasks import DONE, Task, newest_tasks, read_tasks
 
 POLL = 1.0
 """Seconds between two looks."""

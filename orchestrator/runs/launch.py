@@ -16,7 +16,7 @@ from orchestrator.runs.forecast import Forecast, forecast
 from orchestrator.runs.record import RunRecord, files_of, record_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import deploy, make_run_folder, refuse_busy
+from orchestrator.stack.deploy import deploy, make_run_folder, make_way
 from orchestrator.stack.ranks import Rank, ranks_for, unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.stack.secret import secret_values
@@ -76,7 +76,7 @@ def wait_for_gpus(
     told = ""
     while True:
         try:
-            return refuse_busy(manager)
+            return make_way(manager)
         except BusyError as busy:
             if busy.brief != told:
                 say(f"waiting: {busy.brief}")

@@ -50,7 +50,8 @@ def seen(output: str, offset: int) -> Piece:
     data = base64.b64decode(encoded)
     whole = data[: data.rfind(b"\n") + 1]
     return Piece(
-        tuple(whole.decode("utf-8", "replace").splitlines()),
+        # Not splitlines: a vertical tab, or a separator of Unicode, does not end a line here.
+        tuple(whole.decode("utf-8", "replace").split("\n")[:-1]),
         base64.b64decode(verdict).decode("utf-8", "replace") or None,
         offset + len(whole),
         more=len(data) >= _PIECE and bool(whole),

@@ -10,13 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.errors import RunError, SparkctlError
-from orchestrator.names import LABEL_RANK, LABEL_RUN
-from orchestrator.node.docker_client import docker_trouble
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
 from orchestrator.runs.record import RECORD, RunRecord
-from orchestrator.runs.state import Task, state_of
+from orchestrator.runs.state import state_of
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.stack.tasks import Task, newest_tasks, read_tasks
 from orchestrator.templates import rendered
 
 _OF_A_RANK = re.compile(r"(verdict|attempts|heartbeat|metrics)-rank(\d+)\.jsonl?")
@@ -121,14 +120,6 @@ def read_runs(
     return Reading(merged(outputs, tasks), problems)
 
 
-def read_tasks(manager: Node, run: str | None = None) -> list[Mapping[str, Any]]:
-    """Swarm's tasks of a run, or of all runs. Raises RemoteError."""
-    label = LABEL_RUN if run is None else f"{LABEL_RUN}={run}"
-    with docker_trouble(manager.name):
-        found: list[Mapping[str, Any]] = manager.docker.api.tasks(filters={"label": label})
-    return found
-
-
 def merged(outputs: Mapping[str, str], tasks: list[Mapping[str, Any]]) -> tuple[Run, ...]:
     """Runs from what the nodes printed and what Swarm says; newest first. Pure."""
     records: dict[str, RunRecord] = {}
@@ -149,21 +140,6 @@ def merged(outputs: Mapping[str, str], tasks: list[Mapping[str, Any]]) -> tuple[
     return tuple(sorted(found, key=lambda run: (run.record.created, run.name), reverse=True))
 
 
-def newest_tasks(tasks: list[Mapping[str, Any]]) -> dict[str, tuple[Task, ...]]:
-    """The newest task of every rank, by run."""
-    newest: dict[str, dict[int, Task]] = {}
-    for task in sorted(tasks, key=lambda task: str(task["CreatedAt"])):
-        labels = task["Spec"]["ContainerSpec"].get("Labels") or {}
-        if LABEL_RUN not in labels:
-            continue
-        status, rank = task["Status"], int(labels.get(LABEL_RANK, -1))
-        code = (status.get("ContainerStatus") or {}).get("ExitCode")
-        newest.setdefault(labels[LABEL_RUN], {})[rank] = Task(
-            rank, str(status["State"]), status.get("Err"), code, str(status.get("Timestamp", ""))
-        )
-    return {run: tuple(ranks[rank] for rank in sorted(ranks)) for run, ranks in newest.items()}
-
-
 def _by_run(output: str) -> dict[str, dict[str, str]]:
     files: dict[str, dict[str, str]] = {}
     for line in output.splitlines():
@@ -181,7 +157,7 @@ def _ranks(files: Mapping[str, str]) -> dict[int, RankSeen]:
         if (match := _OF_A_RANK.fullmatch(name)) is None:
             continue
         kind, parts = match[1], found.setdefault(int(match[2]), {})
-        lines = tuple(line for line in map(_json, text.splitlines()) if line)
+        lines = tuple(line for line in map(_json, text.split("\n")) if line)
         match kind:
             case "attempts":
                 parts["attempts"] = tuple(line for line in lines if "end" in line)

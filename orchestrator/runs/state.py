@@ -1,22 +1,8 @@
 """One word for how a run stands. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-DONE = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
-"""States of a Swarm task that is over."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """The newest Swarm task of a rank."""
-
-    rank: int
-    state: str
-    error: str | None = None
-    exit_code: int | None = None
-    at: str = ""
-    """When it came into this state, by its own machine's clock."""
+from orchestrator.stack.tasks import DONE, Task
 
 
 def state_of(verdict: str | None, tasks: Sequence[Task], attempts: int) -> str:

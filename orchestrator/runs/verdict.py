@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.runs.state import DONE, Task
+from orchestrator.stack.tasks import DONE, Task
 
 
 @dataclass(frozen=True)

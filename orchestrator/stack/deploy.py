@@ -11,9 +11,7 @@ from orchestrator.node.files import write_file
 from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered
-
-_LIVE = {"new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting",
-         "running"}  # fmt: skip
+from orchestrator.stack.tasks import DONE, newest_tasks, read_tasks
 
 
 def make_run_folder(node: Node, rank: Rank, run: str, files: Mapping[str, str]) -> None:
@@ -62,14 +60,17 @@ def remove(manager: Node, run: str) -> None:
             secret.remove()
 
 
-def refuse_busy(manager: Node) -> None:
-    """Raise BusyError when a run holds the GPUs."""
-    with docker_trouble(manager.name):
-        services = manager.docker.services.list(filters={"label": LABEL_RUN})
-        states = [{task["Status"]["State"] for task in service.tasks()} for service in services]
-    for service, seen in zip(services, states, strict=True):
-        if seen & _LIVE:
-            run = service.attrs["Spec"]["Labels"][LABEL_RUN]
+def make_way(manager: Node) -> None:
+    """Take runs that have ended off the swarm, and their secrets with them.
+
+    Raises BusyError when one still runs. A run has ended when all its ranks exited with 0: they do
+    so only with a verdict. One that broke otherwise is left for who looks for the reason.
+    """
+    for run, tasks in newest_tasks(read_tasks(manager)).items():
+        states = {task.state for task in tasks}
+        if states == {"complete"}:
+            remove(manager, run)
+        elif states - DONE:
             raise BusyError(
                 f"the GPUs are in use by the run {run}",
                 resolution=f"Watch it: sparkctl runs follow {run}\n"

@@ -142,7 +142,7 @@ def test_resume_deploys_what_was_deployed(
 ) -> None:
     deployed: list[Any] = []
     monkeypatch.setattr(control, "deploy", lambda *args: deployed.append(args))
-    monkeypatch.setattr(control, "refuse_busy", lambda manager: None)
+    monkeypatch.setattr(control, "make_way", lambda manager: None)
     monkeypatch.setattr(control, "secret_values", lambda stack, environ: dict(environ))
     monkeypatch.setattr(control.StackSpec, "model_validate", lambda stack: stack)
     folder = cluster.run_folder(0)

@@ -116,7 +116,7 @@ def test_progress_of_an_image_is_shown_as_it_is(
         raise RunError("enough")
 
     monkeypatch.setattr("orchestrator.cli.train.launch", launch)
-    monkeypatch.setattr("orchestrator.cli.train.refuse_busy", lambda manager: None)
+    monkeypatch.setattr("orchestrator.cli.train.make_way", lambda manager: None)
     monkeypatch.setattr("orchestrator.cli.train.preflight", lambda *_: [])
     take_in(site)
     ran = sparkctl("train", "tiny-llama-lora")

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConnectError, RunError
-from orchestrator.runs.reading import Reading, merged, newest_tasks, read_runs
-from orchestrator.runs.state import Task, state_of
+from orchestrator.runs.reading import Reading, merged, read_runs
+from orchestrator.runs.state import state_of
 from orchestrator.runs.summary import summary
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.stack.tasks import Task, newest_tasks
 from tests.runs.folders import RUN, Cluster, both, event, task
 from tests.support.clusters import cluster as cluster_of
 

@@ -1,7 +1,7 @@
 """How a run ended, in words."""
 
-from orchestrator.runs.state import Task
 from orchestrator.runs.verdict import broken, told
+from orchestrator.stack.tasks import Task
 
 NODES = {0: "spark-a", 1: "spark-b"}
 

@@ -12,7 +12,7 @@ from orchestrator.node.connection import Completed
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.spec.load import load_stack
-from orchestrator.stack.deploy import deploy, make_run_folder, refuse_busy, remove
+from orchestrator.stack.deploy import deploy, make_run_folder, make_way, remove
 from orchestrator.stack.ranks import unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.testing.connection import FakeConnection
@@ -28,14 +28,6 @@ class Thing:
 
     store: "Store"
     fields: dict[str, Any]
-    states: tuple[str, ...] = ()
-
-    @property
-    def attrs(self) -> dict[str, Any]:
-        return {"Spec": {"Labels": self.fields["labels"]}}
-
-    def tasks(self) -> list[dict[str, Any]]:
-        return [{"Status": {"State": state}} for state in self.states]
 
     def remove(self) -> None:
         self.store.things.remove(self)
@@ -63,6 +55,16 @@ class Engine:
     configs: Store = field(default_factory=Store)
     secrets: Store = field(default_factory=Store)
     services: Store = field(default_factory=Store)
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """Tasks."""
+
+    @property
+    def api(self) -> "Engine":
+        return self
+
+    def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+        assert filters == {"label": "sparkctl.run"}
+        return self.seen
 
     def close(self) -> None:
         pass
@@ -121,21 +123,34 @@ def test_removing_a_run_leaves_other_runs_alone() -> None:
         assert [thing.fields["name"] for thing in store.things] == ["other", "foreign"]
 
 
+def task(run: str, rank: int, state: str, at: str = "1") -> dict[str, Any]:
+    labels = {"sparkctl.run": run, "sparkctl.rank": str(rank)}
+    return {
+        "CreatedAt": at, "Status": {"State": state}, "Spec": {"ContainerSpec": {"Labels": labels}},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("state", ["pending", "preparing", "running"])
 def test_gpus_that_a_run_holds_are_not_given_twice(state: str) -> None:
     node, engine, _ = manager()
-    labels = {"sparkctl.run": "other-run"}
-    engine.services.things = [Thing(engine.services, {"labels": labels}, ("complete", state))]
+    engine.seen = [task("other-run", 0, "complete"), task("other-run", 1, state, at="2")]
     with pytest.raises(RunError, match="in use by the run other-run") as caught:
-        refuse_busy(node)
+        make_way(node)
     assert "sparkctl runs stop other-run" in str(caught.value.resolution)
 
 
-def test_a_run_that_is_over_holds_nothing() -> None:
+def test_runs_that_have_ended_go_and_take_their_secrets_along() -> None:
     node, engine, _ = manager()
-    ended = ("complete", "failed", "shutdown", "rejected")
-    engine.services.things = [Thing(engine.services, {"labels": {"sparkctl.run": "x"}}, ended)]
-    refuse_busy(node)
+    for run in ("ended", "broken"):
+        engine.services.create(name=run, labels={"sparkctl.run": run})
+        engine.secrets.create(name=run, labels={"sparkctl.run": run})
+    engine.seen = [
+        task("ended", 0, "failed", at="1"), task("ended", 0, "complete", at="2"),
+        task("ended", 1, "complete"), task("broken", 0, "complete"), task("broken", 1, "rejected"),
+    ]  # fmt: skip
+    make_way(node)
+    for store in (engine.services, engine.secrets):
+        assert [thing.fields["name"] for thing in store.things] == ["broken"]
 
 
 def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
