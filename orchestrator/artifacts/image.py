@@ -59,15 +59,14 @@ def image_recipe(base: str, trackers: Sequence[str] = ()) -> ImageRecipe:
     return ImageRecipe(base, buffer.getvalue())
 
 
-def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) -> bool:
+def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) -> str:
     """Build the image unless the node has it; `say` gets a line of progress now and then.
 
-    Returns whether it was built.
+    Returns its ID there: nodes build for themselves, so each has its own.
     """
     client = node.docker
     try:
-        client.images.get(recipe.tag)
-        return False
+        return str(client.images.get(recipe.tag).id)
     except docker.errors.ImageNotFound:
         pass
     said: list[str] = []
@@ -88,9 +87,9 @@ def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) ->
                 "the Python package index once; a base image of your own: container.base_image.",
                 node=node.name,
             )
-    client.images.get(recipe.tag)
+    built = str(client.images.get(recipe.tag).id)
     say(f"built in {time.monotonic() - began:.1f} s")
-    return True
+    return built
 
 
 def _build(client: docker.DockerClient, recipe: ImageRecipe) -> Iterator[dict[str, Any]]:

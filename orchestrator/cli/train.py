@@ -21,7 +21,6 @@ from orchestrator.runs.preflight import CHECKS, preflight
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import make_way
 from orchestrator.stack.environment import DEBUG
 from orchestrator.ui.console import err, out
 
@@ -73,24 +72,24 @@ def _train(
         for line in prepared.forecast.lines if prepared.forecast else ():
             console.print(line, markup=False, soft_wrap=True)
         console.print(f"image {prepared.image.tag} on {prepared.image.base}", markup=False)
-        manager = nodes[spec.manager.name]
         if queue:
-            wait_for_gpus(manager, lambda line: console.print(line, markup=False))
-        make_way(manager)
-        for finding in preflight(spec, stack, prepared, nodes, skip):
+            wait_for_gpus(nodes[spec.manager.name], lambda line: console.print(line, markup=False))
+        checked = preflight(spec, stack, prepared, nodes, skip)
+        for finding in checked.warnings:
             line = f"note: {finding.check}: {finding.node}: {finding.message}"
             err().print(line, markup=False, style="yellow")
         if stack.flush_page_cache:
             flush_page_caches(nodes[rank.node] for rank in prepared.ranks)
-        launch(
+        record = launch(
             prepared,
             nodes,
+            checked.images,
             lambda node, line: err().print(f"  {node}  image: {line}", markup=False),
         )
         if detach:
             console.print(f"deployed; it goes on by itself. {how_to_come_back(run)}", markup=False)
         else:
-            watch(spec, prepared.record, nodes)
+            watch(spec, record, nodes)
 
 
 def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:

@@ -91,17 +91,25 @@ def flush_page_caches(nodes: Iterable[Node]) -> None:
     on_each(by_name, lambda name: by_name[name].script(script, deadline=300.0))
 
 
-def launch(prepared: Prepared, nodes: Mapping[str, Node], say: Say) -> None:
-    """Images first, on all nodes in parallel; then folders; then the deploy."""
+def launch(
+    prepared: Prepared, nodes: Mapping[str, Node], images: Mapping[str, str], say: Say
+) -> RunRecord:
+    """Images first, on all nodes in parallel; then folders; then the deploy.
+
+    `images`: the ID of the run's image on the nodes that are known to have it. Returns the record
+    as every node has it.
+    """
     manager = nodes[next(iter(nodes))]
     by_node = {rank.node: rank for rank in prepared.ranks}
     recipe, run = prepared.image, prepared.rendered.run
-    files = files_of(prepared.record, prepared.rendered)
 
-    def ready(name: str) -> None:
+    def image_of(name: str) -> str:
         with docker_trouble(name):
-            ensure_image(nodes[name], recipe, lambda line: say(name, line))
-        make_run_folder(nodes[name], by_node[name], run, files)
+            return ensure_image(nodes[name], recipe, lambda line: say(name, line))
 
-    on_each(by_node, ready)
+    built = on_each([name for name in by_node if name not in images], image_of)
+    record = prepared.record.model_copy(update={"images": {**images, **built}})
+    files = files_of(record, prepared.rendered)
+    on_each(by_node, lambda name: make_run_folder(nodes[name], by_node[name], run, files))
     deploy(manager, prepared.rendered, prepared.secrets)
+    return record

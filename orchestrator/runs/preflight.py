@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ from orchestrator.node.parallel import on_each
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.deploy import make_way
 from orchestrator.stack.ranks import Rank
 from orchestrator.templates import rendered
 from training.config import source_of
@@ -44,6 +46,8 @@ class Reading:
     ports_taken: tuple[int, ...]
     base: str | None
     """ID of the base image; None where it is still to come."""
+    image: str | None
+    """ID of the run's own image, likewise."""
     model: bool | None
     """Whether it is in the machine's cache; None when that does not matter."""
     peers: tuple[str, ...]
@@ -61,18 +65,31 @@ class Finding:
     fatal: bool = True
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What is known of the machines when nothing forbids the run."""
+
+    warnings: list[Finding]
+    images: Mapping[str, str]
+    """ID of the run's image by node, where it is there already."""
+
+
 def preflight(
     spec: ClusterSpec,
     stack: StackSpec,
     prepared: Prepared,
     nodes: Mapping[str, Node],
     skip: Collection[str] = (),
-) -> list[Finding]:
-    """Read all machines of the run at once and return what is worth a warning.
+) -> Checked:
+    """Read all machines of the run at once, and take runs that have ended off the swarm.
 
-    Raises RunError with everything that must be mended first.
+    Raises BusyError when another run holds the GPUs, RunError with everything else that must be
+    mended first.
     """
-    readings = read(spec, stack, prepared, nodes)
+    with ThreadPoolExecutor(1) as meanwhile:
+        way = meanwhile.submit(make_way, nodes[spec.manager.name])
+        readings = read(spec, stack, prepared, nodes)
+        way.result()
     found = [one for one in judge(stack, prepared, readings) if one.check not in skip]
     fatal = [one for one in found if one.fatal]
     if fatal:
@@ -87,7 +104,8 @@ def preflight(
                 ]
             ),
         )
-    return found
+    images = {node: reading.image for node, reading in readings.items() if reading.image}
+    return Checked(found, images)
 
 
 def read(
@@ -119,6 +137,7 @@ def script_for(spec: ClusterSpec, stack: StackSpec, prepared: Prepared, rank: Ra
         folders={"runs": rank.runs, "models": rank.huggingface},
         ports=[spec.fabric.port, spec.fabric.port + 1] if rank.rank == 0 else [],
         base=prepared.image.base,
+        image=prepared.image.tag,
         model=cached if source_of(model) == "hub" else None,
         interface=rank.interface,
         peers={other.node: other.address for other in prepared.ranks if other is not rank},
@@ -137,8 +156,8 @@ def parse(output: str, *, asked: float, span: float) -> Reading:
         asked=asked,
         span=span,
         clock=float(facts["clock"]) if facts.get("clock") else None,
-        gpu_answers=facts.get("gpu_answers") == "yes",
-        gpu_users=tuple(facts.get("gpu_users", "").splitlines()),
+        gpu_answers=facts.get("gpu") == "answers",
+        gpu_users=tuple(filter(None, facts.get("user", "").splitlines())),
         memory=kib.get("memory"),
         disk={n.removeprefix("disk."): size for n, size in kib.items() if n.startswith("disk.")},
         ports_taken=tuple(
@@ -147,8 +166,9 @@ def parse(output: str, *, asked: float, span: float) -> Reading:
             if name.startswith("port.") and value
         ),
         base=facts.get("base") or None,
+        image=facts.get("image") or None,
         model=bool(facts["model"]) if "model" in facts else None,
-        peers=tuple(facts.get("peers", "").split()),
+        peers=tuple(facts.get("peer", "").split()),
     )
 
 

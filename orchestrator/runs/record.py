@@ -38,6 +38,8 @@ class RunRecord(BaseModel):
     """UTC."""
     image: str
     """Its tag carries the hash of the training code and the base image's name."""
+    images: dict[str, str] = {}
+    """Its ID on each node."""
     ranks: tuple[RankPlace, ...]
     stack: dict[str, Any]
     """The whole stack with every default, training and gang included."""

@@ -7,6 +7,7 @@ import yaml
 
 from orchestrator.errors import ConnectError, RunError
 from orchestrator.runs.launch import Prepared
+from orchestrator.runs.preflight import Checked
 from orchestrator.spec.load import stack_names
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_cli_cluster import differ, take_in
@@ -111,13 +112,12 @@ def test_progress_of_an_image_is_shown_as_it_is(
     """Lines of pip and of Docker are full of brackets, which are markup to rich."""
     line = "RUN [/bin/sh] [notice] A new release of pip [bold]"
 
-    def launch(prepared: Prepared, nodes: object, say: object) -> None:
+    def launch(prepared: Prepared, nodes: object, images: object, say: object) -> None:
         say("spark-a", line)  # type: ignore[operator]
         raise RunError("enough")
 
     monkeypatch.setattr("orchestrator.cli.train.launch", launch)
-    monkeypatch.setattr("orchestrator.cli.train.make_way", lambda manager: None)
-    monkeypatch.setattr("orchestrator.cli.train.preflight", lambda *_: [])
+    monkeypatch.setattr("orchestrator.cli.train.preflight", lambda *_: Checked([], {}))
     take_in(site)
     ran = sparkctl("train", "tiny-llama-lora")
     assert ran.code == 10

@@ -5,10 +5,19 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import RunError
+from orchestrator.errors import BusyError, RunError
 from orchestrator.node.node import Node
 from orchestrator.runs.launch import Prepared, prepare
-from orchestrator.runs.preflight import GIB, Reading, judge, parse, preflight, read, script_for
+from orchestrator.runs.preflight import (
+    GIB,
+    Checked,
+    Reading,
+    judge,
+    parse,
+    preflight,
+    read,
+    script_for,
+)
 from orchestrator.spec.load import load_stack
 from orchestrator.spec.stack import StackSpec
 from tests.runs.folders import Unwrapped
@@ -18,7 +27,7 @@ from tests.support.clusters import sparks
 GOOD = Reading(
     asked=1000.0, span=0.1, clock=1000.0, gpu_answers=True, gpu_users=(), memory=110 * GIB,
     disk={"runs": 500 * GIB, "models": 500 * GIB}, ports_taken=(), base="sha256:1", model=True,
-    peers=("spark-a", "spark-b"),
+    image=None, peers=("spark-a", "spark-b"),
 )  # fmt: skip
 
 
@@ -94,11 +103,13 @@ class Told(Unwrapped):
         return super().run("", b"\n" + marked + b"\n" + prints.encode(), deadline=deadline)
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
-    good = {"gpu_answers": "yes", "memory": "110000000", "peers": "spark-a spark-b"}
+def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.runs.preflight.make_way", lambda manager: None)
+    good = {"gpu": "answers", "memory": "110000000", "peer": "spark-a\nspark-b"}
+    good |= {"image": "sha256:7"}
     nodes = {
         "spark-a": Node("spark-a", Told(**good | {"port.29501": "0: x"})),
-        "spark-b": Node("spark-b", Told(**good | {"gpu_users": "9, python3", "memory": "1000"})),
+        "spark-b": Node("spark-b", Told(**good | {"user": "9, python3", "memory": "1000"})),
     }
     with pytest.raises(RunError, match="cannot start: 3 of the checks failed") as caught:
         preflight(sparks(2), LARGE, PREPARED, nodes)
@@ -106,7 +117,18 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     assert [line.split(":")[0] for line in details] == ["port", "gpu", "memory"]
     assert "9, python3" in details[1]
     assert "--skip-check port --skip-check gpu --skip-check memory" in str(caught.value.resolution)
-    assert preflight(sparks(2), LARGE, PREPARED, nodes, ("port", "gpu", "memory")) == []
+    checked = preflight(sparks(2), LARGE, PREPARED, nodes, ("port", "gpu", "memory"))
+    assert checked == Checked([], {"spark-a": "sha256:7", "spark-b": "sha256:7"})
+
+
+def test_another_run_is_told_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(manager: Node) -> None:
+        raise BusyError(f"the GPUs are in use, says {manager.name}")
+
+    monkeypatch.setattr("orchestrator.runs.preflight.make_way", busy)
+    nodes = {name: Node(name, Told()) for name in ("spark-a", "spark-b")}
+    with pytest.raises(BusyError, match="says spark-a"):
+        preflight(sparks(2), LARGE, PREPARED, nodes)
 
 
 def test_one_round_trip_each() -> None:
