@@ -67,7 +67,7 @@ def prepare_by_hand(name: str) -> None:
     here = nodes()
     record = json.loads(run(here["spark-a"], "cat", f"{RUNS}/{name}/deploy.json"))
     services = yaml.safe_load(record["compose"].replace("$$", "$"))["services"]
-    configs = dict(record["configs"])
+    configs = record["configs"]
     for rank, node in enumerate(here.values()):
         service = services[f"rank{rank}"]
         folder = f"{RUNS}/by-hand"

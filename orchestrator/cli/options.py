@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
+from orchestrator.runs.preflight import CHECKS
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -33,4 +35,22 @@ def skip_offline_option(function: F) -> F:
     """`--skip-offline`"""
     return click.option(
         "--skip-offline", is_flag=True, help="Leave out machines that do not answer."
+    )(function)
+
+
+def detach_option(function: F) -> F:
+    """`--detach`"""
+    return click.option("--detach", is_flag=True, help="Return as soon as the ranks are deployed.")(
+        function
+    )
+
+
+def skip_check_option(function: F) -> F:
+    """`--skip-check`"""
+    return click.option(
+        "--skip-check",
+        "skip",
+        multiple=True,
+        type=click.Choice(CHECKS),
+        help="Start although this check fails; repeatable.",
     )(function)

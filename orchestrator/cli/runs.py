@@ -8,13 +8,15 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.asking import ask_passphrase
-from orchestrator.cli.options import json_option, yes_option
+from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
+from orchestrator.cli.options import detach_option, json_option, skip_check_option, yes_option
+from orchestrator.cli.starting import start
 from orchestrator.cli.watching import watch
 from orchestrator.errors import DeclinedError
 from orchestrator.node.connect import reachable
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
+from orchestrator.reconcile.observe import observe
 from orchestrator.runs import control
 from orchestrator.runs.compare import compare as compare_runs
 from orchestrator.runs.fetch import fetch as fetch_run
@@ -90,17 +92,21 @@ def stop(file: Path, run: str) -> None:
 
 @runs.command()
 @click.argument("run")
-@click.option("--detach", is_flag=True, help="Return as soon as the ranks are deployed.")
+@detach_option
+@skip_check_option
 @click.pass_obj
-def resume(file: Path, run: str, detach: bool) -> None:
+def resume(file: Path, run: str, detach: bool, skip: tuple[str, ...]) -> None:
     """Start RUN again, which was stopped or has failed: it goes on from its last checkpoint."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
         found = reading.find(run)
-        known = control.resume(spec, found, nodes)
+        world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
+        prepared = control.again(spec, found, world)
+        known = control.log_sizes(found, nodes)
+        record = start(spec, prepared, nodes, skip)
         out().print(f"{found.name} goes on", markup=False)
         if not detach:
-            watch(spec, found.record, nodes, offsets=known)
+            watch(spec, record, nodes, offsets=known)
 
 
 @runs.command()

@@ -5,19 +5,14 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
+from orchestrator.cli.options import detach_option, skip_check_option
+from orchestrator.cli.starting import start
 from orchestrator.cli.watching import how_to_come_back, watch
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
 from orchestrator.node.connect import connected
 from orchestrator.node.facts import Facts
 from orchestrator.reconcile.observe import observe
-from orchestrator.runs.launch import (
-    Prepared,
-    flush_page_caches,
-    launch,
-    prepare,
-    wait_for_gpus,
-)
-from orchestrator.runs.preflight import CHECKS, preflight
+from orchestrator.runs.launch import Prepared, prepare, wait_for_gpus
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
@@ -30,10 +25,9 @@ from orchestrator.ui.console import err, out
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
               help="Override a key of the stack, e.g. training.optim.lr=2e-4.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
-@click.option("--detach", is_flag=True, help="Return as soon as the ranks are deployed.")
+@detach_option
 @click.option("--queue", is_flag=True, help="Wait while another run holds the GPUs.")
-@click.option("--skip-check", "skip", multiple=True, type=click.Choice(CHECKS),
-              help="Start although this check fails; repeatable.")  # fmt: skip
+@skip_check_option
 @click.option("--debug", is_flag=True, help="Let torch, NCCL and accelerate tell more.")
 @click.pass_obj
 def train(
@@ -74,18 +68,7 @@ def _train(
         console.print(f"image {prepared.image.tag} on {prepared.image.base}", markup=False)
         if queue:
             wait_for_gpus(nodes[spec.manager.name], lambda line: console.print(line, markup=False))
-        checked = preflight(spec, stack, prepared, nodes, skip)
-        for finding in checked.warnings:
-            line = f"note: {finding.check}: {finding.node}: {finding.message}"
-            err().print(line, markup=False, style="yellow")
-        if stack.flush_page_cache:
-            flush_page_caches(nodes[rank.node] for rank in prepared.ranks)
-        record = launch(
-            prepared,
-            nodes,
-            checked.images,
-            lambda node, line: err().print(f"  {node}  image: {line}", markup=False),
-        )
+        record = start(spec, prepared, nodes, skip)
         if detach:
             console.print(f"deployed; it goes on by itself. {how_to_come_back(run)}", markup=False)
         else:

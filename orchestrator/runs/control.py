@@ -1,22 +1,24 @@
 """Stop a run, start it again, take it away."""
 
-import base64
 import os
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from pydantic import ValidationError
 
 from orchestrator.errors import RunError, SpecError
+from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
+from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.reading import Run, read_runs
-from orchestrator.runs.record import DEPLOY, DeployRecord
 from orchestrator.runs.state import LIVE
 from orchestrator.runs.verdict import Verdict, broken, told
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import deploy, make_way, remove
-from orchestrator.stack.secret import secret_values
+from orchestrator.stack.deploy import remove
 
 _POLL = 0.5
 _MARGIN = 30.0
@@ -53,39 +55,65 @@ def stop(
     return broken(run.name, {place.rank: place.node for place in run.record.ranks}, ())
 
 
-def resume(
+def again(
     spec: ClusterSpec,
     run: Run,
-    nodes: Mapping[str, Node],
+    world: Mapping[str, Facts],
     environ: Mapping[str, str] = os.environ,
-) -> dict[int, int]:
-    """Deploy again what was deployed; the ranks go on from the last checkpoint that all have.
+) -> Prepared:
+    """What is to be deployed for a run to go on, on the machines as they are now.
 
-    Returns how many bytes the log of each rank has already. Raises RunError for a run that still
-    runs or has succeeded, and for a secret that is not there.
+    Raises RunError for a run that still runs or has succeeded, or whose ranks would be on other
+    nodes (each has its part of the checkpoint), and SpecError for a secret that is not there.
     """
     if run.state in LIVE:
         raise RunError(f"{run.name} is {run.state}", resolution=f"sparkctl runs follow {run.name}")
     if run.state == "succeeded":
         raise RunError(f"{run.name} has succeeded: there is nothing to go on with")
-    manager = nodes[spec.manager.name]
-    deployed = _deployed(manager, run)
-    secrets = _secrets(run, deployed, environ)
-    remove(manager, run.name)
-    make_way(manager)
+    prepared = prepare(spec, _stack_of(run), world, environ, run=run.name)
+    missing = [name for name in run.record.secrets if name not in prepared.secrets]
+    if missing:
+        raise SpecError(
+            f"{run.name} was started with the secret {missing[0]}",
+            resolution=f"Set it again: export {missing[0]}=… (values are kept nowhere).",
+        )
+    was = [(place.rank, place.node, place.folder) for place in run.record.ranks]
+    now = [(place.rank, place.node, place.folder) for place in prepared.record.ranks]
+    if was != now:
+        raise RunError(
+            f"the ranks of {run.name} would not be where they were",
+            details=f"{_listed(was)}\nnow: {_listed(now)}",
+            resolution="Put the nodes into the cluster file as they were then: each rank's "
+            "checkpoint is on its node.",
+        )
+    record = prepared.record.model_copy(update={"created": run.record.created})
+    return replace(prepared, record=record)
+
+
+def _stack_of(run: Run) -> StackSpec:
+    """The stack as it was, on as many nodes as it was."""
+    try:
+        stack = StackSpec.model_validate(run.record.stack)
+    except ValidationError as invalid:
+        raise RunError(
+            f"{run.name} was started by another version of sparkctl",
+            details=str(invalid.errors()[0]["msg"]),
+            resolution="Go on with that version, or start it anew: sparkctl train",
+        ) from None
+    nodes = stack.nodes.model_copy(update={"max": len(run.record.ranks)})
+    return stack.model_copy(update={"nodes": nodes})
+
+
+def log_sizes(run: Run, nodes: Mapping[str, Node]) -> dict[int, int]:
+    """How many bytes the log of each rank has already."""
     places = {place.node: place for place in run.record.ranks}
 
-    def clear(name: str) -> str:
-        place = places[name]
-        return nodes[name].script(
-            f"cd {shlex.quote(place.folder)}\nrm -f stop verdict-rank*.json\n"
-            f"stat -c %s log-rank{place.rank}.txt 2>/dev/null || echo 0",
-            need="docker",
-        )
+    def size(name: str) -> int:
+        log = shlex.quote(f"{places[name].folder}/log-rank{places[name].rank}.txt")
+        return int(nodes[name].script(f"stat -c %s {log} 2>/dev/null || echo 0", need="docker"))
 
-    sizes = on_each(places, clear)
-    deploy(manager, deployed.rendered(run.record), secrets)
-    return {places[name].rank: int(size) for name, size in sizes.items()}
+    sizes = on_each(places, size)
+    return {places[name].rank: size for name, size in sizes.items()}
 
 
 def delete(spec: ClusterSpec, run: Run, nodes: Mapping[str, Node]) -> None:
@@ -100,19 +128,5 @@ def delete(spec: ClusterSpec, run: Run, nodes: Mapping[str, Node]) -> None:
     on_each(folders, lambda name: nodes[name].script(f"rm -rf -- {folders[name]}", need="docker"))
 
 
-def _deployed(manager: Node, run: Run) -> DeployRecord:
-    place = run.record.ranks[0]
-    file = shlex.quote(f"{place.folder}/{DEPLOY}")
-    output = manager.script(f"base64 {file}", need="docker")
-    return DeployRecord.model_validate_json(base64.b64decode(output))
-
-
-def _secrets(run: Run, deployed: DeployRecord, environ: Mapping[str, str]) -> Mapping[str, str]:
-    values = secret_values(StackSpec.model_validate(run.record.stack), environ)
-    missing = [name for name, _ in deployed.secrets if name not in values]
-    if missing:
-        raise SpecError(
-            f"{run.name} was started with the secret {missing[0]}",
-            resolution=f"Set it again: export {missing[0]}=… (values are kept nowhere).",
-        )
-    return values
+def _listed(places: Iterable[tuple[int, str, str]]) -> str:
+    return ", ".join(f"rank {rank} on {node} in {folder}" for rank, node, folder in places)

@@ -16,7 +16,7 @@ from orchestrator.runs.forecast import Forecast, forecast
 from orchestrator.runs.record import RunRecord, files_of, record_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import deploy, make_run_folder, make_way
+from orchestrator.stack.deploy import deploy, make_way, remove, write_run_folder
 from orchestrator.stack.ranks import Rank, ranks_for, unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.stack.secret import secret_values
@@ -31,6 +31,7 @@ Say = Callable[[str, str], None]
 class Prepared:
     """A run that is ready to be deployed; nothing has been changed yet."""
 
+    stack: StackSpec
     ranks: list[Rank]
     rendered: Rendered
     image: ImageRecipe
@@ -38,6 +39,8 @@ class Prepared:
     forecast: Forecast | None
     """What it will take; None for a model that is not known here."""
     record: RunRecord
+    anew: bool = True
+    """Whether its folders are to be made: those of a run that goes on are there."""
 
 
 def prepare(
@@ -45,9 +48,11 @@ def prepare(
     stack: StackSpec,
     world: Mapping[str, Facts] | None,
     environ: Mapping[str, str] = os.environ,
+    *,
+    run: str | None = None,
 ) -> Prepared:
     """Decide everything. Without a world (a dry run away from the machines) the ranks name what
-    only a machine can tell, and a missing secret is not an error."""
+    only a machine can tell, and a missing secret is not an error. `run`: one that goes on."""
     if world is None:
         ranks = unseen_ranks(spec, stack)
         secrets = {secret.name: "" for secret in stack.secrets}
@@ -60,13 +65,14 @@ def prepare(
         spec,
         stack,
         ranks,
-        run=f"{stack.name}-{random.token_hex(3)}",
+        run=run or f"{stack.name}-{random.token_hex(3)}",
         nonce=random.token_hex(16),
         image=image.tag,
         secrets=tuple(secrets),
     )
     record = record_of(rendered, stack, spec.name, ranks)
-    return Prepared(ranks, rendered, image, secrets, forecast(stack, ranks, world), record)
+    told = forecast(stack, ranks, world)
+    return Prepared(stack, ranks, rendered, image, secrets, told, record, anew=run is None)
 
 
 def wait_for_gpus(
@@ -110,6 +116,11 @@ def launch(
     built = on_each([name for name in by_node if name not in images], image_of)
     record = prepared.record.model_copy(update={"images": {**images, **built}})
     files = files_of(record, prepared.rendered)
-    on_each(by_node, lambda name: make_run_folder(nodes[name], by_node[name], run, files))
+    on_each(
+        by_node,
+        lambda name: write_run_folder(nodes[name], by_node[name], run, files, anew=prepared.anew),
+    )
+    if not prepared.anew:
+        remove(manager, run)  # what an end that nobody saw has left
     deploy(manager, prepared.rendered, prepared.secrets)
     return record

@@ -12,7 +12,6 @@ from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.deploy import make_way
 from orchestrator.stack.ranks import Rank
 from orchestrator.templates import rendered
@@ -76,7 +75,6 @@ class Checked:
 
 def preflight(
     spec: ClusterSpec,
-    stack: StackSpec,
     prepared: Prepared,
     nodes: Mapping[str, Node],
     skip: Collection[str] = (),
@@ -88,14 +86,14 @@ def preflight(
     """
     with ThreadPoolExecutor(1) as meanwhile:
         way = meanwhile.submit(make_way, nodes[spec.manager.name])
-        readings = read(spec, stack, prepared, nodes)
+        readings = read(spec, prepared, nodes)
         way.result()
-    found = [one for one in judge(stack, prepared, readings) if one.check not in skip]
+    found = [one for one in judge(prepared, readings) if one.check not in skip]
     fatal = [one for one in found if one.fatal]
     if fatal:
         checks = " ".join(f"--skip-check {name}" for name in dict.fromkeys(f.check for f in fatal))
         raise RunError(
-            f"{stack.name} cannot start: {len(fatal)} of the checks failed",
+            f"{prepared.stack.name} cannot start: {len(fatal)} of the checks failed",
             details="\n".join(f"{one.check}: {one.node}: {one.message}" for one in fatal),
             resolution="\n".join(
                 [
@@ -110,7 +108,6 @@ def preflight(
 
 def read(
     spec: ClusterSpec,
-    stack: StackSpec,
     prepared: Prepared,
     nodes: Mapping[str, Node],
     clock: Callable[[], float] = time.time,
@@ -119,7 +116,7 @@ def read(
     ranks = {rank.node: rank for rank in prepared.ranks}
 
     def one(name: str) -> Reading:
-        script = script_for(spec, stack, prepared, ranks[name])
+        script = script_for(spec, prepared, ranks[name])
         began = clock()
         output = nodes[name].script(script, need="docker")
         ended = clock()
@@ -128,9 +125,9 @@ def read(
     return on_each(ranks, one)
 
 
-def script_for(spec: ClusterSpec, stack: StackSpec, prepared: Prepared, rank: Rank) -> str:
+def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     """The shell script for the machine of this rank."""
-    model = stack.training.model.name
+    model = prepared.stack.training.model.name
     cached = f"{rank.huggingface}/hub/models--{model.replace('/', '--')}/snapshots"
     return rendered(
         "preflight.sh.j2",
@@ -172,19 +169,17 @@ def parse(output: str, *, asked: float, span: float) -> Reading:
     )
 
 
-def judge(stack: StackSpec, prepared: Prepared, readings: Mapping[str, Reading]) -> list[Finding]:
+def judge(prepared: Prepared, readings: Mapping[str, Reading]) -> list[Finding]:
     """Everything that is wrong, of all machines. Pure."""
     found = [
         finding
         for rank in prepared.ranks
-        for finding in _of_one(stack, prepared, rank, readings[rank.node])
+        for finding in _of_one(prepared, rank, readings[rank.node])
     ]
     return [*found, *_between(readings)]
 
 
-def _of_one(
-    stack: StackSpec, prepared: Prepared, rank: Rank, reading: Reading
-) -> Iterator[Finding]:
+def _of_one(prepared: Prepared, rank: Rank, reading: Reading) -> Iterator[Finding]:
     node = rank.node
     if not reading.gpu_answers:
         yield Finding("gpu", node, "nvidia-smi does not answer", "Look at the driver: nvidia-smi")
@@ -225,6 +220,7 @@ def _of_one(
                 "Look at the cable and at `ip address` on both: sparkctl cluster status",
             )
     if reading.model is False:
+        stack = prepared.stack
         offline = stack.env.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
         yield Finding(
             "model",

@@ -1,5 +1,6 @@
-"""What was asked for, in the run folder of every node: `run.json`; `deploy.json` to do it again."""
+"""What was asked for, and exactly what was deployed: two files in the run folder of every node."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -7,10 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
-from orchestrator.stack.render import ConfigFile, Rendered
+from orchestrator.stack.render import Rendered
 
 RECORD = "run.json"
 DEPLOY = "deploy.json"
+"""For who wants to know; has the nonce of the group, and no secret's value."""
 
 
 class RankPlace(BaseModel):
@@ -43,29 +45,13 @@ class RunRecord(BaseModel):
     ranks: tuple[RankPlace, ...]
     stack: dict[str, Any]
     """The whole stack with every default, training and gang included."""
+    secrets: tuple[str, ...] = ()
+    """Names of those that it was given."""
 
     @property
     def stack_name(self) -> str:
         """Of the recipe."""
         return str(self.stack["name"])
-
-
-class DeployRecord(BaseModel):
-    """Exactly what was deployed; no secret's value."""
-
-    model_config = ConfigDict(frozen=True)
-
-    version: Literal[1] = 1
-    compose: str
-    configs: tuple[tuple[str, str], ...]
-    """(name, content)."""
-    secrets: tuple[tuple[str, str], ...]
-    """(name, name in Docker's secret store)."""
-
-    def rendered(self, record: RunRecord) -> Rendered:
-        """What `deploy` takes."""
-        configs = tuple(ConfigFile(name, content) for name, content in self.configs)
-        return Rendered(record.run, record.image, self.compose, configs, self.secrets)
 
 
 def record_of(rendered: Rendered, stack: StackSpec, cluster: str, ranks: list[Rank]) -> RunRecord:
@@ -86,17 +72,17 @@ def record_of(rendered: Rendered, stack: StackSpec, cluster: str, ranks: list[Ra
             for rank in ranks
         ),
         stack=stack.model_dump(mode="json"),
+        secrets=tuple(name for name, _ in rendered.secrets),
     )
 
 
 def files_of(record: RunRecord, rendered: Rendered) -> dict[str, str]:
     """Both files, by name."""
-    deployed = DeployRecord(
-        compose=rendered.compose,
-        configs=tuple((config.name, config.content) for config in rendered.configs),
-        secrets=rendered.secrets,
-    )
+    deployed = {
+        "compose": rendered.compose,
+        "configs": {config.name: config.content for config in rendered.configs},
+    }
     return {
         RECORD: record.model_dump_json(indent=2) + "\n",
-        DEPLOY: deployed.model_dump_json(indent=2) + "\n",
+        DEPLOY: json.dumps(deployed, indent=2) + "\n",
     }

@@ -14,15 +14,22 @@ from orchestrator.stack.render import Rendered
 from orchestrator.stack.tasks import DONE, newest_tasks, read_tasks
 
 
-def make_run_folder(node: Node, rank: Rank, run: str, files: Mapping[str, str]) -> None:
-    """The folder that the rank's container binds (Swarm does not make it), and what is in it."""
+def write_run_folder(
+    node: Node, rank: Rank, run: str, files: Mapping[str, str], *, anew: bool = True
+) -> None:
+    """The folder that the rank's container binds (Swarm does not make it), and what is in it.
+
+    `anew`: it must not be there. Else the run goes on: what ended it goes, all else stays.
+    """
     path = f"{rank.runs}/{run}"
-    owned = f"chown {rank.uid}:{rank.gid} {shlex.quote(path)}"
+    folder = shlex.quote(path)
+    make = [f"mkdir {folder}", f"chown {rank.uid}:{rank.gid} {folder}"]
+    open_again = [f"cd {folder}", "rm -f stop verdict-rank*.json"]
     writes = [
         write_file(f"{path}/{name}", File(text.encode(), "644", int(rank.uid), int(rank.gid)))
         for name, text in files.items()
     ]
-    script = "\n".join(["set -e", f"mkdir {shlex.quote(path)}", owned, *writes])
+    script = "\n".join(["set -e", *(make if anew else open_again), *writes])
     node.script(script, need="docker")
 
 

@@ -137,37 +137,27 @@ def test_stop_asks_all_ranks_and_says_where_they_are(
     assert (again.code, "does not run: stopped" in again.stderr) == (10, True)
 
 
-def test_resume_deploys_what_was_deployed(
-    sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
+def test_resume_goes_on_after_what_is_known(
+    sparkctl: Sparkctl, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deployed: list[Any] = []
-    monkeypatch.setattr(control, "deploy", lambda *args: deployed.append(args))
-    monkeypatch.setattr(control, "make_way", lambda manager: None)
-    monkeypatch.setattr(control, "secret_values", lambda stack, environ: dict(environ))
-    monkeypatch.setattr(control.StackSpec, "model_validate", lambda stack: stack)
-    folder = cluster.run_folder(0)
-    document = {"compose": "x: y\n", "configs": [["c", "text"]], "secrets": [["HF_TOKEN", "s"]]}
-    (folder / "deploy.json").write_text(json.dumps(document))
+    watched: list[Any] = []
+    monkeypatch.setattr(command, "observe", lambda *_, **__: {})
+    monkeypatch.setattr(control, "again", lambda spec, run, world: run.record)
+    monkeypatch.setattr(command, "start", lambda spec, prepared, nodes, skip: prepared)
+    monkeypatch.setattr(command, "watch", lambda *_, offsets: watched.append(offsets))
     cluster.judge(state="stopped")
-    (folder / "stop").touch()
-
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    refused = sparkctl("runs", "resume", "last", "--detach")
-    assert refused.code == 3
-    assert "export HF_TOKEN=" in refused.stderr
-    assert (folder / "stop").exists() and not removed
-
-    monkeypatch.setenv("HF_TOKEN", "hf_x")
-    ran = sparkctl("runs", "resume", "last", "--detach")
+    cluster.write(0, "an old line")
+    ran = sparkctl("runs", "resume", "last")
     assert (ran.code, ran.stdout) == (0, f"{RUN} goes on\n")
-    assert not (folder / "stop").exists() and not list(folder.glob("verdict*"))
-    ((_, rendered, secrets),) = deployed
-    assert (rendered.compose, rendered.secrets) == ("x: y\n", (("HF_TOKEN", "s"),))
-    assert secrets["HF_TOKEN"] == "hf_x"
-    assert removed == [RUN]
+    assert watched == [{0: 40, 1: 0}]
+    assert sparkctl("runs", "resume", "last", "--detach").code == 0
+    assert len(watched) == 1
 
 
-def test_a_success_is_not_started_again(sparkctl: Sparkctl, cluster: Cluster) -> None:
+def test_a_success_is_not_started_again(
+    sparkctl: Sparkctl, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "observe", lambda *_, **__: {})
     cluster.judge()
     ran = sparkctl("runs", "resume", "last")
     assert (ran.code, "nothing to go on with" in ran.stderr) == (10, True)

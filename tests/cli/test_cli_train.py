@@ -116,8 +116,8 @@ def test_progress_of_an_image_is_shown_as_it_is(
         say("spark-a", line)  # type: ignore[operator]
         raise RunError("enough")
 
-    monkeypatch.setattr("orchestrator.cli.train.launch", launch)
-    monkeypatch.setattr("orchestrator.cli.train.preflight", lambda *_: Checked([], {}))
+    monkeypatch.setattr("orchestrator.cli.starting.launch", launch)
+    monkeypatch.setattr("orchestrator.cli.starting.preflight", lambda *_: Checked([], {}))
     take_in(site)
     ran = sparkctl("train", "tiny-llama-lora")
     assert ran.code == 10

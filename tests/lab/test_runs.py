@@ -115,6 +115,8 @@ def test_stop_resume_compare_logs_rm(machines: dict[str, Machine], module_up: Sp
     assert 5 <= step < 100
     assert machines["spark-a"].run("docker", "service", "ls", "-q").strip() == ""
 
+    module_up("cluster", "down", "--yes")  # runs stay; images go, and the swarm's IDs
+    module_up("cluster", "up", "--yes")
     went_on = module_up("runs", "resume", run.name).stdout
     assert f"goes on after step {step}" in went_on
     assert f"succeeded  {run.name}" in went_on

@@ -40,9 +40,9 @@ LARGE = load_stack("llama3-70b-lora")
 PREPARED = made(LARGE)
 
 
-def found(stack: StackSpec = LARGE, **changes: Any) -> list[tuple[str, str, bool]]:
+def found(prepared: Prepared = PREPARED, **changes: Any) -> list[tuple[str, str, bool]]:
     readings = {"spark-a": GOOD, "spark-b": replace(GOOD, **changes)}
-    return [(one.check, one.node, one.fatal) for one in judge(stack, PREPARED, readings)]
+    return [(one.check, one.node, one.fatal) for one in judge(prepared, readings)]
 
 
 def test_machines_that_are_as_they_should_be() -> None:
@@ -83,7 +83,7 @@ def test_a_model_that_is_still_to_come_needs_its_room() -> None:
 
 def test_offline_a_missing_model_is_an_error() -> None:
     offline = LARGE.model_copy(update={"env": {"HF_HUB_OFFLINE": "1"}})
-    assert found(offline, model=False)[-1] == ("model", "spark-b", True)
+    assert found(made(offline), model=False)[-1] == ("model", "spark-b", True)
 
 
 class Told(Unwrapped):
@@ -112,12 +112,12 @@ def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatc
         "spark-b": Node("spark-b", Told(**good | {"user": "9, python3", "memory": "1000"})),
     }
     with pytest.raises(RunError, match="cannot start: 3 of the checks failed") as caught:
-        preflight(sparks(2), LARGE, PREPARED, nodes)
+        preflight(sparks(2), PREPARED, nodes)
     details = str(caught.value.details).splitlines()
     assert [line.split(":")[0] for line in details] == ["port", "gpu", "memory"]
     assert "9, python3" in details[1]
     assert "--skip-check port --skip-check gpu --skip-check memory" in str(caught.value.resolution)
-    checked = preflight(sparks(2), LARGE, PREPARED, nodes, ("port", "gpu", "memory"))
+    checked = preflight(sparks(2), PREPARED, nodes, ("port", "gpu", "memory"))
     assert checked == Checked([], {"spark-a": "sha256:7", "spark-b": "sha256:7"})
 
 
@@ -128,12 +128,12 @@ def test_another_run_is_told_before_anything_else(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("orchestrator.runs.preflight.make_way", busy)
     nodes = {name: Node(name, Told()) for name in ("spark-a", "spark-b")}
     with pytest.raises(BusyError, match="says spark-a"):
-        preflight(sparks(2), LARGE, PREPARED, nodes)
+        preflight(sparks(2), PREPARED, nodes)
 
 
 def test_one_round_trip_each() -> None:
     nodes = {name: Node(name, Told()) for name in ("spark-a", "spark-b")}
-    read(sparks(2), LARGE, PREPARED, nodes)
+    read(sparks(2), PREPARED, nodes)
     assert [node.connection.scripts for node in nodes.values()] == [2, 2]  # type: ignore[attr-defined]
 
 
@@ -141,7 +141,7 @@ def test_the_script_runs_and_says_what_it_can() -> None:
     """On this computer: no GPU, no such interface, no such model; memory and a clock there are."""
     spec = sparks(2)
     output = Node("here", Unwrapped()).script(
-        script_for(spec, LARGE, PREPARED, PREPARED.ranks[0]), need="docker"
+        script_for(spec, PREPARED, PREPARED.ranks[0]), need="docker"
     )
     reading = parse(output, asked=0.0, span=0.0)
     assert reading.memory and reading.memory > 2**20

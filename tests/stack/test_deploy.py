@@ -12,7 +12,7 @@ from orchestrator.node.connection import Completed
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.spec.load import load_stack
-from orchestrator.stack.deploy import deploy, make_run_folder, make_way, remove
+from orchestrator.stack.deploy import deploy, make_way, remove, write_run_folder
 from orchestrator.stack.ranks import unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.testing.connection import FakeConnection
@@ -163,11 +163,18 @@ def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
             return super().run("sh -s", stdin.partition(b"\n")[2], deadline=deadline)
 
     node = Node("here", Unwrapped())
-    make_run_folder(node, mine, "it's run-1", {"run.json": "{}\n", "b": "$x"})
+    write_run_folder(node, mine, "it's run-1", {"run.json": "{}\n", "b": "$x"})
     made = tmp_path / "it's run-1"
     assert {file.name: file.read_text() for file in made.iterdir()} == {
         "run.json": "{}\n",
         "b": "$x",
     }
     with pytest.raises(RemoteError):
-        make_run_folder(node, mine, "it's run-1", {})
+        write_run_folder(node, mine, "it's run-1", {})
+    for name in ("stop", "verdict-rank0.json", "log-rank0.txt"):
+        (made / name).touch()
+    write_run_folder(node, mine, "it's run-1", {"run.json": "{1}\n"}, anew=False)
+    assert {file.name for file in made.iterdir()} == {"run.json", "b", "log-rank0.txt"}
+    assert (made / "run.json").read_text() == "{1}\n"
+    with pytest.raises(RemoteError):
+        write_run_folder(node, mine, "never there", {}, anew=False)

@@ -1,0 +1,96 @@
+"""What is deployed for a run to go on: on the machines as they are now."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import RunError, SpecError
+from orchestrator.node.facts import Facts
+from orchestrator.runs.control import again
+from orchestrator.runs.launch import Prepared, prepare
+from orchestrator.runs.reading import RankSeen, Run
+from orchestrator.spec.load import load_stack
+from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.tasks import Task
+from tests.runs.test_prepare import taken_in
+from tests.support.clusters import sparks
+
+TINY = load_stack("tiny-llama-lora", ("training.loop.max_steps=7",))
+
+
+def ended(
+    prepared: Prepared, state: str | None = "stopped", tasks: tuple[Task, ...] = (), **other: Any
+) -> Run:
+    verdict: Mapping[str, Any] | None = {"state": state} if state else None
+    record = prepared.record.model_copy(update=other)
+    return Run(record, {0: RankSeen(verdict=verdict)}, tasks, {})
+
+
+def made(stack: StackSpec = TINY, number: int = 2, **environ: str) -> Prepared:
+    return prepare(sparks(number), stack, taken_in(sparks(number)), environ)
+
+
+def test_it_goes_on_under_its_name_with_its_settings() -> None:
+    first = made()
+    prepared = again(sparks(2), ended(first), taken_in(sparks(2)), {})
+    assert prepared.rendered.run == first.rendered.run
+    assert prepared.stack.training == TINY.training
+    assert (prepared.anew, prepared.record.created) == (False, first.record.created)
+    assert [config.name for config in prepared.rendered.configs] == [
+        config.name for config in first.rendered.configs
+    ]
+
+
+def test_a_swarm_that_was_made_anew_is_no_hindrance() -> None:
+    """After `cluster down` and `up` the nodes have other IDs, and the old compose file no place."""
+    world: dict[str, Facts] = {
+        name: replace(facts, docker=facts.docker | {"Swarm": _renamed(facts)})  # type: ignore[operator]
+        for name, facts in taken_in(sparks(2)).items()
+    }
+    prepared = again(sparks(2), ended(made()), world, {})
+    assert "node.id == new-spark-b" in prepared.rendered.compose
+
+
+def _renamed(facts: Facts) -> dict[str, Any]:
+    swarm = dict((facts.docker or {})["Swarm"])
+    return swarm | {"NodeID": f"new-{facts.node}"}
+
+
+def test_machines_that_came_since_are_left_out() -> None:
+    prepared = again(sparks(3), ended(made()), taken_in(sparks(3)), {})
+    assert [rank.node for rank in prepared.ranks] == ["spark-a", "spark-b"]
+
+
+def test_other_machines_do_not_have_its_checkpoints() -> None:
+    run = ended(made(number=3))
+    with pytest.raises(RunError, match="would not be where they were") as caught:
+        again(sparks(2), run, taken_in(sparks(2)), {})
+    assert "rank 2 on spark-c" in str(caught.value.details)
+
+
+def test_the_secrets_that_it_had_must_be_there_again() -> None:
+    stack = load_stack("tiny-llama-lora", ("secrets=[{name: CHAT}]",))
+    run = ended(made(stack, CHAT="x"))
+    with pytest.raises(SpecError, match="was started with the secret CHAT"):
+        again(sparks(2), run, taken_in(sparks(2)), {})
+    assert again(sparks(2), run, taken_in(sparks(2)), {"CHAT": "y"}).secrets == {"CHAT": "y"}
+    without = ended(made(stack))
+    assert again(sparks(2), without, taken_in(sparks(2)), {}).secrets == {}
+
+
+def test_what_runs_or_has_succeeded_is_left_alone() -> None:
+    first = made()
+    with pytest.raises(RunError, match="nothing to go on with"):
+        again(sparks(2), ended(first, "succeeded"), taken_in(sparks(2)), {})
+    running = ended(first, None, (Task(0, "running"), Task(1, "running")))
+    with pytest.raises(RunError, match="is running") as caught:
+        again(sparks(2), running, taken_in(sparks(2)), {})
+    assert "runs follow" in str(caught.value.resolution)
+
+
+def test_a_record_of_another_version_is_told() -> None:
+    run = ended(made(), stack={"name": "x", "of": "the future"})
+    with pytest.raises(RunError, match="another version of sparkctl"):
+        again(sparks(2), run, taken_in(sparks(2)), {})
