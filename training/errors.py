@@ -38,6 +38,8 @@ class TrainingError(Exception):
     """A failure that was understood: `code` for programs, `message` and `remedy` for people."""
 
     exit_code = ExitCode.CRASHED
+    of_peer = False
+    """It happened on another rank, and this one leaves with it."""
 
     def __init__(self, code: str, message: str, remedy: str = "") -> None:
         super().__init__(code, message, remedy)  # all three: errors travel between ranks, pickled

@@ -165,6 +165,8 @@ class Error(_Event):
     message: str
     help: str
     exit_code: int
+    of_peer: bool = False
+    """It happened on another rank."""
     seconds: float
 
 

@@ -101,4 +101,6 @@ def _report(node: str, failure: Exception | None) -> tuple[str, TrainingError] |
 def _peer_failure(report: tuple[str, TrainingError]) -> TrainingError:
     """The same kind of failure as the peer's, so that all ranks leave with the same exit status."""
     node, failure = report
-    return type(failure)(failure.code, f"on {node}: {failure.message}", failure.remedy)
+    told = type(failure)(failure.code, f"on {node}: {failure.message}", failure.remedy)
+    told.of_peer = True
+    return told

@@ -55,6 +55,7 @@ def main(arguments: list[str], stream: int) -> int:
                 message=error.message,
                 help=error.remedy,
                 exit_code=error.exit_code,
+                of_peer=error.of_peer,
                 seconds=log.elapsed,
             )
         )

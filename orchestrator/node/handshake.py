@@ -78,7 +78,8 @@ def _exchange_keys(transport: paramiko.Transport, login: Login, known: list[Know
     kinds = {key.kind for key in known}
     # A key that we know is asked for first, else the machine chooses one that we do not.
     options.key_types = sorted(options.key_types, key=lambda name: _kind(name) not in kinds)
-    transport.banner_timeout = transport.auth_timeout = login.timeout
+    transport.auth_timeout = login.timeout
+    transport.banner_timeout = 2 * login.timeout  # we say it first, and clearer
     done = threading.Event()
     transport.start_client(event=done)
     if not done.wait(login.timeout):

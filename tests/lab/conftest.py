@@ -126,4 +126,4 @@ def _up_and_down(sparkctl: Sparkctl) -> Iterator[Sparkctl]:
         sparkctl("cluster", "up", "--yes")
         yield sparkctl
     finally:
-        sparkctl("cluster", "down", "--yes")
+        sparkctl("cluster", "down", "--yes", "--delete-runs")  # the next test finds bare machines

@@ -25,7 +25,10 @@ told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append(True))
 tries = folder / "tries"
 tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
-fate = plan.get("script", {}).get(str(len(tries.read_text())), {}).get(str(rank))
+fates = plan.get("script", {}).get(os.environ["SPARKCTL_ATTEMPT"], {})
+fate = fates.get(str(rank))
+meets = min((step for step, _ in fates.values()), default=None)
+"""Where another rank has its end: as in a collective, this one comes no further."""
 saved = folder / "saved"
 step = int(saved.read_text()) if saved.exists() else 0
 print(
@@ -60,6 +63,8 @@ while step < plan["steps"]:
                     )
                 )
                 os._exit(78)
+    if step == meets and not fate:
+        time.sleep(600)
     time.sleep(plan["pause"])
     step += 1
     if told or step % plan.get("save", 2) == 0:

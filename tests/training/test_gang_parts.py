@@ -1,13 +1,16 @@
 """The pieces of a supervisor: history, judgement, log, health."""
 
+import asyncio
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.gang.child import Child
 from training.gang.config import GangConfig
 from training.gang.health import Beat, MemoryGuard, Silence, oom_kills
 from training.gang.history import Book, History
@@ -43,6 +46,8 @@ def reports(*ends: Ended) -> dict[int, Ended]:
         ([ended(0, "silent", 7), ended(1, "stuck", 7)], 1),
         ([ended(1, "peer_lost"), ended(0, "peer_lost")], 1),
         ([ended(0, "succeeded"), ended(1, "disk_full")], 1),
+        ([ended(0, "disk_full", of_peer=True), ended(1, "disk_full")], 1),
+        ([ended(0, "data_mismatch"), ended(1, "data_mismatch")], 0),
     ],
 )
 def test_who_failed_first(told: list[Ended], guilty: int) -> None:
@@ -61,6 +66,7 @@ def test_nobody_failed() -> None:
 
 def test_who_lost_a_peer_is_waited_with() -> None:
     assert not settled(reports(ended(0, "peer_lost")), 2)
+    assert not settled(reports(ended(0, "disk_full", of_peer=True)), 2)
     assert settled(reports(ended(0, "peer_lost"), ended(1, "peer_lost")), 2)
     assert settled(reports(ended(1)), 2)
     assert not settled(reports(ended(0, "succeeded")), 2)
@@ -260,3 +266,33 @@ def test_kills_of_the_kernel_are_counted(tmp_path: Path) -> None:
     assert oom_kills(file) == 0
     file.write_text("low 0\noom 3\noom_kill 2\n")
     assert oom_kills(file) == 2
+
+
+def test_a_trainer_does_not_outlive_its_launcher() -> None:
+    """Nor does its hold on the streams keep the supervisor from seeing that the launcher is dead."""
+    launcher = "sleep 600 & echo $!; wait"
+    lines: list[str] = []
+
+    async def scenario() -> tuple[int, int]:
+        child = await Child.start(("sh", "-c", launcher), os.environ, lines.append)
+        ending = asyncio.create_task(child.wait())
+        while not lines:
+            await asyncio.sleep(0.01)
+        trainer = int(lines[0])
+        parent = int(Path(f"/proc/{trainer}/stat").read_text().rpartition(")")[2].split()[1])
+        while trainer not in _children(parent):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+        os.kill(parent, signal.SIGKILL)
+        return await asyncio.wait_for(ending, 30), trainer
+
+    code, trainer = asyncio.run(scenario())
+    assert code == 128 + signal.SIGKILL
+    state = Path(f"/proc/{trainer}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def _children(process: int) -> list[int]:
+    return [
+        int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    ]

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _LINE = 2**20  # bytes; a longer one is cut into lines of this size
+_LOOK = 0.05
+"""Seconds between two looks at whether it has ended."""
 _OOM_SCORE = "900"
 """When the kernel must kill, it is the trainer: neither sshd nor dockerd nor the supervisor."""
 
@@ -19,6 +21,7 @@ class Child:
         """Use `start`."""
         self._process = process
         self._readers = readers
+        self._left = _Descendants(process.pid)
 
     @classmethod
     async def start(
@@ -44,11 +47,12 @@ class Child:
         What it left running goes: a launcher that is killed leaves its trainer behind, which would
         hold the GPU, and the streams open.
         """
-        left = _Descendants(self._process.pid)
-        watching = asyncio.create_task(left.watch())
-        code = await self._process.wait()
+        watching = asyncio.create_task(self._left.watch())
+        # Not asyncio's wait(): before Python 3.13 it waits for the end of the streams as well.
+        while (code := self._process.returncode) is None:
+            await asyncio.sleep(_LOOK)
         watching.cancel()
-        left.kill()
+        self._left.kill()
         await asyncio.wait(self._readers, timeout=5)
         return code if code >= 0 else 128 - code
 
@@ -59,11 +63,10 @@ class Child:
 
     def kill(self) -> None:
         """SIGKILL to it and to all that it started; `wait` returns soon after."""
-        left = _Descendants(self._process.pid)
-        left.look()
+        self._left.look()
         with suppress(ProcessLookupError):
             self._process.kill()
-        left.kill()
+        self._left.kill()
 
 
 class _Descendants:

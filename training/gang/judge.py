@@ -13,7 +13,7 @@ STUCK = "stuck"
 """Silent, and it did not even show its stack when it was told to."""
 SUCCEEDED = "succeeded"
 STOPPED = "stopped"
-_MAY_BE_INNOCENT = {"peer_lost", SILENT}
+PEER_LOST = "peer_lost"
 
 
 def failed(report: Ended) -> bool:
@@ -21,14 +21,18 @@ def failed(report: Ended) -> bool:
     return report.code not in {SUCCEEDED, STOPPED}
 
 
+def may_be_innocent(report: Ended) -> bool:
+    """Who lost a peer, or tells of one; and who was silent may have waited for another."""
+    return report.of_peer or report.code in {PEER_LOST, SILENT}
+
+
 def first_failure(reports: Mapping[int, Ended]) -> Ended | None:
     """The rank that failed first, from reports in the order in which they came in.
 
-    Who lost a peer is innocent, and who was silent may have waited for the one that was stuck, or
-    that was behind.
+    Of ranks that were silent it is the one that was behind.
     """
     bad = [report for report in reports.values() if failed(report)]
-    guilty = [r for r in bad if r.code not in _MAY_BE_INNOCENT]
+    guilty = [r for r in bad if not may_be_innocent(r)]
     silent = sorted((r for r in bad if r.code == SILENT), key=lambda r: r.step)
     return next(iter((*guilty, *silent, *bad, *_apart(reports))), None)
 
@@ -46,7 +50,7 @@ def _apart(reports: Mapping[int, Ended]) -> list[Ended]:
 def settled(reports: Mapping[int, Ended], world_size: int) -> bool:
     """Whether it is known who failed first, or whether it is worth to wait a moment for more."""
     first = first_failure(reports)
-    blamed = first is not None and first.code not in _MAY_BE_INNOCENT
+    blamed = first is not None and not may_be_innocent(first)
     return blamed or len(reports) == world_size
 
 

@@ -50,6 +50,8 @@ class Ended(_Message):
     saved: int = 0
     """Step of the newest checkpoint."""
     weights_sha256: str | None = None
+    of_peer: bool = False
+    """It only says what happened on another rank."""
 
 
 class Begin(_Message):

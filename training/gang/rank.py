@@ -75,8 +75,8 @@ class Supervisor:
         try:
             while True:
                 match await link.receive(self.config.lost_seconds):
-                    case Begin():
-                        work = asyncio.create_task(self._work(link))
+                    case Begin(attempt=number):
+                        work = asyncio.create_task(self._work(link, number))
                     case Stop():
                         if self._child is not None:
                             self._child.terminate()
@@ -130,12 +130,13 @@ class Supervisor:
                 return  # found out by who receives, too
             await asyncio.sleep(BEAT)
 
-    async def _work(self, link: Link) -> None:
+    async def _work(self, link: Link, attempt: int) -> None:
         """Start the process, see it to its end, report."""
         self._sign_file.unlink(missing_ok=True)
         killed_before = oom_kills()
         try:
-            self._child = await Child.start(self.command, self.environ, self._line)
+            environ = {**self.environ, "SPARKCTL_ATTEMPT": str(attempt)}
+            self._child = await Child.start(self.command, environ, self._line)
         except OSError as refused:
             report = self._ended(
                 ExitCode.CONFIGURATION, "not_started", f"{self.command[0]}: {refused.strerror}"
@@ -236,6 +237,7 @@ class Supervisor:
             step=max(heard.step, sign.step if sign else 0),
             saved=heard.saved,
             weights_sha256=heard.result.weights_sha256 if heard.result else None,
+            of_peer=heard.error is not None and heard.error.of_peer,
         )
 
     @property
