@@ -50,6 +50,7 @@ def make_trainer(
     weights of the base: TFLOP/s are told by them.
     """
     trainer = CountingTrainer(
+        signs=log,
         feed=feed,
         model=model,
         args=_arguments(config, feed.steps, device, scratch),
@@ -66,7 +67,9 @@ def make_trainer(
 class CountingTrainer(ResumableTrainer, PlannedTrainer):
     """Keeps the held-out losses; the real tokens are counted where they are fed."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, signs: EventLog, **settings: Any) -> None:
+        """`signs` hears that it lives; the rest is trl's."""
+        self._signs = signs
         self.held_out: dict[int, float] = {}
         """Held-out loss by optimizer step."""
         self.phases = Phases()
@@ -101,7 +104,7 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
 
     def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
         """One held-out batch."""
-        self._events.beat("evaluating", self.state.global_step)
+        self._signs.beat("evaluating", self.state.global_step)
         return super().prediction_step(*args, **kwargs)
 
     def train_and_evaluate(self, found: Found | None) -> tuple[float, float]:
