@@ -127,8 +127,10 @@ def _first_line(kind: type[SparkctlError]) -> str:
 def _commands(group: click.Group, path: str = "") -> dict[str, click.Command]:
     """Every command that does something, by its words."""
     found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
-        words = f"{path} {name}".strip()
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        words, command = f"{path} {name}".strip(), group.get_command(context, name)
+        assert command is not None
         found |= _commands(command, words) if isinstance(command, click.Group) else {words: command}
     return found
 

@@ -31,9 +31,22 @@ def test_imports_run_downwards() -> None:
     assert "0 broken" in done.stdout
 
 
-def test_the_command_line_starts_without_the_training_libraries() -> None:
-    heavy = ("torch", "transformers", "accelerate", "peft", "trl", "datasets", "numpy")
-    code = f"import sys, orchestrator.cli.main; print(sorted(set(sys.modules) & set({heavy!r})))"
+@pytest.mark.parametrize(
+    ("command", "not_yet"),
+    [
+        *((command, ()) for command in ("cluster", "runs", "tensorboard", "lab")),
+        ("train", ("docker", "requests", "orchestrator.lab", "orchestrator.reconcile.apply")),
+    ],
+)
+def test_a_command_starts_without_what_it_does_not_need(
+    command: str, not_yet: tuple[str, ...]
+) -> None:
+    """`train` speaks to the machines before it needs the Docker SDK, which takes its time."""
+    heavy = (*not_yet, "torch", "transformers", "accelerate", "peft", "trl", "datasets", "numpy")
+    code = (
+        f"import sys, orchestrator.cli.main, orchestrator.cli.{command}\n"
+        f"print(sorted(set(sys.modules) & set({heavy!r})))"
+    )
     done = run(sys.executable, "-c", code)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 

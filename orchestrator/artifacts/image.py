@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Any
-
-import docker
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import assets
 from orchestrator.errors import RunError
 from orchestrator.names import LABEL_IMAGE
 from orchestrator.node.node import Node
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 REPOSITORY = "sparkctl/train"
 _KEPT = (".py", ".sh", ".txt")
@@ -64,10 +65,12 @@ def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) ->
 
     Returns its ID there: nodes build for themselves, so each has its own.
     """
+    from docker.errors import ImageNotFound  # node.docker imports it, and takes a while
+
     client = node.docker
     try:
         return str(client.images.get(recipe.tag).id)
-    except docker.errors.ImageNotFound:
+    except ImageNotFound:
         pass
     said: list[str] = []
     began = spoke = time.monotonic()
@@ -92,7 +95,7 @@ def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) ->
     return built
 
 
-def _build(client: docker.DockerClient, recipe: ImageRecipe) -> Iterator[dict[str, Any]]:
+def _build(client: "DockerClient", recipe: ImageRecipe) -> Iterator[dict[str, Any]]:
     events: Iterator[dict[str, Any]] = client.api.build(
         fileobj=io.BytesIO(recipe.context),
         custom_context=True,

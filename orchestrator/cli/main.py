@@ -4,21 +4,31 @@ import logging
 import os
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from orchestrator import __version__
-from orchestrator.cli.cluster import cluster
-from orchestrator.cli.lab import lab
-from orchestrator.cli.runs import runs
-from orchestrator.cli.tensorboard import tensorboard
-from orchestrator.cli.train import train
 from orchestrator.errors import SparkctlError
 from orchestrator.ui.console import err, show_error
 
+_COMMANDS = ("cluster", "train", "runs", "tensorboard", "lab")
+"""Each is in the module of its name, which is read when it is asked for: that takes longest."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _OneFileEach(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"orchestrator.cli.{cmd_name}"), cmd_name)
+        return found
+
+
+@click.group(cls=_OneFileEach, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sparkctl")
 @click.option(
     "-f",
@@ -33,13 +43,6 @@ from orchestrator.ui.console import err, show_error
 def cli(context: click.Context, file: Path) -> None:
     """Turn two (or N) DGX Sparks into one GPU swarm, train on it, give every machine back."""
     context.obj = file
-
-
-cli.add_command(cluster)
-cli.add_command(train)
-cli.add_command(runs)
-cli.add_command(tensorboard)
-cli.add_command(lab)
 
 
 def main() -> None:

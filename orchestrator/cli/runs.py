@@ -16,7 +16,7 @@ from orchestrator.errors import DeclinedError
 from orchestrator.node.connect import reachable
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
-from orchestrator.reconcile.observe import observe
+from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs import control
 from orchestrator.runs.compare import compare as compare_runs
 from orchestrator.runs.fetch import fetch as fetch_run
@@ -100,7 +100,7 @@ def resume(file: Path, run: str, detach: bool, skip: tuple[str, ...]) -> None:
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
         found = reading.find(run)
-        world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
+        world = observe_machines(spec, nodes, ask=ask_sudo_password)
         prepared = control.again(spec, found, world)
         known = control.log_sizes(found, nodes)
         record = start(spec, prepared, nodes, skip)

@@ -9,7 +9,7 @@ from orchestrator.artifacts.image import ensure_image, image_recipe
 from orchestrator.cli.asking import ask_passphrase
 from orchestrator.errors import RunError
 from orchestrator.node.connect import connected
-from orchestrator.node.docker_client import docker_trouble
+from orchestrator.node.docker_trouble import docker_trouble
 from orchestrator.runs.reading import read_runs
 from orchestrator.runs.tensorboard import tensorboard as served
 from orchestrator.spec.load import load_cluster

@@ -10,8 +10,8 @@ from orchestrator.cli.starting import start
 from orchestrator.cli.watching import how_to_come_back, watch
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
 from orchestrator.node.connect import connected
-from orchestrator.node.facts import Facts
-from orchestrator.reconcile.observe import observe
+from orchestrator.node.facts import Machine
+from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs.launch import Prepared, prepare, wait_for_gpus
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_stack, stack_names
@@ -56,7 +56,7 @@ def _train(
 ) -> None:
     console = out()
     with connected(spec, ask_passphrase=ask_passphrase) as nodes:
-        world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
+        world = observe_machines(spec, nodes, ask=ask_sudo_password)
         prepared = prepare(spec, stack, world)
         run = prepared.rendered.run
         console.print(f"run {run}: {stack.description}", markup=False)
@@ -89,10 +89,10 @@ def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
 
 def _prepared_for_show(spec: ClusterSpec, stack: StackSpec) -> Prepared:
     """With the machines when they can be reached, else with what the files alone say."""
-    world: dict[str, Facts] | None = None
+    world: dict[str, Machine] | None = None
     try:
         with connected(spec, ask_passphrase=ask_passphrase) as nodes:
-            world = observe(spec, nodes, ask=ask_sudo_password, need="docker")
+            world = observe_machines(spec, nodes, ask=ask_sudo_password)
         return prepare(spec, stack, world)
     except SparkctlError as error:
         errors = error.errors if isinstance(error, NodeErrors) else (error,)

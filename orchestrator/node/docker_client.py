@@ -5,8 +5,8 @@ each HTTP connection is a channel of the one SSH connection that sparkctl alread
 """
 
 import queue
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import docker
@@ -14,8 +14,8 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 
-from orchestrator.errors import RemoteError
 from orchestrator.node.connection import Stream
+from orchestrator.node.docker_trouble import docker_trouble
 
 Dial = Callable[[], Stream]
 
@@ -32,20 +32,6 @@ def docker_over(dial: Dial, node: str) -> docker.DockerClient:
     with docker_trouble(node), closing(_client(dial, "1.41")) as first:
         version = first.api.version(api_version=False)["ApiVersion"]
     return _client(dial, version)
-
-
-@contextmanager
-def docker_trouble(node: str) -> Iterator[None]:
-    """What the SDK and the layers below it raise, as a RemoteError."""
-    try:
-        yield
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise RemoteError(
-            f"the Docker Engine of {node} refused, or does not answer",
-            details=str(getattr(error, "explanation", None) or error),
-            resolution="On the machine: `systemctl status docker`, `journalctl -u docker -n 50`.",
-            node=node,
-        ) from None
 
 
 def _client(dial: Dial, version: str) -> docker.DockerClient:

@@ -4,14 +4,14 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from orchestrator.errors import RemoteError
 from orchestrator.names import DAEMON_JSON, LABEL_IMAGE, LABEL_RUN, RUNTIME_CONFIG
-from orchestrator.node.escalate import Need
 from orchestrator.node.node import Node
 from orchestrator.spec.cluster import PathsSpec
 from orchestrator.templates import rendered
@@ -63,55 +63,21 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """A snapshot of one machine."""
+class Machine:
+    """What a run needs to know of a machine."""
 
     node: str
     user: str
     uid: int
     gid: int
     home: str
-    groups: frozenset[str]
-    docker_group: bool
-    kernel: str
-    os: str
     memory_bytes: int
     memory_available_bytes: int
-    gpus: tuple[Gpu, ...]
-    nvidia_runtime: str | None
-    nvidia_toolkit: str | None
     addresses: tuple[Address, ...]
     rdma: Mapping[str, str]
     """RDMA device by network interface, e.g. enp1s0f1np1 -> rocep1s0f1."""
-    docker_cli: str | None
     docker: Mapping[str, Any] | None
     """`docker info`, or None when the engine does not answer."""
-    containers: tuple[str, ...]
-    run_containers: tuple[str, ...]
-    dockerd_flags: tuple[str, ...]
-    """Arguments of the running dockerd; what is set there must not be in daemon.json too."""
-    docker_log: str
-    """The last lines of docker.service, when the engine does not answer."""
-    docker_root: str
-    """Docker's data-root, as daemon.json has it."""
-    swarm_on_disk: Mapping[str, Any] | None
-    """What dockerd keeps of its swarm: all there is to know of it while the engine is down."""
-    networks: frozenset[str]
-    images: tuple[str, ...]
-    """Images that sparkctl built here."""
-    swarm_nodes: tuple[Mapping[str, Any], ...]
-    """`docker node inspect` of all nodes; only a manager knows them."""
-    services: tuple[str, ...]
-    daemon_folder: str
-    """Of daemon.json: absent, alone (nothing else is in it), or shared."""
-    daemon_json: File | None
-    runtime_config: File | None
-    staged: tuple[str, ...]
-    """Copies beside these two files that a change which died has left."""
-    folders: Mapping[str, Folder | NoFolder]
-    """By the path as the cluster file writes it."""
-    journal: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Journal records by file name, oldest first."""
 
     @property
     def swarm(self) -> Mapping[str, Any]:
@@ -139,10 +105,51 @@ class Facts:
         return self.home + path[1:] if path.startswith("~") else path
 
 
-def probe_script(paths: PathsSpec) -> str:
-    """The script that reads all facts; see templates/probe.sh.j2."""
+@dataclass(frozen=True)
+class Facts(Machine):
+    """A snapshot of one machine: with everything that `cluster` may change."""
+
+    groups: frozenset[str]
+    docker_group: bool
+    kernel: str
+    os: str
+    gpus: tuple[Gpu, ...]
+    nvidia_runtime: str | None
+    nvidia_toolkit: str | None
+    docker_cli: str | None
+    containers: tuple[str, ...]
+    run_containers: tuple[str, ...]
+    dockerd_flags: tuple[str, ...]
+    """Arguments of the running dockerd; what is set there must not be in daemon.json too."""
+    docker_log: str
+    """The last lines of docker.service, when the engine does not answer."""
+    docker_root: str
+    """Docker's data-root, as daemon.json has it."""
+    swarm_on_disk: Mapping[str, Any] | None
+    """What dockerd keeps of its swarm: all there is to know of it while the engine is down."""
+    networks: frozenset[str]
+    images: tuple[str, ...]
+    """Images that sparkctl built here."""
+    swarm_nodes: tuple[Mapping[str, Any], ...]
+    """`docker node inspect` of all nodes; only a manager knows them."""
+    services: tuple[str, ...]
+    daemon_folder: str
+    """Of daemon.json: absent, alone (nothing else is in it), or shared."""
+    daemon_json: File | None
+    runtime_config: File | None
+    staged: tuple[str, ...]
+    """Copies beside these two files that a change which died has left."""
+    folders: Mapping[str, Folder | NoFolder]
+    """By the path as the cluster file writes it."""
+    journal: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Journal records by file name, oldest first."""
+
+
+def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
+    """The script that reads all facts, or those of a Machine; see templates/probe.sh.j2."""
     return rendered(
         "probe.sh.j2",
+        whole=whole,
         state=paths.state,
         folders=[paths.state, paths.runs, paths.cache, paths.huggingface],
         daemon_json=DAEMON_JSON,
@@ -154,39 +161,56 @@ def probe_script(paths: PathsSpec) -> str:
     )
 
 
-def read_facts(node: Node, paths: PathsSpec, *, need: Need = "root") -> Facts:
-    """One exec on the node. Only root sees the journal."""
-    return parse_facts(node.name, node.script(probe_script(paths), need=need, deadline=60))
+def read_facts(node: Node, paths: PathsSpec) -> Facts:
+    """One exec on the node, as root: nobody else sees the journal."""
+    return parse_facts(node.name, node.script(probe_script(paths)))
+
+
+def read_machine(node: Node, paths: PathsSpec) -> Machine:
+    """One exec on the node, as whoever may use Docker."""
+    return parse_machine(node.name, node.script(probe_script(paths, whole=False), need="docker"))
+
+
+def parse_machine(node: str, output: str) -> Machine:
+    """What is common to both probes. Raises RemoteError when it is not whole."""
+    with _understood(node, output):
+        return Machine(**_common(node, _decode(output)))
+
+
+def _common(node: str, raw: Mapping[str, bytes]) -> dict[str, Any]:
+    ids = raw["ids"].decode().split(":")
+    info = json.loads(raw["docker_info"]) if raw.get("docker_info", b"").strip() else None
+    if info is not None and not info.get("ServerVersion"):
+        info = None  # the client answered, the engine did not
+    memory = _meminfo(raw["meminfo"].decode())
+    return {
+        "node": node,
+        "user": raw["user"].decode(),
+        "uid": int(ids[0]),
+        "gid": int(ids[1]),
+        "home": raw["home"].decode().strip(),
+        "memory_bytes": memory.get("MemTotal", 0),
+        "memory_available_bytes": memory.get("MemAvailable", 0),
+        "addresses": _addresses(raw["addresses"]),
+        "rdma": _pairs(raw["rdma"]),
+        "docker": info,
+    }
 
 
 def parse_facts(node: str, output: str) -> Facts:
     """Facts from what the probe printed. Raises RemoteError when it is not whole."""
-    try:
+    with _understood(node, output):
         raw = _decode(output)
-        stat_ids = raw["ids"].decode().split(":")
-        info = json.loads(raw["docker_info"]) if raw.get("docker_info", b"").strip() else None
-        if info is not None and not info.get("ServerVersion"):
-            info = None  # the client answered, the engine did not
-        memory = _meminfo(raw["meminfo"].decode())
         return Facts(
-            node=node,
-            user=raw["user"].decode(),
-            uid=int(stat_ids[0]),
-            gid=int(stat_ids[1]),
-            home=raw["home"].decode().strip(),
+            **_common(node, raw),
             groups=frozenset(raw["groups"].decode().split()),
             docker_group=bool(raw["docker_group"].strip()),
             kernel=raw["kernel"].decode().strip(),
             os=raw.get("os", b"").decode().strip(),
-            memory_bytes=memory.get("MemTotal", 0),
-            memory_available_bytes=memory.get("MemAvailable", 0),
             gpus=_gpus(raw["gpus"].decode()),
             nvidia_runtime=raw["nvidia_runtime"].decode().strip() or None,
             nvidia_toolkit=raw["nvidia_toolkit"].decode().strip() or None,
-            addresses=_addresses(raw["addresses"]),
-            rdma=_pairs(raw["rdma"]),
             docker_cli=_version(raw["docker_cli"].decode()),
-            docker=info,
             containers=tuple(_lines(raw["containers"])),
             run_containers=tuple(_lines(raw["run_containers"])),
             dockerd_flags=tuple(_lines(raw["dockerd_flags"])),
@@ -212,6 +236,12 @@ def parse_facts(node: str, output: str) -> Facts:
                 if name.startswith("journal.")
             },
         )
+
+
+@contextmanager
+def _understood(node: str, output: str) -> Iterator[None]:
+    try:
+        yield
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
         raise RemoteError(
             f"what {node} says of itself cannot be understood",

@@ -5,13 +5,10 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO
-
-from docker import DockerClient
+from typing import IO, TYPE_CHECKING
 
 from orchestrator.errors import PasswordNeededError, RemoteError, SudoError
 from orchestrator.node.connection import Completed, Connection, Stream
-from orchestrator.node.docker_client import docker_over
 from orchestrator.node.escalate import (
     NEEDS_PASSWORD,
     WRONG_PASSWORD,
@@ -19,6 +16,9 @@ from orchestrator.node.escalate import (
     escalated,
     first_line,
 )
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Node:
     sudo_password: str | None = field(default=None, repr=False)
     reopen: Callable[[], Connection] | None = field(default=None, repr=False)
     """Connects again, the same way."""
-    _docker: DockerClient | None = field(default=None, repr=False)
+    _docker: "DockerClient | None" = field(default=None, repr=False)
     _tried: bool = field(default=False, repr=False)
 
     def script(self, script: str, *, need: Need = "root", deadline: float = 60.0) -> str:
@@ -84,9 +84,12 @@ class Node:
             stream.close()
 
     @property
-    def docker(self) -> DockerClient:
+    def docker(self) -> "DockerClient":
         """The Docker SDK, speaking through this node's own connection."""
         if self._docker is None:
+            # A quarter of a second, which only who needs it waits for.
+            from orchestrator.node.docker_client import docker_over
+
             self._docker = docker_over(self._dial, self.name)
         return self._docker
 

@@ -1,55 +1,62 @@
 """Read every machine once, all at the same time."""
 
 from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 from orchestrator.errors import PasswordNeededError, SparkctlError
-from orchestrator.node.escalate import Need
-from orchestrator.node.facts import Facts, read_facts
+from orchestrator.node.facts import Facts, Machine, read_facts, read_machine
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all, try_each
-from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.cluster import ClusterSpec, PathsSpec
 
 AskPassword = Callable[[], str | None]
+M = TypeVar("M", bound=Machine)
 
 
 def observe(
-    spec: ClusterSpec,
-    nodes: Mapping[str, Node],
-    *,
-    ask: AskPassword = lambda: None,
-    need: Need = "root",
+    spec: ClusterSpec, nodes: Mapping[str, Node], *, ask: AskPassword = lambda: None
 ) -> dict[str, Facts]:
-    """One exec per node; raises every node's error.
+    """Everything, in one exec per node; raises every node's error."""
+    return _all_of_them(Reading(spec, nodes, read_facts), ask)
 
-    Nobody is asked for a password when a node could not be read for another reason anyway.
-    """
-    read = Reading(spec, nodes, need)
-    if len(read.waiting) == len(read.errors):
-        read.ask(ask)
-    raise_all(read.errors)
-    return read.facts
+
+def observe_machines(
+    spec: ClusterSpec, nodes: Mapping[str, Node], *, ask: AskPassword = lambda: None
+) -> dict[str, Machine]:
+    """What a run needs, likewise."""
+    return _all_of_them(Reading(spec, nodes, read_machine), ask)
 
 
 def try_observe(
     spec: ClusterSpec, nodes: Mapping[str, Node], *, ask: AskPassword = lambda: None
 ) -> tuple[dict[str, Facts], dict[str, SparkctlError]]:
     """The facts of the nodes that could be read, and the errors of the others."""
-    read = Reading(spec, nodes, "root")
+    read = Reading(spec, nodes, read_facts)
     read.ask(ask)
-    return read.facts, read.errors
+    return read.found, read.errors
 
 
-class Reading:
+def _all_of_them(read: "Reading[M]", ask: AskPassword) -> dict[str, M]:
+    """Nobody is asked for a password when a node could not be read for another reason anyway."""
+    if len(read.waiting) == len(read.errors):
+        read.ask(ask)
+    raise_all(read.errors)
+    return read.found
+
+
+class Reading(Generic[M]):
     """All nodes read once, and those that wait for a sudo password perhaps once more."""
 
-    def __init__(self, spec: ClusterSpec, nodes: Mapping[str, Node], need: Need) -> None:
-        self._spec, self._nodes, self._need = spec, nodes, need
-        self._read, self.errors = try_each(nodes, self._one)
+    def __init__(
+        self, spec: ClusterSpec, nodes: Mapping[str, Node], read: Callable[[Node, PathsSpec], M]
+    ) -> None:
+        self._spec, self._nodes, self._read = spec, nodes, read
+        self._known, self.errors = try_each(nodes, self._one)
 
     @property
-    def facts(self) -> dict[str, Facts]:
+    def found(self) -> dict[str, M]:
         """By node, in the order of the cluster file."""
-        return {name: self._read[name] for name in self._nodes if name in self._read}
+        return {name: self._known[name] for name in self._nodes if name in self._known}
 
     @property
     def waiting(self) -> list[str]:
@@ -64,8 +71,8 @@ class Reading:
         for name in waiting:
             self._nodes[name].sudo_password = password
         again, refused = try_each(waiting, self._one)
-        self._read |= again
+        self._known |= again
         self.errors = {n: e for n, e in self.errors.items() if n not in again} | refused
 
-    def _one(self, name: str) -> Facts:
-        return read_facts(self._nodes[name], self._spec.paths, need=self._need)
+    def _one(self, name: str) -> M:
+        return self._read(self._nodes[name], self._spec.paths)

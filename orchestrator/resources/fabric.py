@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import PreflightError, SparkctlError
-from orchestrator.node.facts import Address, Facts
+from orchestrator.node.facts import Address, Machine
 from orchestrator.node.parallel import raise_all
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec, is_link_local
 
@@ -33,7 +33,7 @@ class FabricPort:
     rdma: tuple[str, ...] = ()
 
 
-def fabric_ports(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, FabricPort]:
+def fabric_ports(spec: ClusterSpec, world: Mapping[str, Machine]) -> dict[str, FabricPort]:
     """The fabric port of every member that was read. Raises PreflightError when one has none."""
     ports: dict[str, FabricPort] = {}
     errors: dict[str, SparkctlError] = {}
@@ -49,7 +49,7 @@ def fabric_ports(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, Fab
 
 
 def _port(
-    node: NodeSpec, spec: ClusterSpec, facts: Facts, everywhere: Sequence[Addresses]
+    node: NodeSpec, spec: ClusterSpec, facts: Machine, everywhere: Sequence[Addresses]
 ) -> FabricPort:
     """`everywhere`: the addresses of every machine."""
     found = _candidates(node, spec, facts, everywhere)
@@ -73,7 +73,7 @@ def _port(
 
 
 def _candidates(
-    node: NodeSpec, spec: ClusterSpec, facts: Facts, everywhere: Sequence[Addresses]
+    node: NodeSpec, spec: ClusterSpec, facts: Machine, everywhere: Sequence[Addresses]
 ) -> list[Address]:
     usable = [a for a in facts.addresses if not is_link_local(a.address)]
     if node.fabric.address is not None:
@@ -90,7 +90,7 @@ def _candidates(
     return [a for a in on_ports if _shared(a, everywhere)]
 
 
-def _addresses(facts: Facts) -> Addresses:
+def _addresses(facts: Machine) -> Addresses:
     return tuple(ipaddress.ip_address(a.address) for a in facts.addresses)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from orchestrator.errors import RunError, SpecError
-from orchestrator.node.facts import Facts
+from orchestrator.node.facts import Machine
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.launch import Prepared, prepare
@@ -58,7 +58,7 @@ def stop(
 def again(
     spec: ClusterSpec,
     run: Run,
-    world: Mapping[str, Facts],
+    world: Mapping[str, Machine],
     environ: Mapping[str, str] = os.environ,
 ) -> Prepared:
     """What is to be deployed for a run to go on, on the machines as they are now.

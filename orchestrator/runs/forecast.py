@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.errors import RunError
-from orchestrator.node.facts import Facts
+from orchestrator.node.facts import Machine
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
 from training.estimate import GIB, Memory, Strategy, Work, memory, too_large
@@ -52,7 +52,7 @@ class Forecast:
 
 
 def forecast(
-    stack: StackSpec, ranks: list[Rank], world: Mapping[str, Facts] | None
+    stack: StackSpec, ranks: list[Rank], world: Mapping[str, Machine] | None
 ) -> Forecast | None:
     """None for a model whose shape is not known here; then the ranks decide, from its files.
 

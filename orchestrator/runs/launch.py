@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
 from orchestrator.errors import BusyError
-from orchestrator.node.docker_client import docker_trouble
-from orchestrator.node.facts import Facts
+from orchestrator.node.docker_trouble import docker_trouble
+from orchestrator.node.facts import Machine
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.forecast import Forecast, forecast
@@ -46,7 +46,7 @@ class Prepared:
 def prepare(
     spec: ClusterSpec,
     stack: StackSpec,
-    world: Mapping[str, Facts] | None,
+    world: Mapping[str, Machine] | None,
     environ: Mapping[str, str] = os.environ,
     *,
     run: str | None = None,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from orchestrator.errors import BusyError
 from orchestrator.names import LABEL_RUN
-from orchestrator.node.docker_client import docker_trouble
+from orchestrator.node.docker_trouble import docker_trouble
 from orchestrator.node.facts import File
 from orchestrator.node.files import write_file
 from orchestrator.node.node import Node

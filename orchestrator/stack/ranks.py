@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.errors import RunError
-from orchestrator.node.facts import Facts
+from orchestrator.node.facts import Machine
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 from orchestrator.spec.stack import StackSpec
@@ -41,7 +41,7 @@ def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
     return spec.members[: stack.nodes.max]
 
 
-def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Facts]) -> list[Rank]:
+def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine]) -> list[Rank]:
     """Ranks on machines that were read."""
     ports = fabric_ports(spec, world)
     ranks = []

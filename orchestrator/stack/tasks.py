@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.names import LABEL_RANK, LABEL_RUN
-from orchestrator.node.docker_client import docker_trouble
+from orchestrator.node.docker_trouble import docker_trouble
 from orchestrator.node.node import Node
 
 DONE = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})

@@ -141,7 +141,7 @@ def test_resume_goes_on_after_what_is_known(
     sparkctl: Sparkctl, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched: list[Any] = []
-    monkeypatch.setattr(command, "observe", lambda *_, **__: {})
+    monkeypatch.setattr(command, "observe_machines", lambda *_, **__: {})
     monkeypatch.setattr(control, "again", lambda spec, run, world: run.record)
     monkeypatch.setattr(command, "start", lambda spec, prepared, nodes, skip: prepared)
     monkeypatch.setattr(command, "watch", lambda *_, offsets: watched.append(offsets))
@@ -157,7 +157,7 @@ def test_resume_goes_on_after_what_is_known(
 def test_a_success_is_not_started_again(
     sparkctl: Sparkctl, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "observe", lambda *_, **__: {})
+    monkeypatch.setattr(command, "observe_machines", lambda *_, **__: {})
     cluster.judge()
     ran = sparkctl("runs", "resume", "last")
     assert (ran.code, "nothing to go on with" in ran.stderr) == (10, True)

@@ -6,24 +6,24 @@ home=$(getent passwd "$user" | cut -d: -f6)
 printf '%s' "$user" | fact user
 printf '%s' "$home" | fact home
 printf '%s:%s' "$(id -u "$user")" "$(id -g "$user")" | fact ids
-id -nG "$user" | fact groups
-getent group docker | fact docker_group
-uname -srm | fact kernel
-( . /etc/os-release; printf '%s' "$PRETTY_NAME" ) 2>/dev/null | fact os
 cat /proc/meminfo | fact meminfo
-
-nvidia-smi --query-gpu=uuid,name,driver_version --format=csv,noheader 2>/dev/null | fact gpus
-command -v nvidia-container-runtime 2>/dev/null | fact nvidia_runtime
-nvidia-ctk --version 2>/dev/null | head -n 1 | fact nvidia_toolkit
 ip -j -4 address show 2>/dev/null | fact addresses
 for device in /sys/class/infiniband/*/device/net/*; do
   [ -e "$device" ] || continue
   rdma=${device%/device/net/*}
   printf '%s %s\n' "${device##*/}" "${rdma##*/}"
 done | fact rdma
+docker info --format '{{json .}}' 2>/dev/null | fact docker_info
+
+id -nG "$user" | fact groups
+getent group docker | fact docker_group
+uname -srm | fact kernel
+( . /etc/os-release; printf '%s' "$PRETTY_NAME" ) 2>/dev/null | fact os
+nvidia-smi --query-gpu=uuid,name,driver_version --format=csv,noheader 2>/dev/null | fact gpus
+command -v nvidia-container-runtime 2>/dev/null | fact nvidia_runtime
+nvidia-ctk --version 2>/dev/null | head -n 1 | fact nvidia_toolkit
 
 docker --version 2>/dev/null | fact docker_cli
-docker info --format '{{json .}}' 2>/dev/null | fact docker_info
 docker ps --format '{{.Names}}' 2>/dev/null | fact containers
 docker network ls --format '{{.Name}}' 2>/dev/null | fact networks
 docker image ls --filter label=sparkctl.image --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | fact images

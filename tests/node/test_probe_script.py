@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.node.facts import Folder, NoFolder, parse_facts, probe_script
+from orchestrator.errors import RemoteError
+from orchestrator.node.facts import Folder, NoFolder, parse_facts, parse_machine, probe_script
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.reconcile.journal import Record
@@ -145,3 +146,17 @@ def test_folders_that_the_journal_names_are_read_too(bare: Path, tmp_path: Path)
     assert set(facts.folders) == {str(made), str(tmp_path), *vars(PathsSpec()).values()} - {
         PathsSpec().state
     }
+
+
+def test_what_a_run_needs_is_a_part_of_it_and_asks_docker_once() -> None:
+    script = probe_script(PathsSpec(), whole=False)
+    assert set(script.splitlines()) <= set(probe_script(PathsSpec()).splitlines())
+    assert script.count("docker ") == 1
+    here = parse_machine("here", LocalConnection().run(script, b"", deadline=30).stdout.decode())
+    assert (here.uid, here.gid) == (os.getuid(), os.getgid())
+    assert here.memory_bytes > here.memory_available_bytes > 0
+
+
+def test_half_of_what_a_run_needs_is_an_error() -> None:
+    with pytest.raises(RemoteError, match="cannot be understood"):
+        parse_machine("here", "user\tcm9vdA==\n")
