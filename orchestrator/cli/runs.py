@@ -19,8 +19,9 @@ from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs import control
 from orchestrator.runs.compare import compare as compare_runs
+from orchestrator.runs.events import LogLine
 from orchestrator.runs.fetch import fetch as fetch_run
-from orchestrator.runs.logs import read_logs, since_when
+from orchestrator.runs.logs import chosen, read_logs, since_when
 from orchestrator.runs.reading import Reading, Run, read_runs
 from orchestrator.runs.state import LIVE
 from orchestrator.runs.summary import summary
@@ -28,6 +29,7 @@ from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
 from orchestrator.ui.console import err, out
 from orchestrator.ui.logs_view import show_logs
+from orchestrator.ui.run_json import begun, print_line, told
 from orchestrator.ui.runs_report import runs_report
 from orchestrator.ui.runs_view import show_comparison, show_run, show_runs
 
@@ -69,22 +71,30 @@ def show(file: Path, run: str, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run")
+@json_option
 @click.pass_obj
-def follow(file: Path, run: str) -> None:
+def follow(file: Path, run: str, as_json: bool) -> None:
     """Watch RUN to its end; Ctrl-C leaves, and the run goes on."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
-        watch(spec, reading.find(run).record, nodes)
+        record = reading.find(run).record
+        if as_json:
+            print_line(begun(record))
+        watch(spec, record, nodes, as_json=as_json)
 
 
 @runs.command()
 @click.argument("run")
+@json_option
 @click.pass_obj
-def stop(file: Path, run: str) -> None:
+def stop(file: Path, run: str, as_json: bool) -> None:
     """Let RUN save after the step at hand, and end it; `resume` goes on from there."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
         verdict = control.stop(spec, reading.find(run), nodes)
+    if as_json:
+        print_line(asdict(verdict))
+        return
     out().print(f"{verdict.run}: {verdict.brief}", markup=False)
     if verdict.resolution:
         out().print(verdict.resolution, markup=False)
@@ -94,8 +104,9 @@ def stop(file: Path, run: str) -> None:
 @click.argument("run")
 @detach_option
 @skip_check_option
+@json_option
 @click.pass_obj
-def resume(file: Path, run: str, detach: bool, skip: tuple[str, ...]) -> None:
+def resume(file: Path, run: str, detach: bool, skip: tuple[str, ...], as_json: bool) -> None:
     """Start RUN again, which was stopped or has failed: it goes on from its last checkpoint."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
@@ -104,17 +115,21 @@ def resume(file: Path, run: str, detach: bool, skip: tuple[str, ...]) -> None:
         prepared = control.again(spec, found, world)
         known = control.log_sizes(found, nodes)
         record = start(spec, prepared, nodes, skip)
-        out().print(f"{found.name} goes on", markup=False)
+        if as_json:
+            print_line(begun(record))
+        else:
+            out().print(f"{found.name} goes on", markup=False)
         if not detach:
-            watch(spec, record, nodes, offsets=known)
+            watch(spec, record, nodes, offsets=known, as_json=as_json)
 
 
 @runs.command()
 @click.argument("run")
 @click.option("--force", is_flag=True, help="Stop it first if it runs.")
 @yes_option
+@json_option
 @click.pass_obj
-def rm(file: Path, run: str, force: bool, yes: bool) -> None:
+def rm(file: Path, run: str, force: bool, yes: bool, as_json: bool) -> None:
     """Delete RUN on all nodes: its checkpoints, its logs, and what it has trained."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
@@ -128,7 +143,10 @@ def rm(file: Path, run: str, force: bool, yes: bool) -> None:
             control.stop(spec, found, nodes)
             found = read_runs(spec, nodes, only=found.name).find(found.name)
         control.delete(spec, found, nodes)
-    out().print(f"{found.name} is gone", markup=False)
+    if as_json:
+        print_line({"run": found.name, "deleted": True})
+    else:
+        out().print(f"{found.name} is gone", markup=False)
 
 
 @runs.command()
@@ -136,8 +154,11 @@ def rm(file: Path, run: str, force: bool, yes: bool) -> None:
 @click.option("--rank", type=int, multiple=True, help="Only this rank; repeatable.")
 @click.option("--since", metavar="TIME", help="From then on: 2026-11-24T16:30, or 10m, 2h, 1d ago.")
 @click.option("--events", is_flag=True, help="The events too, which the log has as JSON.")
+@json_option
 @click.pass_obj
-def logs(file: Path, run: str, rank: tuple[int, ...], since: str | None, events: bool) -> None:
+def logs(
+    file: Path, run: str, rank: tuple[int, ...], since: str | None, events: bool, as_json: bool
+) -> None:
     """What the ranks of RUN have written, merged by time; also when it has ended long ago."""
     spec = load_cluster(file).only_members()
     begin = since_when(since) if since else ""
@@ -146,20 +167,29 @@ def logs(file: Path, run: str, rank: tuple[int, ...], since: str | None, events:
         _say_errors(reading)
         places = [place for place in found.record.ranks if place.node in nodes]
         wanted = [place for place in places if not rank or place.rank in rank]
-        show_logs(read_logs(wanted, nodes), out(), begin=begin, events=events)
+        lines = chosen(read_logs(wanted, nodes), begin=begin, events=events)
+    if as_json:
+        for at, rank_, text in lines:
+            print_line(told(LogLine(rank_, text, at)))
+    else:
+        show_logs(lines, out())
 
 
 @runs.command()
 @click.argument("run")
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), default=Path(),
               help="The folder that RUN's folder is made in; default: here.")  # fmt: skip
+@json_option
 @click.pass_obj
-def fetch(file: Path, run: str, to: Path) -> None:
+def fetch(file: Path, run: str, to: Path, as_json: bool) -> None:
     """Bring the adapter or model, metrics, logs and settings of RUN here, checked by SHA-256."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
         found = reading.find(run)
         fetched = fetch_run(found, nodes, to, lambda line: err().print(line, markup=False))
+    if as_json:
+        print_line({"run": found.name} | asdict(fetched))
+        return
     size = f"{fetched.bytes / 1e6:,.1f} MB"
     out().print(f"{fetched.folder}: {fetched.files} files, {size}", markup=False)
 

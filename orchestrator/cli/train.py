@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
-from orchestrator.cli.options import detach_option, skip_check_option
+from orchestrator.cli.options import detach_option, json_option, skip_check_option
 from orchestrator.cli.starting import start
 from orchestrator.cli.watching import how_to_come_back, watch
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
@@ -18,6 +18,7 @@ from orchestrator.spec.load import load_cluster, load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.environment import DEBUG
 from orchestrator.ui.console import err, out
+from orchestrator.ui.run_json import begun, print_line
 
 
 @click.command(epilog=f"Stacks: {', '.join(stack_names())}. A file of your own: ./my-stack.yaml")
@@ -28,6 +29,7 @@ from orchestrator.ui.console import err, out
 @detach_option
 @click.option("--queue", is_flag=True, help="Wait while another run holds the GPUs.")
 @skip_check_option
+@json_option
 @click.option("--debug", is_flag=True, help="Let torch, NCCL and accelerate tell more.")
 @click.pass_obj
 def train(
@@ -38,6 +40,7 @@ def train(
     detach: bool,
     queue: bool,
     skip: tuple[str, ...],
+    as_json: bool,
     debug: bool,
 ) -> None:
     """Train STACK on the cluster, one rank on each machine, and watch it to its end."""
@@ -48,13 +51,18 @@ def train(
     if dry_run:
         _print_dry_run(cluster_spec, stack_spec)
     else:
-        _train(cluster_spec, stack_spec, detach=detach, queue=queue, skip=skip)
+        _train(cluster_spec, stack_spec, detach, queue, skip, as_json)
 
 
 def _train(
-    spec: ClusterSpec, stack: StackSpec, *, detach: bool, queue: bool, skip: tuple[str, ...]
+    spec: ClusterSpec,
+    stack: StackSpec,
+    detach: bool,
+    queue: bool,
+    skip: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    console = out()
+    console = err() if as_json else out()
     with connected(spec, ask_passphrase=ask_passphrase) as nodes:
         world = observe_machines(spec, nodes, ask=ask_sudo_password)
         prepared = prepare(spec, stack, world)
@@ -69,10 +77,12 @@ def _train(
         if queue:
             wait_for_gpus(nodes[spec.manager.name], lambda line: console.print(line, markup=False))
         record = start(spec, prepared, nodes, skip)
+        if as_json:
+            print_line(begun(record))
         if detach:
             console.print(f"deployed; it goes on by itself. {how_to_come_back(run)}", markup=False)
         else:
-            watch(spec, record, nodes)
+            watch(spec, record, nodes, as_json=as_json)
 
 
 def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:

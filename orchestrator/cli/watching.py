@@ -8,7 +8,8 @@ from orchestrator.runs.follow import Patience, follow
 from orchestrator.runs.record import RunRecord
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.deploy import remove
-from orchestrator.ui.console import out
+from orchestrator.ui.console import err, out
+from orchestrator.ui.run_json import tell
 from orchestrator.ui.run_view import RunView, show_verdict
 
 
@@ -18,6 +19,7 @@ def watch(
     nodes: Mapping[str, Node],
     *,
     offsets: Mapping[int, int] | None = None,
+    as_json: bool = False,
 ) -> None:
     """To the end. Raises RunError when that is no success.
 
@@ -28,17 +30,21 @@ def watch(
     manager = nodes[spec.manager.name]
     ordered = {spec.manager.name: manager} | taking_part
     try:
-        with RunView(console, record.ranks) as view:
-            verdict = follow(record, ordered, view.heard, Patience(), offsets=offsets)
+        if as_json:
+            verdict = follow(record, ordered, tell, Patience(), offsets=offsets)
+        else:
+            with RunView(console, record.ranks) as view:
+                verdict = follow(record, ordered, view.heard, Patience(), offsets=offsets)
     except KeyboardInterrupt:
-        console.print(f"\nleft; the run goes on by itself. {how_to_come_back(record.run)}")
+        err().print(f"\nleft; the run goes on by itself. {how_to_come_back(record.run)}")
         raise
     remove(manager, record.run)
     if not verdict.succeeded:
         raise RunError(
             f"{record.run}: {verdict.brief}", details=verdict.details, resolution=verdict.resolution
         )
-    show_verdict(verdict, record.ranks, console)
+    if not as_json:
+        show_verdict(verdict, record.ranks, console)
 
 
 def how_to_come_back(run: str) -> str:

@@ -110,3 +110,14 @@ def by_time(logs: Mapping[int, Iterable[str]]) -> list[tuple[str, int, str]]:
     ]
     all_lines.sort(key=lambda one: (one[0], one[2], one[3]))
     return [(at, rank, text) for at, text, rank, _ in all_lines]
+
+
+def chosen(
+    logs: Mapping[int, Iterable[str]], *, begin: str = "", events: bool = False
+) -> list[tuple[str, int, str]]:
+    """(time, rank, text), merged: nothing older than `begin`; events only when they are wanted."""
+    return [
+        (at, rank, text)
+        for at, rank, text in by_time(logs)
+        if at >= begin and (events or not text.startswith('{"event":'))
+    ]

@@ -19,7 +19,7 @@ from tests.runs.folders import RUN, Cluster, both, event
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """Both nodes see the same folder here, each with its own rank in it."""
     made = Cluster(tmp_path / "nodes")
     shared = made.folder / "spark-a"
@@ -40,7 +40,9 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setattr(command, "reachable", reachable)
     monkeypatch.setattr(command, "read_runs", _reading(shared))
     monkeypatch.setattr(control, "read_runs", _reading(shared))
-    return made
+    yield made
+    for connection in made.connections.values():
+        connection.close()
 
 
 def _reading(shared: Path) -> Any:
@@ -144,7 +146,7 @@ def test_resume_goes_on_after_what_is_known(
     monkeypatch.setattr(command, "observe_machines", lambda *_, **__: {})
     monkeypatch.setattr(control, "again", lambda spec, run, world: run.record)
     monkeypatch.setattr(command, "start", lambda spec, prepared, nodes, skip: prepared)
-    monkeypatch.setattr(command, "watch", lambda *_, offsets: watched.append(offsets))
+    monkeypatch.setattr(command, "watch", lambda *_, offsets, as_json: watched.append(offsets))
     cluster.judge(state="stopped")
     cluster.write(0, "an old line")
     ran = sparkctl("runs", "resume", "last")
@@ -173,3 +175,32 @@ def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
     assert sparkctl("runs", "rm", "last", "--yes").stdout == f"{RUN} is gone\n"
     assert not cluster.run_folder(0).exists()
     assert removed == [RUN]
+
+
+def test_follow_for_programs_is_an_object_a_line(
+    sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "Patience", lambda: Patience(results=0))
+    cluster.write(0, "some text", event("step", 0, step=1, loss=0.5))
+    cluster.judge(state="failed", rank=1, node="spark-b", message="broke", tail=[])
+    ran = sparkctl("runs", "follow", "last", "--json")
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.code == 10
+    assert (lines[0]["kind"], lines[0]["run"], lines[0]["ranks"][1]["node"]) == (
+        "run", RUN, "spark-b",
+    )  # fmt: skip
+    assert [line["kind"] for line in lines[1:]] == ["log", "event", "ended"]
+    assert (lines[1]["rank"], lines[1]["text"]) == (0, "some text")
+    assert lines[2]["event"]["loss"] == 0.5
+    assert (lines[3]["state"], "broke" in lines[3]["brief"]) == ("failed", True)
+
+
+def test_the_others_for_programs(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
+    cluster.write(0, "some text", event("step", 0, step=1))
+    cluster.judge()
+    (line,) = sparkctl("runs", "logs", "last", "--json").stdout.splitlines()
+    assert json.loads(line)["text"] == "some text"
+    fetched = json.loads(sparkctl("runs", "fetch", "last", "--to", "here", "--json").stdout)
+    assert (fetched["run"], fetched["folder"]) == (RUN, f"here/{RUN}")
+    gone = json.loads(sparkctl("runs", "rm", "last", "--yes", "--json").stdout)
+    assert gone == {"run": RUN, "deleted": True}
