@@ -160,7 +160,12 @@ starts() {{
   done
 }}
 why() {{
-  sleep 1  # the journal may be a moment behind, whatever --sync says
+  # The journal is behind, on a busy machine by seconds, whatever --sync says.
+  for _ in 1 2 3 4 5 6 7 8; do
+    sleep 1
+    ! journalctl -u docker.service --since "$since" --no-pager -q -o cat |
+      grep -q 'Failed with result' || break
+  done
   journalctl -u docker.service --since "$since" --no-pager -q -o cat |
     grep -vE 'level=(info|debug)' | tail -n 10
 }}
