@@ -116,11 +116,11 @@ def launch(
     built = on_each([name for name in by_node if name not in images], image_of)
     record = prepared.record.model_copy(update={"images": {**images, **built}})
     files = files_of(record, prepared.rendered)
+    if not prepared.anew:
+        remove(manager, run)  # what an end that nobody saw has left; before its verdict goes
     on_each(
         by_node,
         lambda name: write_run_folder(nodes[name], by_node[name], run, files, anew=prepared.anew),
     )
-    if not prepared.anew:
-        remove(manager, run)  # what an end that nobody saw has left
     deploy(manager, prepared.rendered, prepared.secrets)
     return record

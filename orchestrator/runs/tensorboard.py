@@ -58,7 +58,11 @@ def tensorboard(
 
 def _told(stream: Stream) -> str:
     """The container's address, which is the first that it says."""
-    said = str(stream.makefile("rb").readline().decode()).strip()
+    stream.settimeout(_START)
+    try:
+        said = str(stream.makefile("rb").readline().decode()).strip()
+    except TimeoutError:
+        said = ""
     if not said:
         raise RunError(
             "the container of TensorBoard did not start",
