@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from training.errors import ConfigurationError
+from training.errors import ConfigurationError, TrainingError
 
 
 def _finite(value: Any) -> Any:
@@ -248,6 +248,20 @@ class EventLog:
         aside = self._folder / f".heartbeat-rank{self.rank}.tmp"
         aside.write_text(json.dumps(beat), encoding="utf-8")
         aside.replace(self._folder / f"heartbeat-rank{self.rank}.json")
+
+    def failed(self, error: TrainingError) -> None:
+        """Say why this rank ends."""
+        self.emit(
+            Error(
+                rank=self.rank,
+                code=error.code,
+                message=error.message,
+                help=error.remedy,
+                exit_code=error.exit_code,
+                of_peer=error.of_peer,
+                seconds=self.elapsed,
+            )
+        )
 
     def emit(self, event: _Event) -> None:
         """Write one event everywhere it belongs."""

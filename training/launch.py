@@ -1,53 +1,80 @@
-"""`accelerate launch` that keeps the rank's exit status, and its time to save.
+"""What `accelerate launch` does for one process on one node, without a process of its own.
 
-The launcher turns every failure of its child into status 1 and a traceback of its own; but that
-status says whether a restart can help (`training.errors.ExitCode`). At SIGTERM it would kill the
-child after 30 seconds, or leave without it; so here SIGTERM is passed on, and the child decides
-when to end: how long it may take is for who sent the signal (Docker's stop_grace_period). The
-arguments are those of `accelerate launch`.
+The launcher would import torch a second time and stay beside the trainer for the whole run: seconds
+of every start and restart, memory that the GPU shares, and one more process that exit status and
+SIGTERM have to get through. Here the same configuration is read by accelerate's own code, and the
+module is run in this process, with the variables that torchrun would have set. The arguments are
+those of `accelerate launch`.
 """
 
-import logging
 import os
-import signal
+import runpy
 import sys
-from contextlib import suppress
-from pathlib import Path
-from subprocess import CalledProcessError
+from argparse import Namespace
+from collections.abc import Mapping
 
-from accelerate.commands.launch import launch_command, launch_command_parser
-from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.utils.launch import prepare_multi_gpu_env
+
+from training.environment import rank_of
+from training.errors import ConfigurationError, ExitCode
+from training.events import EventLog
 
 
 def main(arguments: list[str]) -> int:
-    """Launch, wait, and return the child's exit status; 128 + signal when it was killed."""
-    signal.signal(signal.SIGTERM, _pass_on)
-    os.environ["PET_SIGNALS_TO_HANDLE"] = "SIGINT,SIGHUP,SIGQUIT"  # torchrun's option
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    """Become the rank; returns only an `ExitCode` of a rank that could not be started."""
+    given = launch_command_parser().parse_args(arguments)
+    log = EventLog(sys.stdout.fileno(), rank_of(os.environ))
     try:
-        launch_command(launch_command_parser().parse_args(arguments))
-    except ChildFailedError as failed:
-        _, first = failed.get_first_failure()
-        return _status(first.exitcode)
-    except CalledProcessError as failed:  # a world of one starts without torch's agent
-        return _status(failed.returncode)
-    except SignalException as stopped:
-        return 128 + int(stopped.sigval)
-    return 0
+        log.keep_in(os.environ.get("SPARKCTL_RUN_DIR"))
+        os.environ.update(rank_environment(given))
+    except ConfigurationError as wrong:
+        log.failed(wrong)
+        return wrong.exit_code
+    sys.argv[1:] = given.training_script_args
+    runpy.run_module(given.training_script, run_name="__main__", alter_sys=True)
+    return ExitCode.SUCCEEDED
 
 
-def _pass_on(number: int, _: object) -> None:
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    for child in children:
-        with suppress(ProcessLookupError):  # it has just ended by itself
-            os.kill(int(child), number)
-    if not children:
-        sys.exit(128 + number)
+def rank_environment(given: Namespace) -> Mapping[str, str]:
+    """Every variable that the rank would be started with; `given` has accelerate's arguments.
+
+    Raises `ConfigurationError` for more than one process per node, and for a port that is taken.
+    """
+    try:
+        settings, _, _ = _validate_launch_command(given)
+    except ValueError as wrong:
+        raise ConfigurationError("launch_unfit", f"accelerate's configuration: {wrong}") from wrong
+    nodes, processes = settings.num_machines or 1, settings.num_processes
+    if processes != nodes or not settings.module:
+        raise ConfigurationError(
+            "launch_unfit",
+            f"{processes} processes on {nodes} nodes: a rank is a module in one process per node",
+            "num_processes of the accelerate config must be its num_machines.",
+        )
+    try:
+        environ: dict[str, str] = prepare_multi_gpu_env(settings)
+    except ConnectionError as taken:
+        raise _port_taken(settings.main_process_port) from taken
+    if getattr(settings, "standalone", False):  # alone, accelerate would take any other port
+        raise _port_taken(settings.main_process_port)
+    environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1")  # as torchrun does
+    return environ | {
+        "MASTER_ADDR": str(settings.main_process_ip or "127.0.0.1"),
+        "MASTER_PORT": str(settings.main_process_port),
+        "RANK": str(settings.machine_rank or 0),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "1",
+    }
 
 
-def _status(code: int) -> int:
-    return code if code >= 0 else 128 - code
+def _port_taken(port: int) -> ConfigurationError:
+    return ConfigurationError(
+        "port_taken",
+        f"another process of this node listens on port {port}, where the ranks are to meet",
+        "`ss -tlnp` on the node names it; or set another fabric.port in cluster.yaml.",
+    )
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.config import Full, TrainingConfig, read_config
+from training import absent
+from training.config import Full, Qlora, TrainingConfig, read_config
 from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
 from training.estimate import CPU, GB10, Strategy, memory, too_large
-from training.events import Error, EventLog, Result, Resumed, Start, take_stdout
+from training.events import EventLog, Result, Resumed, Start, take_stdout
 from training.fetch import base_folder
 from training.fingerprint import folder_sha256, rows_sha256
 from training.proof import Card, agree, prove
@@ -48,22 +49,15 @@ def main(arguments: list[str], stream: int) -> int:
         error = explain(failure)
         if error.exit_code is ExitCode.CRASHED and error is not failure:
             traceback.print_exc()
-        log.emit(
-            Error(
-                rank=log.rank,
-                code=error.code,
-                message=error.message,
-                help=error.remedy,
-                exit_code=error.exit_code,
-                of_peer=error.of_peer,
-                seconds=log.elapsed,
-            )
-        )
+        log.failed(error)
         return error.exit_code
 
 
 def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     """Train; raises what `training.errors.explain` understands."""
+    if not isinstance(config.method, Qlora):
+        absent.hide("bitsandbytes")  # peft imports it, and it torch's compiler: seconds of a start
+
     # Seconds of imports, so they wait until environment and configuration are known to be good.
     from training import attention, card, quiet
     from training.checkpoint import Checkpoints, settings_of

@@ -1,6 +1,8 @@
-"""The launcher gives its rank the signal and the time to save, and keeps its exit status."""
+"""A rank is started with accelerate's configuration and torchrun's variables, in one process."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,45 +10,105 @@ from pathlib import Path
 import pytest
 from two_nodes import ACCELERATE, DEADLINE, ROOT, free_port
 
+from training.events import Error, parse
+
 pytestmark = pytest.mark.torch
 
-RANK = """\
-import os, pathlib, signal, sys
-mine = pathlib.Path(sys.argv[1])
-def save(*_):
-    mine.write_text("saved")
-    os._exit(42)
-signal.signal(signal.SIGTERM, save)
-mine.write_text("running")
-os.kill(os.getppid(), signal.SIGTERM)  # as Docker does, to the launcher
+TELL = """\
+import json, os, sys
+print(json.dumps({"pid": os.getpid(), "argv": sys.argv[1:], "environ": dict(os.environ)}))
+sys.exit(42)
+"""
+MEET = """\
+import os, signal, torch, torch.distributed as dist
+dist.init_process_group("gloo")
+total = torch.tensor([float(dist.get_rank() + 1)])
+dist.all_reduce(total)
+print(total.item(), flush=True)
+dist.destroy_process_group()
+signal.signal(signal.SIGTERM, lambda *_: os._exit(42))
+print("ready", flush=True)
 while True:
     signal.pause()
 """
 
 
-def test_told_to_stop_it_passes_that_on_and_waits_for_its_rank(tmp_path: Path) -> None:
-    (tmp_path / "rank.py").write_text(RANK)
+def test_the_rank_is_this_process_with_the_variables_of_torchrun(tmp_path: Path) -> None:
+    rank = _launch(tmp_path, TELL, "--colour", "red", rank=1, size=2, port=4321)
+    said, _ = rank.communicate(timeout=DEADLINE)
+    told = json.loads(said)
+    assert rank.returncode == 42
+    assert (told["pid"], told["argv"]) == (rank.pid, ["--colour", "red"])
+    expected = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "4321",
+        "RANK": "1",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "1",
+        "ACCELERATE_MIXED_PRECISION": "no",
+        "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
+    }
+    assert {name: told["environ"].get(name) for name in expected} == expected
+
+
+def test_the_ranks_meet_and_a_signal_is_theirs(tmp_path: Path) -> None:
     pair, own = free_port(), free_port()
-    launchers = [
-        _launch(tmp_path, rank, size, port)
-        for rank, size, port in ((0, 2, pair), (1, 2, pair), (0, 1, own))
-    ]
+    sizes = ((0, 2, pair), (1, 2, pair), (0, 1, own))
+    ranks = [_launch(tmp_path, MEET, rank=r, size=size, port=port) for r, size, port in sizes]
     try:
-        assert [launcher.wait(timeout=DEADLINE) for launcher in launchers] == [42, 42, 42]
+        for rank, total in zip(ranks, ("3.0", "3.0", "1.0"), strict=True):
+            assert rank.stdout is not None
+            assert [rank.stdout.readline().strip() for _ in range(2)] == [total, "ready"]
+            rank.terminate()
+        assert [rank.wait(timeout=DEADLINE) for rank in ranks] == [42, 42, 42]
     finally:
-        for launcher in launchers:
-            launcher.kill()
-            launcher.wait()
-    for name in ("0-of-2", "1-of-2", "0-of-1"):
-        assert (tmp_path / name).read_text() == "saved"
+        _end(ranks)
 
 
-def _launch(folder: Path, rank: int, size: int, port: int) -> "subprocess.Popen[bytes]":
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_taken_port_is_told_by_name(tmp_path: Path, size: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        rank = _launch(tmp_path, TELL, rank=0, size=size, port=port)
+        said, _ = rank.communicate(timeout=DEADLINE)
+    error = parse(said.strip())
+    assert isinstance(error, Error)
+    assert (rank.returncode, error.exit_code, error.code) == (78, 78, "port_taken")
+    assert str(port) in error.message
+
+
+def test_several_processes_on_a_node_are_refused(tmp_path: Path) -> None:
+    rank = _launch(tmp_path, TELL, rank=0, size=2, port=free_port(), processes=4)
+    said, _ = rank.communicate(timeout=DEADLINE)
+    error = parse(said.strip())
+    assert isinstance(error, Error)
+    assert (rank.returncode, error.code) == (78, "launch_unfit")
+    assert "4 processes on 2 nodes" in error.message
+
+
+def _launch(
+    folder: Path, code: str, *words: str, rank: int, size: int, port: int, processes: int = 0
+) -> "subprocess.Popen[str]":
+    (folder / "rank.py").write_text(code)
+    text = ACCELERATE.format(world_size=size, rank=rank, port=port)
+    if processes:
+        text = text.replace(f"num_processes: {size}", f"num_processes: {processes}")
     config = folder / f"{rank}-of-{size}.yaml"
-    config.write_text(ACCELERATE.format(world_size=size, rank=rank, port=port))
+    config.write_text(text)
     return subprocess.Popen(
         [sys.executable, "-m", "training.launch", "--config_file", str(config),
-         str(folder / "rank.py"), str(config.with_suffix(""))],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        start_new_session=True,
+         "-m", "rank", *words],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
     )  # fmt: skip
+
+
+def _end(ranks: "list[subprocess.Popen[str]]") -> None:
+    for rank in ranks:
+        rank.kill()
+        rank.wait()
+        if rank.stdout is not None:
+            rank.stdout.close()
