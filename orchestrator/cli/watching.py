@@ -7,7 +7,7 @@ from orchestrator.node.node import Node
 from orchestrator.runs.follow import Patience, follow
 from orchestrator.runs.record import RunRecord
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.deploy import remove
+from orchestrator.stack.deploy import let_leave, remove
 from orchestrator.ui.console import err, out
 from orchestrator.ui.run_json import tell
 from orchestrator.ui.run_view import RunView, show_verdict
@@ -38,6 +38,8 @@ def watch(
     except KeyboardInterrupt:
         err().print(f"\nleft; the run goes on by itself. {how_to_come_back(record.run)}")
         raise
+    if verdict.judged:
+        let_leave(manager, record.run)
     remove(manager, record.run)
     if not verdict.succeeded:
         raise RunError(

@@ -6,7 +6,6 @@ each HTTP connection is a channel of the one SSH connection that sparkctl alread
 
 import queue
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 import docker
@@ -29,19 +28,24 @@ def docker_over(dial: Dial, node: str) -> docker.DockerClient:
     Costs one API call (`/version`), so that a Docker 20.10 and a Docker 29 are both spoken to in a
     version that they know.
     """
-    with docker_trouble(node), closing(_client(dial, "1.41")) as first:
-        version = first.api.version(api_version=False)["ApiVersion"]
-    return _client(dial, version)
+    adapter = _Adapter(dial)
+    try:
+        with docker_trouble(node):
+            version = _client(adapter, "1.41").api.version(api_version=False)["ApiVersion"]
+    except BaseException:
+        adapter.close()
+        raise
+    return _client(adapter, version)  # over the same stream
 
 
-def _client(dial: Dial, version: str) -> docker.DockerClient:
+def _client(adapter: "_Adapter", version: str) -> docker.DockerClient:
     # With an explicit version the SDK connects to nothing by itself; the address is never used.
     client = docker.DockerClient(
         base_url="tcp://127.0.0.1:1", version=version, timeout=int(_TIMEOUT)
     )
     # This name makes the SDK read logs from a channel instead of a socket's raw file.
     client.api.base_url = "http+docker://ssh"
-    client.api.mount("http+docker://", _Adapter(dial))
+    client.api.mount("http+docker://", adapter)
     client.api.trust_env = False
     return client
 

@@ -18,7 +18,7 @@ from orchestrator.runs.state import LIVE
 from orchestrator.runs.verdict import Verdict, broken, told
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import remove
+from orchestrator.stack.deploy import let_leave, remove
 
 _POLL = 0.5
 _MARGIN = 30.0
@@ -49,7 +49,10 @@ def stop(
     while run.state in LIVE and time.monotonic() < end:
         sleep(_POLL)
         run = read_runs(spec, nodes, only=run.name).find(run.name)
-    remove(nodes[spec.manager.name], run.name)
+    manager = nodes[spec.manager.name]
+    if run.verdict is not None:
+        let_leave(manager, run.name, sleep=sleep)
+    remove(manager, run.name)
     if run.verdict is not None:
         return told(run.verdict)
     return broken(run.name, {place.rank: place.node for place in run.record.ranks}, ())

@@ -21,6 +21,11 @@ class Verdict:
     """The `result` event of every rank."""
 
     @property
+    def judged(self) -> bool:
+        """The supervisors have found it; else nobody could."""
+        return self.state != "broken"
+
+    @property
     def succeeded(self) -> bool:
         """The ranks have proved it."""
         return self.state == "succeeded"

@@ -1,7 +1,8 @@
 """Put a rendered run onto the swarm, and take it off again."""
 
 import shlex
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from orchestrator.errors import BusyError
 from orchestrator.names import LABEL_RUN
@@ -12,6 +13,10 @@ from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered
 from orchestrator.stack.tasks import DONE, newest_tasks, read_tasks
+
+_LEAVE = 30.0
+"""Seconds from the verdict until the last rank has left: a hook may take 20 of them."""
+_LOOK = 0.2
 
 
 def write_run_folder(
@@ -65,6 +70,20 @@ def remove(manager: Node, run: str) -> None:
             config.remove()
         for secret in client.secrets.list(filters=mine):
             secret.remove()
+
+
+def let_leave(manager: Node, run: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Wait until all ranks of a run that has a verdict have left by themselves, or long enough.
+
+    They tell it to others first (`gang.hooks`), and hold the GPUs until they are gone.
+    """
+    end = time.monotonic() + _LEAVE
+    while any(
+        task.state == "running" for task in newest_tasks(read_tasks(manager, run)).get(run, ())
+    ):
+        if time.monotonic() > end:
+            return
+        sleep(_LOOK)
 
 
 def make_way(manager: Node) -> None:

@@ -128,6 +128,7 @@ def test_stop_asks_all_ranks_and_says_where_they_are(
     def supervisors(_: float) -> None:
         assert (cluster.run_folder(0) / "stop").exists()
         cluster.judge(state="stopped", step=42)
+        cluster.engine.tasks_now = both("complete")
 
     monkeypatch.setattr(control.stop, "__kwdefaults__", {"sleep": supervisors})
     ran = sparkctl("runs", "stop", "last")

@@ -123,9 +123,12 @@ def test_stop_resume_compare_logs_rm(machines: dict[str, Machine], module_up: Sp
     assert sorted(run.losses()) == list(range(1, 101))
     assert run.steps_made_twice() == 0
 
+    slow = "sleep 3; touch $SPARKCTL_RUN_DIR/told"
     alone = module_up(
-        "train", "tiny-llama-lora", "--set", "training.loop.max_steps=20", "--set", "nodes.max=1"
+        "train", "tiny-llama-lora", "--set", "training.loop.max_steps=20", "--set", "nodes.max=1",
+        "--set", f"gang.hooks=[{{on: [succeeded], command: [sh, -c, '{slow}']}}]",
     ).stdout.split()[1].rstrip(":")  # fmt: skip
+    machines["spark-a"].run("test", "-e", f"{RUNS}/{alone}/told")  # it was let finish
     compared = module_up("runs", "compare", run.name, alone, "--json").json()
     settings = {one["key"]: one["values"] for one in compared["settings"]}
     assert settings["training.loop.max_steps"] == [100, 20]

@@ -12,7 +12,8 @@ from orchestrator.node.connection import Completed
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.spec.load import load_stack
-from orchestrator.stack.deploy import deploy, make_way, remove, write_run_folder
+from orchestrator.stack import deploy as stack_deploy
+from orchestrator.stack.deploy import deploy, let_leave, make_way, remove, write_run_folder
 from orchestrator.stack.ranks import unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.testing.connection import FakeConnection
@@ -63,7 +64,7 @@ class Engine:
         return self
 
     def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
-        assert filters == {"label": "sparkctl.run"}
+        assert filters["label"].partition("=")[0] == "sparkctl.run"
         return self.seen
 
     def close(self) -> None:
@@ -128,6 +129,34 @@ def task(run: str, rank: int, state: str, at: str = "1") -> dict[str, Any]:
     return {
         "CreatedAt": at, "Status": {"State": state}, "Spec": {"ContainerSpec": {"Labels": labels}},
     }  # fmt: skip
+
+
+def test_ranks_that_have_a_verdict_are_let_leave() -> None:
+    """Each state that Swarm tells is there for one look."""
+    node, engine, _ = manager()
+    engine.seen = [task(RUN, 0, "running"), task(RUN, 1, "complete")]
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            engine.seen = [task(RUN, 0, "complete"), task(RUN, 1, "complete")]
+
+    let_leave(node, RUN, sleep=sleep)
+    assert len(slept) == 3
+    for gone in ([], [task(RUN, 0, "pending")], [task("other", 0, "running")]):
+        engine.seen = gone
+        let_leave(node, RUN, sleep=sleep)
+    assert len(slept) == 3
+
+
+def test_a_rank_that_does_not_leave_is_not_waited_for_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node, engine, _ = manager()
+    engine.seen = [task(RUN, 0, "running")]
+    monkeypatch.setattr(stack_deploy, "_LEAVE", 0.0)
+    let_leave(node, RUN, sleep=lambda _: None)
 
 
 @pytest.mark.parametrize("state", ["pending", "preparing", "running"])
