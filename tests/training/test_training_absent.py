@@ -8,20 +8,16 @@ import pytest
 pytestmark = pytest.mark.torch
 
 IMPORT = """\
-import sys
+import importlib.util, sys
 from training import absent
-if {hidden}:
-    absent.hide("bitsandbytes")
-from training import adapter, trainer
-print(*sorted({{"bitsandbytes.nn", "torch._inductor.compile_fx"}} & sys.modules.keys()))
+assert importlib.util.find_spec("bitsandbytes"), "or this test shows nothing"
+absent.hide("bitsandbytes")
+assert importlib.util.find_spec("bitsandbytes") is None
+from training import adapter, attention, checkpoint, curves, planned, save, trainer
+print(*sorted({"bitsandbytes.nn", "torch._inductor.compile_fx"} & sys.modules.keys()))
 """
 
 
-@pytest.mark.parametrize(
-    ("hidden", "imported"),
-    [(True, []), (False, ["bitsandbytes.nn", "torch._inductor.compile_fx"])],
-)
-def test_a_hidden_package_and_what_it_brings_stay_out(hidden: bool, imported: list[str]) -> None:
-    code = IMPORT.format(hidden=hidden)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == imported
+def test_a_hidden_package_and_what_it_brings_stay_out() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
