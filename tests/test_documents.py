@@ -13,6 +13,7 @@ from orchestrator.cli.main import cli
 from orchestrator.errors import SparkctlError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
+from orchestrator.spec.document import parse_document, validate
 from orchestrator.spec.stack import StackSpec
 from orchestrator.ui.report import ClusterReport
 from orchestrator.ui.runs_report import RunsReport
@@ -118,6 +119,28 @@ def test_files_that_documents_name_are_there() -> None:
     for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]:
         for name in re.findall(pattern, path.read_text(encoding="utf-8")):
             assert (ROOT / name).exists(), f"{path.name} names {name}"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (path, text)
+        for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+        for text in re.findall(r"^```yaml\n(.*?)^```", path.read_text("utf-8"), re.M | re.S)
+    ],
+    ids=lambda given: given.name if isinstance(given, Path) else "",
+)
+def test_yaml_in_documents_is_taken(path: Path, text: str) -> None:
+    """A cluster file, or a part of a stack."""
+    document = parse_document(text, source=path.name)
+    if document.data.get("kind") == "Cluster":
+        validate(ClusterSpec, document)
+    else:
+        shipped = (ROOT / "stacks/tiny-llama-lora.yaml").read_text("utf-8")
+        whole = parse_document(shipped, source=path.name)
+        for key, value in document.data.items():
+            whole.override((key,), value, path.name)
+        validate(StackSpec, whole)
 
 
 def _first_line(kind: type[SparkctlError]) -> str:

@@ -1,6 +1,7 @@
 """YAML with the place of every value, and validation errors that point at it."""
 
 import difflib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -15,8 +16,27 @@ Key = str | int
 KeyPath = tuple[Key, ...]
 M = TypeVar("M", bound=BaseModel)
 
-NOT_YAML = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_NOT_YAML = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What PyYAML raises for bad text: its constructors let Python's own errors through."""
+
+_BOOL = "tag:yaml.org,2002:bool"
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, but as YAML 1.2 has it `on`, `off`, `yes` and `no` are text: `on` is a key of ours.
+
+    Where a truth value is expected, pydantic takes these words for it.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in resolvers if tag != _BOOL]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    _BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
+)
 
 
 @dataclass
@@ -71,8 +91,8 @@ def read_document(path: Path, *, what: str, resolution: str) -> Document:
 def parse_document(text: str, *, source: str) -> Document:
     """Parse one YAML mapping from text."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=_Loader)
+        data = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SpecError(
@@ -80,13 +100,21 @@ def parse_document(text: str, *, source: str) -> Document:
             details=error.problem_mark.get_snippet() if error.problem_mark else None,
             resolution="Mend the line; YAML indents with blanks, never with tabs.",
         ) from None
-    except NOT_YAML as error:
+    except _NOT_YAML as error:
         raise SpecError(f"{source}: not valid YAML", details=str(error)) from None
     if not isinstance(data, dict) or root is None:
         raise SpecError(f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`")
     document = Document(source, data)
     _note_places(root, (), document)
     return document
+
+
+def parse_value(text: str) -> Any:
+    """What `text` would be behind a key in a file; itself when it is no YAML."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except _NOT_YAML:
+        return text
 
 
 def validate(model: type[M], document: Document) -> M:

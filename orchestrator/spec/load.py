@@ -4,12 +4,10 @@ import difflib
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import yaml
-
 from orchestrator import assets
 from orchestrator.errors import SpecError, UnknownStackError
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import NOT_YAML, parse_document, read_document, validate
+from orchestrator.spec.document import parse_document, parse_value, read_document, validate
 from orchestrator.spec.stack import StackSpec
 
 
@@ -42,11 +40,7 @@ def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
                 f"--set {setting}: not of the form key=value",
                 resolution="Write for example --set training.optim.lr=1e-4",
             )
-        try:
-            value = yaml.safe_load(raw)
-        except NOT_YAML:
-            value = raw
-        document.override(tuple(key.split(".")), value, f"--set {setting}")
+        document.override(tuple(key.split(".")), parse_value(raw), f"--set {setting}")
     return validate(StackSpec, document)
 
 

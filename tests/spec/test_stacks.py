@@ -71,6 +71,8 @@ def test_a_fault_in_a_stack_file_has_its_line(tmp_path: Path) -> None:
         ("training.optim.lr=1e-4", "optim.lr", 1e-4),
         ("training.optim.lr=0.5", "optim.lr", 0.5),
         ("training.loop.gradient_checkpointing=true", "loop.gradient_checkpointing", True),
+        ("training.loop.gradient_checkpointing=yes", "loop.gradient_checkpointing", True),
+        ("training.loop.gradient_checkpointing=False", "loop.gradient_checkpointing", False),
         ("training.loop.max_steps=7", "loop.max_steps", 7),
         ("training.loop.max_steps=null", "loop.max_steps", None),
         ("training.loop.max_steps=", "loop.max_steps", None),
@@ -89,6 +91,18 @@ def test_a_setting_is_read_as_yaml(setting: str, path: str, expected: Any) -> No
     for key in path.split("."):
         value = getattr(value, key)
     assert value == expected
+
+
+def test_words_that_are_truth_values_in_old_yaml_are_text(tmp_path: Path) -> None:
+    """`on` is a key of hooks, and NO a country."""
+    text = (ROOT / "stacks" / f"{TINY}.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "mine.yaml"
+    file.write_text(text + "gang:\n  hooks:\n    - {on: [failed], command: [tell, yes]}\n")
+    by_option = "gang.hooks=[{on: [failed], command: [tell, yes]}]"
+    for stack in (load_stack(str(file)), load_stack(TINY, (by_option, "env.WHERE=NO"))):
+        (hook,) = stack.gang.hooks
+        assert (hook.on, hook.command) == (("failed",), ("tell", "yes"))
+    assert stack.env["WHERE"] == "NO"
 
 
 def test_the_last_setting_wins() -> None:
