@@ -1,5 +1,5 @@
 #!/bin/sh
-# Start one rank of a training: accelerate forms the group, training.train does the work.
+# Start one rank of a training: accelerate says which, training.train does the work, in one process.
 #   SPARKCTL_ACCELERATE_CONFIG  accelerate's YAML for this rank
 #   SPARKCTL_TRAINING_CONFIG    the `training:` section of the recipe, YAML or JSON
 # The other SPARKCTL_* variables are read by training/environment.py.

@@ -268,7 +268,7 @@ def test_kills_of_the_kernel_are_counted(tmp_path: Path) -> None:
     assert oom_kills(file) == 2
 
 
-def test_a_trainer_does_not_outlive_its_launcher() -> None:
+def test_a_trainer_does_not_outlive_what_started_it() -> None:
     """Nor does its hold on the streams hide that the launcher is dead."""
     launcher = "sleep 600 & echo $!; wait"
     lines: list[str] = []

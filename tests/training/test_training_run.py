@@ -1,4 +1,4 @@
-"""The real thing: launchers, gloo groups, sharded base, LoRA, adapter; CPU only."""
+"""The real thing: entry points, gloo groups, sharded base, LoRA, adapter; CPU only."""
 
 import json
 from itertools import chain

@@ -1,4 +1,4 @@
-"""Two nodes on one computer: real launchers, real process groups, nothing shared but loopback."""
+"""Two nodes on one computer: real entry points and process groups, nothing shared but loopback."""
 
 import json
 import os
@@ -132,11 +132,10 @@ def _start(node: Path, environ: dict[str, str]) -> "subprocess.Popen[bytes]":
 
 
 def _end(ranks: list["subprocess.Popen[bytes]"]) -> None:
-    """Nothing outlives a test. A launcher passes SIGTERM on; SIGKILL would orphan its worker."""
-    alive = [process for process in ranks if process.poll() is None]
-    for process in alive:
-        process.terminate()
-    for process in alive:
+    """Nothing outlives a test."""
+    for process in ranks:
+        process.kill()
+    for process in ranks:
         process.wait(timeout=60)
 
 

@@ -1,4 +1,4 @@
-"""The process of a rank (an entry point, the launcher below it, the trainer below that)."""
+"""The process of a rank: an entry point that becomes the trainer, or starts it."""
 
 import asyncio
 import os
@@ -44,8 +44,8 @@ class Child:
     async def wait(self) -> int:
         """Exit status, or 128 + signal; all that it wrote has been read then.
 
-        What it left running goes: a launcher that is killed leaves its trainer behind, which would
-        hold the GPU, and the streams open.
+        What it left running goes: an engine's launcher that is killed leaves its trainer behind,
+        which would hold the GPU, and the streams open.
         """
         watching = asyncio.create_task(self._left.watch())
         # Not asyncio's wait(): before Python 3.13 it waits for the end of the streams as well.

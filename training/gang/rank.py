@@ -169,7 +169,7 @@ class Supervisor:
                 self._doom = self._ended(
                     None,
                     SILENT if shown else STUCK,
-                    f"no sign of life for {silent:.0f} s in {'step'} {sign.step + 1 if sign else 0}"
+                    f"no sign of life for {silent:.0f} s in step {sign.step + 1 if sign else 0}"
                     + ("" if shown else ", and no answer to a signal"),
                     "debug/ in the run folder shows where each rank stood.",
                 )
