@@ -77,12 +77,13 @@ def let_leave(manager: Node, run: str, *, sleep: Callable[[float], None] = time.
 
     They tell it to others first (`gang.hooks`), and hold the GPUs until they are gone.
     """
+
+    def in_place() -> bool:
+        tasks = newest_tasks(read_tasks(manager, run)).get(run, ())
+        return any(task.state == "running" for task in tasks)
+
     end = time.monotonic() + _LEAVE
-    while any(
-        task.state == "running" for task in newest_tasks(read_tasks(manager, run)).get(run, ())
-    ):
-        if time.monotonic() > end:
-            return
+    while in_place() and time.monotonic() < end:
         sleep(_LOOK)
 
 
