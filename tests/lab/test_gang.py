@@ -179,8 +179,9 @@ def test_the_run_comes_to_its_end_with_the_same_losses(
     request: pytest.FixtureRequest,
 ) -> None:
     run = begin()
-    run.reach(25)
+    run.reach(20)
     with run.followed() as follower:  # it sees a rebooting machine go and come back
+        run.reach(35)  # between two checkpoints
         what(machines[node])
         said, complaints = follower.communicate(timeout=DEADLINE)
     assert follower.returncode == 0, complaints
