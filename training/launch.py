@@ -13,6 +13,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 
+import torch
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils.launch import prepare_multi_gpu_env
 
@@ -31,6 +32,8 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as wrong:
         log.failed(wrong)
         return wrong.exit_code
+    # torch is loaded, and has read this variable: it is told again.
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     sys.argv[1:] = given.training_script_args
     runpy.run_module(given.training_script, run_name="__main__", alter_sys=True)
     return ExitCode.SUCCEEDED

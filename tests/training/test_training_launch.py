@@ -15,8 +15,9 @@ from training.events import Error, parse
 pytestmark = pytest.mark.torch
 
 TELL = """\
-import json, os, sys
-print(json.dumps({"pid": os.getpid(), "argv": sys.argv[1:], "environ": dict(os.environ)}))
+import json, os, sys, torch
+told = {"pid": os.getpid(), "argv": sys.argv[1:], "environ": dict(os.environ)}
+print(json.dumps(told | {"threads": torch.get_num_threads()}))
 sys.exit(42)
 """
 MEET = """\
@@ -34,11 +35,13 @@ while True:
 
 
 def test_the_rank_is_this_process_with_the_variables_of_torchrun(tmp_path: Path) -> None:
-    rank = _launch(tmp_path, TELL, "--colour", "red", rank=1, size=2, port=4321)
+    threads = "--num_cpu_threads_per_process=7"  # which no default is
+    rank = _launch(tmp_path, TELL, "--colour", "red", rank=1, size=2, port=4321, more=(threads,))
     said, _ = rank.communicate(timeout=DEADLINE)
     told = json.loads(said)
     assert rank.returncode == 42
     assert (told["pid"], told["argv"]) == (rank.pid, ["--colour", "red"])
+    assert told["threads"] == 7
     expected = {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": "4321",
@@ -88,7 +91,14 @@ def test_several_processes_on_a_node_are_refused(tmp_path: Path) -> None:
 
 
 def _launch(
-    folder: Path, code: str, *words: str, rank: int, size: int, port: int, processes: int = 0
+    folder: Path,
+    code: str,
+    *words: str,
+    rank: int,
+    size: int,
+    port: int,
+    processes: int = 0,
+    more: tuple[str, ...] = (),
 ) -> "subprocess.Popen[str]":
     (folder / "rank.py").write_text(code)
     text = ACCELERATE.format(world_size=size, rank=rank, port=port)
@@ -98,7 +108,7 @@ def _launch(
     config.write_text(text)
     return subprocess.Popen(
         [sys.executable, "-m", "training.launch", "--config_file", str(config),
-         "-m", "rank", *words],
+         *more, "-m", "rank", *words],
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
         cwd=folder,
         stdout=subprocess.PIPE,
