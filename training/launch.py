@@ -42,12 +42,13 @@ def main(arguments: list[str]) -> int:
 def rank_environment(given: Namespace) -> Mapping[str, str]:
     """Every variable that the rank would be started with; `given` has accelerate's arguments.
 
-    Raises `ConfigurationError` for more than one process per node, and for a port that is taken.
+    Raises `ConfigurationError` for settings that accelerate refuses, for more than one
+    process per node, and for a port that is taken.
     """
     try:
         settings, _, _ = _validate_launch_command(given)
     except ValueError as wrong:
-        raise ConfigurationError("launch_unfit", f"accelerate's configuration: {wrong}") from wrong
+        raise _unfit(wrong) from wrong
     nodes, processes = settings.num_machines or 1, settings.num_processes
     if processes != nodes or not settings.module:
         raise ConfigurationError(
@@ -59,6 +60,8 @@ def rank_environment(given: Namespace) -> Mapping[str, str]:
         environ: dict[str, str] = prepare_multi_gpu_env(settings)
     except ConnectionError as taken:
         raise _port_taken(settings.main_process_port) from taken
+    except ValueError as wrong:
+        raise _unfit(wrong) from wrong
     if getattr(settings, "standalone", False):  # alone, accelerate would take any other port
         raise _port_taken(settings.main_process_port)
     environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1")  # as torchrun does
@@ -70,6 +73,10 @@ def rank_environment(given: Namespace) -> Mapping[str, str]:
         "LOCAL_RANK": "0",
         "LOCAL_WORLD_SIZE": "1",
     }
+
+
+def _unfit(wrong: ValueError) -> ConfigurationError:
+    return ConfigurationError("launch_unfit", f"accelerate's configuration: {wrong}")
 
 
 def _port_taken(port: int) -> ConfigurationError:

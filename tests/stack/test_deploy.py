@@ -64,8 +64,10 @@ class Engine:
         return self
 
     def tasks(self, filters: dict[str, str]) -> list[dict[str, Any]]:
-        assert filters["label"].partition("=")[0] == "sparkctl.run"
-        return self.seen
+        name, _, run = filters["label"].partition("=")
+        assert (filters.keys(), name) == ({"label"}, "sparkctl.run")
+        labels = [task["Spec"]["ContainerSpec"]["Labels"] for task in self.seen]
+        return [t for t, has in zip(self.seen, labels, strict=True) if run in ("", has[name])]
 
     def close(self) -> None:
         pass
@@ -156,7 +158,7 @@ def test_a_rank_that_does_not_leave_is_not_waited_for_without_end(
     node, engine, _ = manager()
     engine.seen = [task(RUN, 0, "running")]
     monkeypatch.setattr(stack_deploy, "_LEAVE", 0.0)
-    let_leave(node, RUN, sleep=lambda _: None)
+    let_leave(node, RUN, sleep=lambda _: pytest.fail("it is waited for"))
 
 
 @pytest.mark.parametrize("state", ["pending", "preparing", "running"])

@@ -90,6 +90,19 @@ def test_several_processes_on_a_node_are_refused(tmp_path: Path) -> None:
     assert "4 processes on 2 nodes" in error.message
 
 
+def test_what_accelerate_refuses_is_told(tmp_path: Path) -> None:
+    odd = tmp_path / "odd.yaml"
+    text = ACCELERATE.format(world_size=1, rank=0, port=free_port())
+    odd.write_text(f"{text}mixed_precision: odd\n")
+    more = ("--config_file", str(odd))  # the last one counts
+    rank = _launch(tmp_path, TELL, rank=0, size=1, port=free_port(), more=more)
+    said, _ = rank.communicate(timeout=DEADLINE)
+    error = parse(said.strip())
+    assert isinstance(error, Error)
+    assert (rank.returncode, error.code) == (78, "launch_unfit")
+    assert "mixed_precision" in error.message
+
+
 def _launch(
     folder: Path,
     code: str,
