@@ -5,6 +5,7 @@ import sys
 import click
 
 from orchestrator.errors import DeclinedError
+from orchestrator.ui.plain import one_line
 
 
 def ask_sudo_password() -> str | None:
@@ -19,7 +20,9 @@ def ask_passphrase(key: str) -> str | None:
     if not sys.stdin.isatty():
         return None
     question = f"passphrase of {key} (for all nodes)"
-    return str(click.prompt(question, hide_input=True, err=True, default="", show_default=False))
+    return str(
+        click.prompt(one_line(question), hide_input=True, err=True, default="", show_default=False)
+    )
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -31,5 +34,5 @@ def confirm(question: str, *, yes: bool) -> None:
             "nothing was changed: there is no terminal to ask in",
             resolution="Add --yes to go ahead without a question.",
         )
-    if not click.confirm(question, default=False, err=True):
+    if not click.confirm(one_line(question), default=False, err=True):
         raise DeclinedError("nothing was changed")

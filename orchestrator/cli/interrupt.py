@@ -17,7 +17,8 @@ def stopped_by_interrupt() -> Iterator[threading.Event]:
     def first(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         stop.set()
-        err().print("\nstopping after the change at hand; Ctrl-C again stops at once")
+        err().line()
+        err().print("stopping after the change at hand; Ctrl-C again stops at once")
 
     before = signal.signal(signal.SIGINT, first)
     try:

@@ -1,6 +1,5 @@
 """`sparkctl lab`: simulated DGX Sparks on this computer."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from orchestrator.lab import LabSpec, NodeStatus, down, status, up
+from orchestrator.ui.console import err, out
+from orchestrator.ui.plain import json_text
 
 NAME = click.option("--name", default="lab", show_default=True, help="Name of the lab.")
 OUT = click.option(
@@ -49,7 +49,7 @@ def up_command(nodes: int, engine: str, train_image: bool, name: str, out: Path)
     """Start a lab, or mend it, and write its cluster file."""
     spec = LabSpec(name=name, nodes=nodes, suite=engine, out=out, train_image=train_image)
     up(spec, progress=_step)
-    Console(stderr=True).print(_table(status(name)))
+    err().print(_table(status(name)))
     click.echo(f"{click.format_filename(out)} is written. Next: sparkctl cluster up")
 
 
@@ -70,9 +70,9 @@ def status_command(as_json: bool, name: str | None) -> None:
     """Show the nodes."""
     nodes = status(name)
     if as_json:
-        click.echo(json.dumps([asdict(node) for node in nodes], indent=2))
+        click.echo(json_text([asdict(node) for node in nodes], indent=2))
     elif nodes:
-        Console().print(_table(nodes))
+        out().print(_table(nodes))
     else:
         click.echo("no lab runs here; start one with: sparkctl lab up")
 

@@ -31,7 +31,7 @@ def show(file: Path) -> None:
     """Say who holds the lock of each machine."""
     with _locks(file) as (_, _, locks):
         for name, held in locks.items():
-            out().print(f"{name:<10} {held or 'free'}", markup=False)
+            out().print(f"{name:<10} {held or 'free'}")
 
 
 @lock.command("break")
@@ -42,7 +42,7 @@ def break_(file: Path, yes: bool) -> None:
     with _locks(file) as (spec, nodes, locks):
         held = [name for name, holder in locks.items() if holder is not None]
         for name in held:
-            out().print(f"{name:<10} {locks[name]}", markup=False)
+            out().print(f"{name:<10} {locks[name]}")
         if held:
             confirm(f"Break the locks of {', '.join(held)} of cluster {spec.name!r}?", yes=yes)
             break_locks({name: nodes[name] for name in held}, LOCK_FOLDER)

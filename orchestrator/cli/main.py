@@ -63,7 +63,8 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         if os.environ.get("SPARKCTL_DEBUG"):
-            traceback.print_exc()
+            for line in traceback.format_exc().splitlines():
+                err().print(line)
         show_error(
             SparkctlError(
                 f"a fault of sparkctl itself: {type(error).__name__}: {error}",

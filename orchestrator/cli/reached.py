@@ -32,5 +32,5 @@ def reached(
         }
         raise_all({name: error for name, error in errors.items() if name not in skipped})
         for error in skipped.values():
-            err().print(f"skipped: {error.brief}", style="yellow", markup=False)
+            err().print(f"skipped: {error.brief}", style="yellow")
         yield nodes, list(skipped)

@@ -9,6 +9,7 @@ import click
 from orchestrator.errors import SparkctlError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
+from orchestrator.ui.plain import json_text
 from orchestrator.ui.report import ClusterReport, error_report
 
 Outcome = tuple[ClusterReport, SparkctlError | None]
@@ -28,6 +29,6 @@ def reported(
     except SparkctlError as error:
         report, problem = error_report(command, name, error), error
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        click.echo(json_text(report, indent=2))
     if problem is not None:
         raise problem

@@ -1,6 +1,5 @@
 """`sparkctl runs …`: the runs of the cluster, wherever they were started."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -8,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
+from orchestrator.cli.asking import ask_passphrase, ask_sudo_password, confirm
 from orchestrator.cli.options import detach_option, json_option, skip_check_option, yes_option
 from orchestrator.cli.starting import start
 from orchestrator.cli.watching import watch
-from orchestrator.errors import DeclinedError
 from orchestrator.node.connect import reachable
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
@@ -29,6 +27,7 @@ from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
 from orchestrator.ui.console import err, out
 from orchestrator.ui.logs_view import show_logs
+from orchestrator.ui.plain import json_text
 from orchestrator.ui.run_json import begun, print_line, told
 from orchestrator.ui.runs_report import runs_report
 from orchestrator.ui.runs_view import show_comparison, show_run, show_runs
@@ -47,7 +46,7 @@ def list_(file: Path, as_json: bool) -> None:
     spec = load_cluster(file).only_members()
     with _read(spec) as (_, reading):
         if as_json:
-            click.echo(runs_report(reading, reading.runs).model_dump_json(indent=2))
+            click.echo(json_text(runs_report(reading, reading.runs), indent=2))
         else:
             _say_errors(reading)
             show_runs([summary(run) for run in reading.runs], out())
@@ -63,7 +62,7 @@ def show(file: Path, run: str, as_json: bool) -> None:
     with _read(spec) as (nodes, reading):
         found = _closer(spec, nodes, reading, run)
         if as_json:
-            click.echo(runs_report(reading, (found,)).model_dump_json(indent=2))
+            click.echo(json_text(runs_report(reading, (found,)), indent=2))
         else:
             _say_errors(reading)
             show_run(found, summary(found), out())
@@ -95,9 +94,9 @@ def stop(file: Path, run: str, as_json: bool) -> None:
     if as_json:
         print_line(asdict(verdict))
         return
-    out().print(f"{verdict.run}: {verdict.brief}", markup=False)
-    if verdict.resolution:
-        out().print(verdict.resolution, markup=False)
+    out().print(f"{verdict.run}: {verdict.brief}")
+    for line in (verdict.resolution or "").splitlines():
+        out().print(line)
 
 
 @runs.command()
@@ -118,7 +117,7 @@ def resume(file: Path, run: str, detach: bool, skip: tuple[str, ...], as_json: b
         if as_json:
             print_line(begun(record))
         else:
-            out().print(f"{found.name} goes on", markup=False)
+            out().print(f"{found.name} goes on")
         if not detach:
             watch(spec, record, nodes, offsets=known, as_json=as_json)
 
@@ -137,8 +136,7 @@ def rm(file: Path, run: str, force: bool, yes: bool, as_json: bool) -> None:
         told = summary(found)
         size = sum(rank.bytes for rank in told.ranks) / 1e6
         question = f"Delete {found.name} ({told.state}, {size:,.1f} MB on {len(told.ranks)} nodes)?"
-        if not yes and not click.confirm(question):
-            raise DeclinedError("nothing was deleted")
+        confirm(question, yes=yes)
         if force and found.state in LIVE:
             control.stop(spec, found, nodes)
             found = read_runs(spec, nodes, only=found.name).find(found.name)
@@ -146,7 +144,7 @@ def rm(file: Path, run: str, force: bool, yes: bool, as_json: bool) -> None:
     if as_json:
         print_line({"run": found.name, "deleted": True})
     else:
-        out().print(f"{found.name} is gone", markup=False)
+        out().print(f"{found.name} is gone")
 
 
 @runs.command()
@@ -186,12 +184,12 @@ def fetch(file: Path, run: str, to: Path, as_json: bool) -> None:
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
         found = reading.find(run)
-        fetched = fetch_run(found, nodes, to, lambda line: err().print(line, markup=False))
+        fetched = fetch_run(found, nodes, to, lambda line: err().print(line))
     if as_json:
         print_line({"run": found.name} | asdict(fetched))
         return
     size = f"{fetched.bytes / 1e6:,.1f} MB"
-    out().print(f"{fetched.folder}: {fetched.files} files, {size}", markup=False)
+    out().print(f"{fetched.folder}: {fetched.files} files, {size}")
 
 
 @runs.command()
@@ -206,8 +204,8 @@ def compare(file: Path, one: str, other: str, as_json: bool) -> None:
         both = [_closer(spec, nodes, reading, name) for name in (one, other)]
     compared = compare_runs(both[0], both[1])
     if as_json:
-        click.echo(json.dumps({"apiVersion": "sparkctl/v1", "kind": "RunComparison"}
-                              | asdict(compared), indent=2))  # fmt: skip
+        kind = {"apiVersion": "sparkctl/v1", "kind": "RunComparison"}
+        click.echo(json_text(kind | asdict(compared), indent=2))
     else:
         show_comparison(compared, out())
 
@@ -234,4 +232,4 @@ def _closer(spec: ClusterSpec, nodes: dict[str, Node], reading: Reading, name: s
 
 def _say_errors(reading: Reading) -> None:
     for error in reading.errors.values():
-        err().print(f"not read: {error.brief}", style="yellow", markup=False)
+        err().print(f"not read: {error.brief}", style="yellow")

@@ -17,12 +17,12 @@ def start(
     checked = preflight(spec, prepared, nodes, skip)
     for finding in checked.warnings:
         line = f"note: {finding.check}: {finding.node}: {finding.message}"
-        err().print(line, markup=False, style="yellow")
+        err().print(line, style="yellow")
     if prepared.stack.flush_page_cache:
         flush_page_caches(nodes[rank.node] for rank in prepared.ranks)
     return launch(
         prepared,
         nodes,
         checked.images,
-        lambda node, line: err().print(f"  {node}  image: {line}", markup=False),
+        lambda node, line: err().print(f"  {node}  image: {line}"),
     )

@@ -32,11 +32,11 @@ def tensorboard(file: Path, run: str | None, port: int) -> None:
         node = nodes[place.node]
         recipe = image_recipe(spec.container.base_image)
         with docker_trouble(node.name):
-            ensure_image(node, recipe, lambda line: err().print(f"  {line}", markup=False))
+            ensure_image(node, recipe, lambda line: err().print(f"  {line}"))
         with served(node, recipe.tag, place, only=run is not None, port=port) as here:
             what = found.name if run else f"all runs on {node.name}"
-            out().print(f"{what}: http://127.0.0.1:{here}/   (Ctrl-C ends it)", markup=False)
+            out().print(f"{what}: http://127.0.0.1:{here}/   (Ctrl-C ends it)")
             try:
                 threading.Event().wait()
             except KeyboardInterrupt:
-                out().print("ended", markup=False)
+                out().print("ended")

@@ -18,6 +18,7 @@ from orchestrator.spec.load import load_cluster, load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.environment import DEBUG
 from orchestrator.ui.console import err, out
+from orchestrator.ui.plain import one_line, visible
 from orchestrator.ui.run_json import begun, print_line
 
 
@@ -67,20 +68,20 @@ def _train(
         world = observe_machines(spec, nodes, ask=ask_sudo_password)
         prepared = prepare(spec, stack, world)
         run = prepared.rendered.run
-        console.print(f"run {run}: {stack.description}", markup=False)
+        console.print(f"run {run}: {stack.description}")
         for rank in prepared.ranks:
             where = f"{rank.node}  {rank.interface} {rank.address}"
-            console.print(f"  rank {rank.rank}  {where}", markup=False)
+            console.print(f"  rank {rank.rank}  {where}")
         for line in prepared.forecast.lines if prepared.forecast else ():
-            console.print(line, markup=False, soft_wrap=True)
-        console.print(f"image {prepared.image.tag} on {prepared.image.base}", markup=False)
+            console.print(line, soft_wrap=True)
+        console.print(f"image {prepared.image.tag} on {prepared.image.base}")
         if queue:
-            wait_for_gpus(nodes[spec.manager.name], lambda line: console.print(line, markup=False))
+            wait_for_gpus(nodes[spec.manager.name], lambda line: console.print(line))
         record = start(spec, prepared, nodes, skip)
         if as_json:
             print_line(begun(record))
         if detach:
-            console.print(f"deployed; it goes on by itself. {how_to_come_back(run)}", markup=False)
+            console.print(f"deployed; it goes on by itself. {how_to_come_back(run)}")
         else:
             watch(spec, record, nodes, as_json=as_json)
 
@@ -90,11 +91,12 @@ def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
     rendered = prepared.rendered
     click.echo(f"# docker stack deploy --resolve-image never -c - {rendered.run}")
     for line in prepared.forecast.lines if prepared.forecast else ():
-        click.echo(f"# {line}")
-    click.echo(f"# image {rendered.image}: built on every node from {prepared.image.base}")
-    click.echo(rendered.compose)
+        click.echo(f"# {one_line(line)}")
+    base = one_line(prepared.image.base)
+    click.echo(f"# image {rendered.image}: built on every node from {base}")
+    click.echo(visible(rendered.compose))
     for config in rendered.configs:
-        click.echo(f"---\n# config {config.name}\n{config.content}")
+        click.echo(visible(f"---\n# config {config.name}\n{config.content}"))
 
 
 def _prepared_for_show(spec: ClusterSpec, stack: StackSpec) -> Prepared:
@@ -109,5 +111,5 @@ def _prepared_for_show(spec: ClusterSpec, stack: StackSpec) -> Prepared:
         if not all(isinstance(one, ConnectError) for one in errors):
             raise
         for one in errors:
-            err().print(f"note: {one.brief}; what only it can tell is shown as <…>", markup=False)
+            err().print(f"note: {one.brief}; what only it can tell is shown as <…>")
         return prepare(spec, stack, None)

@@ -36,7 +36,8 @@ def watch(
             with RunView(console, record.ranks) as view:
                 verdict = follow(record, ordered, view.heard, Patience(), offsets=offsets)
     except KeyboardInterrupt:
-        err().print(f"\nleft; the run goes on by itself. {how_to_come_back(record.run)}")
+        err().line()
+        err().print(f"left; the run goes on by itself. {how_to_come_back(record.run)}")
         raise
     if verdict.judged:
         let_leave(manager, record.run)

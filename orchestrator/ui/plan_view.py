@@ -22,7 +22,7 @@ def show_plan(plan: Plan, console: Console, *, diffs: bool = False) -> None:
             if change.node == node:
                 _show_change(change, console, diffs)
     for line in plan.kept:
-        console.print(f"  = {line}", style="cyan", markup=False)
+        console.print(f"  = {line}", style="cyan")
     console.print(count(plan))
 
 
@@ -55,12 +55,12 @@ def progress_lines(console: Console) -> Any:
 def _show_change(change: Change, console: Console, diffs: bool) -> None:
     sign, style = _SIGNS[change.action]
     console.print(f"  {sign} ", end="", style=style)
-    console.print(f"{_kind(change):<15} {change.summary}", markup=False)
+    console.print(f"{_kind(change):<15} {change.summary}")
     for note in change.notes:
-        console.print(f"      ! {note}", style="yellow", markup=False)
+        console.print(f"      ! {note}", style="yellow")
     if diffs:
         for line in _diff(change):
-            console.print(f"      {line}", style="dim", markup=False)
+            console.print(f"      {line}", style="dim")
 
 
 def _line(change: Change) -> str:

@@ -1,6 +1,5 @@
 """A run while it goes on, for programs: one JSON object per line. docs/json.md has the kinds."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +15,7 @@ from orchestrator.runs.events import (
     TaskState,
 )
 from orchestrator.runs.record import RunRecord
+from orchestrator.ui.plain import json_text
 
 
 def tell(event: RunEvent) -> None:
@@ -25,7 +25,7 @@ def tell(event: RunEvent) -> None:
 
 def print_line(fields: dict[str, Any]) -> None:
     """One object, as one line of standard output."""
-    click.echo(json.dumps(fields, ensure_ascii=False, default=str))
+    click.echo(json_text(fields))
 
 
 def begun(record: RunRecord) -> dict[str, Any]:

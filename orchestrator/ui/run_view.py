@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from orchestrator.runs.events import (
     Ended,
@@ -77,9 +78,9 @@ class RunView:
             case RankEvent(rank, "error", fields):
                 self._line(rank, f"error: {fields.get('message')}")
             case NodeSilent(node, why):
-                self.console.print(f"{node} does not answer ({why})", markup=False)
+                self.console.print(f"{node} does not answer ({why})")
             case NodeBack(node):
-                self.console.print(f"{node} answers again", markup=False)
+                self.console.print(f"{node} answers again")
             case RankEvent() | LogLine() | Ended():
                 pass
 
@@ -103,7 +104,7 @@ class RunView:
         return f"  ETA {(now - then) / (step - first) * (total - step):.0f} s"
 
     def _line(self, rank: int, text: str) -> None:
-        self.console.print(f"{self._name(rank)}  {text}", markup=False)
+        self.console.print(f"{self._name(rank)}  {text}")
 
     def _name(self, rank: int) -> str:
         return f"rank {rank} {self.ranks[rank].node}"
@@ -128,7 +129,7 @@ def show_verdict(verdict: Verdict, ranks: Sequence[RankPlace], console: Console)
     """What came of it and where it is; a failure is shown as an error by the caller."""
     first = verdict.results[0] if verdict.results else {}
     before, after = first.get("eval_loss_first"), first.get("eval_loss_last")
-    console.print(f"[bold green]succeeded[/]  {verdict.run}")
+    console.print(Text.assemble(("succeeded", "bold green"), f"  {verdict.run}"))
     if before is not None and after is not None:
         console.print(f"  held-out loss  {before:.4f} -> {after:.4f} ({after / before:.2f} of it)")
     digest = str(first.get("weights_sha256"))[:16]

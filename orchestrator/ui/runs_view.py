@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator.runs.compare import Comparison
 from orchestrator.runs.reading import Run
@@ -26,7 +26,7 @@ def show_runs(runs: Sequence[Summary], console: Console) -> None:
     for run in runs:
         table.add_row(
             run.run,
-            f"[{_COLOURS.get(run.state, 'default')}]{run.state}[/]",
+            Text(run.state, style=_COLOURS.get(run.state, "default")),
             _steps(run),
             "-" if run.loss is None else f"{run.loss:.4f}",
             "-" if run.tokens_per_second is None else f"{run.tokens_per_second:,.0f}",
@@ -40,7 +40,7 @@ def show_run(run: Run, told: Summary, console: Console) -> None:
     """Everything that is worth a line."""
 
     def line(name: str, text: object) -> None:
-        console.print(f"{name:<11} {text}", markup=False)
+        console.print(f"{name:<11} {text}")
 
     line("run", told.run)
     line("stack", f"{told.stack}: {run.record.stack.get('description', '')}")
@@ -82,7 +82,7 @@ def show_comparison(compared: Comparison, console: Console) -> None:
 def _value(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else escape(str(value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def sparkline(values: Sequence[float], width: int = 32) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator.errors import SparkctlError
 from orchestrator.node.facts import Facts
@@ -81,7 +82,7 @@ def show_status(rows: list[NodeStatus], console: Console) -> None:
         table.add_column(title, no_wrap=True)
     for row in rows:
         if not row.reachable:
-            table.add_row(row.name, "[red]unreachable[/]")
+            table.add_row(row.name, Text("unreachable", style="red"))
             continue
         swarm = f"{row.swarm_role} {row.swarm_state}" if row.swarm_role else "-"
         table.add_row(
@@ -103,10 +104,10 @@ def show_drift(plan: Plan, console: Console) -> None:
         console.print("as the file says: no changes")
         return
     for change in plan.changes:
-        console.print(f"drift: {change.id}: {change.summary}", style="yellow", markup=False)
+        console.print(f"drift: {change.id}: {change.summary}", style="yellow")
     count = len(plan.steps)
     away = f"{count} change{'s' * (count > 1)} away from the file: `sparkctl cluster plan`"
-    console.print(away, markup=False)
+    console.print(away)
 
 
 def _fabric(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, str]:
