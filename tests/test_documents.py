@@ -19,7 +19,7 @@ from orchestrator.ui.report import ClusterReport
 from orchestrator.ui.runs_report import RunsReport
 from tests.support.clusters import ROOT
 from tests.support.generated import Generated
-from training.events import Step
+from training.contract.events import Step
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "cluster": ClusterSpec,

@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from training.config import TrainingConfig
+from training.contract.files import CHECKPOINTS
 from training.errors import ConfigurationError
 from training.group import Group
 
@@ -143,7 +144,7 @@ class Checkpoints:
     """This rank's checkpoints, in step with those of the other ranks."""
 
     def __init__(self, run_dir: Path, group: Group, settings: Settings, keep: int) -> None:
-        self._folder = run_dir / "checkpoints" / f"rank{group.env.rank}"
+        self._folder = run_dir / CHECKPOINTS / f"rank{group.env.rank}"
         self._group = group
         self._settings = settings
         self._keep = keep

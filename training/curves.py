@@ -21,8 +21,8 @@ from accelerate.tracking import (
 )
 
 from training.config import Tracker, TrainingConfig
+from training.contract.events import Eval, Step
 from training.errors import ConfigurationError
-from training.events import Eval, Step
 
 _NUMBERS = ("loss", "lr", "grad_norm", "tokens_per_second", "tflops", "mfu",
             "memory_peak", "memory_available")  # fmt: skip

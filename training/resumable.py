@@ -19,8 +19,9 @@ from transformers.trainer import TRAINER_STATE_NAME
 from trl import SFTTrainer
 
 from training.checkpoint import Checkpoints, Found, State
+from training.contract.events import Saved
 from training.errors import ConfigurationError, Stopped
-from training.events import EventLog, Saved
+from training.events import EventLog
 from training.group import Group
 from training.rng import rng_state, set_rng_state
 from training.shards import local, reshard, shared

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
-from training.events import Step
+from training.contract.events import Step
 
 
 @dataclass

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from training import absent
 from training.config import Full, Qlora, TrainingConfig, read_config
+from training.contract.events import Result, Resumed, Start
+from training.contract.files import CHECKPOINTS
 from training.environment import RunEnvironment, rank_of
 from training.errors import ConfigurationError, ExitCode, explain
 from training.estimate import CPU, GB10, Strategy, memory, too_large
-from training.events import EventLog, Result, Resumed, Start, take_stdout
+from training.events import EventLog, take_stdout
 from training.fetch import base_folder
 from training.fingerprint import folder_sha256, rows_sha256
 from training.proof import Card, agree, prove
@@ -110,7 +112,7 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         feed,
         config,
         group.device,
-        env.run_dir / "checkpoints",
+        env.run_dir / CHECKPOINTS,
         log,
         loaded.parameters,
         start,

@@ -22,9 +22,10 @@ from trl import SFTConfig
 from training.checkpoint import Found
 from training.communication import Communication
 from training.config import TrainingConfig
+from training.contract.events import Eval, Step
 from training.curves import Curves
 from training.errors import ConfigurationError
-from training.events import Eval, EventLog, Step
+from training.events import EventLog
 from training.memory import memory_available, memory_peak
 from training.pace import model_flops_per_token
 from training.phases import Phases

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 from orchestrator.node.node import Node
 from orchestrator.runs.launch import Prepared, flush_page_caches, launch
 from orchestrator.runs.preflight import preflight
-from orchestrator.runs.record import RunRecord
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.ui.console import err
+from training.contract.record import RunRecord
 
 
 def start(

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.runs.follow import Patience, follow
-from orchestrator.runs.record import RunRecord
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.deploy import let_leave, remove
 from orchestrator.ui.console import err, out
 from orchestrator.ui.run_json import tell
 from orchestrator.ui.run_view import RunView, show_verdict
+from training.contract.record import RunRecord
 
 
 def watch(

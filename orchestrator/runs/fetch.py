@@ -13,7 +13,8 @@ from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.reading import Run
-from orchestrator.runs.record import DEPLOY, RankPlace
+from training.contract.files import DEPLOY
+from training.contract.record import RankPlace
 
 _LEFT_OUT = ("checkpoints", DEPLOY, "stop", ".*", "*.tmp")
 """As `find -name` has it. Checkpoints are what a restart needs, on the machines."""

@@ -22,9 +22,9 @@ from orchestrator.runs.events import (
     parse_line,
 )
 from orchestrator.runs.logs import Piece, look, seen, stamped
-from orchestrator.runs.record import RunRecord
 from orchestrator.runs.verdict import Verdict
 from orchestrator.stack.tasks import DONE, Task, newest_tasks, read_tasks
+from training.contract.record import RunRecord
 
 POLL = 1.0
 """Seconds between two looks."""

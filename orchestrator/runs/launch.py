@@ -13,13 +13,14 @@ from orchestrator.node.facts import Machine
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.forecast import Forecast, forecast
-from orchestrator.runs.record import RunRecord, files_of, record_of
+from orchestrator.runs.record import files_of, record_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.deploy import deploy, make_way, remove, write_run_folder
 from orchestrator.stack.ranks import Rank, ranks_for, unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.stack.secret import secret_values
+from training.contract.record import RunRecord
 
 _QUEUE_POLL = 5.0  # seconds
 

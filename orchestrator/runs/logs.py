@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from orchestrator.errors import SpecError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
-from orchestrator.runs.record import RankPlace
+from training.contract.record import RankPlace
 
 _PIECE = 2**20
 """Bytes of a log that one look brings at most; there is more at once when it was as many."""

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from orchestrator.errors import RunError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
-from orchestrator.runs.record import RECORD, RunRecord
 from orchestrator.runs.state import state_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.tasks import Task, newest_tasks, read_tasks
 from orchestrator.templates import rendered
+from training.contract.files import RECORD
+from training.contract.record import RunRecord
 
 _OF_A_RANK = re.compile(r"(verdict|attempts|heartbeat|metrics)-rank(\d+)\.jsonl?")
 

@@ -16,7 +16,7 @@ from orchestrator.names import LABEL_RUN
 from orchestrator.node.connection import Connection, Stream
 from orchestrator.node.forward import forwarded
 from orchestrator.node.node import Node
-from orchestrator.runs.record import RankPlace
+from training.contract.record import RankPlace
 
 _PORT = 6006
 _START = 60.0

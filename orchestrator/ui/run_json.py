@@ -14,8 +14,8 @@ from orchestrator.runs.events import (
     RunEvent,
     TaskState,
 )
-from orchestrator.runs.record import RunRecord
 from orchestrator.ui.plain import json_text
+from training.contract.record import RunRecord
 
 
 def tell(event: RunEvent) -> None:

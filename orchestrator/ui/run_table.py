@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, RunEvent, TaskState
-from orchestrator.runs.record import RankPlace
 from orchestrator.ui.runs_view import sparkline
+from training.contract.record import RankPlace
 
 _LOSSES = 512
 

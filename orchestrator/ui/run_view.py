@@ -19,9 +19,9 @@ from orchestrator.runs.events import (
     RunEvent,
     TaskState,
 )
-from orchestrator.runs.record import RankPlace
 from orchestrator.runs.verdict import Verdict
 from orchestrator.ui.run_table import RunTable
+from training.contract.record import RankPlace
 
 _PLAIN_EVERY = 10  # steps between two lines without a terminal
 

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.node.connection import Completed
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
-from orchestrator.runs.record import RankPlace, RunRecord
+from training.contract.record import RankPlace, RunRecord
 
 RUN = "tiny-llama-lora-0a1b2c"
 AT = "2026-11-24T16:33:36.%06dZ"

@@ -19,7 +19,7 @@ from typing import Any
 
 from two_nodes import DEADLINE, E, free_port
 
-from training.events import Step, parse
+from training.contract.events import Step, parse
 
 PRELOAD = ["training.trainer", "training.load", "training.adapter", "transformers.models.llama"]
 

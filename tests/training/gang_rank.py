@@ -12,8 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from training.contract.events import Error, Result, Saved
 from training.errors import ExitCode
-from training.events import Error, EventLog, Result, Saved
+from training.events import EventLog
 from training.stacks import dump_on_signal
 
 plan = json.loads(sys.argv[1])

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
+from training.contract.verdict import Verdict
 from training.gang import hooks
 from training.gang.config import Hook
-from training.gang.messages import Verdict
 
 FAILED = Verdict(
     run="tiny-1", state="failed", rank=1, node="spark-b", message="it broke",

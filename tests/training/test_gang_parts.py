@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.contract.verdict import Attempt, Verdict
 from training.gang.child import Child
 from training.gang.config import GangConfig
 from training.gang.health import Beat, MemoryGuard, Silence, oom_kills
 from training.gang.history import Book, History
 from training.gang.judge import attempt_of, first_failure, settled, verdict_of
 from training.gang.log import RankLog, secret_values
-from training.gang.messages import Attempt, Ended, Verdict
+from training.gang.messages import Ended
 
 CONFIG = GangConfig(attempts=5)
 
@@ -225,7 +226,7 @@ def test_a_beat_is_read_from_its_file(tmp_path: Path) -> None:
     assert Beat.read(file) is None
     file.write_text("[]")
     assert Beat.read(file) is None
-    file.write_text('{"step": null, "phase": "loading", "pid": 7}')
+    file.write_text('{"rank": 0, "step": null, "phase": "loading", "pid": 7}')
     found = Beat.read(file)
     assert found is not None and (found.step, found.training, found.pid) == (0, False, 7)
 

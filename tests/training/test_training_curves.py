@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from two_nodes import ROOT
 
-from training.events import Eval, Step
+from training.contract.events import Eval, Step
 
 pytestmark = pytest.mark.torch
 
@@ -21,7 +21,7 @@ from accelerate import PartialState
 from training.config import TrainingConfig
 from training.curves import Curves
 from training.errors import ConfigurationError
-from training.events import Eval, Step
+from training.contract.events import Eval, Step
 
 PartialState(cpu=True)
 folder, run, given, first, last = json.loads(sys.argv[1])

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.contract.events import Error, Phase, Result, Step, parse
 from training.errors import ConfigurationError
-from training.events import Error, EventLog, Phase, Result, Step, parse
+from training.events import EventLog
 
 RESULT = Result(
     rank=0,

@@ -12,7 +12,7 @@ import pytest
 from two_nodes import Nodes
 
 from training.config import Lora, Qlora
-from training.events import Eval, Result, Start
+from training.contract.events import Eval, Result, Start
 from training.strategy import checkpoint_bytes
 
 torch = pytest.importorskip("torch")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from two_nodes import ACCELERATE, DEADLINE, ROOT, free_port
 
-from training.events import Error, parse
+from training.contract.events import Error, parse
 
 pytestmark = pytest.mark.torch
 

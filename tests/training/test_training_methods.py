@@ -14,7 +14,7 @@ import pytest
 from attempts import Run
 from two_nodes import TINY, Nodes
 
-from training.events import Error, Result, Start
+from training.contract.events import Error, Result, Start
 from training.weight_files import tensors_of
 
 pytestmark = [

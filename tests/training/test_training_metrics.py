@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from training.config import Full, Lora
-from training.events import EventLog, Step, parse
+from training.contract.events import Step, parse
+from training.events import EventLog
 from training.memory import memory_available, memory_peak, memory_total
 from training.pace import model_flops_per_token
 from training.phases import Phases

@@ -13,7 +13,7 @@ from attempts import Run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from two_nodes import TINY, Nodes
 
-from training.events import Error, Eval, Result, Resumed, Saved, Step
+from training.contract.events import Error, Eval, Result, Resumed, Saved, Step
 
 pytestmark = pytest.mark.torch
 

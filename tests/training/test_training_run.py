@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from two_nodes import TINY, Nodes, Rank
 
-from training.events import Error, Eval, Result, Start, Step, parse
+from training.contract.events import Error, Eval, Result, Start, Step, parse
 
 pytestmark = pytest.mark.torch
 

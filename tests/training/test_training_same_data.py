@@ -7,7 +7,7 @@ import pytest
 from attempts import Run
 from two_nodes import TINY
 
-from training.events import Error, Phase
+from training.contract.events import Error, Phase
 
 pytestmark = pytest.mark.torch
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from training.events import parse
+from training.contract.events import parse
 
 E = TypeVar("E")
 

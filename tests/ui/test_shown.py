@@ -11,12 +11,12 @@ from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarte
 from orchestrator.reconcile.plan import Plan, plan_up
 from orchestrator.resources.base import Change
 from orchestrator.runs.events import LogLine, NodeBack, NodeSilent, RankEvent, TaskState
-from orchestrator.runs.record import RankPlace
 from orchestrator.runs.verdict import Verdict
 from orchestrator.ui.console import out, show_error
 from orchestrator.ui.plan_view import count, progress_lines, show_plan
 from orchestrator.ui.run_view import RunView, show_verdict
 from tests.support.clusters import cluster, sparks, world_of
+from training.contract.record import RankPlace
 
 ODD = "[red]not markup[/] [/bin/sh] :smile:"
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from training.contract.files import RankFiles
+from training.contract.verdict import Attempt, Verdict
 from training.environment import rank_of
 from training.errors import ConfigurationError, ExitCode
 from training.gang import hooks
@@ -22,7 +24,7 @@ from training.gang.history import Book, History
 from training.gang.hub import Hub, Team
 from training.gang.link import LinkLost, NeverMet
 from training.gang.log import RankLog, now, secret_values
-from training.gang.messages import Attempt, Over, Verdict
+from training.gang.messages import Over
 from training.gang.rank import Identity, Supervisor
 
 _AGAIN = int(ExitCode.PEER_LOST)
@@ -33,7 +35,7 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Supervise one attempt, and return the exit status."""
     run_dir, rank = Path(environ["SPARKCTL_RUN_DIR"]), rank_of(environ)
     try:
-        log = RankLog(run_dir / f"log-rank{rank}.txt", secret_values(_SECRETS))
+        log = RankLog(run_dir / RankFiles(rank).log, secret_values(_SECRETS))
     except OSError as refused:
         raise ConfigurationError(
             "run_dir_unwritable",
@@ -83,10 +85,10 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
             await hub  # until everyone has been told
     if over.attempt is not None:
         book.end(over.attempt)
-        _tell(supervisor.log, {"event": "ended"} | over.attempt.model_dump(exclude={"kind"}))
+        _tell(supervisor.log, {"event": "ended"} | over.attempt.model_dump())
     if over.verdict is not None:
         book.close(over.verdict)
-        _tell(supervisor.log, over.verdict.model_dump(exclude={"kind"}))
+        _tell(supervisor.log, over.verdict.model_dump())
     return over
 
 

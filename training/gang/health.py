@@ -1,11 +1,13 @@
 """Whether a trainer still moves, and whether it leaves the machine enough memory to live."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from training.contract.heartbeat import Heartbeat
 from training.memory import memory_available, memory_total
 
 _PRESSED = 25.0
@@ -29,11 +31,10 @@ class Beat:
     def read(cls, file: Path) -> "Beat | None":
         """None when there is none."""
         try:
-            changed, fields = file.stat().st_mtime, json.loads(file.read_text("utf-8"))
-            step = fields.get("step")
-            return cls(step or 0, step is not None, fields.get("pid"), changed)
-        except (OSError, ValueError, AttributeError):
+            changed, beat = file.stat().st_mtime, Heartbeat.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError):
             return None
+        return cls(beat.step or 0, beat.step is not None, beat.pid, changed)
 
 
 @dataclass

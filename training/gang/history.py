@@ -10,7 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.gang.messages import Attempt, Verdict
+from training.contract.files import RankFiles
+from training.contract.verdict import Attempt, Verdict
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class Book:
 
     @property
     def _attempts(self) -> Path:
-        return self.folder / f"attempts-rank{self.rank}.jsonl"
+        return self.folder / RankFiles(self.rank).attempts
 
     @property
     def _verdict(self) -> Path:
-        return self.folder / f"verdict-rank{self.rank}.json"
+        return self.folder / RankFiles(self.rank).verdict
 
     def read(self) -> History:
         """What is known; a line that a power cut tore is not."""
@@ -77,7 +78,7 @@ class Book:
 
     def end(self, attempt: Attempt) -> None:
         """It is over."""
-        self._append(attempt.model_dump(exclude={"kind"}))
+        self._append(attempt.model_dump())
 
     def verdict(self) -> str | None:
         """The verdict's JSON, if there is one."""
@@ -88,7 +89,7 @@ class Book:
         self._append({"verdict": verdict.state})
         aside = self._verdict.with_suffix(".tmp")
         with aside.open("w", encoding="utf-8") as file:
-            file.write(verdict.model_dump_json(exclude={"kind", "event"}) + "\n")
+            file.write(verdict.model_dump_json(exclude={"event"}) + "\n")
             file.flush()
             os.fsync(file.fileno())
         aside.replace(self._verdict)

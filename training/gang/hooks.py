@@ -12,8 +12,8 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from training.contract.verdict import Verdict
 from training.gang.config import Hook
-from training.gang.messages import Verdict
 
 DEADLINE = 20.0
 """Seconds for each: a container that Swarm takes away has not much longer."""
@@ -44,7 +44,7 @@ def message(verdict: Verdict) -> dict[str, object]:
     line = f"{verdict.run} {verdict.state} at step {verdict.step}"
     if verdict.message:
         line += f": rank {verdict.rank} on {verdict.node}: {verdict.message}"
-    return verdict.model_dump(exclude={"kind"}) | {"text": line, "content": line}
+    return verdict.model_dump() | {"text": line, "content": line}
 
 
 def teller(verdict: Verdict) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from training.contract.verdict import Verdict
 from training.gang.config import GangConfig
 from training.gang.history import History
 from training.gang.judge import LOST, attempt_of, first_failure, settled, verdict_of
@@ -20,7 +21,6 @@ from training.gang.messages import (
     Over,
     Stop,
     Stopping,
-    Verdict,
 )
 
 _SETTLE = 5.0

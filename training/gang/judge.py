@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from training.contract.verdict import Attempt, Verdict
 from training.errors import ExitCode
 from training.gang.config import GangConfig
 from training.gang.history import History
-from training.gang.messages import Attempt, Ended, Verdict
+from training.gang.messages import Ended
 
 LOST = "lost"
 SILENT = "silent"

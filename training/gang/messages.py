@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from training.contract.verdict import Attempt, Verdict
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -65,46 +67,6 @@ class Stop(_Message):
     """Save after the step at hand, and end."""
 
     kind: Literal["stop"] = "stop"
-
-
-class Attempt(_Message):
-    """One attempt that is over, as `attempts-rank<R>.jsonl` keeps it."""
-
-    kind: Literal["attempt"] = "attempt"
-    attempt: int
-    began: str
-    ended: str
-    end: Literal["succeeded", "stopped", "failed", "lost"]
-    step: int
-    """The furthest that any rank came."""
-    saved: int
-    """Step of the newest checkpoint that was saved."""
-    rank: int | None = None
-    """Who failed first."""
-    node: str | None = None
-    exit_code: int | None = None
-    code: str | None = None
-    message: str | None = None
-
-
-class Verdict(_Message):
-    """How the run ended; final. The fields from `rank` to `tail` are of who failed first."""
-
-    event: Literal["verdict"] = "verdict"
-    kind: Literal["verdict"] = "verdict"
-    run: str
-    state: Literal["succeeded", "stopped", "failed"]
-    rank: int | None = None
-    node: str | None = None
-    exit_code: int | None = None
-    code: str | None = None
-    message: str | None = None
-    help: str | None = None
-    tail: list[str] = []
-    step: int
-    attempts: int
-    ended: str
-    """UTC, ISO 8601."""
 
 
 class Over(_Message):

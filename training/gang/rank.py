@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.contract.events import Error, Eval, Result, Saved, Step, parse
+from training.contract.files import DEBUG, STOP, RankFiles
 from training.errors import ExitCode
-from training.events import Error, Eval, Result, Saved, Step, parse
 from training.gang.child import Child
 from training.gang.config import GangConfig
 from training.gang.health import Beat as Sign
@@ -108,7 +109,7 @@ class Supervisor:
     @property
     def wish(self) -> Stopping | None:
         """Whether somebody wants an end."""
-        asked = (self.me.run_dir / "stop").exists()
+        asked = (self.me.run_dir / STOP).exists()
         return Stopping(asked=asked) if asked or self._signalled else None
 
     @property
@@ -178,7 +179,7 @@ class Supervisor:
 
     async def _dump(self, sign: Sign | None) -> bool:
         """Have the trainer write its stacks (training/stacks.py); whether it did."""
-        file = self.me.run_dir / "debug" / f"stacks-rank{self.me.rank}.txt"
+        file = self.me.run_dir / DEBUG / f"stacks-rank{self.me.rank}.txt"
         before = file.stat().st_size if file.exists() else 0
         if sign is None or sign.pid is None:
             return False
@@ -242,7 +243,7 @@ class Supervisor:
 
     @property
     def _sign_file(self) -> Path:
-        return self.me.run_dir / f"heartbeat-rank{self.me.rank}.json"
+        return self.me.run_dir / RankFiles(self.me.rank).heartbeat
 
 
 def _signal(number: int) -> str:

@@ -1,0 +1,178 @@
+"""The events of a rank: one JSON object per line, on stdout and in the run folder.
+
+Written by every rank (`training/events.py`), read with `parse`. `event` is always the first key.
+Numbers that are not finite are written as null: NaN is not JSON.
+"""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+
+
+class Event(BaseModel):
+    """What all of them are."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Start(Event):
+    """The group is proven, base and data are loaded; step 1 comes next."""
+
+    event: Literal["start"] = "start"
+    rank: int
+    run_id: str
+    node: str
+    world_size: int
+    total_steps: int
+    strategy: Literal["sharded", "ddp"]
+    base_sha256: str
+    parameters: int
+    """Weights of the whole base."""
+    local_parameters: int
+    """Weights of the base that this rank holds."""
+    trainable_parameters: int
+    bytes_read: int
+    """Bytes of weight files that this rank read."""
+    train_rows: int
+    held_out_rows: int
+    device: str
+
+
+class Phase(Event):
+    """What the rank begins to do: joining, preparing base, loading, preparing data, training…"""
+
+    event: Literal["phase"] = "phase"
+    rank: int
+    name: str
+    elapsed: float
+    """Seconds since this process began."""
+
+
+class Eval(Event):
+    """Held-out loss (mean, nats per completion token), the same on every rank."""
+
+    event: Literal["eval"] = "eval"
+    rank: int
+    step: int
+    loss: Number
+    elapsed: float
+
+
+class Step(Event):
+    """One or more (`loop.log_every`) optimizer steps, up to and with `step`."""
+
+    event: Literal["step"] = "step"
+    rank: int
+    step: int
+    total_steps: int
+    loss: Number
+    """Mean training loss over these steps and over all ranks."""
+    lr: Number
+    grad_norm: Number
+    tokens: int
+    """Real tokens, prompt and completion without padding, that THIS RANK processed."""
+    tokens_per_second: Number
+    """Real tokens per second of ALL RANKS together; evaluations are not in the time."""
+    rank_tokens_per_second: Number = None
+    """Of this rank alone."""
+    tflops: Number = None
+    """Model TFLOP/s of this rank: 4 FLOPs a weight and real token, 6 in full fine-tuning."""
+    mfu: Number = None
+    """`tflops` as a share of `loop.peak_tflops`; null when that is not stated."""
+    seconds: dict[str, float] | None = None
+    """Of one step, as the host sees it: data, forward, backward, other (optimizer, saving).
+
+    `communication` now and then: how long collectives were under way in one step, beside the rest.
+    """
+    memory_peak: int | None = None
+    """Most bytes that this process held at once so far, and a GPU's own for it."""
+    memory_available: int | None = None
+    """MemAvailable of the node, in bytes."""
+    elapsed: float
+
+
+class Saved(Event):
+    """All ranks have this checkpoint; a restart goes on from here."""
+
+    event: Literal["saved"] = "saved"
+    rank: int
+    step: int
+    bytes: int
+    """Size of this rank's part."""
+    seconds: float
+    """What it cost: the training waited."""
+    elapsed: float
+
+
+class Resumed(Event):
+    """This is a restart: the training goes on after `step`, with everything as it was then."""
+
+    event: Literal["resumed"] = "resumed"
+    rank: int
+    step: int
+    passed_over: list[int]
+    """Newer checkpoints that were not whole on every rank."""
+    elapsed: float
+
+
+class Result(Event):
+    """The good end: trained, evaluated, saved, and equal on all ranks."""
+
+    event: Literal["result"] = "result"
+    rank: int
+    state: Literal["succeeded"] = "succeeded"
+    step: int
+    eval_loss_first: Number
+    eval_loss_last: Number
+    weights_sha256: str
+    """Of what was trained, the same on every rank."""
+    saved: str | None
+    """Folder of the adapter or model; null on ranks that save nothing."""
+    tokens: int
+    """Real tokens of all ranks together."""
+    tokens_per_second: Number = None
+    """Of all ranks together: the median of this attempt's steps."""
+    mfu: Number = None
+    """Mean of this attempt's steps."""
+    memory_peak: int | None = None
+    """Bytes, as in `step`."""
+    step_seconds: dict[str, float] | None = None
+    """Of all steps of this attempt together, by phase as in `step`."""
+    seconds: float
+    """Since this process began."""
+
+
+class Error(Event):
+    """The bad end. The exit status says whether a restart can help (`training.errors`)."""
+
+    event: Literal["error"] = "error"
+    rank: int
+    code: str
+    message: str
+    help: str
+    exit_code: int
+    of_peer: bool = False
+    """It happened on another rank."""
+    seconds: float
+
+
+AnyEvent = Start | Phase | Eval | Step | Saved | Resumed | Result | Error
+_EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="event")])
+
+
+def parse(line: str) -> AnyEvent | None:
+    """Read one line of a rank's output; None for anything that is not an event."""
+    if not line.startswith('{"event":'):
+        return None
+    try:
+        return _EVENT.validate_json(line)
+    except ValidationError:
+        return None

@@ -1,0 +1,60 @@
+"""The names of a run's files and folders, in the run folder of every node."""
+
+import re
+from dataclasses import dataclass
+
+RUN_NAME = r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?-[0-9a-f]{6}"
+"""A run's name, whole: the recipe's, and six digits that make it unique."""
+
+RECORD = "run.json"
+DEPLOY = "deploy.json"
+RECORDS = ".records"
+"""Beside the run folders: has a folder for each run, with its record and what was deployed."""
+STOP = "stop"
+"""There once somebody wants the run to stop."""
+CHECKPOINTS = "checkpoints"
+DEBUG = "debug"
+
+_NAMES = re.compile(RUN_NAME)
+
+
+def is_run_name(text: str) -> bool:
+    """Whether a run may have this name; only then it may become a part of a path."""
+    return _NAMES.fullmatch(text) is not None
+
+
+@dataclass(frozen=True)
+class RankFiles:
+    """Names of the files of one rank."""
+
+    rank: int
+
+    @property
+    def log(self) -> str:
+        """Every line of the rank, with its time."""
+        return f"log-rank{self.rank}.txt"
+
+    @property
+    def metrics(self) -> str:
+        """Its events, a line each."""
+        return f"metrics-rank{self.rank}.jsonl"
+
+    @property
+    def heartbeat(self) -> str:
+        """Its last sign of life."""
+        return f"heartbeat-rank{self.rank}.json"
+
+    @property
+    def result(self) -> str:
+        """How its last attempt ended."""
+        return f"result-rank{self.rank}.json"
+
+    @property
+    def attempts(self) -> str:
+        """A line for each attempt that began, and for each that ended."""
+        return f"attempts-rank{self.rank}.jsonl"
+
+    @property
+    def verdict(self) -> str:
+        """How the run ended."""
+        return f"verdict-rank{self.rank}.json"

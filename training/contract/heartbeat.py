@@ -1,0 +1,18 @@
+"""A rank's sign of life: `heartbeat-rank<R>.json`, replaced whole; its age is what counts."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Heartbeat(BaseModel):
+    """What the rank is at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rank: int
+    phase: str
+    step: int | None = None
+    """Optimizer steps made; None before the training has begun."""
+    pid: int | None = None
+    """Of the trainer, as its own container counts."""
+    elapsed: float = 0.0
+    """Seconds since its process began."""
