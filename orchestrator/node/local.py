@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.errors import ConnectError
 from orchestrator.node.connection import Completed, Pipe, Stream
+from orchestrator.node.process_group import end, start
 
 _TIMEOUT = 10.0  # seconds
 
@@ -33,23 +34,24 @@ class LocalConnection:
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
+        child = start(command, subprocess.PIPE, subprocess.PIPE, subprocess.PIPE)
+        self._children.append(child)
         try:
-            done = subprocess.run(
-                ["sh", "-c", command], input=stdin, capture_output=True, timeout=deadline
-            )
-        except subprocess.TimeoutExpired:
-            raise TimeoutError from None
-        return Completed(done.returncode, done.stdout, done.stderr)
+            stdout, stderr = child.communicate(stdin, timeout=deadline)
+        except BaseException as error:
+            end(child)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError from None
+            raise
+        finally:
+            with contextlib.suppress(ValueError):  # the connection was closed meanwhile
+                self._children.remove(child)
+        return Completed(child.returncode, stdout, stderr)
 
     def open(self, command: str, first: bytes) -> Stream:
         ours, theirs = socket.socketpair()
         with theirs:
-            child = subprocess.Popen(
-                ["sh", "-c", command],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.DEVNULL,
-            )
+            child = start(command, theirs.fileno(), theirs.fileno(), subprocess.DEVNULL)
         self._children.append(child)
         with contextlib.suppress(BrokenPipeError):  # it has ended already: a stream at its end
             ours.sendall(first)
@@ -64,8 +66,5 @@ class LocalConnection:
             ) from None
 
     def close(self) -> None:
-        for child in self._children:
-            child.terminate()
-        for child in self._children:
-            child.wait(timeout=10)
-        self._children.clear()
+        while self._children:
+            end(self._children.pop())

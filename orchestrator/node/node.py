@@ -2,12 +2,14 @@
 
 import secrets
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from orchestrator.errors import PasswordNeededError, RemoteError, SudoError
+from orchestrator.node.bounded import PATIENCE, bounded
 from orchestrator.node.connection import Completed, Connection, Stream
 from orchestrator.node.escalate import (
     NEEDS_PASSWORD,
@@ -40,7 +42,8 @@ class Node:
 
         The script travels on standard input (nothing of it shows in the process list). Whatever
         the login shell prints by itself is cut off by a mark. Raises RemoteError when it exits
-        non-zero or passes its deadline (seconds), SudoError when there is no root.
+        non-zero or passes its deadline (seconds), where the machine ends it; SudoError when there
+        is no root.
         """
         mark = f"sparkctl-{secrets.token_hex(8)}"
         body = f"echo {mark}\n{{\n{script}\n}} </dev/null\n"
@@ -122,19 +125,17 @@ class Node:
         return self.docker_stream("system", "dial-stdio")
 
     def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
-        wrapped = escalated(command, need, tried=self._tried)
+        wrapped = escalated(bounded(command, deadline), need, tried=self._tried)
+        sent = first_line(self.sudo_password) + stdin
+        began = time.monotonic()
         try:
-            done = self.connection.run(
-                wrapped, first_line(self.sudo_password) + stdin, deadline=deadline
-            )
+            done = self.connection.run(wrapped, sent, deadline=deadline + PATIENCE)
         except TimeoutError:
-            raise RemoteError(
-                f"a step on {self.name} did not end within {deadline:.0f} s",
-                details=f"command: {command}",
-                resolution="Look at the machine (load, disk, `journalctl -u docker`), then run the "
-                "same sparkctl command again: it goes on where it stopped.",
-                node=self.name,
+            raise self._late(
+                command, deadline, "The machine did not end it: it may go on."
             ) from None
+        if done.code and time.monotonic() - began >= deadline:
+            raise self._late(command, deadline, "The machine has ended it.")
         if done.code == NEEDS_PASSWORD:
             raise PasswordNeededError(
                 f"sudo on {self.name} wants a password",
@@ -151,6 +152,15 @@ class Node:
             )
         self._tried = True
         return done
+
+    def _late(self, command: str, deadline: float, what_of_it: str) -> RemoteError:
+        return RemoteError(
+            f"a step on {self.name} did not end within {deadline:g} s",
+            details=f"command: {command}\n{what_of_it}",
+            resolution="Look at the machine (load, disk, `journalctl -u docker`), then run the "
+            "same sparkctl command again: it goes on where it stopped.",
+            node=self.name,
+        )
 
 
 def _tail(output: bytes, lines: int = 12) -> str | None:

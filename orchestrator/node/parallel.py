@@ -1,7 +1,10 @@
 """The same work on several nodes at once, with no error lost."""
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
+from functools import partial
 from typing import TypeVar
 
 from orchestrator.errors import NodeErrors, SparkctlError
@@ -9,6 +12,16 @@ from orchestrator.errors import NodeErrors, SparkctlError
 T = TypeVar("T")
 
 _AT_ONCE = 16
+
+
+def begin(work: Callable[[], T]) -> Future[T]:
+    """Call `work` in a thread of its own, which nobody waits for when the program ends.
+
+    A pool of concurrent.futures is waited for at the end, also by a program that was interrupted.
+    """
+    future: Future[T] = Future()
+    threading.Thread(target=_settle, args=(future, work), daemon=True).start()
+    return future
 
 
 def on_each(names: Iterable[str], work: Callable[[str], T]) -> dict[str, T]:
@@ -24,16 +37,36 @@ def on_each(names: Iterable[str], work: Callable[[str], T]) -> dict[str, T]:
 def try_each(
     names: Iterable[str], work: Callable[[str], T], *, at_once: int = _AT_ONCE
 ) -> tuple[dict[str, T], dict[str, SparkctlError]]:
-    """As `on_each`, but the errors are handed back beside the results."""
+    """As `on_each`, but the errors are handed back beside the results.
+
+    Who is interrupted here leaves at once: nothing further is begun, and what was begun ends with
+    the connection that it uses.
+    """
+    futures: dict[str, Future[T]] = {name: Future() for name in names}
+    waiting = deque(futures)
+
+    def work_off() -> None:
+        while True:
+            try:
+                name = waiting.popleft()
+            except IndexError:
+                return
+            _settle(futures[name], partial(work, name))
+
+    try:
+        for _ in range(min(at_once, len(futures))):
+            threading.Thread(target=work_off, daemon=True).start()
+        wait(futures.values())
+    except BaseException:
+        waiting.clear()
+        raise
     results: dict[str, T] = {}
     errors: dict[str, SparkctlError] = {}
-    with ThreadPoolExecutor(max_workers=at_once) as pool:
-        futures = {name: pool.submit(work, name) for name in names}
-        for name, future in futures.items():
-            try:
-                results[name] = future.result()
-            except SparkctlError as error:
-                errors[name] = error
+    for name, future in futures.items():
+        try:
+            results[name] = future.result()
+        except SparkctlError as error:
+            errors[name] = error
     return results, errors
 
 
@@ -43,3 +76,10 @@ def raise_all(errors: Mapping[str, SparkctlError]) -> None:
         raise next(iter(errors.values()))
     if errors:
         raise NodeErrors(errors.values())
+
+
+def _settle(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)

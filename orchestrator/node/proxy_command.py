@@ -1,11 +1,9 @@
 """ProxyCommand: a local command whose streams lead to a machine."""
 
-import contextlib
-import os
-import signal
 import socket
-import subprocess
 import tempfile
+
+from orchestrator.node.process_group import end, start
 
 
 class ProxyCommand:
@@ -19,14 +17,7 @@ class ProxyCommand:
         self._said = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - close() does
         self.socket, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                ["sh", "-c", f"exec {command}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._said,
-                # Ctrl-C at the terminal is ours: it lets the change at hand come to its end.
-                start_new_session=True,
-            )
+            self._process = start(f"exec {command}", theirs.fileno(), theirs.fileno(), self._said)
 
     @property
     def said(self) -> str:
@@ -37,10 +28,5 @@ class ProxyCommand:
     def close(self) -> None:
         """End it and all that it started."""
         self.socket.close()
-        for force in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended already
-                os.killpg(self._process.pid, force)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=5)
-                break
+        end(self._process)
         self._said.close()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import paramiko
@@ -13,6 +13,7 @@ from orchestrator.node.connection import Completed, Pipe, Stream
 from orchestrator.node.handshake import dial, log_in, unreachable
 from orchestrator.node.keys import Unlocked
 from orchestrator.node.login import Login
+from orchestrator.node.parallel import begin
 from orchestrator.node.proxy_command import ProxyCommand
 
 _CHUNK = 65536
@@ -68,20 +69,16 @@ class SshConnection:
         # At the same time: the streams share one flow-control window, and a command that
         # waits for us to read one would never come to write the other.
         try:
-            with ThreadPoolExecutor(2) as pool:
-                channel.settimeout(deadline)
-                pool.submit(_feed, channel, stdin)
-                stderr = pool.submit(_drain, channel.recv_stderr, channel, end)
-                try:
-                    stdout = _drain(channel.recv, channel, end)
-                    code = self._exit_code(channel, end)
-                    done = Completed(code, stdout, stderr.result())
-                    started.wait_closed(_FAREWELL)
-                    return done
-                finally:
-                    channel.close()  # ends what the two still wait for
+            channel.settimeout(deadline)
+            begin(partial(_feed, channel, stdin))
+            stderr = begin(partial(_drain, channel.recv_stderr, channel, end))
+            stdout = _drain(channel.recv, channel, end)
+            code = self._exit_code(channel, end)
+            done = Completed(code, stdout, stderr.result())
+            started.wait_closed(_FAREWELL)
+            return done
         finally:
-            started.close()
+            started.close()  # ends what the two still wait for
 
     def open(self, command: str, first: bytes) -> Stream:
         try:

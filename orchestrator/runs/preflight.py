@@ -3,13 +3,13 @@
 import base64
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
-from orchestrator.node.parallel import on_each
+from orchestrator.node.parallel import begin, on_each
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.deploy import make_way
@@ -84,10 +84,9 @@ def preflight(
     Raises BusyError when another run holds the GPUs, RunError with everything else that must be
     mended first.
     """
-    with ThreadPoolExecutor(1) as meanwhile:
-        way = meanwhile.submit(make_way, nodes[spec.manager.name])
-        readings = read(spec, prepared, nodes)
-        way.result()
+    way = begin(partial(make_way, nodes[spec.manager.name]))
+    readings = read(spec, prepared, nodes)
+    way.result()
     found = [one for one in judge(prepared, readings) if one.check not in skip]
     fatal = [one for one in found if one.fatal]
     if fatal:

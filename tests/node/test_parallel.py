@@ -1,12 +1,12 @@
 """The same work on several nodes at once: all waited for, no error lost."""
 
+import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from orchestrator.errors import ConnectError, NodeErrors, PreflightError
-from orchestrator.node.parallel import on_each, raise_all, try_each
+from orchestrator.node.parallel import begin, on_each, raise_all, try_each
 
 
 def test_the_work_is_done_at_the_same_time() -> None:
@@ -21,18 +21,21 @@ def test_the_work_is_done_at_the_same_time() -> None:
 
 
 def test_not_more_at_once_than_allowed() -> None:
-    all_given, threads = threading.Event(), set[int]()
-
-    def names() -> Iterator[str]:
-        yield from "abcdefghi"
-        all_given.set()  # until here nobody is done, so nobody could have taken a second name
+    barrier, counting = threading.Barrier(3, timeout=20), threading.Lock()
+    now = most = 0
 
     def work(name: str) -> None:
-        threads.add(threading.get_ident())
-        assert all_given.wait(20)
+        nonlocal now, most
+        with counting:
+            now += 1
+            most = max(now, most)
+        barrier.wait()  # would break with fewer than three
+        barrier.wait()  # nobody leaves before all have been counted
+        with counting:
+            now -= 1
 
-    try_each(names(), work, at_once=3)
-    assert len(threads) == 3
+    try_each("abcdefghi", work, at_once=3)
+    assert most == 3
 
 
 def test_the_order_is_that_of_the_names() -> None:
@@ -85,3 +88,47 @@ def test_several_errors_share_their_exit_code_or_have_one() -> None:
     assert caught.value.exit_code == 1
     assert caught.value.errors == (off, wrong)
     assert [e["code"] for e in caught.value.to_dict()["errors"]] == ["E200", "E400"]  # type: ignore[index]
+
+
+def test_all_are_waited_for_when_the_program_has_a_fault() -> None:
+    """What goes on must not go on when the lock has been given back."""
+    failed, done = threading.Event(), list[str]()
+
+    def work(name: str) -> None:
+        if name == "a":
+            failed.set()
+            raise ZeroDivisionError
+        assert failed.wait(20)
+        done.append(name)
+
+    with pytest.raises(ZeroDivisionError):
+        on_each(["a", "b"], work)
+    assert done == ["b"]
+
+
+def test_who_is_interrupted_leaves_and_nothing_further_is_begun() -> None:
+    begun, hangs = threading.Event(), threading.Event()
+    names: list[str] = []
+
+    def work(name: str) -> None:
+        names.append(name)
+        begun.set()
+        hangs.wait(60)
+
+    def interrupt() -> None:
+        assert begun.wait(20)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupting = begin(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            try_each(["a", "b"], work, at_once=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        hangs.set()
+    interrupting.result(20)
+    working = [thread for thread in threading.enumerate() if "work_off" in thread.name]
+    for thread in working:
+        thread.join(20)
+    assert names == ["a"]
