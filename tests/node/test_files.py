@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.node.facts import File
 from orchestrator.node.files import remove_file, write_file
+from tests.support.stand_ins import stand_in
 
 
 def sh(script: str) -> subprocess.CompletedProcess[bytes]:
@@ -80,3 +81,26 @@ def test_removing_twice_is_the_same_as_once(tmp_path: Path) -> None:
         done = sh(remove_file(str(path)))
         assert (done.returncode, done.stderr) == (0, b"")
         assert not path.exists()
+
+
+@pytest.fixture
+def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A list of what `sync` was asked for, each with how many files were in the folder then."""
+    stand_in(
+        tmp_path / "bin", "sync", f'echo "$1 $(ls {tmp_path}/in)" | tr "\\n" " " >>{tmp_path}/list'
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "in").mkdir()
+    return tmp_path / "list"
+
+
+def test_the_folder_is_synced_after_the_file_has_its_name(synced: Path) -> None:
+    """Without it a power cut may take the name, and with it all that was written down."""
+    folder = synced.parent / "in"
+    assert sh(write_file(str(folder / "file"), mine(b"new"))).returncode == 0
+    first, *_ = synced.read_text().split()
+    assert first.startswith(f"{folder}/file.sparkctl.")
+    assert synced.read_text().endswith(f"{folder} file ")
+    synced.unlink()
+    assert sh(remove_file(str(folder / "file"))).returncode == 0
+    assert synced.read_text().strip() == str(folder)

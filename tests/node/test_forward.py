@@ -67,6 +67,16 @@ def test_nobody_is_let_in_after_the_end(echo: int) -> None:
         call(port)
 
 
+def test_other_computers_find_no_port(echo: int) -> None:
+    """All of 127/8 is this computer, but 127.0.0.1 alone is listened on."""
+    with (
+        forwarded(LocalConnection(), "127.0.0.1", echo) as port,
+        pytest.raises(OSError),
+        socket.create_connection(("127.0.0.2", port), timeout=5),
+    ):
+        pass
+
+
 def test_a_caller_whose_way_leads_nowhere_is_let_go() -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         closed = held.getsockname()[1]

@@ -1,6 +1,7 @@
 """When a checkpoint counts, which one all ranks go on from, and what is kept."""
 
 import json
+import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from training.errors import ConfigurationError, PeerError
 
 torch = pytest.importorskip("torch")
 
-from training.checkpoint import Checkpoints, Holding, newest_common, settings_of  # noqa: E402
+from training.checkpoint import Checkpoints, Holding, State, newest_common, settings_of  # noqa: E402
 from training.group import Group  # noqa: E402
 from training.rng import rng_state, set_rng_state  # noqa: E402
 
@@ -187,3 +188,27 @@ def test_random_numbers_go_on_where_they_were() -> None:
     first = draw()
     set_rng_state(state)
     assert draw() == first
+
+
+class Planted:
+    """Runs a command of its own when it is unpickled."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Path.touch, (self.proof,)
+
+
+def test_a_checkpoint_that_brings_code_does_not_run_it(tmp_path: Path) -> None:
+    """Whoever can write into a run folder can change its state.pt, and the sums beside it."""
+    proof = tmp_path / "it ran"
+    good = State({"w": torch.ones(2)}, {}, {}, {}, {"step": 1})
+    good.write(tmp_path)
+    assert State.read(tmp_path).counters == {"step": 1}
+    State({"w": torch.ones(2)}, {"o": Planted(proof)}, {}, {}, {}).write(tmp_path)
+    with pytest.raises(pickle.UnpicklingError):
+        State.read(tmp_path)
+    assert not proof.exists()
+    torch.load(tmp_path / "state.pt", weights_only=False)
+    assert proof.exists()  # so it would have run

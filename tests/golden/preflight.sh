@@ -1,0 +1,18 @@
+fact() { printf '%s\t' "$1"; base64 | tr -d '\n'; echo; }
+date +%s.%N | fact clock
+answers=$(
+  { ping -c 1 -W 2 -I enp1s0f1np1 192.168.100.2 >/dev/null 2>&1 && echo peer spark-b; } &
+  { users=$(nvidia-smi --query-compute-apps=pid,process_name --format=csv,noheader 2>/dev/null) && printf 'gpu answers\n%s\n' "$users" | sed '/^gpu/!s/^/user /'; } &
+  docker image inspect --format 'base {{.Id}}' nvcr.io/nvidia/pytorch:25.11-py3 2>/dev/null &
+  docker image inspect --format 'image {{.Id}}' sparkctl/train:00da8dc8a1d2 2>/dev/null &
+  wait
+)
+for what in peer gpu user base image; do
+  printf '%s\n' "$answers" | sed -n "s/^$what //p" | fact "$what"
+done
+sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo | fact memory
+df -Pk /home/nvidia/sparkctl/runs 2>/dev/null | awk 'NR == 2 {print $4}' | fact disk.runs
+df -Pk /home/nvidia/.cache/huggingface 2>/dev/null | awk 'NR == 2 {print $4}' | fact disk.models
+awk -v port=733C '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null | fact port.29500
+awk -v port=733D '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null | fact port.29501
+ls -A /home/nvidia/.cache/huggingface/hub/models--meta-llama--Llama-3.1-70B-Instruct/snapshots 2>/dev/null | head -n 1 | fact model

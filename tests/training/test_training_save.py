@@ -1,0 +1,71 @@
+"""What has been trained is there when all ranks agree on it, and not before."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from two_nodes import TINY
+
+from training.config import TrainingConfig
+from training.errors import ConfigurationError
+
+torch = pytest.importorskip("torch")
+
+from test_training_checkpoint import ALONE  # noqa: E402
+
+from training import adapter, card  # noqa: E402
+from training.group import Group  # noqa: E402
+from training.save import Saved, save  # noqa: E402
+
+pytestmark = pytest.mark.torch
+OURS = "ab" * 32
+
+
+class Beside(Group):
+    """Another rank, which has trained what `theirs` is the checksum of."""
+
+    theirs = OURS
+
+    def gather(self, value: Any) -> list[Any]:
+        mine = isinstance(value, tuple) and value and value[0] == self.env.node
+        return [value, ("spark-b", self.theirs) if mine and value[1] is not None else None]
+
+
+class Apart(Beside):
+    """One that has drifted away."""
+
+    theirs = "cd" * 32
+
+
+def saved(kind: type[Beside], run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Saved:
+    def write(model: object, tokenizer: object, base: str, out: Path | None) -> str:
+        assert out is not None
+        out.mkdir()
+        (out / "adapter_model.safetensors").write_bytes(b"weights")
+        return OURS
+
+    monkeypatch.setattr(adapter, "write", write)
+    monkeypatch.setattr(card, "card", lambda *_: "a card")
+    env = replace(ALONE.env, run_dir=run_dir)
+    config = TrainingConfig.model_validate(TINY)
+    facts: Any = None
+    return save(None, None, run_dir, config, env, kind(env, ALONE.device), facts)
+
+
+def test_what_all_ranks_agree_on_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert saved(Beside, tmp_path, monkeypatch) == Saved(OURS, tmp_path / "adapter")
+    files = sorted(path.name for path in (tmp_path / "adapter").iterdir())
+    assert files == ["README.md", "adapter_model.safetensors"]
+
+
+def test_ranks_that_have_trained_different_weights_publish_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        saved(Apart, tmp_path, monkeypatch)
+    assert caught.value.code == "weights_mismatch"
+    assert "spark-b" in caught.value.message
+    assert not (tmp_path / "adapter").exists()
