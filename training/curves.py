@@ -91,7 +91,7 @@ def _failure(do: Callable[..., Any], *given: Any) -> str | None:
     try:
         do(*given)
     except Exception as error:  # of a library, of a network, of somebody else's computer
-        return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        return f"{type(error).__name__}: {error}".splitlines()[0]
     return None
 
 

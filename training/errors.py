@@ -82,7 +82,7 @@ def explain(failure: BaseException) -> TrainingError:
     if isinstance(failure, TrainingError):
         return failure
     kinds = {kind.__name__ for kind in type(failure).__mro__}
-    text = f"{type(failure).__name__}: {failure}".strip().splitlines()[0][:500]
+    text = f"{type(failure).__name__}: {failure}".strip().splitlines()[0]
     if kinds & {"DistError", "DistBackendError", "DistNetworkError", "DistStoreError"} or (
         "RuntimeError" in kinds and any(sign in str(failure).lower() for sign in _CONNECTION_SIGNS)
     ):

@@ -10,6 +10,10 @@ from training.contract.events import Error, Event, Phase, Result
 from training.contract.files import RankFiles
 from training.contract.heartbeat import Heartbeat
 from training.errors import ConfigurationError, TrainingError
+from training.redactor import Redactor, redacted
+
+_MESSAGE = 2000
+"""Characters of an error's message; cut when no secret is in it that could be cut in two."""
 
 
 class EventLog:
@@ -18,10 +22,17 @@ class EventLog:
     A `Result` or an `Error` also becomes result-rank<R>.json, which appears whole or not at all.
     """
 
-    def __init__(self, stream: int, rank: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: int,
+        rank: int,
+        redact: Redactor | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`stream` is a file descriptor; the clock gives seconds."""
         self.rank = rank
         self._stream = stream
+        self._redact = redact or Redactor()
         self._clock = clock
         self._began = clock()
         self._folder: Path | None = None
@@ -68,6 +79,7 @@ class EventLog:
         beat = Heartbeat(
             rank=self.rank, phase=phase, step=step, pid=os.getpid(), elapsed=self.elapsed
         )
+        beat = redacted(beat, self._redact)
         name = RankFiles(self.rank).heartbeat
         aside = self._folder / f".{name}.tmp"
         aside.write_text(beat.model_dump_json(), encoding="utf-8")
@@ -79,7 +91,7 @@ class EventLog:
             Error(
                 rank=self.rank,
                 code=error.code,
-                message=error.message,
+                message=self._redact(error.message)[:_MESSAGE],
                 help=error.remedy,
                 exit_code=error.exit_code,
                 of_peer=error.of_peer,
@@ -89,7 +101,7 @@ class EventLog:
 
     def emit(self, event: Event) -> None:
         """Write one event everywhere it belongs."""
-        line = (event.model_dump_json() + "\n").encode()
+        line = (redacted(event, self._redact).model_dump_json() + "\n").encode()
         _write(self._stream, line)
         if self._metrics is not None:
             with self._metrics.open("ab", buffering=0) as file:

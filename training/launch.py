@@ -20,12 +20,14 @@ from accelerate.utils.launch import prepare_multi_gpu_env
 from training.environment import rank_of
 from training.errors import ConfigurationError, ExitCode
 from training.events import EventLog
+from training.redactor import Redactor, secrets_dir
 
 
 def main(arguments: list[str]) -> int:
     """Become the rank; returns only an `ExitCode` of a rank that could not be started."""
     given = launch_command_parser().parse_args(arguments)
-    log = EventLog(sys.stdout.fileno(), rank_of(os.environ))
+    redact = Redactor.of(secrets_dir(os.environ))
+    log = EventLog(sys.stdout.fileno(), rank_of(os.environ), redact)
     try:
         log.keep_in(os.environ.get("SPARKCTL_RUN_DIR"))
         os.environ.update(rank_environment(given))

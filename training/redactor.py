@@ -11,7 +11,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, Literal, TypeVar, get_origin
 from urllib.parse import quote, quote_plus
+
+from pydantic import BaseModel
+
+M = TypeVar("M", bound=BaseModel)
 
 MARK = "***"
 """Stands where a secret stood. Shorter than any secret, so that replacing comes to an end; plain in
@@ -48,6 +53,26 @@ class Redactor:
     def of(cls, folder: Path) -> "Redactor":
         """Of all secrets of a container; one that cannot be read cannot be told either."""
         return cls(_contents(folder))
+
+
+def redacted(model: M, redact: Redactor) -> M:
+    """The same with every text in it redacted; words of a fixed choice stay, so it is as valid."""
+    fields = type(model).model_fields.items()
+    free = [name for name, field in fields if get_origin(field.annotation) is not Literal]
+    return model.model_copy(update={name: _within(getattr(model, name), redact) for name in free})
+
+
+def _within(value: Any, redact: Redactor) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case list():
+            return [_within(one, redact) for one in value]
+        case dict():
+            return {_within(key, redact): _within(one, redact) for key, one in value.items()}
+        case BaseModel():
+            return redacted(value, redact)
+    return value
 
 
 def secrets_dir(environ: Mapping[str, str]) -> Path:

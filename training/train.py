@@ -26,6 +26,7 @@ from training.events import EventLog, take_stdout
 from training.fetch import base_folder
 from training.fingerprint import folder_sha256, rows_sha256
 from training.proof import Card, agree, prove
+from training.redactor import Redactor, secrets_dir
 from training.shape import shape_of
 from training.stacks import dump_on_signal
 from training.strategy import checkpoint_bytes, choose
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str], stream: int) -> int:
     """Run one rank and return its exit status. `stream` is the descriptor for events."""
-    log = EventLog(stream, rank_of(os.environ))
+    log = EventLog(stream, rank_of(os.environ), Redactor.of(secrets_dir(os.environ)))
     try:
         log.keep_in(os.environ.get("SPARKCTL_RUN_DIR"))
         if len(arguments) != 1:

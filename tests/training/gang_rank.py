@@ -2,24 +2,28 @@
 
 argv: JSON {steps, pause: seconds a step, save: every, script: {attempt: {rank: [step, what]}}}.
 What happens at that step: an exit code, "kill" (itself), "hang" or "wait" (answers SIGUSR1),
-"stuck" (answers nothing), "error" (an event and 78), "vanish" (the supervisor dies with it).
+"stuck" (answers nothing), "error" (an event and 78), "vanish" (the supervisor dies with it),
+"leak" (the secret A_KEY goes wherever a rank can write).
 """
 
+import base64
 import json
 import os
 import signal
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from training.contract.events import Error, Result, Saved
-from training.errors import ExitCode
+from training.errors import ExitCode, explain
 from training.events import EventLog
+from training.redactor import Redactor, secrets_dir
 from training.stacks import dump_on_signal
 
 plan = json.loads(sys.argv[1])
 folder, rank = Path(os.environ["SPARKCTL_RUN_DIR"]), int(os.environ["SPARKCTL_RANK"])
-log = EventLog(1, rank)
+log = EventLog(1, rank, Redactor.of(secrets_dir(os.environ)))
 log.keep_in(str(folder))
 dump_on_signal(folder, rank)
 told = []
@@ -52,6 +56,18 @@ while step < plan["steps"]:
             case "vanish":
                 os.kill(os.getppid(), signal.SIGKILL)
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "leak":
+                key = os.environ["A_KEY"]
+                login = base64.b64encode(f"alice:{key}".encode()).decode()
+                said = f"https://alice:{quote(key, safe='')}@host {key!r} Basic {login}"
+                for told_to in (sys.stdout, sys.stderr):
+                    print(f"{key}\n{said}\n{json.dumps({'event': key})}", file=told_to, flush=True)
+                log.phase(said)
+                log.beat(said, step)
+                log.failed(explain(ConnectionError(f"{said} {'x' * 1700} {key}")))
+                raw = EventLog(1, rank)  # another engine's: the supervisor is the one who cares
+                raw.failed(explain(ConnectionError(said)))
+                os._exit(ExitCode.CRASHED)
             case "error":
                 log.emit(
                     Error(

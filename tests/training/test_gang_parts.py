@@ -16,8 +16,9 @@ from training.gang.config import GangConfig
 from training.gang.health import Beat, MemoryGuard, Silence, oom_kills
 from training.gang.history import Book, History
 from training.gang.judge import attempt_of, first_failure, settled, verdict_of
-from training.gang.log import RankLog, secret_values
+from training.gang.log import RankLog
 from training.gang.messages import Ended
+from training.redactor import Redactor
 
 CONFIG = GangConfig(attempts=5)
 
@@ -169,23 +170,32 @@ def test_a_line_that_a_power_cut_tore_is_no_attempt(
         assert book.read().attempts[:-1] == before.attempts
 
 
-def test_secrets_are_blotted_out_everywhere(tmp_path: Path) -> None:
-    (tmp_path / "HF_TOKEN").write_text("hf_longsecret\n")
-    (tmp_path / "PIN").write_text("1234")
-    secrets = [*secret_values(tmp_path), "hf_longsecret_and_more"]
+def test_no_secret_is_in_the_log(tmp_path: Path) -> None:
+    """Also where a secret looks like a piece of an event: that stays what it is, without it."""
     read, write = os.pipe()
-    log = RankLog(tmp_path / "log", secrets, write, lambda: "T")
-    log.line("token hf_longsecret, or hf_longsecret_and_more; 1234 stays")
-    log.line('{"event":"phase","name":"hf_longsecret"}')
+    redact = Redactor(["hf_longsecret", "hf_longsecret_and_more", "1234", "training", 'ning","x'])
+    log = RankLog(tmp_path / "log", redact, write, lambda: "T")
+    given = [
+        "token hf_longsecret, or hf_longsecret_and_more; 1234 stays",
+        '{"event":"phase","rank":0,"name":"training","x":"hf_longsecret","elapsed":1.0}',
+        '{"event":"phase hf_longsecret"}',
+    ]
+    returned = [log.line(line) for line in given]
     log.close()
     os.close(write)
     with os.fdopen(read) as said:
         lines = said.read().splitlines()
-    expected = "token [secret], or [secret]; 1234 stays"
-    assert lines == [expected, '{"event":"phase","name":"[secret]"}']
+    assert (
+        lines
+        == returned
+        == [
+            "token ***, or ***; 1234 stays",
+            '{"event":"phase","rank":0,"name":"***","elapsed":1.0}',
+            '{"event":"phase ***"}',
+        ]
+    )
     assert (tmp_path / "log").read_text().splitlines() == [f"T {line}" for line in lines]
-    assert list(log.tail) == [expected]
-    assert secret_values(tmp_path / "none") == []
+    assert list(log.tail) == [lines[0]]
 
 
 class Clock:

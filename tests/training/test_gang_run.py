@@ -1,15 +1,19 @@
 """Gangs of real supervisors over real sockets, with a rank that only beats (gang_rank.py)."""
 
+import base64
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from two_nodes import ROOT, free_port
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.gang
 RANK = Path(__file__).with_name("gang_rank.py")
 DEADLINE = 60
 NONCE = "of this run alone"
+A_KEY = 's3cr3t/ä"\\key'
 
 
 @dataclass
@@ -27,6 +32,8 @@ class Gang:
     do with their containers (`restart_policy: on-failure`)."""
 
     folder: Path
+    secrets: Path
+    """As /run/secrets of every container."""
     plan: Mapping[str, Any]
     config: Mapping[str, Any]
     world_size: int = 2
@@ -48,6 +55,8 @@ class Gang:
             "SPARKCTL_WORLD_SIZE": str(self.world_size),
             "SPARKCTL_GANG_ADDRESS": f"127.0.0.1:{self.port}",
             "SPARKCTL_GANG": json.dumps(self.config),
+            "SPARKCTL_SECRETS_DIR": str(self.secrets),
+            "SPARKCTL_SECRET_ENV": "A_KEY",
         }
         child = [sys.executable, str(RANK), json.dumps(self.plan)]
         with (folder / "out").open("ab") as out:
@@ -104,13 +113,15 @@ MakeGang = Callable[..., Gang]
 
 
 @pytest.fixture
-def gang(tmp_path: Path) -> Iterator[MakeGang]:
+def gang(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeGang]:
     gangs: list[Gang] = []
+    secrets = tmp_path_factory.mktemp("secrets")
+    (secrets / "A_KEY").write_text(f"{A_KEY}\n")
 
     def make(plan: Mapping[str, Any] | None = None, **config: Any) -> Gang:
         told = {"steps": 6, "pause": 0.02} | dict(plan or {})
         world_size = config.pop("world_size", 2)
-        gangs.append(Gang(tmp_path, told, {"memory_floor": 0} | config, world_size))
+        gangs.append(Gang(tmp_path, secrets, told, {"memory_floor": 0} | config, world_size))
         return gangs[-1]
 
     yield make
@@ -264,6 +275,51 @@ def test_the_end_is_told_once(gang: MakeGang, tmp_path: Path) -> None:
     (line,) = heard.read_text().splitlines()
     assert (json.loads(line)["state"], json.loads(line)["attempts"]) == ("succeeded", 2)
     assert "hook: sh ended with exit code 0" in one.said(0)
+
+
+def test_a_secret_is_in_no_file_and_in_no_webhook(gang: MakeGang, tmp_path: Path) -> None:
+    """Whatever the rank, a hook and the verdict say of it, in whatever encoding."""
+    bodies: list[bytes] = []
+
+    class Ear(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the terminal."""
+
+    with HTTPServer(("127.0.0.1", 0), Ear) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        hooks = [
+            {"command": ["sh", "-c", 'echo "told $A_KEY"; cat']},
+            {"url": f"http://127.0.0.1:{server.server_port}/"},
+        ]
+        verdict = gang(script(0, "leak"), hooks=hooks).run()[0]
+        server.shutdown()
+        thread.join()
+    assert (verdict["state"], verdict["code"]) == ("failed", "crash")
+    assert verdict["message"].startswith("ConnectionError: https://alice:***@host '***' Basic ")
+    assert len(verdict["tail"]) > 1
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    kinds = {"log", "metrics", "result", "attempts", "verdict", "heartbeat", "out"}
+    assert kinds <= {file.name.partition("-")[0] for file in files}
+    written = b"".join(file.read_bytes() for file in files)
+    assert b"hook: told ***" in written and len(bodies) == 1
+    for form in forms_of(A_KEY):
+        assert form not in written
+        assert form not in bodies[0]
+
+
+def forms_of(secret: str) -> list[bytes]:
+    """How a secret may have been written; the base64 is of what follows `alice:`."""
+    forms = [secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1],
+             json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1],
+             base64.b64encode(f"alice:{secret}".encode()).decode()[8:-4],
+             base64.b64encode(secret.encode()).decode()[:-4], "s3cr3t"]  # fmt: skip
+    return [form.encode() for form in forms]
 
 
 def test_strangers_are_sent_away(gang: MakeGang) -> None:

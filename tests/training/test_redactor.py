@@ -59,14 +59,20 @@ def test_percent_encoding_has_capital_and_small_digits(encoded: str) -> None:
     assert redact(f"https://a:{encoded.replace('+', '%20')}@host") == f"https://a:{MARK}@host"
 
 
-KEY = "-----BEGIN KEY-----\nMIIBOgIBAAJBAKj34GkxFhD9\n  0vcNLYLInFEX6Ppy1tPf  \nab==\n-----END KEY-----\n"
+KEY = """\
+-----BEGIN KEY-----
+MIIBOgIBAAJBAKj34GkxFhD9
+  0vcNLYLInFEX6Ppy1tPf
+ab==
+-----END KEY-----
+"""
 
 
 def test_each_line_of_a_key_is_a_secret() -> None:
     redact = Redactor([KEY])
     said = [redact(f"line {n}: {line}") for n, line in enumerate(KEY.splitlines())]
     assert said == [
-        f"line 0: {MARK}", f"line 1: {MARK}", f"line 2:   {MARK}  ", "line 3: ab==",
+        f"line 0: {MARK}", f"line 1: {MARK}", f"line 2:   {MARK}", "line 3: ab==",
         f"line 4: {MARK}",
     ]  # fmt: skip
     wrapped = base64.encodebytes(KEY.strip().encode()).decode().splitlines()

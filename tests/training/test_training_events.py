@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.contract.events import Error, Phase, Result, Step, parse
-from training.errors import ConfigurationError
+from training.errors import ConfigurationError, TrainingError
 from training.events import EventLog
+from training.redactor import Redactor
 
 RESULT = Result(
     rank=0,
@@ -133,3 +134,20 @@ def test_a_run_folder_of_somebody_else_is_a_configuration_error(
     assert caught.value.code == "run_dir_unwritable"
     log.emit(ERROR)
     assert parse(os.read(reader, 65536).decode()) == ERROR
+
+
+def test_no_secret_is_in_what_a_rank_keeps(pipe: tuple[int, int], tmp_path: Path) -> None:
+    """Nor a piece of one where a long message is cut; and an event stays an event."""
+    reader, writer = pipe
+    log = EventLog(writer, rank=0, redact=Redactor(["s3cr3t-key", "saved", "error"]))
+    log.keep_in(str(tmp_path))
+    log.phase("with s3cr3t-key")
+    log.failed(TrainingError("crash", f"{'x' * 1995} s3cr3t-key", "not s3cr3t-key"))
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    said = os.read(reader, 65536)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert b"s3c" not in kept + said
+    error = parse(said.decode().splitlines()[-1])
+    assert isinstance(error, Error)
+    assert (error.event, error.help, error.message[-6:]) == ("error", "not ***", "xx ***")
+    assert len(error.message) <= 2000

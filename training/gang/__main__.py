@@ -23,19 +23,20 @@ from training.gang.health import Beat as Sign
 from training.gang.history import Book, History
 from training.gang.hub import Hub, Team
 from training.gang.link import LinkLost, NeverMet
-from training.gang.log import RankLog, now, secret_values
+from training.gang.log import RankLog, now
 from training.gang.messages import Over
 from training.gang.rank import Identity, Supervisor
+from training.redactor import Redactor, secrets_dir
 
 _AGAIN = int(ExitCode.PEER_LOST)
-_SECRETS = Path("/run/secrets")
 
 
 def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Supervise one attempt, and return the exit status."""
     run_dir, rank = Path(environ["SPARKCTL_RUN_DIR"]), rank_of(environ)
+    secrets = secrets_dir(environ)
     try:
-        log = RankLog(run_dir / RankFiles(rank).log, secret_values(_SECRETS))
+        log = RankLog(run_dir / RankFiles(rank).log, Redactor.of(secrets))
     except OSError as refused:
         raise ConfigurationError(
             "run_dir_unwritable",
@@ -54,7 +55,7 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
         if over.verdict is None:
             return _AGAIN
         if hooks.teller(over.verdict) == rank:
-            hooks.fire(config.hooks, over.verdict, supervisor.environ, _SECRETS, log.line)
+            hooks.fire(config.hooks, over.verdict, supervisor.environ, secrets, log.line)
         return 0
     finally:
         log.close()
@@ -135,10 +136,9 @@ def _alone(supervisor: Supervisor, history: History, team: Team, lost: LinkLost)
 def _for_the_rank(environ: Mapping[str, str]) -> dict[str, str]:
     """The rank's environment: with the secrets that it must find there (keys of trackers)."""
     names = filter(None, environ.get("SPARKCTL_SECRET_ENV", "").split(","))
+    files = {name: secrets_dir(environ) / name for name in names}
     return dict(environ) | {
-        name: (_SECRETS / name).read_text("utf-8").strip()
-        for name in names
-        if (_SECRETS / name).exists()
+        name: file.read_text("utf-8").strip() for name, file in files.items() if file.exists()
     }
 
 

@@ -24,7 +24,7 @@ def fire(
     verdict: Verdict,
     environ: Mapping[str, str],
     secrets: Path,
-    say: Callable[[str], None],
+    say: Callable[[str], object],
 ) -> None:
     """Tell everyone who wants to know of this verdict; `say` is told what came of it."""
     body = json.dumps(message(verdict), ensure_ascii=False)

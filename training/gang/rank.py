@@ -195,8 +195,7 @@ class Supervisor:
         return False
 
     def _line(self, text: str) -> None:
-        self.log.line(text)
-        match parse(text):
+        match parse(self.log.line(text)):
             case Result() as result:
                 self._heard.result, self._heard.step = result, result.step
             case Error() as error:
