@@ -19,7 +19,7 @@ class TaskState:
 
 @dataclass(frozen=True)
 class RankEvent:
-    """The training code says something: training/contract/events.py has the kinds and their fields."""
+    """The training code says something: `training/contract/events.py` has the kinds."""
 
     rank: int
     kind: str

@@ -23,7 +23,6 @@ from orchestrator.reconcile.plan import Plan, plan_up
 from orchestrator.resources.base import Change
 from orchestrator.runs.compare import Comparison, Difference
 from orchestrator.runs.events import LogLine, NodeBack, NodeSilent, RankEvent, TaskState
-from orchestrator.runs.record import RankPlace
 from orchestrator.runs.summary import RankSummary, Summary
 from orchestrator.runs.verdict import Verdict
 from orchestrator.ui.console import PlainConsole, show_error
@@ -35,6 +34,7 @@ from orchestrator.ui.run_view import RunView, show_verdict
 from orchestrator.ui.runs_view import show_comparison, show_runs
 from orchestrator.ui.status_view import NodeStatus, show_drift, show_status
 from tests.support.clusters import sparks, world_of
+from training.contract.record import RankPlace
 
 EVIL = (
     "\x1b[2J\x1b]52;c;ZXZpbA==\x07\x9b31m\x9d0;t\x9c\x7f\r\x08\x0b\x0c\x00\x85"
