@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import ConfigurationError
+from training.redactor import secrets_dir
+
+NONCE = "SPARKCTL_NONCE"
+"""The secret that all ranks of a run have, and nobody else."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class RunEnvironment:
         """
         env = cls(
             run_id=_text(environ, "SPARKCTL_RUN_ID"),
-            nonce=_text(environ, "SPARKCTL_RUN_NONCE"),
+            nonce=nonce_of(environ),
             node=_text(environ, "SPARKCTL_NODE"),
             rank=_number(environ, "SPARKCTL_RANK"),
             world_size=_number(environ, "SPARKCTL_WORLD_SIZE"),
@@ -61,6 +65,24 @@ def rank_of(environ: Mapping[str, str]) -> int:
     """The rank to put into events before anything is checked; 0 when nobody said one."""
     text = environ.get("SPARKCTL_RANK") or environ.get("RANK") or "0"
     return int(text) if text.isdecimal() else 0
+
+
+def nonce_of(environ: Mapping[str, str]) -> str:
+    """What proves that a process belongs to this run. Raises `ConfigurationError` without one."""
+    file = secrets_dir(environ) / NONCE
+    try:
+        nonce = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        nonce, why = "", getattr(error, "strerror", None) or "it is not text"
+    else:
+        why = "it is empty"
+    if nonce:
+        return nonce
+    raise ConfigurationError(
+        "environment_invalid",
+        f"the secret {file} cannot be read: {why}",
+        "Ranks are started by sparkctl, which gives them this secret.",
+    )
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:

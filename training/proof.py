@@ -33,7 +33,7 @@ class Card:
             rank=env.rank,
             node=env.node,
             run_id=env.run_id,
-            nonce=env.nonce,
+            nonce=document_sha256({"nonce": env.nonce}),  # shown when it differs
             world_size=env.world_size,
             config=document_sha256(config.model_dump(mode="json")),
             versions=" ".join(f"{name}={version(name)}" for name in _LIBRARIES),

@@ -67,7 +67,6 @@ def prepare(
         stack,
         ranks,
         run=run or f"{stack.name}-{random.token_hex(3)}",
-        nonce=random.token_hex(16),
         image=image.tag,
         secrets=tuple(secrets),
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.cluster import Environment
@@ -29,6 +29,13 @@ class SecretSpec(Model):
     """File on this computer that holds the value when the environment does not; mode 600."""
     required: bool = False
     """Refuse to start without it."""
+
+    @field_validator("name")
+    @classmethod
+    def _not_ours(cls, name: str) -> str:
+        if name.startswith("SPARKCTL_"):
+            raise ValueError("names that begin with SPARKCTL_ are taken")
+        return name
 
 
 class StackSpec(Model):

@@ -1,5 +1,6 @@
 """Put a rendered run onto the swarm, and take it off again."""
 
+import secrets as random
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -51,6 +52,8 @@ def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> Non
                 client.configs.create(name=config.name, data=config.content.encode(), labels=labels)
             for name, stored in rendered.secrets:
                 client.secrets.create(name=stored, data=secrets[name].encode(), labels=labels)
+            nonce = random.token_hex(32).encode()
+            client.secrets.create(name=rendered.nonce, data=nonce, labels=labels)
         manager.docker_cli(
             "stack", "deploy", "--resolve-image", "never", "-c", "-", rendered.run,
             stdin=rendered.compose.encode(),

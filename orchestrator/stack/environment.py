@@ -9,6 +9,7 @@ CACHE_DIR = "/sparkctl/cache"
 HUGGINGFACE = "/sparkctl/huggingface"
 ACCELERATE = "/sparkctl/accelerate.yml"
 TRAINING = "/sparkctl/training.json"
+SECRETS = "/run/secrets"
 
 
 DEBUG = {
@@ -28,39 +29,39 @@ part is unverified without GPUs."""
 
 def environment_of(
     rank: Rank,
-    first: Rank,
-    world_size: int,
+    ranks: list[Rank],
     run: str,
-    nonce: str,
     spec: ClusterSpec,
     stack: StackSpec,
     secrets: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """Sorted by what it is for; the stack's and then the cluster's own entries win.
 
-    `first` is rank 0, where the supervisors meet, one port above the process group. `secrets` are
-    names: the supervisor gives their values to the trainer, which finds HF_TOKEN by itself.
+    The supervisors meet at rank 0, one port above the process group. `secrets` are names: the
+    supervisor gives their values to the trainer, which finds HF_TOKEN by itself.
     """
+    first, world_size = ranks[0], len(ranks)
     for_the_trainer = ",".join(name for name in secrets if name != "HF_TOKEN")
     environment = {
         "SPARKCTL_RUN_ID": run,
-        "SPARKCTL_RUN_NONCE": nonce,
         "SPARKCTL_NODE": rank.node,
         "SPARKCTL_RANK": str(rank.rank),
         "SPARKCTL_WORLD_SIZE": str(world_size),
+        "SPARKCTL_NODES": ",".join(one.node for one in ranks),
         "SPARKCTL_RUN_DIR": RUN_DIR,
+        "SPARKCTL_RUN_FOLDER": f"{rank.runs}/{run}",
         "SPARKCTL_CACHE_DIR": CACHE_DIR,
         "SPARKCTL_ACCELERATE_CONFIG": ACCELERATE,
         "SPARKCTL_TRAINING_CONFIG": TRAINING,
+        "SPARKCTL_SECRETS_DIR": SECRETS,
         "SPARKCTL_GANG": stack.gang.model_dump_json(),
         "SPARKCTL_GANG_ADDRESS": f"{first.address}:{spec.fabric.port + 1}",
         **({"SPARKCTL_SECRET_ENV": for_the_trainer} if for_the_trainer else {}),
         "HF_HOME": HUGGINGFACE,
         # Read by huggingface_hub itself: the token is never in an environment.
-        "HF_TOKEN_PATH": "/run/secrets/HF_TOKEN",
+        "HF_TOKEN_PATH": f"{SECRETS}/HF_TOKEN",
         "PYTHONUNBUFFERED": "1",
         "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
-        "CUDA_DEVICE_MAX_CONNECTIONS": "1",
     }
     if world_size > 1:
         environment |= {

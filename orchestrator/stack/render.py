@@ -18,6 +18,7 @@ from orchestrator.stack.environment import (
 )
 from orchestrator.stack.ranks import Rank
 from orchestrator.templates import rendered as template
+from training.environment import NONCE
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Rendered:
     configs: tuple[ConfigFile, ...]
     secrets: tuple[tuple[str, str], ...]
     """(name, name in Docker's secret store); values are never rendered."""
+    nonce: str
+    """Name in that store of what the ranks know each other by. Its value is made at the deploy."""
 
 
 def render(
@@ -46,14 +49,12 @@ def render(
     ranks: list[Rank],
     *,
     run: str,
-    nonce: str,
     image: str,
     secrets: tuple[str, ...] = (),
 ) -> Rendered:
     """Everything of one run.
 
-    `run` is unique and names the Swarm stack; `nonce` is what the ranks prove their group with;
-    `secrets` are the names of those that have a value.
+    `run` is unique and names the Swarm stack; `secrets` are the names of those that have a value.
     """
     world_size = len(ranks)
     training = json.dumps(stack.training.model_dump(mode="json"), indent=2) + "\n"
@@ -72,7 +73,7 @@ def render(
         )
         for rank in ranks
     ]
-    stored = tuple((name, f"{run}-{name}") for name in secrets)
+    stored, nonce = tuple((name, f"{run}-{name}") for name in secrets), f"{run}-{NONCE}"
     compose = template(
         "compose.yml.j2",
         image=image,
@@ -80,13 +81,13 @@ def render(
             _rank_view(
                 rank,
                 config.name,
-                environment_of(rank, ranks[0], world_size, run, nonce, spec, stack, secrets),
+                environment_of(rank, ranks, run, spec, stack, secrets),
                 _labels(rank, run, spec, stack),
                 run,
             )
             for rank, config in zip(ranks, accelerate, strict=True)
         ],
-        secrets=[{"name": name, "store_name": store} for name, store in stored],
+        secrets=[{"name": n, "store_name": store} for n, store in (*stored, (NONCE, nonce))],
         shm=stack.shm or spec.container.shm,
         cap_add=spec.container.cap_add,
         ulimits=spec.container.ulimits,
@@ -97,7 +98,7 @@ def render(
         accelerate_path=ACCELERATE,
         training_path=TRAINING,
     )
-    return Rendered(run, image, compose, (training_config, *accelerate), stored)
+    return Rendered(run, image, compose, (training_config, *accelerate), stored, nonce)
 
 
 def _rank_view(

@@ -124,6 +124,11 @@ def test_an_unknown_key_names_the_option_and_a_known_one() -> None:
     assert (caught.value.code, caught.value.exit_code) == ("E102", 3)
 
 
+def test_names_of_secrets_that_are_ours_are_taken() -> None:
+    with pytest.raises(SpecError, match="begin with SPARKCTL_ are taken"):
+        load_stack(TINY, ("secrets=[{name: SPARKCTL_NONCE}]",))
+
+
 def test_a_hook_may_name_a_secret_of_the_stack() -> None:
     hook = "gang.hooks=[{url_secret: CHAT}]"
     assert load_stack(TINY, (hook, "secrets=[{name: CHAT}]")).gang.hooks[0].url_secret == "CHAT"

@@ -81,9 +81,8 @@ def manager(reply: Completed | str = "") -> tuple[Node, Engine, FakeConnection]:
 @pytest.fixture
 def rendered() -> Rendered:
     stack, spec = load_stack("llama3-70b-lora"), sparks(2)
-    return render(
-        spec, stack, unseen_ranks(spec, stack), run=RUN, nonce="0", image="i", secrets=("HF_TOKEN",)
-    )
+    ranks = unseen_ranks(spec, stack)
+    return render(spec, stack, ranks, run=RUN, image="i", secrets=("HF_TOKEN",))
 
 
 def test_configs_and_secrets_over_the_api_and_the_stack_on_standard_input(
@@ -94,7 +93,7 @@ def test_configs_and_secrets_over_the_api_and_the_stack_on_standard_input(
     assert [thing.fields["name"] for thing in engine.configs.things] == [
         config.name for config in rendered.configs
     ]
-    (secret,) = engine.secrets.things
+    secret, nonce = engine.secrets.things
     assert secret.fields == {
         "name": f"{RUN}-HF_TOKEN",
         "data": SECRET.encode(),
@@ -102,7 +101,24 @@ def test_configs_and_secrets_over_the_api_and_the_stack_on_standard_input(
     }
     assert connection.scripts == [rendered.compose]
     assert f"docker stack deploy --resolve-image never -c - {RUN}" in connection.commands[0]
-    assert SECRET not in "".join(connection.commands + connection.scripts)
+    assert nonce.fields["name"] == f"{RUN}-SPARKCTL_NONCE"
+    everywhere = "".join(
+        [*connection.commands, *connection.scripts]
+        + [str(config.fields["data"]) for config in engine.configs.things]
+    )
+    for value in (SECRET, nonce.fields["data"].decode()):
+        assert value not in everywhere
+
+
+def test_the_nonce_is_of_one_deploy_alone(rendered: Rendered) -> None:
+    def nonce() -> bytes:
+        node, engine, _ = manager()
+        deploy(node, rendered, {"HF_TOKEN": SECRET})
+        data: bytes = engine.secrets.things[-1].fields["data"]
+        return data
+
+    one, two = nonce(), nonce()
+    assert one != two and len(one) == len(two) == 64
 
 
 def test_when_the_deploy_fails_nothing_of_the_run_stays(rendered: Rendered) -> None:

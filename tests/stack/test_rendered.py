@@ -58,7 +58,6 @@ def rendered(
         stack,
         ranks,
         run=f"{stack.name}-0a1b2c",
-        nonce="0" * 32,
         image="sparkctl/train:0123456789ab",
         secrets=secrets,
     )
@@ -145,7 +144,9 @@ def test_a_secrets_value_is_nowhere_in_what_is_rendered() -> None:
     assert value not in repr(prepared.rendered)
     compose = parsed(prepared.rendered.compose)
     run = prepared.rendered.run
-    assert compose["secrets"] == {"HF_TOKEN": {"external": True, "name": f"{run}-HF_TOKEN"}}
+    assert compose["secrets"] == {
+        name: {"external": True, "name": f"{run}-{name}"} for name in ("HF_TOKEN", "SPARKCTL_NONCE")
+    }
     assert compose["services"]["rank0"]["secrets"][0]["target"] == "HF_TOKEN"
 
 

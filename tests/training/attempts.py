@@ -17,7 +17,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from two_nodes import DEADLINE, E, free_port
+from two_nodes import DEADLINE, E, free_port, secrets_of
 
 from training.contract.events import Step, parse
 
@@ -113,7 +113,7 @@ class Run:
         node = self.node(rank)
         return {
             "SPARKCTL_RUN_ID": "test",
-            "SPARKCTL_RUN_NONCE": "once",
+            "SPARKCTL_SECRETS_DIR": str(secrets_of(node)),
             "SPARKCTL_NODE": node.name,
             "SPARKCTL_RANK": str(rank),
             "SPARKCTL_WORLD_SIZE": str(self.world_size),

@@ -48,7 +48,6 @@ class Gang:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "SPARKCTL_RUN_ID": "test",
-            "SPARKCTL_RUN_NONCE": NONCE,
             "SPARKCTL_RUN_DIR": str(folder),
             "SPARKCTL_NODE": f"node-{rank}",
             "SPARKCTL_RANK": str(rank),
@@ -116,6 +115,7 @@ MakeGang = Callable[..., Gang]
 def gang(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeGang]:
     gangs: list[Gang] = []
     secrets = tmp_path_factory.mktemp("secrets")
+    (secrets / "SPARKCTL_NONCE").write_text(NONCE)
     (secrets / "A_KEY").write_text(f"{A_KEY}\n")
 
     def make(plan: Mapping[str, Any] | None = None, **config: Any) -> Gang:

@@ -22,16 +22,11 @@ from training.rng import rng_state, set_rng_state  # noqa: E402
 
 pytestmark = pytest.mark.torch
 T = TypeVar("T")
-ENVIRON = {
-    "SPARKCTL_RUN_ID": "r",
-    "SPARKCTL_RUN_NONCE": "n",
-    "SPARKCTL_NODE": "spark-a",
-    "SPARKCTL_RANK": "0",
-    "SPARKCTL_WORLD_SIZE": "1",
-    "SPARKCTL_RUN_DIR": "/run",
-    "SPARKCTL_CACHE_DIR": "/cache",
-}
-ALONE = Group(RunEnvironment.read(ENVIRON), torch.device("cpu"))
+ENVIRON = RunEnvironment(
+    run_id="r", nonce="n", node="spark-a", rank=0, world_size=1, run_dir=Path("/run"),
+    cache_dir=Path("/cache"), launched_rank=0, launched_world_size=1, local_rank=0,
+)  # fmt: skip
+ALONE = Group(ENVIRON, torch.device("cpu"))
 
 
 class LosesItsPeer(Group):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.data import Message
-from training.environment import RunEnvironment, rank_of
+from training.environment import NONCE, RunEnvironment, rank_of
 from training.errors import (
     ConfigurationError,
     ExitCode,
@@ -21,10 +21,10 @@ from training.errors import (
 from training.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
 from training.memory import memory_total
 from training.proof import Card, agree, prove
+from training.redactor import SECRETS_DIR
 
 ENVIRON = {
     "SPARKCTL_RUN_ID": "run-1",
-    "SPARKCTL_RUN_NONCE": "n",
     "SPARKCTL_NODE": "spark-b",
     "SPARKCTL_RANK": "1",
     "SPARKCTL_WORLD_SIZE": "2",
@@ -71,8 +71,15 @@ def test_agreement_returns_the_one_value() -> None:
     assert caught.value.code == "base_mismatch"
 
 
+@pytest.fixture(autouse=True)
+def _secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / NONCE).write_text("n\n")
+    monkeypatch.setitem(ENVIRON, SECRETS_DIR, str(tmp_path))
+
+
 def test_the_environment() -> None:
     env = RunEnvironment.read(ENVIRON)
+    assert env.nonce == "n"
     assert (env.rank, env.world_size, env.local_rank) == (1, 2, 0)
     assert env.run_dir == Path("/sparkctl/run")
 
@@ -87,6 +94,15 @@ def test_a_rank_of_one_needs_no_launcher_variables() -> None:
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         RunEnvironment.read({k: v for k, v in ENVIRON.items() if k != name})
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff"])
+def test_without_its_secret_a_rank_is_nobody(tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / NONCE).unlink()
+    if content is not None:
+        (tmp_path / NONCE).write_bytes(content)
+    with pytest.raises(ConfigurationError, match=f"the secret {tmp_path}/SPARKCTL_NONCE cannot"):
+        RunEnvironment.read(ENVIRON)
 
 
 def test_a_number_that_is_none_is_named() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.contract.events import parse
+from training.environment import NONCE
 
 E = TypeVar("E")
 
@@ -101,7 +102,7 @@ class Nodes:
             "OMP_NUM_THREADS": "1",
             "HOME": str(node),
             "SPARKCTL_RUN_ID": "test",
-            "SPARKCTL_RUN_NONCE": "once",
+            "SPARKCTL_SECRETS_DIR": str(secrets_of(node)),
             "SPARKCTL_NODE": node.name,
             "SPARKCTL_RANK": str(rank),
             "SPARKCTL_WORLD_SIZE": str(world_size),
@@ -137,6 +138,14 @@ def _end(ranks: list["subprocess.Popen[bytes]"]) -> None:
         process.kill()
     for process in ranks:
         process.wait(timeout=60)
+
+
+def secrets_of(node: Path) -> Path:
+    """The folder of the secrets of a rank on this node, with the nonce in it."""
+    folder = node / "secrets"
+    folder.mkdir(exist_ok=True)
+    (folder / NONCE).write_text("once")
+    return folder
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from training.contract.files import RankFiles
 from training.contract.verdict import Attempt, Verdict
-from training.environment import rank_of
+from training.environment import nonce_of, rank_of
 from training.errors import ConfigurationError, ExitCode
 from training.gang import hooks
 from training.gang.config import GangConfig
@@ -48,7 +48,7 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
         if (said := book.verdict()) is not None:
             log.line(f"this run is over: {said.strip()}")
             return 0
-        me = Identity(rank, environ["SPARKCTL_NODE"], environ["SPARKCTL_RUN_NONCE"], run_dir)
+        me = Identity(rank, environ["SPARKCTL_NODE"], nonce_of(environ), run_dir)
         config = GangConfig.model_validate_json(environ.get("SPARKCTL_GANG", "{}"))
         supervisor = Supervisor(me, config, command, _for_the_rank(environ), log)
         over = asyncio.run(_attempt(supervisor, environ, book))
