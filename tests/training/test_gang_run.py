@@ -4,11 +4,13 @@ import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -52,6 +54,7 @@ class Gang:
             "SPARKCTL_NODE": f"node-{rank}",
             "SPARKCTL_RANK": str(rank),
             "SPARKCTL_WORLD_SIZE": str(self.world_size),
+            "SPARKCTL_NODES": ",".join(f"node-{rank}" for rank in range(self.world_size)),
             "SPARKCTL_GANG_ADDRESS": f"127.0.0.1:{self.port}",
             "SPARKCTL_GANG": json.dumps(self.config),
             "SPARKCTL_SECRETS_DIR": str(self.secrets),
@@ -322,25 +325,30 @@ def forms_of(secret: str) -> list[bytes]:
     return [form.encode() for form in forms]
 
 
-def test_strangers_are_sent_away(gang: MakeGang) -> None:
-    import socket
+def test_a_port_that_is_taken_is_named_by_all(gang: MakeGang) -> None:
+    """Who holds it says nothing that a supervisor would believe, and hears nothing of use."""
+    one = gang(join_seconds=1)
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", one.port)) as holder:
 
-    one = gang({"steps": 40})
-    answers: list[bytes] = []
+        def answer() -> None:
+            with suppress(OSError):  # closed at the end
+                while True:
+                    caller, _ = holder.accept()
+                    with caller:
+                        caller.sendall(b'{"kind":"challenge","challenge":"00"}\n')
+                        heard.append(caller.recv(65536))
+                        caller.sendall(b'{"kind":"stop"}\n{"kind":"over","attempt":null}\n')
 
-    def knock(running: Gang) -> bool:
-        if not running.reached(0, 1):
-            return False
-        for line in (b"GET / HTTP/1.0\r\n\r\n", _hello("wrong"), _hello(NONCE)):
-            with socket.create_connection(("127.0.0.1", running.port), timeout=5) as stranger:
-                stranger.sendall(line)
-                answers.append(stranger.recv(1))
-        return True
-
-    assert one.run(knock)[0]["state"] == "succeeded"
-    assert answers == [b"", b"", b""]  # the last one: rank 1 is there already
-
-
-def _hello(nonce: str) -> bytes:
-    hello = {"kind": "hello", "rank": 1, "node": "x", "nonce": nonce}
-    return json.dumps(hello).encode() + b"\n"
+        thread = threading.Thread(target=answer)
+        thread.start()
+        verdicts = one.run()
+        holder.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for verdict in verdicts:
+        assert (verdict["state"], verdict["code"]) == ("failed", "port_taken")
+        assert (verdict["rank"], verdict["node"]) == (0, "node-0")
+        assert f"127.0.0.1:{one.port}" in verdict["message"] and "ss -tlnp" in verdict["help"]
+    assert f"the port is taken: something else listens at 127.0.0.1:{one.port}" in one.said(0)
+    assert heard and NONCE.encode() not in b"".join(heard)
+    assert not (one.node(1) / "tries").exists()

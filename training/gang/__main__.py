@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,11 +18,12 @@ from training.contract.verdict import Attempt, Verdict
 from training.environment import nonce_of, rank_of
 from training.errors import ConfigurationError, ExitCode
 from training.gang import hooks
+from training.gang.advice import advice
 from training.gang.config import GangConfig
 from training.gang.health import Beat as Sign
 from training.gang.history import Book, History
 from training.gang.hub import Hub, Team
-from training.gang.link import LinkLost, NeverMet
+from training.gang.link import LinkLost, NeverMet, PortTaken
 from training.gang.log import RankLog, now
 from training.gang.messages import Over
 from training.gang.rank import Identity, Supervisor
@@ -67,22 +68,21 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.signalled)
     host, port = environ["SPARKCTL_GANG_ADDRESS"].rsplit(":", 1)
-    team = Team(
-        environ["SPARKCTL_RUN_ID"], supervisor.me.nonce, int(environ["SPARKCTL_WORLD_SIZE"])
-    )
+    nodes = tuple(environ["SPARKCTL_NODES"].split(","))
+    team = Team(environ["SPARKCTL_RUN_ID"], supervisor.me.nonce, nodes)
     hub: asyncio.Task[Over] | None = None
     if supervisor.me.rank == 0:
-        meeting = Hub(team, supervisor.config, history, book.begin)
+        meeting = Hub(team, supervisor.config, history, book.begin, supervisor.log.line)
         hub = asyncio.create_task(meeting.meet(host, int(port)))
     try:
-        over = await supervisor.attempt(host, int(port))
+        over = await _unless_broken(hub, supervisor.attempt(host, int(port)))
     except LinkLost as lost:
         supervisor.log.line(f"this rank leaves: {lost}")
         if hub is not None:
             hub.cancel()
         over = _alone(supervisor, history, team, lost)
     if hub is not None:
-        with suppress(asyncio.CancelledError, OSError):
+        with suppress(asyncio.CancelledError, OSError, LinkLost):
             await hub  # until everyone has been told
     if over.attempt is not None:
         book.end(over.attempt)
@@ -91,6 +91,18 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
         book.close(over.verdict)
         _tell(supervisor.log, over.verdict.model_dump())
     return over
+
+
+async def _unless_broken(hub: "asyncio.Task[Over] | None", attempt: Awaitable[Over]) -> Over:
+    """The attempt's end; raises PortTaken at once when there is no hub to meet."""
+    work = asyncio.ensure_future(attempt)
+    if hub is not None:
+        await asyncio.wait({hub, work}, return_when=asyncio.FIRST_COMPLETED)
+        if hub.done() and isinstance(hub.exception(), PortTaken):
+            work.cancel()
+            await asyncio.wait({work})
+            await hub
+    return await work
 
 
 def _tell(log: RankLog, event: dict[str, object]) -> None:
@@ -123,13 +135,15 @@ def _alone(supervisor: Supervisor, history: History, team: Team, lost: LinkLost)
     verdict = Verdict(
         run=team.run,
         state="stopped" if asked else "failed",
-        rank=None if asked else 0,
-        code=None if asked else "rank_missing",
-        message=None if asked else str(lost),
         step=history.step,
         attempts=history.made,
         ended=now(),
     )
+    if not asked:
+        code = "port_taken" if isinstance(lost, PortTaken) else "rank_missing"
+        remedy = advice(code, team.run, team.nodes[0])
+        blame = {"rank": 0, "node": team.nodes[0], "code": code, "message": str(lost)}
+        verdict = verdict.model_copy(update=blame | {"help": remedy})
     return Over(attempt=None, verdict=verdict)
 
 

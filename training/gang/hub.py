@@ -1,16 +1,18 @@
 """Where the supervisors of a gang meet: it runs beside the supervisor of rank 0."""
 
 import asyncio
-import hmac
+import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from training.contract.verdict import Verdict
+from training.gang.advice import advice
 from training.gang.config import GangConfig
+from training.gang.handshake import question, welcome
 from training.gang.history import History
 from training.gang.judge import LOST, attempt_of, first_failure, settled, verdict_of
-from training.gang.link import BEAT, Link, LinkLost
+from training.gang.link import BEAT, PORT_SECONDS, Link, LinkLost, PortTaken
 from training.gang.log import now
 from training.gang.messages import (
     Beat,
@@ -22,11 +24,10 @@ from training.gang.messages import (
     Stop,
     Stopping,
 )
+from training.gang.strangers import Strangers
 
 _SETTLE = 5.0
 """Seconds that other ranks may still report in, when the first report blames nobody."""
-_HELLO = 5.0
-"""Seconds for a stranger to say who it is."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,13 @@ class Team:
 
     run: str
     nonce: str
-    world_size: int
+    nodes: tuple[str, ...]
+    """By rank."""
+
+    @property
+    def world_size(self) -> int:
+        """Number of ranks."""
+        return len(self.nodes)
 
 
 @dataclass
@@ -47,16 +54,23 @@ class Hub:
     history: History
     began: Callable[[int, str], None]
     """Told before the first process starts: number and time of the attempt."""
+    say: Callable[[str], object]
+    """Told what rank 0's log should have."""
     _links: dict[int, Link] = field(default_factory=dict)
-    _nodes: dict[int, str] = field(default_factory=dict)
     _inbox: "asyncio.Queue[tuple[int, Message | None]]" = field(default_factory=asyncio.Queue)
     _asked: bool = False
     """Somebody wants the run to end."""
     _leaving: bool = False
     """Somebody wants this attempt to end."""
 
+    def __post_init__(self) -> None:
+        self._strangers = Strangers(2 * self.team.world_size)
+
     async def meet(self, host: str, port: int) -> Over:
-        """Listen there, see one attempt through, and return what everyone was told."""
+        """Listen there, see one attempt through, and return what everyone was told.
+
+        Raises PortTaken when something else listens there, OSError when the address does not come.
+        """
         server = await self._listen(host, port)
         beats = asyncio.create_task(self._beat())
         try:
@@ -71,15 +85,23 @@ class Hub:
                 await link.close()
 
     async def _listen(self, host: str, port: int) -> asyncio.Server:
-        """Raises OSError when the port is still taken, or the address not there, in the end."""
-        end = time.monotonic() + self.config.join_seconds
+        began, said = time.monotonic(), ""
         while True:
             try:
-                return await asyncio.start_server(self._welcome, host, port, limit=2**20)
-            except OSError:  # after a reboot the fabric may come later than we do
-                if time.monotonic() > end:
+                return await asyncio.start_server(self._come, host, port, limit=4096)
+            except OSError as refused:  # after a reboot the fabric may come later than we do
+                waited, taken = time.monotonic() - began, refused.errno == errno.EADDRINUSE
+                why = f"cannot listen at {host}:{port}: {refused.strerror}"
+                if taken:
+                    why = f"the port is taken: something else listens at {host}:{port}"
+                if why != said:
+                    said = why
+                    self.say(f"{why}; trying again")
+                if taken and waited > min(PORT_SECONDS, self.config.join_seconds):
+                    raise PortTaken(why) from None
+                if waited > self.config.join_seconds:
                     raise
-                await asyncio.sleep(BEAT)
+                await asyncio.sleep(min(BEAT, self.config.join_seconds))
 
     async def _attempt(self) -> Over:
         missing = await self._gather()
@@ -111,8 +133,8 @@ class Hub:
             except TimeoutError:
                 break
             self._hear_wish(message)
-            if message is None:
-                self._links.pop(rank, None)
+            if message is None and rank in self._links:
+                self._links.pop(rank).abort()
         return [rank for rank in range(self.team.world_size) if rank not in self._links]
 
     async def _watch(self, steps: dict[int, int]) -> dict[int, Ended]:
@@ -144,14 +166,13 @@ class Hub:
         return reports
 
     def _lost(self, rank: int, step: int) -> Ended:
-        node = self._nodes[rank]
+        node = self.team.nodes[rank]
         return Ended(
             rank=rank,
             node=node,
             exit_code=None,
             code=LOST,
-            message=f"its container or its machine went away, or the fabric to {node} is cut",
-            help=f"Look at {node}: `docker ps -a`, `journalctl -b -1`, the cable.",
+            message=f"its container or {node} itself went away, or the fabric to it is cut",
             step=step,
         )
 
@@ -162,12 +183,13 @@ class Hub:
             return Over(attempt=None, verdict=None)
         blame: dict[str, object] = {}
         if not self._asked:
+            absent = ", ".join(f"rank {rank} on {self.team.nodes[rank]}" for rank in missing)
             blame = {
                 "rank": missing[0],
+                "node": self.team.nodes[missing[0]],
                 "code": "rank_missing",
-                "message": f"it did not come within {self.config.join_seconds:.0f} s",
-                "help": "Look at its machine, and at the fabric between the two. Then "
-                f"`sparkctl runs resume {self.team.run}` goes on from the last checkpoint.",
+                "message": f"{absent} did not come within {self.config.join_seconds:.0f} s",
+                "help": advice("rank_missing", self.team.run, self.team.nodes[missing[0]]),
             }
         verdict = Verdict.model_validate(
             blame
@@ -183,31 +205,36 @@ class Hub:
             self._leaving = True
             self._asked = self._asked or message.asked
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One supervisor, from its hello on; a stranger is sent away."""
+    async def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One supervisor, from its proof on; a stranger is sent away."""
         link = Link(reader, writer)
         try:
-            hello = await link.receive(_HELLO)
+            with self._strangers.among(link):
+                talk = await question(link, self.team.nonce)
+                free = self._is_free(talk.hello)
+                await welcome(link, talk, free=free)
+            if not free or not self._is_free(talk.hello):
+                raise LinkLost("its place is taken")
         except LinkLost:
             await link.close()
             return
-        known = (
-            isinstance(hello, Hello)
-            and hmac.compare_digest(hello.nonce.encode(), self.team.nonce.encode())
-            and 0 <= hello.rank < self.team.world_size
-            and hello.rank not in self._links
-        )
-        if not known or not isinstance(hello, Hello):
-            await link.close()
-            return
-        rank = hello.rank
-        self._links[rank], self._nodes[rank] = link, hello.node
+        rank, node = talk.hello.rank, talk.hello.node
+        self._links[rank] = link
         self._inbox.put_nowait((rank, Beat()))
         try:
             while True:
-                self._inbox.put_nowait((rank, await link.receive(self.config.lost_seconds)))
+                message = await link.receive(self.config.lost_seconds)
+                if isinstance(message, Ended) and (message.rank, message.node) != (rank, node):
+                    raise LinkLost("it speaks for another rank")
+                self._inbox.put_nowait((rank, message))
         except LinkLost:
             self._inbox.put_nowait((rank, None))
+
+    def _is_free(self, hello: Hello) -> bool:
+        """Raises LinkLost when the gang has no such place at all."""
+        if dict(enumerate(self.team.nodes)).get(hello.rank) != hello.node:
+            raise LinkLost("there is no such rank")
+        return hello.rank not in self._links
 
     async def _beat(self) -> None:
         while True:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from training.contract.verdict import Attempt, Verdict
 from training.errors import ExitCode
+from training.gang.advice import advice
 from training.gang.config import GangConfig
 from training.gang.history import History
 from training.gang.messages import Ended
@@ -98,6 +99,8 @@ def verdict_of(
 
     def verdict(state: str, note: str = "") -> Verdict:
         blame = {} if first is None else first.model_dump(include=_BLAME)
+        if first is not None and not first.help:
+            blame["help"] = advice(first.code, run, first.node)
         if blame and note:
             blame["message"] = f"{blame['message']} ({note})"
         return Verdict.model_validate(

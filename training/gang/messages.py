@@ -11,13 +11,32 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]*$", max_length=64)]
+
+
+class Challenge(_Message):
+    """The hub's first word: prove yourself over this."""
+
+    kind: Literal["challenge"] = "challenge"
+    challenge: Hex
+
+
 class Hello(_Message):
-    """A rank is there. `nonce` proves that it belongs to this run."""
+    """A rank is there, proves that it belongs to this run, and wants the same of the hub."""
 
     kind: Literal["hello"] = "hello"
     rank: int
     node: str
-    nonce: str
+    challenge: Hex
+    proof: Hex
+
+
+class Welcome(_Message):
+    """The hub knows the rank, and proves itself; `free`: whether the rank's place is."""
+
+    kind: Literal["welcome"] = "welcome"
+    free: bool
+    proof: Hex
 
 
 class Beat(_Message):
@@ -77,7 +96,7 @@ class Over(_Message):
     verdict: Verdict | None
 
 
-Message = Hello | Beat | Stopping | Ended | Begin | Stop | Over
+Message = Challenge | Hello | Welcome | Beat | Stopping | Ended | Begin | Stop | Over
 
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 

@@ -13,12 +13,13 @@ from training.contract.files import DEBUG, STOP, RankFiles
 from training.errors import ExitCode
 from training.gang.child import Child
 from training.gang.config import GangConfig
+from training.gang.handshake import PATIENCE, greet
 from training.gang.health import Beat as Sign
 from training.gang.health import MemoryGuard, Silence, oom_kills
 from training.gang.judge import SILENT, STOPPED, STUCK, SUCCEEDED
-from training.gang.link import BEAT, Link, LinkLost, NeverMet
+from training.gang.link import BEAT, PORT_SECONDS, Link, LinkLost, NeverMet, Occupied, PortTaken
 from training.gang.log import RankLog
-from training.gang.messages import Beat, Begin, Ended, Hello, Over, Stop, Stopping
+from training.gang.messages import Beat, Begin, Ended, Over, Stop, Stopping
 
 _KNOCK = 0.1
 """Seconds between two tries to reach the hub."""
@@ -92,19 +93,32 @@ class Supervisor:
             await link.close()
 
     async def _join(self, host: str, port: int) -> Link:
-        end = time.monotonic() + self.config.join_seconds
-        hello = Hello(rank=self.me.rank, node=self.me.node, nonce=self.me.nonce)
+        began, stranger = time.monotonic(), None
         while True:
             try:
-                connection = asyncio.open_connection(host, port, limit=2**20)
-                link = Link(*await asyncio.wait_for(connection, 5))
-                await link.send(hello)
-                return link
-            except (OSError, TimeoutError, LinkLost) as refused:
-                if time.monotonic() > end or self.wish is not None:
-                    what = f"the supervisor of rank 0 is not at {host}:{port} ({refused})"
-                    raise NeverMet(what) from None
-                await asyncio.sleep(_KNOCK)
+                return await self._knock(host, port)
+            except Occupied as refused:
+                why, stranger = str(refused), None
+            except LinkLost as refused:
+                why, stranger = str(refused), stranger or time.monotonic()
+            except (OSError, TimeoutError) as refused:
+                why, stranger = str(refused), None
+            now, patience = time.monotonic(), self.config.join_seconds
+            if stranger and now - stranger > min(PORT_SECONDS, patience):
+                raise PortTaken(f"at {host}:{port} {why}")
+            if now - began > patience or self.wish is not None:
+                raise NeverMet(f"the supervisor of rank 0 is not at {host}:{port} ({why})")
+            await asyncio.sleep(_KNOCK)
+
+    async def _knock(self, host: str, port: int) -> Link:
+        """Raises LinkLost when somebody is there who does not prove to be the hub."""
+        link = Link(*await asyncio.wait_for(asyncio.open_connection(host, port), PATIENCE))
+        try:
+            await greet(link, self.me.nonce, self.me.rank, self.me.node)
+        except BaseException:
+            link.abort()
+            raise
+        return link
 
     @property
     def wish(self) -> Stopping | None:
