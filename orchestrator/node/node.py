@@ -22,6 +22,9 @@ from orchestrator.node.escalate import (
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_NOISE = 2**16
+"""Bytes of a line that a login shell may print by itself."""
+
 
 @dataclass
 class Node:
@@ -69,20 +72,22 @@ class Node:
         return done.stdout.decode(errors="replace")
 
     @contextmanager
-    def reading(self, script: str) -> Iterator[IO[bytes]]:
+    def reading(self, script: str, *, silence: float) -> Iterator[IO[bytes]]:
         """What a script prints, while it prints it: for more than memory should hold.
 
-        It runs as `script(…, need="docker")` does, but nobody learns its exit code.
+        It runs as `script(…, need="docker")` does, but nobody learns its exit code. Reading raises
+        TimeoutError when nothing comes for `silence` seconds.
         """
         mark = f"sparkctl-{secrets.token_hex(8)}"
         body = f"echo {mark}\n{script}\nexit\n".encode()
         command = escalated("sh -s", "docker", tried=self._tried)
         stream = self.connection.open(command, first_line(self.sudo_password) + body)
         try:
-            file = stream.makefile("rb")
-            while (line := file.readline()) and line.strip() != mark.encode():
-                pass  # what a login shell prints by itself
-            yield file
+            stream.settimeout(silence)
+            with stream.makefile("rb") as file:
+                while (line := file.readline(_NOISE)) and line.strip() != mark.encode():
+                    pass  # what a login shell prints by itself
+                yield file
         finally:
             stream.close()
 

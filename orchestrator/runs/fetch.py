@@ -1,26 +1,28 @@
 """Bring what a run has made to this computer: streamed, checked, and there whole or not at all."""
 
-import base64
 import hashlib
 import shlex
-import shutil
-import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import IO
 
-from orchestrator.errors import RunError
+from orchestrator.errors import ConnectError, RunError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
+from orchestrator.runs.landing import Landing
+from orchestrator.runs.offered import OPEN_IN_PLACE, Offer, admitted, listing, offered
 from orchestrator.runs.reading import Run
-from training.contract.files import DEPLOY
-from training.contract.record import RankPlace
+from orchestrator.runs.state import LIVE
+from training.contract.files import is_run_name
 
-_LEFT_OUT = ("checkpoints", DEPLOY, "stop", ".*", "*.tmp")
-"""As `find -name` has it. Checkpoints are what a restart needs, on the machines."""
 _CHUNK = 2**20
 _SUMS = 3600.0
 """Seconds that the checksums of a large model may take."""
+_SILENCE = 60.0
+"""Seconds that a slow disk may say nothing in the middle of a file."""
+_NAMED = 20
+"""Of what was left out."""
 
 
 @dataclass(frozen=True)
@@ -30,82 +32,132 @@ class Fetched:
     folder: Path
     files: int
     bytes: int
+    left_out: tuple[str, ...]
+    """Names that the nodes have and that are none for a file here."""
 
 
 def fetch(run: Run, nodes: Mapping[str, Node], into: Path, say: Callable[[str], None]) -> Fetched:
     """All that the ranks have made but their checkpoints goes to the new folder `into/<run>`.
 
-    Every file is compared with its SHA-256 on the node. Raises RunError when the folder is there
-    already, or a file arrives as another one; then nothing is left here.
+    Every file is compared with its SHA-256 on the node. What has come before something went wrong
+    stays in `into/.<run>.part` and is not sent again. Raises RunError when the folder is there
+    already, a file arrives as another one, or this computer cannot write it; ConnectError when a
+    node is lost.
     """
-    there, aside = into / run.name, into / f".{run.name}.part"
-    if there.exists():
-        raise RunError(
-            f"{there} is there already", resolution="Move it away, or name another folder: --to."
-        )
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
+    if not is_run_name(run.name):
+        raise RunError(f"{run.name} is no name of a run", resolution="sparkctl runs list")
+    with Landing.opened(into, run.name) as landing:
+        live = run.state in LIVE
+        if live:
+            say(f"{run.name} is {run.state}: this is how it stands now")
         places = {place.node: place for place in run.record.ranks}
-        sizes = on_each(places, lambda name: _from(nodes[name], places[name], aside, say))
-        aside.rename(there)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        listed = on_each(
+            places, lambda n: _listed(nodes[n], places[n].folder, places[n].rank, live=live)
+        )
+        found = admitted({places[name].rank: offers for name, offers in listed.items()})
+        _tell(found.left_out, say)
+        wanted = {name: found.offers[places[name].rank] for name in places}
+        landing.keep_only({offer.name for offers in wanted.values() for offer in offers})
+        missing = {n: [o for o in offers if not landing.has(o)] for n, offers in wanted.items()}
+        _require_room(landing, sum(_size(offers) for offers in missing.values()))
+        for name, offers in wanted.items():
+            here = len(offers) - len(missing[name])
+            already = f", {here} of them are here already" if here else ""
+            say(f"{len(offers)} files from {name}, {_size(offers) / 1e6:,.1f} MB{already}")
+        on_each(
+            [name for name, offers in missing.items() if offers],
+            lambda n: _receive(nodes[n], places[n].folder, missing[n], landing),
+        )
+        files = [offer for offers in wanted.values() for offer in offers]
+        return Fetched(landing.finish(), len(files), _size(files), tuple(found.left_out))
+
+
+def _listed(node: Node, folder: str, rank: int, *, live: bool) -> list[tuple[str, Offer | None]]:
+    script = listing(folder, rank, live=live)
+    return offered(node.script(script, need="docker", deadline=_SUMS), node.name)
+
+
+def _receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> None:
+    """One file after the other, in this order: a `+` and its bytes, or a `-`. No name comes."""
+    ones = "\n".join(f"one {shlex.quote(offer.name)} {offer.size}" for offer in offers)
+    # In braces: all of it is read before anything is sent.
+    script = f"""\
+{{
+one() {{
+  {{
+    if {OPEN_IN_PLACE}; then printf +; head -c "$2" <&3; else printf -- -; fi
+    :
+  }} 3<"./$1" || printf -- -
+}}
+cd {shlex.quote(folder)} || exit
+root=$(pwd -P)
+{ones}
+exit
+}} 2>/dev/null
+"""
+    try:
+        with node.reading(script, silence=_SILENCE) as stream:
+            for offer in offers:
+                if _exactly(stream, 1, node) != b"+":
+                    raise _changed(node, offer)
+                digest, left = hashlib.sha256(), offer.size
+                with landing.new(offer.name) as put:
+                    while left:
+                        chunk = _exactly(stream, min(left, _CHUNK), node)
+                        digest.update(chunk)
+                        put(chunk)
+                        left -= len(chunk)
+                if digest.hexdigest() != offer.sha256:
+                    raise _changed(node, offer)
+    except TimeoutError:
+        raise _lost(node, f"It was silent for {_SILENCE:.0f} s.") from None
+
+
+def _exactly(stream: IO[bytes], size: int, node: Node) -> bytes:
+    try:
+        data = stream.read(size)
+    except TimeoutError:
         raise
-    return Fetched(there, sum(map(len, sizes.values())), sum(map(sum, sizes.values())))
+    except (OSError, EOFError) as error:
+        raise _lost(node, str(error) or type(error).__name__) from None
+    if len(data) != size:
+        raise _lost(node, "The stream ended in the middle.")
+    return data
 
 
-def _from(node: Node, place: RankPlace, into: Path, say: Callable[[str], None]) -> list[int]:
-    """The files of one node; their sizes in bytes."""
-    sums = _checksums(node, place)
-    say(f"{len(sums)} files from {node.name}")
-    sizes: list[int] = []
-    names = "\n".join(sums)
-    script = (
-        f"exec tar -C {shlex.quote(place.folder)} -cf - --no-recursion --files-from=/dev/fd/3 "
-        f"3<<'SPARKCTL_END'\n{names}\nSPARKCTL_END"
-    )
-    if not sums:
-        return sizes
-    with node.reading(script) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            source, expected = archive.extractfile(member), sums.pop(member.name, None)
-            if source is None or expected is None:
-                continue
-            target = into / PurePosixPath(member.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            digest = hashlib.sha256()
-            with target.open("wb") as file:
-                while chunk := source.read(_CHUNK):
-                    digest.update(chunk)
-                    file.write(chunk)
-            if digest.hexdigest() != expected:
-                raise _changed(node, member.name)
-            sizes.append(member.size)
-    if sums:
-        raise _changed(node, next(iter(sums)))
-    return sizes
-
-
-def _changed(node: Node, name: str) -> RunError:
-    return RunError(
-        f"{name} did not arrive as {node.name} has it",
-        resolution="If the run still goes on, fetch it when it has ended.",
+def _lost(node: Node, why: str) -> ConnectError:
+    return ConnectError(
+        f"the connection to {node.name} was lost while files came",
+        details=why,
+        resolution="Run the same command again: what has come is not sent again.",
         node=node.name,
     )
 
 
-def _checksums(node: Node, place: RankPlace) -> dict[str, str]:
-    """SHA-256 by relative path; what all ranks have the same comes from rank 0 alone."""
-    skip = " -o ".join(f"-name {shlex.quote(name)}" for name in _LEFT_OUT)
-    own = "" if place.rank == 0 else f" -name '*rank{place.rank}*'"
-    output = node.script(
-        f"cd {shlex.quote(place.folder)} || exit 0\n"
-        f"find . -mindepth 1 \\( {skip} \\) -prune -o -type f{own} -print0 |\n"
-        "  xargs -0r sha256sum -z | base64 | tr -d '\\n'",
-        need="docker",
-        deadline=_SUMS,
+def _changed(node: Node, offer: Offer) -> RunError:
+    return RunError(
+        f"{offer.name} did not arrive as {node.name} has it",
+        resolution="It was changed meanwhile. Run the same command again; if the run still goes "
+        "on, when it has ended.",
+        node=node.name,
     )
-    lines = base64.b64decode(output).decode("utf-8", "surrogateescape").split("\0")
-    # A sum, two spaces, "./" and the name.
-    return {line[68:]: line[:64] for line in lines if line and "\n" not in line}
+
+
+def _tell(left_out: Mapping[str, str], say: Callable[[str], None]) -> None:
+    for name, why in list(left_out.items())[:_NAMED]:
+        say(f"left out: {name!r}: {why}")
+    if len(left_out) > _NAMED:
+        say(f"left out: {len(left_out) - _NAMED} more")
+
+
+def _require_room(landing: Landing, coming: int) -> None:
+    if coming > (free := landing.free()):
+        raise RunError(
+            f"{coming / 1e9:,.1f} GB are to come, and {landing.aside.parent} has room for "
+            f"{free / 1e9:,.1f} GB",
+            resolution="Make room there, or name another folder: --to.",
+        )
+
+
+def _size(offers: list[Offer]) -> int:
+    return sum(offer.size for offer in offers)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.node.connection import Completed
+from orchestrator.node.connection import Completed, Stream
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from training.contract.record import RankPlace, RunRecord
@@ -27,6 +27,9 @@ class Unwrapped(LocalConnection):
         if self.away is not None:
             raise self.away
         return super().run("sh -s", stdin.partition(b"\n")[2], deadline=deadline)
+
+    def open(self, command: str, first: bytes) -> Stream:
+        return super().open("sh -s", first.partition(b"\n")[2])
 
 
 @dataclass
