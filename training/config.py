@@ -22,16 +22,20 @@ from training.errors import ConfigurationError
 Source = Literal["builtin", "hub", "path"]
 
 _HUB_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
+_FILE = r"\w[\w .-]*(/\w[\w .-]*)*\.(jsonl|json|txt)"
 _NAME = rf"^(builtin:[a-z0-9-]+|{_HUB_ID}|/.+)$"
 
 Name = Annotated[str, Field(pattern=_NAME, examples=["builtin:tiny-llama", "org/name", "/path"])]
+DataName = Annotated[str, Field(pattern=_NAME[:-2] + f"|{_FILE})$", examples=["my.jsonl"])]
+
+_ENDINGS = (".jsonl", ".json", ".txt")
 
 
 def source_of(name: str) -> Source:
     """Where a model or dataset of this name comes from: made here, the Hub, or a path."""
     if name.startswith("builtin:"):
         return "builtin"
-    return "path" if name.startswith("/") else "hub"
+    return "path" if name.startswith("/") or name.endswith(_ENDINGS) else "hub"
 
 
 class _Section(BaseModel):
@@ -108,8 +112,8 @@ Method = Annotated[Full | Lora | Qlora, Field(discriminator="kind")]
 class Data(_Section):
     """What to learn from. The loss counts answers only, never the prompt; of plain text, all."""
 
-    name: Name
-    """`builtin:instructions`, a Hub id `org/name`, or an absolute path: .jsonl, .json or .txt.
+    name: DataName
+    """`builtin:instructions`, a Hub id `org/name`, or a file in `paths.data`: .jsonl, .json, .txt.
 
     Rows have the column messages (chat), or prompt and completion, or instruction, input (optional)
     and output (alpaca), or text. In a .txt file every line is a text.

@@ -7,6 +7,7 @@ text, all of it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from training.config import Data
@@ -76,10 +77,13 @@ class Examples:
     held_out: tuple[Example, ...]
 
 
-def read_examples(data: Data) -> Examples:
-    """Read, format and split the data. Raises `ConfigurationError` for data that cannot be used."""
+def read_examples(data: Data, folder: Path = Path()) -> Examples:
+    """Read, format and split the data; a file of a relative name is in `folder`.
+
+    Raises `ConfigurationError` for data that cannot be used.
+    """
     wanted = None if data.rows is None else data.rows + data.held_out_rows
-    examples = [to_example(row, data.template) for row in read_rows(data, wanted)]
+    examples = [to_example(row, data.template) for row in read_rows(data, wanted, folder)]
     train, held_out = split(examples, data)
     return Examples(train, held_out)
 

@@ -26,6 +26,7 @@ class RunEnvironment:
     world_size: int
     run_dir: Path
     cache_dir: Path
+    data_dir: Path
     launched_rank: int
     launched_world_size: int
     local_rank: int
@@ -45,6 +46,7 @@ class RunEnvironment:
             world_size=_number(environ, "SPARKCTL_WORLD_SIZE"),
             run_dir=Path(_text(environ, "SPARKCTL_RUN_DIR")),
             cache_dir=Path(_text(environ, "SPARKCTL_CACHE_DIR")),
+            data_dir=Path(_text(environ, "SPARKCTL_DATA_DIR")),
             launched_rank=_number(environ, "RANK", "0"),
             launched_world_size=_number(environ, "WORLD_SIZE", "1"),
             local_rank=_number(environ, "LOCAL_RANK", "0"),

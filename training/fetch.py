@@ -6,13 +6,17 @@ from pathlib import Path
 
 from training.config import Model, source_of
 from training.errors import ConfigurationError, TrainingError
+from training.rows import where_it_belongs
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 _UNWANTED = ["original/*", "*/*"]
 
 
-def base_folder(model: Model, cache_dir: Path) -> Path:
-    """Folder of the base's checkpoint on this node: built, fetched, or already there."""
+def base_folder(model: Model, cache_dir: Path, data_dir: Path) -> Path:
+    """Folder of the base's checkpoint on this node: built, fetched, or already there.
+
+    A checkpoint of the user's own belongs into `data_dir`.
+    """
     match source_of(model.name):
         case "builtin":
             from training import tiny  # imports torch
@@ -27,12 +31,12 @@ def base_folder(model: Model, cache_dir: Path) -> Path:
             raise ConfigurationError(
                 "model_not_found",
                 f"{folder} holds no checkpoint (no config.json)",
-                "The folder must be on every node, and visible inside the container.",
+                where_it_belongs(folder, data_dir),
             )
 
 
 def fetch_model(model: Model) -> Path:
-    """Folder of the checkpoint in this node's Hub cache (`HF_HOME`), downloaded when it is missing.
+    """Folder of the checkpoint in this node's Hub cache (`HF_HUB_CACHE`); downloaded when missing.
 
     The token is read by huggingface_hub itself (`HF_TOKEN_PATH`). Raises `ConfigurationError` for a
     model that does not exist or is not granted, `TrainingError` for a network that fails.

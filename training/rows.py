@@ -24,13 +24,16 @@ class Row(NamedTuple):
     columns: Mapping[str, Any]
 
 
-def read_rows(data: Data, wanted: int | None) -> list[Row]:
-    """The first `wanted` rows, or all. Raises `ConfigurationError` when there are not so many."""
+def read_rows(data: Data, wanted: int | None, folder: Path) -> list[Row]:
+    """The first `wanted` rows, or all; a file of a relative name is in `folder`.
+
+    Raises `ConfigurationError` when there are not so many.
+    """
     match source_of(data.name):
         case "builtin":
             rows = _numbered(data.name, instruction_rows())
         case "path":
-            rows = _read_file(Path(data.name))
+            rows = _read_file(folder / data.name, folder)
         case "hub":
             rows = _numbered(data.name, _fetch(data, wanted))
     found = list(islice(rows, wanted))
@@ -43,16 +46,25 @@ def read_rows(data: Data, wanted: int | None) -> list[Row]:
     return found
 
 
+def where_it_belongs(path: Path, folder: Path) -> str:
+    """What to do about a file or folder of the user's that this node does not have."""
+    there = path if path.is_relative_to(folder) else folder / path.name
+    return (
+        f"It must be on every node, in the folder `paths.data` (default ~/sparkctl/data): there it "
+        f"is {there} for a run. Of `paths.cache` a run sees only what sparkctl made itself."
+    )
+
+
 def _numbered(name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     return (Row(f"{name} row {number}", row) for number, row in enumerate(rows))
 
 
-def _read_file(file: Path) -> Iterator[Row]:
+def _read_file(file: Path, folder: Path) -> Iterator[Row]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as unreadable:
         raise ConfigurationError(
-            "data_unreadable", f"{file}: {unreadable}", "The file must be on every node."
+            "data_unreadable", f"{file}: {unreadable}", where_it_belongs(file, folder)
         ) from None
     match file.suffix:
         case ".txt":

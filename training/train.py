@@ -191,7 +191,7 @@ def _prepare(
     from training.data import read_examples
 
     log.phase("preparing data")
-    examples = group.together(lambda: read_examples(config.data))
+    examples = group.together(lambda: read_examples(config.data, env.data_dir))
     data_sha256 = agree(
         "the data",
         group.gather((env.node, rows_sha256((*examples.train, *examples.held_out)))),
@@ -200,7 +200,7 @@ def _prepare(
     )
 
     log.phase("preparing base")
-    folder = group.together(lambda: base_folder(config.model, env.cache_dir))
+    folder = group.together(lambda: base_folder(config.model, env.cache_dir, env.data_dir))
     sums = group.gather((env.node, folder_sha256(folder)))
     base_sha256 = agree(
         "the base model",

@@ -151,7 +151,7 @@ def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
         "probe.sh.j2",
         whole=whole,
         state=paths.state,
-        folders=[paths.state, paths.runs, paths.cache, paths.huggingface],
+        folders=[paths.state, paths.runs, paths.data, paths.own_cache, paths.hub],
         daemon_json=DAEMON_JSON,
         daemon_folder=str(PurePosixPath(DAEMON_JSON).parent),
         daemon_name=PurePosixPath(DAEMON_JSON).name,

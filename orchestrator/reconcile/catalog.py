@@ -40,7 +40,8 @@ def host_resources(spec: ClusterSpec, facts: Facts) -> list[Resource]:
         SwarmResource(name, f"DOCKER_RESOURCE_{spec.gpu.kind.upper().replace('-', '_')}"),
         DaemonJson(name, spec.gpu.kind, tuple(gpu.uuid for gpu in facts.gpus)),
         Directory(name, paths.runs, disposable=False),
-        Directory(name, paths.cache, disposable=True),
-        Directory(name, paths.huggingface, disposable=False),
+        Directory(name, paths.data, disposable=False),
+        Directory(name, paths.own_cache, disposable=True),
+        Directory(name, paths.hub, disposable=False),
     ]
     return resources

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
@@ -17,8 +17,8 @@ from orchestrator.stack.ranks import Rank
 from orchestrator.templates import rendered
 from training.config import source_of
 
-Check = Literal["gpu", "memory", "disk", "port", "clock", "fabric", "image", "model"]
-CHECKS: tuple[Check, ...] = ("gpu", "memory", "disk", "port", "clock", "fabric", "image", "model")
+Check = Literal["gpu", "memory", "disk", "port", "clock", "fabric", "image", "model", "folder"]
+CHECKS: tuple[Check, ...] = get_args(Check)
 
 GIB = 2**30
 _CLOCKS = 2.0
@@ -51,6 +51,8 @@ class Reading:
     """Whether it is in the machine's cache; None when that does not matter."""
     peers: tuple[str, ...]
     """Machines that answer over the fabric."""
+    missing: tuple[str, ...]
+    """Folders that the container binds and that are not there."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,11 @@ def read(
 def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     """The shell script for the machine of this rank."""
     model = prepared.stack.training.model.name
-    cached = f"{rank.huggingface}/hub/models--{model.replace('/', '--')}/snapshots"
+    cached = f"{rank.hub}/models--{model.replace('/', '--')}/snapshots"
     return rendered(
         "preflight.sh.j2",
-        folders={"runs": rank.runs, "models": rank.huggingface},
+        folders={"runs": rank.runs, "models": rank.hub},
+        binds=[rank.runs, rank.cache, rank.hub, rank.data],
         ports=[spec.fabric.port, spec.fabric.port + 1] if rank.rank == 0 else [],
         base=prepared.image.base,
         image=prepared.image.tag,
@@ -165,6 +168,7 @@ def parse(output: str, *, asked: float, span: float) -> Reading:
         image=facts.get("image") or None,
         model=bool(facts["model"]) if "model" in facts else None,
         peers=tuple(facts.get("peer", "").split()),
+        missing=tuple(facts.get("missing", "").splitlines()),
     )
 
 
@@ -203,6 +207,8 @@ def _of_one(prepared: Prepared, rank: Rank, reading: Reading) -> Iterator[Findin
                 f"{free / GIB:.1f} GiB are free for {name}, {least / GIB:.1f} needed",
                 "Make room: sparkctl runs list shows what runs take, docker system df the images.",
             )
+    for folder in reading.missing:
+        yield Finding("folder", node, f"{folder} is not there", "Run `sparkctl cluster up`.")
     for port in reading.ports_taken:
         yield Finding(
             "port",

@@ -136,10 +136,22 @@ class PathsSpec(Model):
     """Journal; owned by root."""
     runs: str = "~/sparkctl/runs"
     """One folder per training run: adapter, metrics."""
+    data: str = "~/sparkctl/data"
+    """Your own data and models, on every node; ranks read it as /sparkctl/data and never write."""
     cache: str = "~/sparkctl/cache"
-    """What may be built once and used by later runs."""
+    """What may be built once and used by later runs, in a subfolder `sparkctl`, which is ours."""
     huggingface: str = "~/.cache/huggingface"
-    """The user's own Hugging Face cache; models land there and stay."""
+    """The user's own Hugging Face cache; ranks see its `hub` only, models land there and stay."""
+
+    @property
+    def own_cache(self) -> str:
+        """The part of the cache that containers see and `cluster down` takes away."""
+        return f"{self.cache}/sparkctl"
+
+    @property
+    def hub(self) -> str:
+        """The part of the Hugging Face cache that containers see: no token, no code."""
+        return f"{self.huggingface}/hub"
 
     @field_validator("*")
     @classmethod

@@ -6,7 +6,8 @@ from orchestrator.stack.ranks import Rank
 
 RUN_DIR = "/sparkctl/run"
 CACHE_DIR = "/sparkctl/cache"
-HUGGINGFACE = "/sparkctl/huggingface"
+HUB = "/sparkctl/hub"
+DATA_DIR = "/sparkctl/data"
 ACCELERATE = "/sparkctl/accelerate.yml"
 TRAINING = "/sparkctl/training.json"
 SECRETS = "/run/secrets"
@@ -51,13 +52,16 @@ def environment_of(
         "SPARKCTL_RUN_DIR": RUN_DIR,
         "SPARKCTL_RUN_FOLDER": f"{rank.runs}/{run}",
         "SPARKCTL_CACHE_DIR": CACHE_DIR,
+        "SPARKCTL_DATA_DIR": DATA_DIR,
         "SPARKCTL_ACCELERATE_CONFIG": ACCELERATE,
         "SPARKCTL_TRAINING_CONFIG": TRAINING,
         "SPARKCTL_SECRETS_DIR": SECRETS,
         "SPARKCTL_GANG": stack.gang.model_dump_json(),
         "SPARKCTL_GANG_ADDRESS": f"{first.address}:{spec.fabric.port + 1}",
         **({"SPARKCTL_SECRET_ENV": for_the_trainer} if for_the_trainer else {}),
-        "HF_HOME": HUGGINGFACE,
+        # Models are shared with the user; their token and code in the same folder are not.
+        "HF_HOME": f"{CACHE_DIR}/huggingface",
+        "HF_HUB_CACHE": HUB,
         # Read by huggingface_hub itself: the token is never in an environment.
         "HF_TOKEN_PATH": f"{SECRETS}/HF_TOKEN",
         "PYTHONUNBUFFERED": "1",

@@ -27,7 +27,11 @@ class Rank:
     """Of the login user: nothing in a bind mount ends up owned by root."""
     runs: str
     cache: str
-    huggingface: str
+    """The part of the cache that is ours."""
+    hub: str
+    """The Hub's part of the user's Hugging Face cache."""
+    data: str
+    """The user's own; read only."""
 
 
 def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
@@ -65,8 +69,9 @@ def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine])
                 uid=str(facts.uid),
                 gid=str(facts.gid),
                 runs=facts.expand(spec.paths.runs),
-                cache=facts.expand(spec.paths.cache),
-                huggingface=facts.expand(spec.paths.huggingface),
+                cache=facts.expand(spec.paths.own_cache),
+                hub=facts.expand(spec.paths.hub),
+                data=facts.expand(spec.paths.data),
             )
         )
     return ranks
@@ -95,8 +100,9 @@ def unseen_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
                 uid=told("uid"),
                 gid=told("gid"),
                 runs=path(spec.paths.runs),
-                cache=path(spec.paths.cache),
-                huggingface=path(spec.paths.huggingface),
+                cache=path(spec.paths.own_cache),
+                hub=path(spec.paths.hub),
+                data=path(spec.paths.data),
             )
         )
     return ranks

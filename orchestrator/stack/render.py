@@ -11,7 +11,8 @@ from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.environment import (
     ACCELERATE,
     CACHE_DIR,
-    HUGGINGFACE,
+    DATA_DIR,
+    HUB,
     RUN_DIR,
     TRAINING,
     environment_of,
@@ -113,11 +114,16 @@ def _rank_view(
         "environment": environment,
         "labels": labels,
         "binds": [
-            {"source": f"{rank.runs}/{run}", "target": RUN_DIR},
-            {"source": rank.cache, "target": CACHE_DIR},
-            {"source": rank.huggingface, "target": HUGGINGFACE},
+            _bind(f"{rank.runs}/{run}", RUN_DIR),
+            _bind(rank.cache, CACHE_DIR),
+            _bind(rank.hub, HUB),
+            _bind(rank.data, DATA_DIR, read_only=True),
         ],
     }
+
+
+def _bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:
+    return {"source": source, "target": target, "read_only": read_only}
 
 
 def _labels(rank: Rank, run: str, spec: ClusterSpec, stack: StackSpec) -> dict[str, str]:

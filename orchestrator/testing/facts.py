@@ -20,8 +20,9 @@ environment = []
 _FOLDERS = {
     "/var/lib/sparkctl": NoFolder("/var/lib"),
     "~/sparkctl/runs": NoFolder("/home/nvidia"),
-    "~/sparkctl/cache": NoFolder("/home/nvidia"),
-    "~/.cache/huggingface": NoFolder("/home/nvidia"),
+    "~/sparkctl/data": NoFolder("/home/nvidia"),
+    "~/sparkctl/cache/sparkctl": NoFolder("/home/nvidia"),
+    "~/.cache/huggingface/hub": NoFolder("/home/nvidia"),
 }
 
 

@@ -62,8 +62,9 @@ folder() {
 }
 folder /var/lib/sparkctl
 folder '~/sparkctl/runs'
-folder '~/sparkctl/cache'
-folder '~/.cache/huggingface'
+folder '~/sparkctl/data'
+folder '~/sparkctl/cache/sparkctl'
+folder '~/.cache/huggingface/hub'
 for record in /var/lib/sparkctl/journal/*.json; do
   [ -e "$record" ] || continue
   fact "journal.${record##*/}" <"$record"

@@ -148,7 +148,8 @@ def test_the_adapter_loads_in_plain_peft(
 
     machine = machines["spark-a"]
     adapter = machine.fetch(f"/home/nvidia/sparkctl/runs/{seen.run}/adapter", tmp_path)
-    (base_name,) = machine.run("sh", "-c", "ls -d /home/nvidia/sparkctl/cache/tiny-llama-*").split()
+    cache = "/home/nvidia/sparkctl/cache/sparkctl"
+    (base_name,) = machine.run("sh", "-c", f"ls -d {cache}/tiny-llama-*").split()
     base = machine.fetch(base_name, tmp_path)
 
     plain = transformers.AutoModelForCausalLM.from_pretrained(base)

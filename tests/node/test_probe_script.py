@@ -96,8 +96,8 @@ def test_a_machine_without_docker_and_gpu_is_read_all_the_same(bare: Path, tmp_p
     full = facts.folders[paths.runs]
     assert isinstance(full, Folder)
     assert not full.empty
-    assert facts.folders[paths.cache] == NoFolder(str(tmp_path))
-    assert facts.folders["~/sparkctl-is-not/there"] == NoFolder(me.pw_dir)
+    assert facts.folders[paths.own_cache] == NoFolder(str(tmp_path))
+    assert facts.folders["~/sparkctl-is-not/there/hub"] == NoFolder(me.pw_dir)
 
 
 def test_what_nvidia_s_tools_say_is_read(bare: Path) -> None:
@@ -143,9 +143,9 @@ def test_folders_that_the_journal_names_are_read_too(bare: Path, tmp_path: Path)
     (tmp_path / "journal" / "1.json").write_text(json.dumps(written_record(record, "x"), indent=1))
     facts = parse_facts("here", run_probe(PathsSpec(state=str(tmp_path))))
     assert isinstance(facts.folders[str(made)], Folder)
-    assert set(facts.folders) == {str(made), str(tmp_path), *vars(PathsSpec()).values()} - {
-        PathsSpec().state
-    }
+    paths = PathsSpec()
+    of_the_file = {paths.runs, paths.data, paths.own_cache, paths.hub}
+    assert set(facts.folders) == {str(made), str(tmp_path), *of_the_file}
 
 
 def test_what_a_run_needs_is_a_part_of_it_and_asks_docker_once() -> None:

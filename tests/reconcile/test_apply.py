@@ -135,7 +135,7 @@ def empty() -> Site:
 def test_the_record_is_written_before_the_change_is_made(site: Site) -> None:
     site.up(step(Note("spark-a", "one")), step(Note("spark-a", "two")))
     assert site.did("spark-a") == ["journal", "note one", "journal", "note two"]
-    assert "0008-note-one.json" in site.machines["spark-a"].changes[0]
+    assert "0009-note-one.json" in site.machines["spark-a"].changes[0]
     assert "0009-note-two.json" in site.machines["spark-a"].changes[2]
 
 

@@ -27,7 +27,7 @@ from tests.support.clusters import sparks
 GOOD = Reading(
     asked=1000.0, span=0.1, clock=1000.0, gpu_answers=True, gpu_users=(), memory=110 * GIB,
     disk={"runs": 500 * GIB, "models": 500 * GIB}, ports_taken=(), base="sha256:1", model=True,
-    image=None, peers=("spark-a", "spark-b"),
+    image=None, peers=("spark-a", "spark-b"), missing=(),
 )  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def test_machines_that_are_as_they_should_be() -> None:
         ({"base": "sha256:2"}, "image", False),
         ({"base": None}, None, False),
         ({"model": False}, "model", False),
+        ({"missing": ("/home/nvidia/sparkctl/data",)}, "folder", True),
     ],
 )
 def test_one_thing_wrong(changes: dict[str, Any], check: str | None, fatal: bool) -> None:
@@ -148,6 +149,8 @@ def test_the_script_runs_and_says_what_it_can() -> None:
     assert reading.clock and reading.clock > 1.7e9
     assert (reading.gpu_answers, reading.peers, reading.model) == (False, (), False)
     assert reading.ports_taken == ()
+    rank = PREPARED.ranks[0]
+    assert set(reading.missing) == {rank.runs, rank.cache, rank.hub, rank.data}
 
 
 def test_nothing_said_is_nothing_known() -> None:

@@ -57,12 +57,14 @@ def test_a_machine_is_asked_about_odd_folders_images_and_interfaces(
     model = PREPARED.stack.training.model.name.replace("/", "--")
     (here / ODD / "hub" / f"models--{model}" / "snapshots" / "one").mkdir(parents=True)
     first, second = PREPARED.ranks
-    rank = replace(first, runs=str(here / ODD), huggingface=str(here / ODD), interface=ODD)
+    odd = str(here / ODD)
+    rank = replace(first, runs=odd, cache=odd, hub=f"{odd}/hub", data=f"{odd}/no", interface=ODD)
     other = replace(second, node=ODD, address=ODD)
     prepared = replace(PREPARED, ranks=[rank, other], image=replace(PREPARED.image, base=ODD))
     script = script_for(sparks(2), prepared, rank)
     seen = parse(Node("here", Unwrapped()).script(script, need="docker"), asked=0.0, span=0.0)
     assert (set(seen.disk), seen.model, seen.base) == ({"runs", "models"}, True, "sha256:1")
+    assert seen.missing == (f"{odd}/no",)
     assert not carried_out(here)
 
 

@@ -119,6 +119,7 @@ class Run:
             "SPARKCTL_WORLD_SIZE": str(self.world_size),
             "SPARKCTL_RUN_DIR": str(node / "run"),
             "SPARKCTL_CACHE_DIR": str(self.caches / node.name),
+            "SPARKCTL_DATA_DIR": str(self.caches / "data"),
             "OMP_NUM_THREADS": "1",
             "TOKENIZERS_PARALLELISM": "false",
             "RANK": str(rank),

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.torch
 T = TypeVar("T")
 ENVIRON = RunEnvironment(
     run_id="r", nonce="n", node="spark-a", rank=0, world_size=1, run_dir=Path("/run"),
-    cache_dir=Path("/cache"), launched_rank=0, launched_world_size=1, local_rank=0,
+    cache_dir=Path("/cache"), data_dir=Path("/data"), launched_rank=0, launched_world_size=1,
+    local_rank=0,
 )  # fmt: skip
 ALONE = Group(ENVIRON, torch.device("cpu"))
 

@@ -158,6 +158,25 @@ def test_unusable_files_say_where_and_why(
     assert told in caught.value.message
 
 
+def test_a_relative_name_is_a_file_of_the_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").write_text("one\ntwo\n")
+    parts = read_examples(_data("mine/a.txt", held_out_rows=1), tmp_path)
+    assert len(parts.train) == len(parts.held_out) == 1
+
+
+@pytest.mark.parametrize("name", ["/sparkctl/cache/mine.jsonl", "mine.jsonl"])
+def test_a_file_that_is_not_there_is_told_its_place(name: str) -> None:
+    """In the cache, where it could be once, no run sees it any more."""
+    with pytest.raises(ConfigurationError) as caught:
+        read_examples(_data(name), Path("/sparkctl/data"))
+    assert caught.value.code == "data_unreadable"
+    remedy = str(caught.value.remedy)
+    assert "paths.data" in remedy
+    assert "/sparkctl/data/mine.jsonl" in remedy
+    assert "paths.cache" in remedy
+
+
 def test_more_rows_than_there_are() -> None:
     with pytest.raises(ConfigurationError, match="320 rows"):
         read_examples(_data(rows=1000))

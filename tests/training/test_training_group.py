@@ -30,6 +30,7 @@ ENVIRON = {
     "SPARKCTL_WORLD_SIZE": "2",
     "SPARKCTL_RUN_DIR": "/sparkctl/run",
     "SPARKCTL_CACHE_DIR": "/sparkctl/cache",
+    "SPARKCTL_DATA_DIR": "/sparkctl/data",
     "RANK": "1",
     "WORLD_SIZE": "2",
     "LOCAL_RANK": "0",

@@ -108,6 +108,7 @@ class Nodes:
             "SPARKCTL_WORLD_SIZE": str(world_size),
             "SPARKCTL_RUN_DIR": str(node / "run"),
             "SPARKCTL_CACHE_DIR": str(self.caches / node.name),
+            "SPARKCTL_DATA_DIR": str(self.caches / "data"),
             "SPARKCTL_TRAINING_CONFIG": str(node / "training.json"),
             "SPARKCTL_ACCELERATE_CONFIG": str(node / "accelerate.yaml"),
         }
