@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.errors import RemoteError
 from orchestrator.names import DAEMON_JSON, LABEL_IMAGE, LABEL_RUN, RUNTIME_CONFIG
+from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node
 from orchestrator.spec.cluster import PathsSpec
 from orchestrator.templates import rendered
@@ -34,7 +35,24 @@ class Folder:
     mode: str
     uid: int
     gid: int
-    empty: bool
+    entries: tuple[str, ...] = ()
+    """Names of what is in it, at most `MOST_ENTRIES` of them."""
+    more: bool = False
+    """Whether there is more in it than that."""
+    links: tuple[str, ...] = ()
+    """Folders on the way to it, itself included, that are symbolic links."""
+    mounts: tuple[str, ...] = ()
+    """Mount points at and below it, as the kernel writes them (a blank is `\\040`)."""
+    size: int | None = None
+    """Bytes, where that was asked for and could be told in time."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is in it."""
+        return not self.entries
+
+
+MOST_ENTRIES = 100
 
 
 @dataclass(frozen=True)
@@ -151,7 +169,10 @@ def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
         "probe.sh.j2",
         whole=whole,
         state=paths.state,
-        folders=[paths.state, paths.runs, paths.data, paths.own_cache, paths.hub],
+        folders=[paths.state, paths.runs, paths.data, paths.hub],
+        sized=[paths.own_cache],
+        mounted=MOUNTED,
+        most_entries=MOST_ENTRIES,
         daemon_json=DAEMON_JSON,
         daemon_folder=str(PurePosixPath(DAEMON_JSON).parent),
         daemon_name=PurePosixPath(DAEMON_JSON).name,
@@ -320,4 +341,17 @@ def _folder(raw: bytes) -> Folder | NoFolder:
     if lines[0].startswith("absent "):
         return NoFolder(lines[0].removeprefix("absent "))
     mode, uid, gid = lines[0].split()
-    return Folder(mode, int(uid), int(gid), empty="empty" in lines[1:])
+    told: dict[str, list[str]] = {"entry": [], "link": [], "mount": [], "size": []}
+    for line in lines[1:]:
+        what, _, value = line.partition(" ")
+        told[what].append(value)
+    return Folder(
+        mode,
+        int(uid),
+        int(gid),
+        entries=tuple(sorted(told["entry"][:MOST_ENTRIES])),
+        more=len(told["entry"]) > MOST_ENTRIES,
+        links=tuple(told["link"]),
+        mounts=tuple(told["mount"]),
+        size=int(told["size"][0]) * 1024 if told["size"] else None,
+    )

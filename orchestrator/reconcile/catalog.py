@@ -3,7 +3,7 @@
 from orchestrator.node.facts import Facts
 from orchestrator.resources.base import Resource, World
 from orchestrator.resources.daemon_json import DaemonJson
-from orchestrator.resources.directory import Directory
+from orchestrator.resources.directory import ALL, Directory
 from orchestrator.resources.docker_group import DockerGroup
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.resources.swarm import SwarmManager, SwarmWorker
@@ -41,7 +41,7 @@ def host_resources(spec: ClusterSpec, facts: Facts) -> list[Resource]:
         DaemonJson(name, spec.gpu.kind, tuple(gpu.uuid for gpu in facts.gpus)),
         Directory(name, paths.runs, disposable=False),
         Directory(name, paths.data, disposable=False),
-        Directory(name, paths.own_cache, disposable=True),
+        Directory(name, paths.own_cache, disposable=True, made=ALL),
         Directory(name, paths.hub, disposable=False),
     ]
     return resources

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from orchestrator.reconcile.catalog import resources_for
 from orchestrator.reconcile.journal import Record, is_journaled, records
 from orchestrator.resources.base import Action, Change, Resource, Stage, State, World
-from orchestrator.resources.directory import Directory
+from orchestrator.resources.directory import ALL, Directory
 from orchestrator.resources.leftovers import BuiltImages, RunServices, UnfinishedCopies
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -110,13 +110,14 @@ def _given_back(
             before = resource.observe(world)
             after = resource.reverted(world, record.original, record.written)
             if after != record.original:
-                kept.append(_why_kept(resource))
+                kept.append(_why_kept(resource, world, record.original))
             if before == after:
-                # Runs that are kept stay in the journal: the folder is ours, and may go later.
-                if after == record.original or not _is_runs(resource, spec):
+                if after == record.original or not _may_go_later(record, resource, spec, world):
                     settled.append((name, record.file))
             else:
                 steps.append(Step(resource, _change(resource, world, before, after), record.file))
+                if isinstance(resource, Directory):
+                    world = resource.without(world)
     return Plan(spec.name, "down", tuple(steps), tuple(settled), tuple(kept))
 
 
@@ -150,7 +151,7 @@ def _as_told(record: Record, spec: ClusterSpec, delete_runs: bool) -> Resource:
     """The journaled resource; with --delete-runs the runs folder may go with its contents."""
     resource = record.resource
     if delete_runs and _is_runs(resource, spec):
-        return Directory(resource.node, spec.paths.runs, disposable=True)
+        return Directory(resource.node, spec.paths.runs, disposable=True, made=ALL)
     return resource
 
 
@@ -158,9 +159,16 @@ def _is_runs(resource: Resource, spec: ClusterSpec) -> bool:
     return isinstance(resource, Directory) and resource.path == spec.paths.runs
 
 
-def _why_kept(resource: Resource) -> str:
-    if resource.kind == "directory":
-        return f"{resource.node}: {resource.name.partition(':')[2]} is not empty and stays"
+def _may_go_later(record: Record, resource: Resource, spec: ClusterSpec, world: World) -> bool:
+    """Its record stays: the folder is ours, and goes with --delete-runs or when it is unmounted."""
+    return isinstance(resource, Directory) and (
+        _is_runs(resource, spec) or resource.is_another(world, record.original)
+    )
+
+
+def _why_kept(resource: Resource, world: World, original: State | None) -> str:
+    if isinstance(resource, Directory):
+        return f"{resource.node}: {resource.why_kept(world, original)}"
     if resource.kind == "swarm":
         return f"{resource.node}: it is in a swarm that sparkctl did not make, and stays there"
     return f"{resource.node}: {resource.name} was edited since; your edits stay, ours are out"

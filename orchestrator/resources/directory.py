@@ -1,16 +1,23 @@
 """A folder on the machine, and the folders above it that were not there."""
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 from orchestrator.errors import PreflightError
 from orchestrator.node.facts import Folder, NoFolder
+from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World
 
 _HERE: State = {"present": True}
+
+ALL = ("*",)
+_FIRST_CONTAINERS = ("tiny-llama-" + 16 * "[0-9a-f]", "home", "huggingface")
+"""What runs made in the cache when they saw all of it, beside whatever the user had put there."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +25,9 @@ class Directory:
     """Made with all its missing parents, owned by the login user.
 
     On the way back the parents that we made go too, when they are empty. The folder itself goes
-    with its contents when `disposable` (a cache of ours), else only when it is empty: what a
-    training run has produced, or a model that the user may want, is never removed in passing.
+    when nothing is in it but what is of our `made`; that is looked at only when it is `disposable`
+    (a cache of ours). What a training run has produced, or a model that the user may want, is never
+    removed in passing. What is mounted there, and a folder that is a link now, is left altogether.
     """
 
     kind: ClassVar[str] = "directory"
@@ -28,6 +36,8 @@ class Directory:
     node: str
     path: str
     disposable: bool
+    made: tuple[str, ...] = _FIRST_CONTAINERS
+    """Patterns of names; a record without them is of the time when containers saw the whole cache."""
 
     @property
     def name(self) -> str:
@@ -37,33 +47,72 @@ class Directory:
         folder = self._seen(world)
         if isinstance(folder, NoFolder):
             return {"present": False, "nearest": folder.nearest}
-        return _HERE
+        ours = [name for name in folder.entries if self._is_ours(name)]
+        return {**_HERE, "made": ours} if ours and self.made != ALL else _HERE
 
     def desired(self, world: World) -> State:
         return _HERE
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
         folder = self._seen(world)
-        if isinstance(folder, Folder) and not folder.empty and not self.disposable:
-            return _HERE
-        return original
+        if isinstance(folder, NoFolder):
+            return original
+        if not original or original["present"] or self.is_another(world, original):
+            return self.observe(world)
+        return _HERE if self._theirs(folder) else original
+
+    def is_another(self, world: World, original: State | None) -> bool:
+        """Whether the folder is not, or not only, the one that was made: a link, or a mount."""
+        return bool(self._another(world, original))
+
+    def why_kept(self, world: World, original: State | None) -> str:
+        """What stays when the folder is not taken away altogether, in words."""
+        folder = self._seen(world)
+        if another := self._another(world, original):
+            return f"{self.path} stays: {another}"
+        if self.disposable and isinstance(folder, Folder):
+            names = self._theirs(folder)
+            return f"{self.path} stays with what sparkctl did not make: {_few(names)}"
+        return f"{self.path} is not empty and stays"
+
+    def without(self, world: World) -> World:
+        """The world when the folder is gone: the one that it was in may be empty then."""
+        facts, path = world[self.node], PurePosixPath(self.path)
+        folders = dict(facts.folders)
+        above = folders.get(str(path.parent))
+        if isinstance(above, Folder):
+            left = tuple(name for name in above.entries if name != path.name)
+            folders[str(path.parent)] = replace(above, entries=left)
+        return {**world, self.node: replace(facts, folders=folders)}
 
     def summary(self, before: State | None, after: State | None) -> str:
+        if after == _HERE and before and "made" in before:
+            return f"remove {', '.join(before['made'])} from {self.path}"
         return f"{'make' if after == _HERE else 'remove'} {self.path}"
 
     def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
-        return ()
+        folder = self._seen(world)
+        goes = before is not None and before["present"] and after is not None
+        if not (goes and self.disposable and self.made == ALL) or not isinstance(folder, Folder):
+            return ()
+        size = "" if folder.size is None else f" ({folder.size / 2**30:.1f} GiB)"
+        return (f"with all that is in it{size}: {_few(folder.entries)}",) if folder.entries else ()
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         node = nodes[self.node]
-        if change.after == _HERE:
+        before, after = change.before or {}, change.after or {}
+        if after == _HERE and not before.get("present"):
             node.script(f"set -e\n{self._resolved}\n{_MAKE}")
-        elif change.after is not None:
-            # Somebody may have removed it already: then there is nothing to do here.
-            remove = "rm -rf" if self.disposable else "rmdir"
-            remove = f'[ ! -d "$path" ] || {remove} "$path"'
-            nearest = shlex.quote(change.after["nearest"])
-            node.script(f"set -e\n{self._resolved}\n{remove}\nnearest={nearest}\n{_CLIMB}")
+            return
+        nearest = after.get("nearest", "/")
+        steps = [f"set -e\n{self._resolved}\nnearest={shlex.quote(nearest)}", MOUNTED, _THE_SAME]
+        if self.made == ALL and self.disposable:
+            steps.append(_ALL_OF_IT)
+        elif before.get("made") and self.disposable:
+            steps.append(f"set -- {shlex.join(before['made'])}\n{_SOME_OF_IT}")
+        if after != _HERE:
+            steps.append(_ITSELF)
+        node.script("\n".join(steps), deadline=600.0)
 
     def _seen(self, world: World) -> Folder | NoFolder:
         try:
@@ -75,6 +124,27 @@ class Directory:
                 node=self.node,
             ) from None
 
+    def _is_ours(self, name: str) -> bool:
+        return self.disposable and any(fnmatchcase(name, pattern) for pattern in self.made)
+
+    def _theirs(self, folder: Folder) -> list[str]:
+        if self.disposable and self.made == ALL:
+            return []
+        rest = ["much else"] if folder.more else []
+        return [name for name in folder.entries if not self._is_ours(name)] + rest
+
+    def _another(self, world: World, original: State | None) -> str:
+        folder = self._seen(world)
+        if isinstance(folder, NoFolder):
+            return ""
+        nearest = PurePosixPath((original or {}).get("nearest", "/"))
+        below = [link for link in folder.links if nearest in PurePosixPath(link).parents]
+        if below:
+            return f"{below[0]} is a link now"
+        if folder.mounts:
+            return f"{_few(folder.mounts)} is mounted in it"
+        return ""
+
     @property
     def _resolved(self) -> str:
         return f"""\
@@ -83,12 +153,40 @@ path={shlex.quote(self.path)}
 case $path in '~'*) path=$(getent passwd "$user" | cut -d: -f6)${{path#'~'}} ;; esac"""
 
 
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 _MAKE = """\
 make() { [ -z "$1" ] || [ -d "$1" ] || { make "${1%/*}"; mkdir "$1"; chown "$user:" "$1"; }; }
 make "$path"
 """
 
-_CLIMB = """\
+# Somebody may have removed it already: then there is nothing to do here.
+_THE_SAME = """\
+refuse() { printf '%s\\n' "$1" >&2; exit 1; }
+if [ -d "$path" ]; then
+  base=$(readlink -f -- "$nearest")
+  is=$(readlink -f -- "$path")
+  [ "$is" = "${base%/}/${path#"${nearest%/}/"}" ] ||
+    refuse "$path is another folder than the one that was made: it leads to $is"
+  inside=$(mounted "$path")
+  [ -z "$inside" ] || refuse "something is mounted in $path: $inside"
+fi
+"""
+
+_ALL_OF_IT = """\
+[ ! -d "$path" ] || rm -rf --one-file-system -- "$path"
+"""
+
+_SOME_OF_IT = """\
+for name; do
+  [ ! -d "$path/$name" ] || [ -L "$path/$name" ] || rm -rf --one-file-system -- "$path/$name"
+done
+"""
+
+_ITSELF = """\
+[ ! -d "$path" ] || rmdir -- "$path"
 above=${path%/*}
 while [ "$above" != "$nearest" ] && rmdir "$above" 2>/dev/null; do above=${above%/*}; done
 """

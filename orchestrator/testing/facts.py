@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder
+from orchestrator.node.facts import MOST_ENTRIES, Address, Facts, File, Folder, Gpu, NoFolder
 
 STOCK_CONFIG = b"""\
 #accept-nvidia-visible-devices-as-volume-mounts = false
@@ -134,7 +134,13 @@ def _file(name: str, file: File | None) -> dict[str, str | bytes]:
 def _folder(folder: Folder | NoFolder) -> str:
     if isinstance(folder, NoFolder):
         return f"absent {folder.nearest}"
-    return f"{folder.mode} {folder.uid} {folder.gid}" + ("\nempty" if folder.empty else "")
+    lines = [f"{folder.mode} {folder.uid} {folder.gid}"]
+    lines += [f"entry {name}" for name in folder.entries]
+    lines += ["entry and more"] * (MOST_ENTRIES + 1 - len(folder.entries)) * folder.more
+    lines += [f"link {path}" for path in folder.links]
+    lines += [f"mount {path}" for path in folder.mounts]
+    lines += [] if folder.size is None else [f"size {folder.size // 1024}"]
+    return "\n".join(lines)
 
 
 def _base64(value: str | bytes) -> str:

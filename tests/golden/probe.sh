@@ -50,25 +50,39 @@ for copy in /etc/docker/daemon.json.sparkctl.* /etc/nvidia-container-runtime/con
             /var/lib/sparkctl/journal/*.json.sparkctl.*; do
   [ ! -e "$copy" ] || printf '%s\n' "$copy"
 done | fact staged
+mounted() {
+  # The kernel writes blanks as octal; so does this, for a path cannot be unescaped without a slip.
+  real=$(readlink -f -- "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')
+  while read -r _ _ _ _ point _; do
+    case $point in "$real" | "$real"/*) printf '%s\n' "$point" ;; esac
+  done </proc/self/mountinfo
+}
 folder() {
   case $1 in '~'*) path=$home${1#'~'} ;; *) path=$1 ;; esac
   if [ -d "$path" ]; then
-    { stat -c '%a %u %g' "$path"; [ -n "$(ls -A "$path" 2>/dev/null)" ] || echo empty; }
+    stat -L -c '%a %u %g' "$path"
+    mounted "$path" | sed 's/^/mount /'
+    ls -A "$path" 2>/dev/null | head -n 101 | sed 's/^/entry /'
+    [ -z "$2" ] || timeout 2 du -skx "$path" 2>/dev/null | sed 's/^\([0-9]*\).*/size \1/'
+    while [ -n "$path" ]; do
+      [ ! -L "$path" ] || printf 'link %s\n' "$path"
+      path=${path%/*}
+    done
   else
     nearest=${path%/*}
     until [ -d "${nearest:-/}" ]; do nearest=${nearest%/*}; done
     printf 'absent %s' "${nearest:-/}"
   fi | fact "folder.$1"
 }
-folder /var/lib/sparkctl
-folder '~/sparkctl/runs'
-folder '~/sparkctl/data'
-folder '~/sparkctl/cache/sparkctl'
-folder '~/.cache/huggingface/hub'
+folder /var/lib/sparkctl ''
+folder '~/sparkctl/runs' ''
+folder '~/sparkctl/data' ''
+folder '~/.cache/huggingface/hub' ''
 for record in /var/lib/sparkctl/journal/*.json; do
   [ -e "$record" ] || continue
   fact "journal.${record##*/}" <"$record"
   # A folder of an earlier cluster file has to be seen too, or it could not be given back.
-  sed -n 's/^ *"path": "\(.*\)",*$/\1/p' "$record" | while IFS= read -r path; do folder "$path"; done
+  sed -n 's/^ *"path": "\(.*\)",*$/\1/p' "$record" | while IFS= read -r path; do folder "$path" ''; done
 done
+folder '~/sparkctl/cache/sparkctl' sized
 :

@@ -19,7 +19,14 @@ files = st.none() | st.builds(
     File, st.binary(max_size=40), st.sampled_from(["644", "600"]), st.just(0), st.integers(0, 9)
 )
 folders = st.builds(NoFolder, st.just("/home")) | st.builds(
-    Folder, st.just("755"), st.just(1000), st.just(1000), st.booleans()
+    Folder,
+    st.just("755"),
+    st.just(1000),
+    st.just(1000),
+    entries=st.lists(lines, max_size=3).map(lambda names: tuple(sorted(names))),
+    links=names,
+    mounts=names,
+    size=st.none() | st.integers(0, 9).map(lambda kib: kib * 1024),
 )
 addresses = st.builds(
     Address, words, st.ip_addresses(v=4).map(str), st.integers(0, 32)

@@ -34,6 +34,9 @@ TOOLS = (
     "head",
     "sh",
     "sudo",
+    "readlink",
+    "timeout",
+    "du",
 )
 
 

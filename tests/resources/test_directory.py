@@ -5,6 +5,7 @@ command as the same user, so that the script itself is what is tested.
 """
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ import pytest
 from orchestrator.errors import RemoteError
 from orchestrator.node.facts import Facts, Folder, NoFolder
 from orchestrator.node.local import LocalConnection
+from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, State
-from orchestrator.resources.directory import Directory
+from orchestrator.resources.directory import ALL, Directory
 from orchestrator.testing.facts import stock_spark
 from tests.support.stand_ins import stand_in
 
@@ -28,9 +30,11 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     return Node("here", LocalConnection())
 
 
-def apply(node: Node, path: Path, after: State, *, disposable: bool = False) -> None:
-    resource = Directory("here", str(path), disposable)
-    change = Change("here", resource.name, "create", "", 1, None, after)
+def apply(
+    node: Node, path: Path, after: State, *, disposable: bool = False, before: State | None = None
+) -> None:
+    resource = Directory("here", str(path), disposable, made=ALL)
+    change = Change("here", resource.name, "create", "", 1, before, after)
     resource.apply({"here": node}, change)
 
 
@@ -86,6 +90,99 @@ def test_contents_go_only_with_a_disposable_folder(node: Node, tmp_path: Path) -
     assert not path.exists()
 
 
+def test_a_folder_that_is_another_now_is_not_touched(node: Node, tmp_path: Path) -> None:
+    """A link in the place of what was made, at its end or on the way to it."""
+    theirs = tmp_path / "theirs"
+    (theirs / "b").mkdir(parents=True)
+    (theirs / "b" / "file").touch()
+    (tmp_path / "a").symlink_to(theirs)
+    for path in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(RemoteError) as caught:
+            apply(node, path, absent(tmp_path), disposable=True)
+        assert str(theirs) in str(caught.value.details)
+    assert (theirs / "b" / "file").exists()
+
+
+def test_a_link_above_what_was_made_is_how_it_was_found(node: Node, tmp_path: Path) -> None:
+    """A home may be a link: what was there before us is as it is."""
+    (tmp_path / "disk").mkdir()
+    home = tmp_path / "home"
+    home.symlink_to(tmp_path / "disk")
+    apply(node, home / "a" / "b", HERE)
+    apply(node, home / "a" / "b", absent(home), disposable=True)
+    assert list((tmp_path / "disk").iterdir()) == []
+
+
+def test_a_link_in_what_goes_is_not_followed(node: Node, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").touch()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "theirs")
+    apply(node, tmp_path / "a", absent(tmp_path), disposable=True)
+    assert not (tmp_path / "a").exists()
+    assert (tmp_path / "theirs" / "file").exists()
+
+
+@pytest.mark.parametrize("where", ["a b", "a b/c\\d"])
+def test_what_is_mounted_inside_is_named_and_nothing_goes(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The mount table is a file here, written as the kernel writes it."""
+    path = tmp_path / "a b"
+    (tmp_path / where).mkdir(parents=True)
+    (path / "file").touch()
+    kernel_s = str(tmp_path / where).replace("\\", "\\134").replace(" ", "\\040")
+    table = tmp_path / "mountinfo"
+    table.write_text(f"36 1 8:1 / / rw - ext4 x rw\n37 36 8:1 /data {kernel_s} rw - ext4 x rw\n")
+    monkeypatch.setattr(
+        "orchestrator.resources.directory.MOUNTED",
+        MOUNTED.replace("/proc/self/mountinfo", shlex.quote(str(table))),
+    )
+    with pytest.raises(RemoteError) as caught:
+        apply(node, path, absent(tmp_path), disposable=True)
+    assert f"something is mounted in {path}: {kernel_s}" in str(caught.value.details)
+    assert (path / "file").exists()
+    beside = str(path).replace(" ", "\\040") + "-beside"
+    table.write_text(table.read_text().replace(kernel_s, beside))
+    apply(node, path, absent(tmp_path), disposable=True)
+    assert not path.exists()
+
+
+def test_of_the_whole_cache_goes_only_what_the_first_containers_made(
+    node: Node, tmp_path: Path
+) -> None:
+    """Their records say nothing of `made`, and they saw what the user had put beside."""
+    path, tiny = tmp_path / "cache", "tiny-llama-0123456789abcdef"
+    for name in ("home", tiny, "theirs"):
+        (path / name).mkdir(parents=True)
+        (path / name / "file").touch()
+    cache = Directory("a", str(path), disposable=True)
+    for beside, after in ((["theirs"], HERE), ([], absent(tmp_path))):
+        folder = Folder("755", 0, 0, tuple(sorted([*beside, "home", tiny])))
+        world = {"a": stock_spark("a", folders={str(path): folder})}
+        seen = cache.observe(world)
+        assert seen == {"present": True, "made": ["home", tiny]}
+        assert cache.reverted(world, absent(tmp_path), HERE) == after
+        change = Change("a", cache.name, "update", "", 1, seen, after)
+        cache.apply({"a": node}, change)
+        left = [p.name for p in path.iterdir()] if path.exists() else []
+        assert left == beside
+        if beside:
+            (path / "theirs" / "file").unlink()
+            (path / "theirs").rmdir()
+            for name in ("home", tiny):
+                (path / name).mkdir()
+
+
+def test_a_name_of_theirs_that_is_like_one_of_ours_stays() -> None:
+    folder = Folder("755", 0, 0, ("home", "home-made", "tiny-llama-notes"), more=True)
+    cache = Directory("a", "~/x", disposable=True)
+    world = spark_with(folder)
+    assert cache.observe(world) == {"present": True, "made": ["home"]}
+    assert cache.reverted(world, ABSENT, HERE) == HERE
+    assert cache.why_kept(world, ABSENT).endswith("home-made, tiny-llama-notes, much else")
+
+
 @pytest.mark.parametrize("disposable", [True, False])
 def test_a_folder_that_somebody_has_removed_is_no_fault(
     node: Node, tmp_path: Path, disposable: bool
@@ -121,8 +218,8 @@ def spark_with(folder: Folder | NoFolder) -> dict[str, Facts]:
     return {"a": stock_spark("a", folders={"~/x": folder})}
 
 
-FULL = Folder("755", 1000, 1000, empty=False)
-EMPTY = Folder("755", 1000, 1000, empty=True)
+FULL = Folder("755", 1000, 1000, ("theirs",))
+EMPTY = Folder("755", 1000, 1000)
 ABSENT: State = {"present": False, "nearest": "/home/nvidia"}
 
 
@@ -134,10 +231,10 @@ ABSENT: State = {"present": False, "nearest": "/home/nvidia"}
 def test_only_what_is_worth_nothing_is_taken_back(
     folder: Folder, disposable: bool, expected: State
 ) -> None:
-    resource = Directory("a", "~/x", disposable)
+    resource = Directory("a", "~/x", disposable, made=ALL)
     assert resource.reverted(spark_with(folder), ABSENT, HERE) == expected
 
 
 def test_a_folder_that_was_there_before_is_never_removed() -> None:
-    resource = Directory("a", "~/x", disposable=True)
+    resource = Directory("a", "~/x", disposable=True, made=ALL)
     assert resource.reverted(spark_with(EMPTY), HERE, HERE) == HERE

@@ -3,7 +3,7 @@
 A cluster is what `cluster.yaml` says, less its first three keys; a node may be just a name. A
 machine is what differs from a Spark as it comes out of its box: fields of `Facts` as plain data,
 where files are their text, GPUs their UUIDs, addresses `interface address/prefix`, folders `empty`,
-`full` or `absent /above`, and `docker` and `swarm` are merged into what is there.
+`full`, `absent /above` or fields of `Folder`, and `docker` and `swarm` are merged into what is there.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,12 +63,16 @@ def changed(facts: Facts, differences: Mapping[str, Any]) -> Facts:
     return facts
 
 
-def folder(text: str, facts: Facts) -> Folder | NoFolder:
-    """`empty`, `full` or `absent /above`."""
+def folder(text: str | Mapping[str, Any], facts: Facts) -> Folder | NoFolder:
+    """`empty`, `full`, `absent /above`, or fields of `Folder`."""
+    here = Folder("755", facts.uid, facts.gid)
+    if not isinstance(text, str):
+        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in text.items()}
+        return replace(here, **lists)
     if text.startswith("absent "):
         return NoFolder(text.removeprefix("absent "))
     assert text in ("empty", "full")
-    return Folder("755", facts.uid, facts.gid, empty=text == "empty")
+    return here if text == "empty" else replace(here, entries=("full",))
 
 
 def case_files(where: Path) -> list[Path]:

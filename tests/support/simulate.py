@@ -92,12 +92,21 @@ def _daemon(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
 def _directory(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
     facts, after = world[step.change.node], step.change.after or {}
     path = step.change.resource.partition(":")[2]
-    now = (
-        Folder("755", facts.uid, facts.gid, empty=True)
-        if after["present"]
-        else NoFolder(after["nearest"])
-    )
-    return _with(world, replace(facts, folders={**facts.folders, path: now}))
+    before = facts.folders[path]
+    now: Folder | NoFolder
+    if not after["present"]:
+        now = NoFolder(after["nearest"])
+    elif isinstance(before, Folder):
+        gone = (step.change.before or {}).get("made", ())
+        now = replace(before, entries=tuple(e for e in before.entries if e not in gone))
+    else:
+        now = Folder("755", facts.uid, facts.gid)
+    folders = {**facts.folders, path: now}
+    above, _, name = path.rpartition("/")
+    if isinstance(holds := folders.get(above), Folder):
+        others = {*holds.entries} - {name} | ({name} if after["present"] else set())
+        folders[above] = replace(holds, entries=tuple(sorted(others)))
+    return _with(world, replace(facts, folders=folders))
 
 
 def _swarm(world: dict[str, Facts], step: Step) -> dict[str, Facts]:

@@ -94,7 +94,7 @@ def machines(draw: st.DrawFn, name: str, number: int) -> Facts:
     text = None if document is None else draw(json_texts(document))
     config = draw(st.just(STOCK_CONFIG.decode()) | runtime_configs())
     modes = st.sampled_from(["644", "600"])
-    there = st.booleans().map(lambda empty: Folder("755", 1000, 1000, empty))
+    there = st.booleans().map(lambda empty: Folder("755", 1000, 1000, () if empty else ("a",)))
     folder = st.just(NoFolder("/home/nvidia")) | there
     folders = draw(st.fixed_dictionaries(dict.fromkeys(stock_spark().folders, folder)))
     bridge = draw(st.sampled_from([frozenset(), frozenset({"docker_gwbridge"})]))
