@@ -15,7 +15,8 @@
     │   ├── StalePlanError
     │   └── LockedError
     ├── ChangeError               a change did not take, and what was done about it
-    │   └── StoppedError
+    │   ├── StoppedError
+    │   └── JournalError
     ├── DeclinedError             nobody said yes
     ├── LabError                  the simulated Sparks
     ├── RunError                  a training run that did not succeed
@@ -165,6 +166,12 @@ class StoppedError(ChangeError):
 
     code = "E501"
     exit_code = 130
+
+
+class JournalError(ChangeError):
+    """A journal record cannot be read: what it is about was left, all else was given back."""
+
+    code = "E502"
 
 
 class DeclinedError(SparkctlError):

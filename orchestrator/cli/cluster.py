@@ -14,6 +14,7 @@ from orchestrator.cli.reporting import Command, Outcome, reported
 from orchestrator.cli.status import status
 from orchestrator.node.node import Node
 from orchestrator.reconcile.apply import Planner, carry_out
+from orchestrator.reconcile.evidence import left_unread
 from orchestrator.reconcile.lock import this_owner
 from orchestrator.reconcile.observe import observe
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
@@ -122,8 +123,17 @@ def down(
             check_down(spec, world)
             planner = partial(plan_down, spec, delete_runs=delete_runs)
             planned = planner(world)
-            settle(planned, planner, world)
-        return plan_report("down", planned, converged=True, first=repaired, skipped=skipped), None
+            world = settle(planned, planner, world)
+        problem = left_unread(spec, world)
+        report = plan_report(
+            "down",
+            planned,
+            converged=problem is None,
+            first=repaired,
+            skipped=skipped,
+            error=problem,
+        )
+        return report, problem
 
     reported("down", file, as_json, run)
 

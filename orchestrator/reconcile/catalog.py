@@ -37,7 +37,7 @@ def host_resources(spec: ClusterSpec, facts: Facts) -> list[Resource]:
     if facts.uid != 0:  # root needs no group
         resources.append(DockerGroup(name, facts.user))
     resources += [
-        SwarmResource(name, f"DOCKER_RESOURCE_{spec.gpu.kind.upper().replace('-', '_')}"),
+        SwarmResource(name, spec.gpu.resource_variable),
         DaemonJson(name, spec.gpu.kind, tuple(gpu.uuid for gpu in facts.gpus)),
         Directory(name, paths.runs, disposable=False),
         Directory(name, paths.data, disposable=False),

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.errors import ChangeError, PreflightError, RemoteError
-from orchestrator.node.facts import Facts, File
+from orchestrator.errors import ChangeError, RemoteError
+from orchestrator.node.facts import Facts, File, Unreadable
 from orchestrator.node.files import write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, State, World
@@ -52,8 +52,19 @@ def is_journaled(resource: Resource) -> bool:
 
 
 def records(facts: Facts) -> list[Record]:
-    """The node's journal, oldest first. Raises PreflightError for one that we cannot read."""
-    return [_parse(facts.node, name, raw) for name, raw in sorted(facts.journal.items())]
+    """The node's journal, oldest first, less what cannot be read."""
+    return [one for one in _parsed(facts).values() if isinstance(one, Record)]
+
+
+def unreadable(facts: Facts) -> dict[str, str]:
+    """Why each of the other files of the journal is no record, by its name."""
+    return {name: one.why for name, one in _parsed(facts).items() if isinstance(one, Unreadable)}
+
+
+def is_about(file: str, resource: Resource) -> bool:
+    """Whether a file of this name may be the record of the resource."""
+    number, dash, slug = file.removesuffix(".json").partition("-")
+    return not (number.isdecimal() and dash) or slug == _slug(resource)
 
 
 def record_for(
@@ -70,9 +81,10 @@ def record_for(
             back = record.resource.reverted(world, record.original, record.written)
             original = change.before if back == change.before else record.original
             return Record(record.file, cluster, resource, original, change.after)
-    number = max((int(r.file[:4]) for r in existing), default=0) + 1
-    slug = re.sub(r"[^a-z0-9]+", "-", resource.name.lower()).strip("-")
-    return Record(f"{number:04d}-{slug}.json", cluster, resource, change.before, change.after)
+    files = [*world[resource.node].journal, *(record.file for record in existing)]
+    number = max((int(f[:4]) for f in files if f[:4].isdecimal()), default=0) + 1
+    file = f"{number:04d}-{_slug(resource)}.json"
+    return Record(file, cluster, resource, change.before, change.after)
 
 
 def write(node: Node, state_folder: str, record: Record) -> None:
@@ -119,18 +131,26 @@ def forget(node: Node, state_folder: str, files: list[str]) -> None:
     )
 
 
-def _parse(node: str, file: str, raw: Mapping[str, Any]) -> Record:
+def _slug(resource: Resource) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", resource.name.lower()).strip("-")
+
+
+def _parsed(facts: Facts) -> dict[str, Record | Unreadable]:
+    return {
+        name: raw if isinstance(raw, Unreadable) else _parse(name, raw)
+        for name, raw in sorted(facts.journal.items())
+    }
+
+
+def _parse(file: str, raw: Mapping[str, Any]) -> Record | Unreadable:
     classes = {cls.__name__: cls for cls in _JOURNALED}
     try:
         if raw["version"] != VERSION:
-            raise ValueError(f"version {raw['version']}")
+            return Unreadable(
+                f"it is of version {raw['version']!r:.20}, written by another sparkctl"
+            )
         fields = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["fields"].items()}
         resource = classes[raw["resource"]](**fields)
         return Record(file, raw["cluster"], resource, raw["original"], raw["written"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PreflightError(
-            f"the journal record {file} on {node} is not one that this sparkctl understands",
-            details=str(error),
-            resolution="It was probably written by another version; use that one for `down`.",
-            node=node,
-        ) from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Unreadable("it is not one that this sparkctl understands")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from orchestrator.errors import PreflightError
 from orchestrator.node.facts import Facts
-from orchestrator.reconcile.journal import records
+from orchestrator.reconcile.evidence import is_of_ours
+from orchestrator.reconcile.journal import records, unreadable
 from orchestrator.resources.base import World
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.resources.swarm import SwarmMember
@@ -60,6 +61,13 @@ def _alone(spec: ClusterSpec, world: World, facts: Facts) -> Trouble | None:
     if facts.swarm_state == "inactive":
         return None
     member = member_of(spec, facts)
+    if member is None and is_of_ours(spec, world, facts):
+        return Trouble(
+            f"{facts.node} is in the swarm of {spec.name!r}, and its journal does not say so",
+            "\n".join(f"{file}: {why}" for file, why in unreadable(facts).items()) or None,
+            "What was there before is not known: `sparkctl cluster down` says what to do.",
+            mendable=False,
+        )
     if member is None or not member.made_by_us(world):
         return Trouble(
             f"{facts.node} is already in a swarm that sparkctl did not make",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from orchestrator.reconcile.catalog import resources_for
+from orchestrator.reconcile.evidence import unexplained
 from orchestrator.reconcile.journal import Record, is_journaled, records
 from orchestrator.resources.base import Action, Change, Resource, Stage, State, World
 from orchestrator.resources.directory import ALL, Directory
@@ -118,6 +119,7 @@ def _given_back(
                 steps.append(Step(resource, _change(resource, world, before, after), record.file))
                 if isinstance(resource, Directory):
                     world = resource.without(world)
+        kept += [f"{name}: {words}" for words in unexplained(spec, facts)]
     return Plan(spec.name, "down", tuple(steps), tuple(settled), tuple(kept))
 
 

@@ -7,8 +7,10 @@ from orchestrator.errors import PreflightError, SparkctlError
 from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.node.facts import Facts
 from orchestrator.node.parallel import raise_all
+from orchestrator.reconcile.evidence import refuse_lost_journals, refuse_unread
 from orchestrator.reconcile.journal import records
 from orchestrator.reconcile.membership import troubles
+from orchestrator.reconcile.plan import plan_up
 from orchestrator.resources.base import World
 from orchestrator.resources.daemon_merge import parse
 from orchestrator.resources.directory import Directory
@@ -33,11 +35,16 @@ def check(spec: ClusterSpec, world: World) -> None:
     _raise_first(_CHECKS, spec, world, [node.name for node in spec.members])
     _manager(spec, world)
     raise_all({name: t.error(name) for name, t in troubles(spec, world).items()})
+    leaving = [node.name for node in spec.nodes if node.state == "absent"]
+    refuse_lost_journals(spec, world, leaving)
+    steps = plan_up(spec, world).steps
+    refuse_unread(spec, world, [step.resource for step in steps if step.journaled])
 
 
 def check_down(spec: ClusterSpec, world: World) -> None:
-    """Raise what stands in the way of `cluster down`: Docker must be there to be asked."""
+    """Raise what stands in the way of `cluster down`: Docker must be there, and the journals."""
     _raise_first((_engine_for_the_way_back,), spec, world, [node.name for node in spec.nodes])
+    refuse_lost_journals(spec, world, [node.name for node in spec.nodes])
 
 
 def _raise_first(
@@ -151,7 +158,7 @@ def _ours(facts: Facts, spec: ClusterSpec) -> None:
 
 
 def _engine_for_the_way_back(facts: Facts, spec: ClusterSpec) -> None:
-    if facts.docker is None and records(facts):
+    if facts.docker is None and facts.journal:
         raise PreflightError(
             f"no Docker Engine answers on {facts.node}, and what it holds cannot be given back",
             details=facts.docker_log or None,

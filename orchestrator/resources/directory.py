@@ -37,7 +37,7 @@ class Directory:
     path: str
     disposable: bool
     made: tuple[str, ...] = _FIRST_CONTAINERS
-    """Patterns of names; a record without them is of the time when containers saw the whole cache."""
+    """Patterns of names; a record without is of the time when containers saw the whole cache."""
 
     @property
     def name(self) -> str:

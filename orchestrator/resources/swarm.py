@@ -106,7 +106,7 @@ class SwarmMember:
 
     def _all_labels(self, world: World) -> Mapping[str, str]:
         facts = world.get(self.manager)
-        return {} if facts is None else _labels(facts, world[self.node].swarm_node_id)
+        return {} if facts is None else labels_of(facts, world[self.node].swarm_node_id)
 
     @property
     def _swarm_address(self) -> str:
@@ -217,7 +217,8 @@ def _is_member(state: State | None) -> bool:
     return state is not None and state["role"] is not None
 
 
-def _labels(manager: Facts, node_id: str | None) -> Mapping[str, str]:
+def labels_of(manager: Facts, node_id: str | None) -> Mapping[str, str]:
+    """Labels of a swarm node as its manager lists them; none where that one does not know it."""
     for node in manager.swarm_nodes:
         if node.get("ID") == node_id:
             labels: Mapping[str, str] = node["Spec"].get("Labels") or {}

@@ -110,6 +110,11 @@ class GpuSpec(Model):
     kind: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] = "NVIDIA_GPU"
     """Generic-resource kind. It also makes the swarm-resource line, so that both always match."""
 
+    @property
+    def resource_variable(self) -> str:
+        """Environment variable through which Swarm tells a task's container its GPU."""
+        return f"DOCKER_RESOURCE_{self.kind.upper().replace('-', '_')}"
+
 
 class ContainerSpec(Model):
     """Defaults for every training container."""

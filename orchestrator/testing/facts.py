@@ -6,7 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.node.facts import MOST_ENTRIES, Address, Facts, File, Folder, Gpu, NoFolder
+from orchestrator.node.facts import (
+    MOST_ENTRIES,
+    Address,
+    Facts,
+    File,
+    Folder,
+    Gpu,
+    NoFolder,
+    Unreadable,
+)
 
 STOCK_CONFIG = b"""\
 #accept-nvidia-visible-devices-as-volume-mounts = false
@@ -116,7 +125,7 @@ def probe_output(facts: Facts) -> str:
     }
     raw |= _file("daemon_json", facts.daemon_json) | _file("runtime_config", facts.runtime_config)
     raw |= {f"folder.{path}": _folder(folder) for path, folder in facts.folders.items()}
-    raw |= {f"journal.{name}": json.dumps(record) for name, record in facts.journal.items()}
+    raw |= {f"journal.{name}": _record(record) for name, record in facts.journal.items()}
     return "".join(f"{name}\t{_base64(value)}\n" for name, value in raw.items())
 
 
@@ -129,6 +138,10 @@ def _file(name: str, file: File | None) -> dict[str, str | bytes]:
     if file is None:
         return {}
     return {f"{name}.stat": f"{file.mode} {file.uid} {file.gid}", f"{name}.bytes": file.content}
+
+
+def _record(record: Mapping[str, Any] | Unreadable) -> str:
+    return "" if isinstance(record, Unreadable) else json.dumps(record)
 
 
 def _folder(folder: Folder | NoFolder) -> str:

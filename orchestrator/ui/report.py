@@ -90,18 +90,22 @@ def plan_report(
     converged: bool,
     first: Iterable[Change] = (),
     skipped: Iterable[str] = (),
+    error: SparkctlError | None = None,
 ) -> ClusterReport:
-    """The report of a plan that was shown or carried out, after a repair that came `first`."""
+    """The report of a plan that was shown or carried out, after a repair that came `first`.
+
+    `error`: what is left to say when all of it was done.
+    """
     return ClusterReport(
         command=command,
         cluster=plan.cluster,
-        ok=True,
+        ok=error is None,
         converged=converged,
         changes=[_change(change) for change in (*first, *plan.changes)],
         kept=list(plan.kept),
         nodes=[],
         skipped=list(skipped),
-        error=None,
+        error=None if error is None else error.to_dict(),
     )
 
 

@@ -79,8 +79,8 @@ folder '~/sparkctl/runs' ''
 folder '~/sparkctl/data' ''
 folder '~/.cache/huggingface/hub' ''
 for record in /var/lib/sparkctl/journal/*.json; do
-  [ -e "$record" ] || continue
-  fact "journal.${record##*/}" <"$record"
+  [ -f "$record" ] || continue
+  head -c 4194304 "$record" | fact "journal.${record##*/}"
   # A folder of an earlier cluster file has to be seen too, or it could not be given back.
   sed -n 's/^ *"path": "\(.*\)",*$/\1/p' "$record" | while IFS= read -r path; do folder "$path" ''; done
 done

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import RemoteError
-from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder, parse_facts
+from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder, Unreadable
+from orchestrator.node.probe import parse_facts
 from orchestrator.testing.facts import docker_info, probe_output, stock_spark
 from tests.support.strategies import values, words
 
@@ -97,7 +98,6 @@ def test_a_probe_that_was_cut_off_is_a_remote_error_or_lacks_only_its_end(cut: i
         ("addresses", '[{"flags": ["UP"], "addr_info": [{"family": "inet"}]}]'),
         ("rdma", "one-word"),
         ("swarm_nodes", "{"),
-        ("journal.0001-x.json", "half a rec"),
         ("folder./x", ""),
         ("daemon_json.stat", "644"),
         ("user", b"\xff\xfe"),
@@ -108,6 +108,35 @@ def test_a_value_of_another_shape_is_a_remote_error(name: str, value: str | byte
     line = f"{name}\t{base64.b64encode(raw).decode()}\n"
     with pytest.raises(RemoteError):
         parse_facts("spark-a", probe_output(stock_spark()) + line)
+
+
+def test_what_cannot_be_understood_is_in_no_message() -> None:
+    """A machine's own files are among what it says, with passwords in them; messages are posted."""
+    secret = "proxy-password-7"
+    document = {"daemon_json": secret, "docker_info": f'["{secret}"', "ids": f"{secret}:1"}
+    for name, value in document.items():
+        line = f"{name}\t{base64.b64encode(value.encode()).decode()}\n"
+        output = probe_output(stock_spark()) + line + "daemon_json.stat\tNjQ0\n"
+        with pytest.raises(RemoteError) as caught:
+            parse_facts("spark-a", output)
+        told = json.dumps(caught.value.to_dict())
+        assert secret not in told
+        assert base64.b64encode(value.encode()).decode()[:8] not in told
+
+
+@pytest.mark.parametrize("content", [b"", b'{"version": 1, "cl', b"\xff\xfe", b"[1]", b"[" * 9999])
+def test_a_record_that_says_nothing_is_that_and_no_more(content: bytes) -> None:
+    text = base64.b64encode(content).decode()
+    facts = parse_facts("a", probe_output(stock_spark()) + f"journal.0001-x.json\t{text}\n")
+    assert isinstance(facts.journal["0001-x.json"], Unreadable)
+
+
+@pytest.mark.parametrize("name", ["dockerd_flags", "kernel", "os", "docker_log", "staged", "gpus"])
+def test_a_byte_that_is_no_text_is_shown_as_such(name: str) -> None:
+    text = base64.b64encode(b"--label=caf\xe9").decode()
+    facts = parse_facts("a", probe_output(stock_spark()) + f"{name}\t{text}\n")
+    if name == "dockerd_flags":
+        assert facts.dockerd_flags == ("--label=caf\ufffd",)
 
 
 def test_an_engine_that_does_not_answer_is_none() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RemoteError
-from orchestrator.node.facts import Folder, NoFolder, parse_facts, parse_machine, probe_script
+from orchestrator.node.facts import Folder, NoFolder
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
+from orchestrator.node.probe import parse_facts, parse_machine, probe_script
 from orchestrator.reconcile.journal import Record
 from orchestrator.resources.directory import Directory
 from orchestrator.spec.cluster import PathsSpec

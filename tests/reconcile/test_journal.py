@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.errors import PreflightError
+from orchestrator.node.facts import Unreadable
 from orchestrator.node.node import Node
 from orchestrator.reconcile import journal
-from orchestrator.reconcile.journal import Record, record_for, records
+from orchestrator.reconcile.journal import Record, record_for, records, unreadable
 from orchestrator.reconcile.plan import plan_down, plan_up
 from orchestrator.resources.base import Change, Resource, State
 from orchestrator.resources.daemon_json import DaemonJson
@@ -132,8 +132,6 @@ def broken(**changes: Any) -> dict[str, Any]:
         broken(fields={"node": "spark-a", "user": "n", "more": 1}),
         broken(fields=None),
         {},
-        [],
-        None,
     ],
     ids=[
         "newer",
@@ -143,15 +141,21 @@ def broken(**changes: Any) -> dict[str, Any]:
         "field too many",
         "no fields",
         "empty",
-        "list",
-        "null",
     ],
 )
-def test_a_record_of_another_kind_is_refused_and_named(record: Any) -> None:
-    with pytest.raises(PreflightError) as caught:
-        records(stock_spark(journal={"0001-x.json": record}))
-    assert "0001-x.json" in caught.value.brief
-    assert caught.value.node == "spark-a"
+def test_a_record_of_another_kind_says_nothing_of_the_others(record: Any) -> None:
+    good = Record("0002-docker-group.json", "desk", RESOURCES[0], None, {})
+    written = {"0001-x.json": record, good.file: written_record(good, "spark-a")}
+    facts = stock_spark(journal=written)
+    assert records(facts) == [good]
+    assert list(unreadable(facts)) == ["0001-x.json"]
+    assert all(unreadable(facts).values())
+
+
+def test_the_number_of_an_unreadable_record_is_not_given_again() -> None:
+    world = {"spark-a": stock_spark(journal={"0007-x.json": Unreadable("it is empty")})}
+    new = record_for([], "desk", RESOURCES[0], change_of(RESOURCES[0], None, {"x": 1}), world)
+    assert new.file == "0008-docker-group.json"
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.name)

@@ -3,7 +3,8 @@
 A cluster is what `cluster.yaml` says, less its first three keys; a node may be just a name. A
 machine is what differs from a Spark as it comes out of its box: fields of `Facts` as plain data,
 where files are their text, GPUs their UUIDs, addresses `interface address/prefix`, folders `empty`,
-`full`, `absent /above` or fields of `Folder`, and `docker` and `swarm` are merged into what is there.
+`full`, `absent /above` or fields of `Folder`, and `docker` and `swarm` are merged into what is
+there.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder
+from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder, Unreadable
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.testing.facts import docker_info, stock_spark
 
@@ -107,6 +108,11 @@ def _address(text: str) -> Address:
     return Address(interface, address, int(prefix))
 
 
+def _journal(records: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A text in the place of a record is why it cannot be read."""
+    return {k: Unreadable(v) if isinstance(v, str) else v for k, v in records.items()}
+
+
 _CONVERT: dict[str, Callable[[Any], Any]] = {
     "groups": frozenset,
     "networks": frozenset,
@@ -121,4 +127,5 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "addresses": lambda lines: tuple(_address(line) for line in lines),
     "daemon_json": _file,
     "runtime_config": _file,
+    "journal": _journal,
 }

@@ -1,0 +1,249 @@
+"""Facts of a machine, read in ONE script in ONE round trip, and parsed without side effects."""
+
+import base64
+import binascii
+import json
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any
+
+from orchestrator.errors import RemoteError
+from orchestrator.names import DAEMON_JSON, LABEL_IMAGE, LABEL_RUN, RUNTIME_CONFIG
+from orchestrator.node.facts import (
+    MOST_ENTRIES,
+    Address,
+    Facts,
+    File,
+    Folder,
+    Gpu,
+    Machine,
+    NoFolder,
+    Unreadable,
+)
+from orchestrator.node.mounts import MOUNTED
+from orchestrator.node.node import Node
+from orchestrator.spec.cluster import PathsSpec
+from orchestrator.templates import rendered
+
+_MOST_BYTES = 4 * 2**20
+"""Of a journal record; it holds a file or two. A longer one comes cut, which is said of it."""
+
+
+def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
+    """The script that reads all facts, or those of a Machine; see templates/probe.sh.j2."""
+    return rendered(
+        "probe.sh.j2",
+        whole=whole,
+        state=paths.state,
+        folders=[paths.state, paths.runs, paths.data, paths.hub],
+        sized=[paths.own_cache],
+        mounted=MOUNTED,
+        most_entries=MOST_ENTRIES,
+        most_bytes=_MOST_BYTES,
+        daemon_json=DAEMON_JSON,
+        daemon_folder=str(PurePosixPath(DAEMON_JSON).parent),
+        daemon_name=PurePosixPath(DAEMON_JSON).name,
+        runtime_config=RUNTIME_CONFIG,
+        image_label=LABEL_IMAGE,
+        run_label=LABEL_RUN,
+    )
+
+
+def read_facts(node: Node, paths: PathsSpec) -> Facts:
+    """One exec on the node, as root: nobody else sees the journal."""
+    return parse_facts(node.name, node.script(probe_script(paths)))
+
+
+def read_machine(node: Node, paths: PathsSpec) -> Machine:
+    """One exec on the node, as whoever may use Docker."""
+    return parse_machine(node.name, node.script(probe_script(paths, whole=False), need="docker"))
+
+
+def parse_machine(node: str, output: str) -> Machine:
+    """What is common to both probes. Raises RemoteError when it is not whole."""
+    with _understood(node, output):
+        return Machine(**_common(node, _decode(output)))
+
+
+def _common(node: str, raw: Mapping[str, bytes]) -> dict[str, Any]:
+    ids = raw["ids"].decode().split(":")
+    info = json.loads(raw["docker_info"]) if raw.get("docker_info", b"").strip() else None
+    if info is not None and not info.get("ServerVersion"):
+        info = None  # the client answered, the engine did not
+    memory = _meminfo(_text(raw["meminfo"]))
+    return {
+        "node": node,
+        "user": raw["user"].decode(),
+        "uid": int(ids[0]),
+        "gid": int(ids[1]),
+        "home": raw["home"].decode().strip(),
+        "memory_bytes": memory.get("MemTotal", 0),
+        "memory_available_bytes": memory.get("MemAvailable", 0),
+        "addresses": _addresses(raw["addresses"]),
+        "rdma": _pairs(raw["rdma"]),
+        "docker": info,
+    }
+
+
+def parse_facts(node: str, output: str) -> Facts:
+    """Facts from what the probe printed. Raises RemoteError when it is not whole."""
+    with _understood(node, output):
+        raw = _decode(output)
+        return Facts(
+            **_common(node, raw),
+            groups=frozenset(_text(raw["groups"]).split()),
+            docker_group=bool(raw["docker_group"].strip()),
+            kernel=_text(raw["kernel"]),
+            os=_text(raw.get("os", b"")),
+            gpus=_gpus(_text(raw["gpus"])),
+            nvidia_runtime=_text(raw["nvidia_runtime"]) or None,
+            nvidia_toolkit=_text(raw["nvidia_toolkit"]) or None,
+            docker_cli=_version(_text(raw["docker_cli"])),
+            containers=tuple(_lines(raw["containers"])),
+            run_containers=tuple(_lines(raw["run_containers"])),
+            dockerd_flags=tuple(_lines(raw["dockerd_flags"])),
+            docker_log=_text(raw.get("docker_log", b"")),
+            docker_root=_text(raw["docker_root"]),
+            swarm_on_disk=_object(raw.get("swarm_on_disk", b"")),
+            networks=frozenset(_lines(raw["networks"])),
+            images=tuple(_lines(raw["images"])),
+            swarm_nodes=tuple(json.loads(n) for n in _lines(raw.get("swarm_nodes", b""))),
+            services=tuple(_lines(raw.get("services", b""))),
+            daemon_folder=_text(raw["daemon_folder"]),
+            daemon_json=_file(raw, "daemon_json"),
+            runtime_config=_file(raw, "runtime_config"),
+            staged=tuple(_lines(raw["staged"])),
+            folders={
+                name.removeprefix("folder."): _folder(value)
+                for name, value in raw.items()
+                if name.startswith("folder.")
+            },
+            journal={
+                name.removeprefix("journal."): _record(value)
+                for name, value in raw.items()
+                if name.startswith("journal.")
+            },
+        )
+
+
+@contextmanager
+def _understood(node: str, output: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        # What it said is in no message: files with secrets are among it, and messages are posted.
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [
+            f"line {frame.lineno}: {frame.line}" for frame in frames if frame.filename == __file__
+        ]
+        missing = f": {error}" if isinstance(error, KeyError) else ""
+        raise RemoteError(
+            f"what {node} says of itself cannot be understood",
+            details="\n".join([*lines, f"{type(error).__name__}{missing}"]),
+            resolution="Please report this together with the lines above.",
+            node=node,
+        ) from None
+
+
+def _decode(output: str) -> dict[str, bytes]:
+    raw: dict[str, bytes] = {}
+    for line in output.splitlines():
+        name, tab, value = line.partition("\t")
+        if tab:
+            try:
+                raw[name] = base64.b64decode(value, validate=True)
+            except binascii.Error:
+                raise ValueError(f"{name}: not base64") from None
+    return raw
+
+
+def _text(raw: bytes) -> str:
+    """One byte that is no UTF-8 is no reason to understand nothing."""
+    return raw.decode(errors="replace").strip()
+
+
+def _lines(raw: bytes) -> list[str]:
+    return [line for line in _text(raw).splitlines() if line.strip()]
+
+
+def _record(raw: bytes) -> Mapping[str, Any] | Unreadable:
+    """A journal record by itself: one that a power cut left empty says nothing of the others."""
+    if not raw.strip():
+        return Unreadable("it is empty")
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        return Unreadable("it is cut off, or no JSON")
+    return found if isinstance(found, dict) else Unreadable("it is no JSON object")
+
+
+def _object(raw: bytes) -> Mapping[str, Any] | None:
+    """A JSON object; dockerd may have died while it wrote the file, which then says nothing."""
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        return {} if raw else None
+    return found if isinstance(found, dict) else {}
+
+
+def _pairs(raw: bytes) -> dict[str, str]:
+    return dict(line.split(" ", 1) for line in _lines(raw))
+
+
+def _meminfo(text: str) -> dict[str, int]:
+    """/proc/meminfo in bytes."""
+    found = re.findall(r"^(\w+):\s+(\d+) kB$", text, flags=re.MULTILINE)
+    return {name: int(kib) * 1024 for name, kib in found}
+
+
+def _gpus(text: str) -> tuple[Gpu, ...]:
+    rows = [[part.strip() for part in line.split(",")] for line in text.splitlines()]
+    return tuple(Gpu(*row) for row in rows if len(row) == 3 and row[0].startswith("GPU-"))
+
+
+def _addresses(raw: bytes) -> tuple[Address, ...]:
+    if not raw.strip():
+        return ()
+    return tuple(
+        Address(link["ifname"], info["local"], int(info["prefixlen"]))
+        for link in json.loads(raw)
+        if "UP" in link.get("flags", []) and "LOOPBACK" not in link.get("flags", [])
+        for info in link.get("addr_info", [])
+        if info.get("family") == "inet"
+    )
+
+
+def _version(text: str) -> str | None:
+    match = re.search(r"(\d+(?:\.\d+)+)", text)
+    return match[1] if match else None
+
+
+def _file(raw: Mapping[str, bytes], name: str) -> File | None:
+    if f"{name}.stat" not in raw:
+        return None
+    mode, uid, gid = raw[f"{name}.stat"].decode().split()
+    return File(raw[f"{name}.bytes"], mode, int(uid), int(gid))
+
+
+def _folder(raw: bytes) -> Folder | NoFolder:
+    lines = _lines(raw)
+    if lines[0].startswith("absent "):
+        return NoFolder(lines[0].removeprefix("absent "))
+    mode, uid, gid = lines[0].split()
+    told: dict[str, list[str]] = {"entry": [], "link": [], "mount": [], "size": []}
+    for line in lines[1:]:
+        what, _, value = line.partition(" ")
+        told[what].append(value)
+    return Folder(
+        mode,
+        int(uid),
+        int(gid),
+        entries=tuple(sorted(told["entry"][:MOST_ENTRIES])),
+        more=len(told["entry"]) > MOST_ENTRIES,
+        links=tuple(told["link"]),
+        mounts=tuple(told["mount"]),
+        size=int(told["size"][0]) * 1024 if told["size"] else None,
+    )
