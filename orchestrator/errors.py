@@ -13,7 +13,8 @@
     ├── RemoteError               a command on a machine failed or ran out of time
     ├── PreflightError            the machine is not in a state that we may change
     │   ├── StalePlanError
-    │   └── LockedError
+    │   ├── LockedError
+    │   └── OthersError
     ├── ChangeError               a change did not take, and what was done about it
     │   ├── StoppedError
     │   └── JournalError
@@ -152,6 +153,12 @@ class LockedError(PreflightError):
     """Somebody else is changing the machine right now; nothing was changed."""
 
     code = "E402"
+
+
+class OthersError(PreflightError):
+    """Things that are not sparkctl's would end or stop, and nobody said that they may."""
+
+    code = "E403"
 
 
 class ChangeError(SparkctlError):

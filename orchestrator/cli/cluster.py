@@ -5,10 +5,17 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.asking import ask_sudo_password, confirm
+from orchestrator.cli.asking import ask_sudo_password
+from orchestrator.cli.consent import Consent
 from orchestrator.cli.interrupt import stopped_by_interrupt
 from orchestrator.cli.lock import lock
-from orchestrator.cli.options import json_option, repair_option, skip_offline_option, yes_option
+from orchestrator.cli.options import (
+    end_others_option,
+    json_option,
+    repair_option,
+    skip_offline_option,
+    yes_option,
+)
 from orchestrator.cli.reached import reached
 from orchestrator.cli.reporting import Command, Outcome, reported
 from orchestrator.cli.status import status
@@ -81,16 +88,23 @@ def plan(
 @repair_option
 @skip_offline_option
 @yes_option
+@end_others_option
 @json_option
 @click.pass_obj
 def up(
-    file: Path, kept: Path | None, repair: bool, skip_offline: bool, yes: bool, as_json: bool
+    file: Path,
+    kept: Path | None,
+    repair: bool,
+    skip_offline: bool,
+    yes: bool,
+    end_others: bool,
+    as_json: bool,
 ) -> None:
     """Make the machines one GPU swarm. Twice is the same as once."""
 
     def run(spec: ClusterSpec) -> Outcome:
         with reached(spec, skip_offline=skip_offline, manager_too=False) as (nodes, skipped):
-            settle = partial(_settle, "up", spec, nodes, yes, as_json)
+            settle = partial(_settle, "up", spec, nodes, Consent(yes, end_others), as_json)
             world: World = observe(spec, nodes, ask=ask_sudo_password)
             world, repaired = _repaired(spec, world, settle) if repair else (world, ())
             check(spec, world)
@@ -108,16 +122,23 @@ def up(
 @repair_option
 @skip_offline_option
 @yes_option
+@end_others_option
 @json_option
 @click.pass_obj
 def down(
-    file: Path, delete_runs: bool, repair: bool, skip_offline: bool, yes: bool, as_json: bool
+    file: Path,
+    delete_runs: bool,
+    repair: bool,
+    skip_offline: bool,
+    yes: bool,
+    end_others: bool,
+    as_json: bool,
 ) -> None:
     """Give every machine back as it was found, from the journal on the machine itself."""
 
     def run(spec: ClusterSpec) -> Outcome:
         with reached(spec, skip_offline=skip_offline) as (nodes, skipped):
-            settle = partial(_settle, "down", spec, nodes, yes, as_json)
+            settle = partial(_settle, "down", spec, nodes, Consent(yes, end_others), as_json)
             world: World = observe(spec, nodes, ask=ask_sudo_password)
             world, repaired = _repaired(spec, world, settle) if repair else (world, ())
             check_down(spec, world)
@@ -142,7 +163,7 @@ def _settle(
     command: Command,
     spec: ClusterSpec,
     nodes: dict[str, Node],
-    yes: bool,
+    consent: Consent,
     as_json: bool,
     plan: Plan,
     planner: Planner,
@@ -154,8 +175,7 @@ def _settle(
     if not plan.steps and not plan.settled and command == "up":
         return world  # `down` takes over the lock that a dead `up` may have left, and frees it
     if plan.steps:
-        machines = ", ".join(plan.nodes)
-        confirm(f"Change {machines} of cluster {plan.cluster!r}?", yes=yes)
+        consent.to(plan)
     listen = progress_lines(err() if as_json else out())
     owner = this_owner(f"sparkctl cluster {command}")
     with stopped_by_interrupt() as stop:

@@ -22,6 +22,15 @@ def yes_option(function: F) -> F:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(function)
 
 
+def end_others_option(function: F) -> F:
+    """`--end-others`"""
+    return click.option(
+        "--end-others",
+        is_flag=True,
+        help="Also end or stop what is in Docker and not sparkctl's; --yes does not cover it.",
+    )(function)
+
+
 def repair_option(function: F) -> F:
     """`--repair`"""
     return click.option(

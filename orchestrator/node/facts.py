@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 MOST_ENTRIES = 100
 
@@ -46,6 +46,17 @@ class NoFolder:
     """A folder that is not there, and the nearest one above it that is."""
 
     nearest: str
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Something in a machine's Docker, or in the swarm that it manages, that is not sparkctl's."""
+
+    kind: Literal["container", "task", "stack", "service", "secret", "config", "network"]
+    """A task is a container of a service."""
+    name: str
+    restart: Literal["back", "stopped", "gone"] = "back"
+    """What becomes of it when Docker is restarted."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,9 @@ class Facts(Machine):
     swarm_nodes: tuple[Mapping[str, Any], ...]
     """`docker node inspect` of all nodes; only a manager knows them."""
     services: tuple[str, ...]
+    """Of training runs; only a manager knows them."""
+    strangers: tuple[Stranger, ...]
+    """What ends or stops with Docker or the swarm, and is none of ours."""
     daemon_folder: str
     """Of daemon.json: absent, alone (nothing else is in it), or shared."""
     daemon_json: File | None

@@ -25,11 +25,20 @@ from orchestrator.node.facts import (
 )
 from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node
+from orchestrator.node.strangers import (
+    our_services,
+    strange_containers,
+    strange_services,
+    strange_things,
+)
 from orchestrator.spec.cluster import PathsSpec
 from orchestrator.templates import rendered
 
 _MOST_BYTES = 4 * 2**20
 """Of a journal record; it holds a file or two. A longer one comes cut, which is said of it."""
+
+_MOST_STRANGERS = 500
+"""Of each kind; who has more of them is told of so many."""
 
 
 def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
@@ -43,6 +52,7 @@ def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
         mounted=MOUNTED,
         most_entries=MOST_ENTRIES,
         most_bytes=_MOST_BYTES,
+        most_strangers=_MOST_STRANGERS,
         daemon_json=DAEMON_JSON,
         daemon_folder=str(PurePosixPath(DAEMON_JSON).parent),
         daemon_name=PurePosixPath(DAEMON_JSON).name,
@@ -111,7 +121,12 @@ def parse_facts(node: str, output: str) -> Facts:
             networks=frozenset(_lines(raw["networks"])),
             images=tuple(_lines(raw["images"])),
             swarm_nodes=tuple(json.loads(n) for n in _lines(raw.get("swarm_nodes", b""))),
-            services=tuple(_lines(raw.get("services", b""))),
+            services=our_services(_lines(raw.get("services", b""))),
+            strangers=(
+                *strange_containers(_lines(raw["running"])),
+                *strange_services(_lines(raw.get("services", b""))),
+                *strange_things(_lines(raw.get("things", b""))),
+            ),
             daemon_folder=_text(raw["daemon_folder"]),
             daemon_json=_file(raw, "daemon_json"),
             runtime_config=_file(raw, "runtime_config"),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from orchestrator.reconcile.catalog import resources_for
 from orchestrator.reconcile.evidence import unexplained
 from orchestrator.reconcile.journal import Record, is_journaled, records
+from orchestrator.reconcile.others import Other, others
 from orchestrator.resources.base import Action, Change, Resource, Stage, State, World
 from orchestrator.resources.directory import ALL, Directory
 from orchestrator.resources.leftovers import BuiltImages, RunServices, UnfinishedCopies
@@ -40,6 +41,8 @@ class Plan:
     """(node, record) pairs whose things are already as they were."""
     kept: tuple[str, ...] = ()
     """What stays behind on purpose on machines that are given back, in words."""
+    others: tuple[Other, ...] = ()
+    """What is not sparkctl's and ends or stops with these changes."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -58,6 +61,7 @@ class Plan:
             "direction": self.direction,
             "changes": [change.to_dict() for change in self.changes],
             "kept": list(self.kept),
+            "others": [other.to_dict() for other in self.others],
         }
 
 
@@ -73,14 +77,19 @@ def plan_up(spec: ClusterSpec, world: World) -> Plan:
         if change.before != change.after:
             steps.append(Step(resource, change, journaled=is_journaled(resource)))
     ordered = sorted(steps, key=lambda step: step.change.stage)
-    return replace(leaving, direction="up", steps=tuple(ordered))
+    return with_others(replace(leaving, direction="up", steps=tuple(ordered)), spec, world)
 
 
 def plan_down(spec: ClusterSpec, world: World, *, delete_runs: bool = False) -> Plan:
     """What `cluster down` has to change: the journals backwards, and what runs left behind."""
     plan = _given_back(spec, world, [n.name for n in spec.nodes], delete_runs=delete_runs)
     ordered = sorted(plan.steps, key=lambda step: -step.change.stage)
-    return replace(plan, steps=tuple(ordered))
+    return with_others(replace(plan, steps=tuple(ordered)), spec, world)
+
+
+def with_others(plan: Plan, spec: ClusterSpec, world: World) -> Plan:
+    """The plan, which says too what it does to others."""
+    return replace(plan, others=others(spec, world, plan.changes))
 
 
 def change_of(resource: Resource, world: World) -> Change:

@@ -45,9 +45,10 @@ def refuse_stale(plan: Plan, path: Path) -> None:
 def refuse_changed(now: Plan, shown: Plan) -> None:
     """Raise StalePlanError when the machines have changed since the plan was shown.
 
-    Notes may differ: a container that has just ended is no reason to ask again.
+    Notes may differ: a container that has just ended is no reason to ask again. One that has just
+    begun is, for nobody said yes to its end.
     """
-    if _states(now) != _states(shown):
+    if _states(now) != _states(shown) or not {*now.others} <= {*shown.others}:
         raise StalePlanError(
             "the machines have changed since the plan was made; nothing was changed",
             resolution="Run the command again and look at the new plan.",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from orchestrator.reconcile.journal import records
 from orchestrator.reconcile.membership import member_of, troubles
-from orchestrator.reconcile.plan import Plan, Step, change_of
+from orchestrator.reconcile.plan import Plan, Step, change_of, with_others
 from orchestrator.resources.base import Stage, World
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.engine import Engine
@@ -19,7 +19,7 @@ from orchestrator.spec.cluster import ClusterSpec
 def plan_repair(spec: ClusterSpec, world: World) -> Plan:
     """Engines that do not answer; when all answer, memberships that cannot stay."""
     steps = _engines(spec, world) or _memberships(spec, world)
-    return Plan(spec.name, "repair", tuple(steps))
+    return with_others(Plan(spec.name, "repair", tuple(steps)), spec, world)
 
 
 def _engines(spec: ClusterSpec, world: World) -> list[Step]:

@@ -87,10 +87,11 @@ class DaemonJson:
         return f"nvidia runtime as default, {gpus}; restart Docker"
 
     def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
-        running = world[self.node].containers
+        facts = world[self.node]
+        running = [name for name in facts.run_containers if name in facts.containers]
         if not running:
             return ()
-        return (f"the restart stops {len(running)} running containers: {', '.join(running)}",)
+        return (f"the restart stops {len(running)} training containers: {', '.join(running)}",)
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         node = nodes[self.node]

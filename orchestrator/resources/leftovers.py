@@ -63,8 +63,10 @@ class RunServices(_Leftover):
         return f"remove the services {', '.join(before['services'] if before else [])}"
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        names = change.before["services"] if change.before else []
         for service in nodes[self.node].docker.services.list(filters={"label": LABEL_RUN}):
-            service.remove()
+            if service.name in names:
+                service.remove()
         for node in nodes.values():
             _wait_for_containers_to_go(node)
 

@@ -14,6 +14,7 @@ from orchestrator.node.facts import (
     Folder,
     Gpu,
     NoFolder,
+    Stranger,
     Unreadable,
 )
 
@@ -70,6 +71,7 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
         images=(),
         swarm_nodes=(),
         services=(),
+        strangers=(),
         daemon_folder="shared",
         daemon_json=None,
         runtime_config=File(STOCK_CONFIG, "644", 0, 0),
@@ -120,7 +122,12 @@ def probe_output(facts: Facts) -> str:
         "networks": "\n".join(sorted(facts.networks)),
         "images": "\n".join(facts.images),
         "swarm_nodes": "\n".join(json.dumps(n) for n in facts.swarm_nodes),
-        "services": "\n".join(facts.services),
+        "services": "\n".join(f"{n} - {n.partition('_rank')[0]}" for n in facts.services)
+        + "".join(f"\n{s.name} - -" for s in facts.strangers if s.kind == "service"),
+        "running": "\n".join(
+            _running(s) for s in facts.strangers if s.kind in ("container", "task")
+        ),
+        "things": "\n".join(f"{s.kind} {s.name} -" for s in facts.strangers),
         "staged": "\n".join(facts.staged),
     }
     raw |= _file("daemon_json", facts.daemon_json) | _file("runtime_config", facts.runtime_config)
@@ -138,6 +145,12 @@ def _file(name: str, file: File | None) -> dict[str, str | bytes]:
     if file is None:
         return {}
     return {f"{name}.stat": f"{file.mode} {file.uid} {file.gid}", f"{name}.bytes": file.content}
+
+
+def _running(stranger: Stranger) -> str:
+    policy = "always" if stranger.restart == "back" else "no"
+    removed = str(stranger.restart == "gone").lower()
+    return f"/{stranger.name} {policy} {removed} {'x' if stranger.kind == 'task' else '-'} -"
 
 
 def _record(record: Mapping[str, Any] | Unreadable) -> str:

@@ -23,6 +23,8 @@ def show_plan(plan: Plan, console: Console, *, diffs: bool = False) -> None:
                 _show_change(change, console, diffs)
     for line in plan.kept:
         console.print(f"  = {line}", style="cyan")
+    for other in plan.others:
+        console.print(f"  ! not sparkctl's: {other}", style="yellow")
     console.print(count(plan))
 
 

@@ -36,6 +36,17 @@ class ChangeReport(_Part):
     """What the user should know before saying yes."""
 
 
+class OtherReport(_Part):
+    """One thing in Docker that is not sparkctl's, and ends or stops with the changes."""
+
+    node: str
+    kind: str
+    """container, task, stack, service, secret, config, network or worker."""
+    name: str
+    fate: str
+    """What happens to it, in words."""
+
+
 class NodeReport(_Part):
     """One machine as it is."""
 
@@ -75,6 +86,8 @@ class ClusterReport(_Part):
     """plan, status: what `up` would change. up, down: what was changed."""
     kept: list[str]
     """down: what stays behind on purpose."""
+    others: list[OtherReport] = []
+    """plan, up, down: what is not sparkctl's and ends or stops; see --end-others."""
     nodes: list[NodeReport]
     """status only."""
     skipped: list[str] = []
@@ -103,6 +116,7 @@ def plan_report(
         converged=converged,
         changes=[_change(change) for change in (*first, *plan.changes)],
         kept=list(plan.kept),
+        others=[OtherReport(**other.to_dict()) for other in plan.others],
         nodes=[],
         skipped=list(skipped),
         error=None if error is None else error.to_dict(),

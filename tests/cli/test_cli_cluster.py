@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import ConnectError
+from orchestrator.errors import ConnectError, DeclinedError
 from orchestrator.reconcile.plan import plan_up
 from orchestrator.ui.report import ClusterReport
 from tests.cli.conftest import Sparkctl
@@ -42,7 +42,7 @@ def test_plan_shows_what_up_would_do_and_changes_nothing(
     assert lines[0] == "spark-a"
     assert "  + docker-group    nvidia joins group docker" in lines
     assert "  + swarm           make a swarm on 192.168.100.1" in lines
-    assert lines[-1] == "14 changes (12 create, 2 update) on 2 nodes"
+    assert lines[-1] == "16 changes (14 create, 2 update) on 2 nodes"
     assert [len(machine.scripts) for machine in site.machines.values()] == [1, 1]
     assert [machine.closed for machine in site.machines.values()] == [True, True]
 
@@ -118,13 +118,74 @@ def test_different_kinds_of_errors_exit_with_one(sparkctl: Sparkctl, site: FakeC
     assert "error E310" in ran.stderr
 
 
-def test_a_broken_record_of_the_journal_is_told(sparkctl: Sparkctl, site: FakeCluster) -> None:
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_broken_record_of_the_journal_is_told(
+    as_json: tuple[str, ...], sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    """`up` changes nothing that it may be about; `down` gives the rest back, and is not done."""
+    record = "0001-docker-group.json"
     machine = site.machines["spark-a"]
-    machine.facts = replace(machine.facts, journal={"0001-x.json": {"version": 99}})
-    for command in ("plan", "down"):
-        ran = sparkctl("cluster", command)
+    machine.facts = replace(machine.facts, journal={record: {"version": 99}})
+    ran = sparkctl("cluster", "plan", *as_json)
+    assert ran.code == 6
+    assert f"{record} on spark-a" in ran.stderr
+    ran = sparkctl("cluster", "down", "--yes", *as_json)
+    assert ran.code == 7
+    assert "error E502" in ran.stderr
+    assert f"spark-a: /var/lib/sparkctl/journal/{record}" in ran.stderr
+    assert f"rm -f {record}" not in "".join(machine.changes)
+    if as_json:
+        report = report_of(ran.stdout)
+        assert (report.ok, report.converged, len(report.kept)) == (False, False, 1)
+
+
+OTHERS = ["service shop_web", "secret shop_key", "container db"]
+
+
+@pytest.mark.parametrize(
+    ("command", "named"), [("up", OTHERS[2:]), ("down", OTHERS)], ids=["up", "down"]
+)
+def test_what_is_not_ours_is_not_covered_by_yes(
+    command: str, named: list[str], sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    if command == "down":
+        take_in(site)
+    differ(site, "spark-a", strangers=OTHERS)
+    for options in (("--yes",), ()):
+        ran = sparkctl("cluster", command, *options)
         assert ran.code == 6
-        assert "0001-x.json on spark-a" in ran.stderr
+        assert "error E403" in ran.stderr
+        assert all(name in ran.stderr for name in named)
+        assert "--end-others" in ran.stderr
+        assert site.machines["spark-a"].changes == []
+    report = report_of(sparkctl("cluster", command, "--yes", "--json").stdout)
+    assert report.error is not None
+    assert report.error["code"] == "E403"
+    allowed = sparkctl("cluster", command, "--end-others")
+    assert "error E600" in allowed.stderr  # the plan itself is another question
+    assert all(f"not sparkctl's: spark-a: {name}" in allowed.stdout for name in named)
+    sparkctl("cluster", command, "--yes", "--end-others")
+    assert site.machines["spark-a"].changes != []
+
+
+def test_in_a_terminal_what_is_not_ours_is_asked_by_name(
+    sparkctl: Sparkctl, site: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(site)
+    differ(site, "spark-a", strangers=OTHERS)
+    asked: list[str] = []
+
+    def confirm(question: str, *, yes: bool) -> None:
+        asked.append(question)
+        if "shop_web" in question and not yes:
+            raise DeclinedError("no")
+
+    monkeypatch.setattr("orchestrator.cli.consent.confirm", confirm)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert sparkctl("cluster", "down").code == 8
+    assert len(asked) == 2
+    assert all(name in asked[1] for name in OTHERS)
+    assert site.machines["spark-a"].changes == []
 
 
 # status

@@ -26,7 +26,7 @@ def test_a_plan_that_still_holds_is_gone_on_with(sparkctl: Sparkctl, site: FakeC
     sparkctl("cluster", "plan", "--out", "plan.json")
     ran = sparkctl("cluster", "up", "--plan", "plan.json")
     assert ran.code == 8  # asked, and nobody is there to answer
-    assert "14 changes" in ran.stdout
+    assert "16 changes" in ran.stdout
 
 
 def test_a_plan_of_other_machines_is_refused_and_the_difference_named(

@@ -25,6 +25,8 @@ nvidia-ctk --version 2>/dev/null | head -n 1 | fact nvidia_toolkit
 
 docker --version 2>/dev/null | fact docker_cli
 docker ps --format '{{.Names}}' 2>/dev/null | fact containers
+ids=$(docker ps -q 2>/dev/null | head -n 500)
+{ [ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "sparkctl.run"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null; } | fact running
 docker network ls --format '{{.Name}}' 2>/dev/null | fact networks
 docker image ls --filter label=sparkctl.image --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | fact images
 docker ps -a --filter label=sparkctl.run --format '{{.Names}}' 2>/dev/null | fact run_containers
@@ -38,7 +40,15 @@ printf '%s' "${root:-/var/lib/docker}" | fact docker_root
   fact swarm_on_disk <"${root:-/var/lib/docker}/swarm/docker-state.json"
 if ids=$(docker node ls -q 2>/dev/null) && [ -n "$ids" ]; then
   docker node inspect --format '{{json .}}' $ids 2>/dev/null | fact swarm_nodes
-  docker service ls --filter label=sparkctl.run --format '{{.Name}}' 2>/dev/null | fact services
+  docker service inspect --format '{{.Spec.Name}} {{with index .Spec.Labels "com.docker.stack.namespace"}}{{.}}{{else}}-{{end}} {{with index .Spec.Labels "sparkctl.run"}}{{.}}{{else}}-{{end}}' \
+    $(docker service ls -q 2>/dev/null | head -n 500) 2>/dev/null | fact services
+  {
+    for kind in secret config; do
+      docker $kind ls --format "$kind {{.Name}} {{or (.Label \"sparkctl.run\") \"-\"}}" 2>/dev/null | head -n 500
+    done
+    docker network ls --filter scope=swarm --format 'network {{.Name}} {{or (.Label "sparkctl.run") "-"}}' 2>/dev/null |
+      grep -v '^network ingress ' | head -n 500
+  } | fact things
 fi
 
 if [ ! -d /etc/docker ]; then echo absent

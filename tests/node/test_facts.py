@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import RemoteError
-from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder, Unreadable
+from orchestrator.node.facts import (
+    Address,
+    Facts,
+    File,
+    Folder,
+    Gpu,
+    NoFolder,
+    Stranger,
+    Unreadable,
+)
 from orchestrator.node.probe import parse_facts
 from orchestrator.testing.facts import docker_info, probe_output, stock_spark
 from tests.support.strategies import values, words
@@ -28,6 +37,11 @@ folders = st.builds(NoFolder, st.just("/home")) | st.builds(
     links=names,
     mounts=names,
     size=st.none() | st.integers(0, 9).map(lambda kib: kib * 1024),
+)
+fates = st.sampled_from(["back", "stopped", "gone"])
+strangers = st.lists(
+    st.builds(Stranger, st.just("container"), words, fates)
+    | st.builds(Stranger, st.just("task"), words)
 )
 addresses = st.builds(
     Address, words, st.ip_addresses(v=4).map(str), st.integers(0, 32)
@@ -59,6 +73,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         "daemon_json": draw(files),
         "runtime_config": draw(files),
         "staged": draw(names),
+        "strangers": tuple(draw(strangers)),
         "folders": draw(st.dictionaries(lines, folders, max_size=3)),
         "journal": draw(st.dictionaries(words, st.dictionaries(words, values), max_size=2)),
     }

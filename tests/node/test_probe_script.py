@@ -38,6 +38,7 @@ TOOLS = (
     "readlink",
     "timeout",
     "du",
+    "grep",
 )
 
 
@@ -127,6 +128,31 @@ def test_a_client_without_an_engine_is_no_engine(bare: Path) -> None:
     facts = parse_facts("here", run_probe(PathsSpec()))
     assert facts.docker is None
     assert facts.docker_cli == "29.2.1"
+
+
+def test_what_is_not_ours_is_asked_of_docker(bare: Path) -> None:
+    """Its answers are stand-ins; that the templates say this is seen in the lab."""
+    stand_in(
+        bare,
+        "docker",
+        """case "$1 $2" in
+  "ps -q") echo 1 ;;
+  "inspect --format") echo '/web always false - -' ;;
+  "node ls") echo 1 ;;
+  "node inspect") echo '{"ID": "1", "Spec": {}}' ;;
+  "service ls") echo 2 ;;
+  "service inspect") [ "$5" = 2 ] && echo 'shop_web shop -' ;;
+  "secret ls") echo 'secret key -' ;;
+  "config ls") echo 'config site -' ;;
+  "network ls") case $* in *scope=swarm*) echo 'network ingress -'; echo 'network net -' ;; esac ;;
+  *) exit 1 ;;
+esac""",
+    )
+    facts = parse_facts("here", run_probe(PathsSpec()))
+    assert [f"{one.kind} {one.name}" for one in facts.strangers] == [
+        "container web", "stack shop", "service shop_web", "secret key", "config site",
+        "network net",
+    ]  # fmt: skip
 
 
 def test_the_probe_runs_through_a_node(bare: Path) -> None:

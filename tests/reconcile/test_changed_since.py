@@ -17,9 +17,17 @@ def the_plan(**differences: object) -> Plan:
 
 
 def test_a_container_that_ended_meanwhile_is_no_other_plan() -> None:
-    shown, now = the_plan(containers=["busy"]), the_plan()
+    busy = {"containers": ["busy"], "run_containers": ["busy"]}
+    shown, now = the_plan(**busy), the_plan()
     assert [c.notes for c in shown.changes] != [c.notes for c in now.changes]
     refuse_changed(now, shown)
+
+
+def test_what_is_not_ours_and_came_meanwhile_was_never_agreed_to() -> None:
+    shown, now = the_plan(strangers=["container web"]), the_plan(strangers=["container db"])
+    refuse_changed(the_plan(), shown)
+    with pytest.raises(StalePlanError):
+        refuse_changed(now, shown)
 
 
 @pytest.mark.parametrize(

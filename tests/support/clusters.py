@@ -3,8 +3,9 @@
 A cluster is what `cluster.yaml` says, less its first three keys; a node may be just a name. A
 machine is what differs from a Spark as it comes out of its box: fields of `Facts` as plain data,
 where files are their text, GPUs their UUIDs, addresses `interface address/prefix`, folders `empty`,
-`full`, `absent /above` or fields of `Folder`, and `docker` and `swarm` are merged into what is
-there.
+`full`, `absent /above` or fields of `Folder`, strangers `kind name` or `kind name restart`, a
+journal record may be the reason why it cannot be read, and `docker` and `swarm` are merged into
+what is there.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +15,16 @@ from typing import Any
 
 import yaml
 
-from orchestrator.node.facts import Address, Facts, File, Folder, Gpu, NoFolder, Unreadable
+from orchestrator.node.facts import (
+    Address,
+    Facts,
+    File,
+    Folder,
+    Gpu,
+    NoFolder,
+    Stranger,
+    Unreadable,
+)
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.testing.facts import docker_info, stock_spark
 
@@ -128,4 +138,5 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "daemon_json": _file,
     "runtime_config": _file,
     "journal": _journal,
+    "strangers": lambda lines: tuple(Stranger(*line.split()) for line in lines),
 }

@@ -93,15 +93,16 @@ def test_a_change_is_one_line_in_one_piece(
 
 def test_a_plan_is_grouped_by_machine_with_its_notes(console: Console, file: Pieces) -> None:
     show_plan(
-        plan_up(sparks(2), world_of(sparks(2), {"spark-b": {"containers": ["[web]"]}})), console
+        plan_up(sparks(2), world_of(sparks(2), {"spark-b": {"strangers": ["container [web]"]}})),
+        console,
     )
     lines = file.getvalue().splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
         "spark-a",
         "spark-b",
-        "14 changes (12 create, 2 update) on 2 nodes",
+        "16 changes (14 create, 2 update) on 2 nodes",
     ]
-    assert "      ! the restart stops 1 running containers: [web]" in lines
+    assert lines[-2].startswith("  ! not sparkctl's: spark-b: container [web]: stops")
 
 
 def test_what_stays_is_told_also_when_nothing_changes(console: Console, file: Pieces) -> None:
