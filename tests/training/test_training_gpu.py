@@ -1,34 +1,60 @@
 """What only a GPU can show of the training code; skipped, visibly, without one.
 
-None of this has been run so far (docs/unverified.md). On a Spark, inside the training image:
-`pytest -m torch tests/training/test_training_gpu.py`. What needs two, such
-as the overlap of FSDP2's prefetch with computing, is in tests/test_hardware.py.
+On a Spark, inside the training image: `pytest -m torch tests/training/test_training_gpu.py`. What
+needs two, such as the overlap of FSDP2's prefetch with computing, is in tests/test_hardware.py.
 """
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-from two_nodes import Nodes
+from two_nodes import Nodes, recipe
 
-from training.config import Lora, Qlora
+from training.config import Lora, Qlora, TrainingConfig
 from training.contract.events import Eval, Result, Start
 from training.strategy import checkpoint_bytes
 
-torch = pytest.importorskip("torch")
-
-pytestmark = [
-    pytest.mark.torch,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
-    pytest.mark.filterwarnings("ignore"),  # of the libraries among themselves
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries among themselves
 
 GIB = 2**30
+METHODS: dict[str, dict[str, Any]] = {
+    "lora": {"kind": "lora"},
+    "dora": {"kind": "lora", "dora": True},
+    "qlora": {"kind": "qlora"},
+    "full": {"kind": "full"},
+}
+
+
+def learning(method: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What of the tiny recipe is other here."""
+    return {
+        "model": {"dtype": "bfloat16"},
+        "method": method,
+        "optim": {"lr": 3e-4 if method["kind"] == "full" else 5e-3},
+        "parallel": {"strategy": "auto"},
+        "loop": {"max_steps": 40, "batching": "padding-free"},
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_recipe_of_this_file_is_valid(method: str) -> None:
+    """Also where there is no GPU to run it."""
+    config = TrainingConfig.model_validate(recipe(learning(METHODS[method])))
+    assert config.method.kind == METHODS[method]["kind"]
+
+
+@pytest.fixture(scope="session")
+def gpu() -> None:
+    """Skips what asks for it where there is none."""
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(gpu: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama of 1.3 billion weights, 2.7 GB in bfloat16, in files of 500 MB."""
+    import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     folder = tmp_path_factory.mktemp("base")
@@ -44,23 +70,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    "method",
-    [{"kind": "lora"}, {"kind": "lora", "dora": True}, {"kind": "qlora"}, {"kind": "full"}],
-    ids=["lora", "dora", "qlora", "full"],
-)
-def test_bfloat16_on_cuda_learns(nodes: Nodes, method: dict[str, Any]) -> None:
+@pytest.mark.torch
+@pytest.mark.parametrize("method", METHODS)
+def test_bfloat16_on_cuda_learns(gpu: None, nodes: Nodes, method: str) -> None:
     """Passes in bfloat16, what is trained in float32; batches without padding are not refused."""
-    (rank,) = nodes.run(
-        world_size=1,
-        config={
-            "model": {"dtype": "bfloat16"},
-            "method": method,
-            "optim": {"lr": 3e-4 if method["kind"] == "full" else 5e-3},
-            "parallel": {"strategy": "auto"},
-            "loop": {"max_steps": 40, "batching": "padding-free"},
-        },
-    )
+    (rank,) = nodes.run(world_size=1, config=learning(METHODS[method]))
     assert rank.status == 0, rank.stderr
     (start,), (first, *_, last) = rank.events(Start), rank.events(Eval)
     assert start.device == "cuda:0"
@@ -68,6 +82,7 @@ def test_bfloat16_on_cuda_learns(nodes: Nodes, method: dict[str, Any]) -> None:
     assert rank.events(Result)
 
 
+@pytest.mark.torch
 def test_loading_takes_the_model_once_from_unified_memory(base: Path) -> None:
     """On GB10 a copy straight from a file's mapping costs each page twice (transformers#47257)."""
     before = _available()
@@ -77,8 +92,11 @@ def test_loading_takes_the_model_once_from_unified_memory(base: Path) -> None:
     assert taken <= 1.15 * checkpoint_bytes(base) + GIB  # the CUDA context is in it
 
 
+@pytest.mark.torch
 def test_a_4bit_base_takes_a_third_of_its_files(base: Path) -> None:
     """4.1 bits a linear weight, 16 for the rest, and never more than one whole weight besides."""
+    import torch
+
     torch.cuda.reset_peak_memory_stats()
     model, parameters = _replica(base, Qlora(kind="qlora"))
     rest = sum(p.nbytes for p in model.parameters() if p.dtype == torch.bfloat16)
@@ -86,6 +104,7 @@ def test_a_4bit_base_takes_a_third_of_its_files(base: Path) -> None:
     assert torch.cuda.max_memory_allocated() <= 1.1 * expected + 0.2 * GIB
 
 
+@pytest.mark.torch
 def test_sequences_of_a_row_do_not_see_each_other_on_cuda(base: Path) -> None:
     """The leak probe with torch's CUDA kernels in bfloat16: far below what a leak would be."""
     from training import attention
@@ -96,6 +115,8 @@ def test_sequences_of_a_row_do_not_see_each_other_on_cuda(base: Path) -> None:
 
 
 def _replica(base: Path, method: Lora | Qlora) -> tuple[Any, int]:
+    import torch
+
     from training.replicate import replicate
 
     model, parameters, read = replicate(base, torch.bfloat16, torch.device("cuda"), method)

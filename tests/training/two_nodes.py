@@ -45,6 +45,13 @@ TINY: dict[str, dict[str, Any]] = {
 }
 
 
+def recipe(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The tiny recipe with other values of some keys; a method has keys of its own, and is given
+    whole."""
+    methods = {name: dict(values) for name, values in changes.items() if name == "method"}
+    return {name: TINY[name] | dict(changes.get(name, {})) for name in TINY} | methods
+
+
 @dataclass(frozen=True)
 class Rank:
     """How one rank ended, and all that it said."""
@@ -79,7 +86,7 @@ class Nodes:
     ) -> list[Rank]:
         """Train the tiny recipe, changed by `config`; `environ` changes the environment by rank."""
         run, port, ranks = self.new_folder(), free_port(), []
-        document = {name: TINY[name] | dict((config or {}).get(name, {})) for name in TINY}
+        document = recipe(config or {})
         try:
             for rank in range(world_size):
                 node = run / f"node-{rank}"
