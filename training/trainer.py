@@ -99,14 +99,14 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
             return super().training_step(*args, **kwargs)
 
     def compute_loss(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
-        """The way forwards, of a training step or an evaluation."""
-        with self.phases.spent("forward" if model.training else "evaluation"):
-            return super().compute_loss(model, *args, **kwargs)
+        """The way forwards, of a training step or an evaluation.
 
-    def prediction_step(self, *args: Any, **kwargs: Any) -> Any:
-        """One held-out batch."""
-        self._signs.beat("evaluating", self.state.global_step)
-        return super().prediction_step(*args, **kwargs)
+        Each is a sign of life: one of many forward passes may make up a step of minutes.
+        """
+        doing = ("training", "forward") if model.training else ("evaluating", "evaluation")
+        self._signs.beat(doing[0], self.state.global_step)
+        with self.phases.spent(doing[1]):
+            return super().compute_loss(model, *args, **kwargs)
 
     def train_and_evaluate(self, found: Found | None) -> tuple[float, float]:
         """Train to the end; the held-out loss before the first step and after the last."""
@@ -151,7 +151,6 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         if state.global_step == self._first_step:
             self._since = time.monotonic()
             self._trainer.phases.take()
-        self._log.beat("training", state.global_step)
 
     def on_log(
         self,
