@@ -91,15 +91,20 @@ def mask_of_padding(*shape: Any, **settings: Any) -> torch.Tensor | None:
 def leakage(model: torch.nn.Module) -> float:
     """How far the logits of sequences in one row are from those of the same in rows of their own.
 
-    As a share of their size; two small forward passes of the model as it is, adapter included.
+    As a share of their size; two small forward passes of the model as it is, adapter included,
+    under autocast where the model is in bfloat16.
     """
     device = next(model.parameters()).device
-    vocabulary = model.get_input_embeddings().num_embeddings
-    ids = [[(7 * i + 3 * n) % vocabulary for i in range(n)] for n in _LENGTHS]
+    embeddings = model.get_input_embeddings()
+    ids = [[(7 * i + 3 * n) % embeddings.num_embeddings for i in range(n)] for n in _LENGTHS]
     rows = [Tokens(row, row) for row in ids]
     training = model.training
     model.eval()
-    flat, padded = (_logits(model, collate(rows), device) for collate in (Collate(), Collate(0)))
+    half = embeddings.weight.dtype == torch.bfloat16
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        flat, padded = (
+            _logits(model, collate(rows), device) for collate in (Collate(), Collate(0))
+        )
     model.train(training)
     reshard(model)  # an optimizer made now would take what FSDP2 has gathered for the weights
     own = torch.cat([row[:length] for row, length in zip(padded, _LENGTHS, strict=True)])

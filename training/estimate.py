@@ -165,13 +165,18 @@ def activations(shape: Shape, config: TrainingConfig, work: Work) -> tuple[int, 
     Numbers of a token and layer: norms 2 x 2 hidden, attention (queries, keys, values, what comes
     out, and the same laid out anew), the MLP 4 intermediate: the gate, its sigmoid, the other half,
     their product. With gradient checkpointing only a layer's input is kept, and one layer at a time
-    is computed anew. Adapters work in float32; what they take in is kept in it, too.
+    is computed anew. Norms work in float32, and keep what they take in in it. So does DoRA; other
+    adapters take what is there.
     """
-    size, adapted = BYTES[config.model.dtype], not isinstance(config.method, Full)
+    method, size = config.method, BYTES[config.model.dtype]
     attention = 3 * shape.attention + 2 * shape.key_value
     layer = size * (4 * shape.hidden + attention + 4 * shape.intermediate)
-    if adapted and size == 2:
-        layer += 4 * (2 * shape.hidden + shape.attention + shape.intermediate)
+    if shape.query_key_norms:
+        layer += 4 * (shape.attention + shape.key_value)
+    if not isinstance(method, Full) and size == 2:
+        layer += 4 * shape.hidden
+        if method.dora:
+            layer += 4 * (2 * shape.hidden + shape.attention + shape.intermediate)
     backward = size * (2 * shape.hidden + 3 * shape.intermediate)
     ends = 2 * size * shape.hidden
     if config.loop.gradient_checkpointing:

@@ -18,6 +18,8 @@ class Shape:
     vocabulary: int
     tied: bool
     """Input and output embeddings are one weight."""
+    query_key_norms: bool = False
+    """Each head's queries and keys are normalised before attention, as in Qwen3."""
 
     @property
     def attention(self) -> int:
@@ -50,8 +52,9 @@ class Shape:
 
     @property
     def layer(self) -> int:
-        """Weights of one layer, with its two norms."""
-        return sum(i * o for i, o in self.linear.values()) + 2 * self.hidden
+        """Weights of one layer, with its norms."""
+        norms = 2 * self.hidden + (2 * self.head_dim if self.query_key_norms else 0)
+        return sum(i * o for i, o in self.linear.values()) + norms
 
     @property
     def parameters(self) -> int:
@@ -61,9 +64,10 @@ class Shape:
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape | None:
-    """From a checkpoint's config.json; None for a model that is not built like Llama."""
+    """From a checkpoint's config.json; None for a model that is not built like Llama or Qwen3."""
     odd = ("num_experts", "num_local_experts", "attention_bias", "mlp_bias", "text_config")
-    if config.get("model_type") not in ("llama", "mistral") or any(config.get(o) for o in odd):
+    kind = config.get("model_type")
+    if kind not in ("llama", "mistral", "qwen3") or any(config.get(o) for o in odd):
         return None
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
     return Shape(
@@ -75,6 +79,7 @@ def shape_of(config: Mapping[str, Any]) -> Shape | None:
         head_dim=config.get("head_dim") or hidden // heads,
         vocabulary=config["vocab_size"],
         tied=bool(config.get("tie_word_embeddings", False)),
+        query_key_norms=kind == "qwen3",
     )
 
 
@@ -82,6 +87,7 @@ _LLAMA_1B = Shape(2048, 8192, 16, 32, 8, 64, 128256, tied=True)
 _LLAMA_3B = Shape(3072, 8192, 28, 24, 8, 128, 128256, tied=True)
 _LLAMA_8B = Shape(4096, 14336, 32, 32, 8, 128, 128256, tied=False)
 _LLAMA_70B = Shape(8192, 28672, 80, 64, 8, 128, 128256, tied=False)
+_QWEN3_8B = Shape(4096, 12288, 36, 32, 8, 128, 151936, tied=False, query_key_norms=True)
 
 KNOWN: Mapping[str, Shape] = {
     "builtin:tiny-llama": Shape(128, 256, 2, 4, 2, 32, 512, tied=False),
@@ -94,5 +100,6 @@ KNOWN: Mapping[str, Shape] = {
     "meta-llama/Llama-3.1-70B": _LLAMA_70B,
     "meta-llama/Llama-3.1-70B-Instruct": _LLAMA_70B,
     "meta-llama/Llama-3.3-70B-Instruct": _LLAMA_70B,
+    "Qwen/Qwen3-8B": _QWEN3_8B,
 }
 """Shapes that need no download, from these models' published config.json."""

@@ -28,10 +28,16 @@ def config(method: dict[str, Any] | None = None, **sections: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     ("name", "billions"),
-    [("3.2-1B", 1.236), ("3.2-3B", 3.213), ("3.1-8B", 8.030), ("3.3-70B-Instruct", 70.554)],
+    [
+        ("meta-llama/Llama-3.2-1B", 1.236),
+        ("meta-llama/Llama-3.2-3B", 3.213),
+        ("meta-llama/Llama-3.1-8B", 8.030),
+        ("meta-llama/Llama-3.3-70B-Instruct", 70.554),
+        ("Qwen/Qwen3-8B", 8.191),
+    ],
 )
 def test_the_known_shapes_have_as_many_weights_as_published(name: str, billions: float) -> None:
-    found = KNOWN[f"meta-llama/Llama-{name}"].parameters / 1e9
+    found = KNOWN[name].parameters / 1e9
     assert found == pytest.approx(billions, abs=0.0005)
 
 
@@ -44,6 +50,13 @@ def test_a_shape_comes_from_a_config_or_not_at_all() -> None:
     assert shape_of(llama) == KNOWN["meta-llama/Llama-3.1-8B"]
     for odd in ({"model_type": "mixtral"}, {"num_experts": 8}, {"attention_bias": True}):
         assert shape_of(llama | odd) is None
+    qwen = {
+        "model_type": "qwen3", "hidden_size": 4096, "intermediate_size": 12288,
+        "num_hidden_layers": 36, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "head_dim": 128, "vocab_size": 151936, "tie_word_embeddings": False,
+        "attention_bias": False, "use_sliding_window": False, "sliding_window": None,
+    }  # fmt: skip
+    assert shape_of(qwen) == KNOWN["Qwen/Qwen3-8B"]
 
 
 def test_70b_on_two_sparks_is_what_the_design_expects() -> None:
