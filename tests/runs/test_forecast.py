@@ -7,6 +7,7 @@ from orchestrator.runs.launch import prepare
 from orchestrator.spec.load import load_stack, stack_names
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
+from training.estimate import Work
 from training.shape import KNOWN
 
 TOKEN = {"HF_TOKEN": "x"}
@@ -35,6 +36,15 @@ def test_memory_speed_and_how_the_work_is_shared_are_told() -> None:
     assert lines("llama3-8b-lora").startswith("ddp: every node has a copy (DDP)")
 
 
+def test_a_packed_pass_is_told_as_full_as_it_gets() -> None:
+    """One row of 2048 tokens, however many sequences are in it."""
+    config = load_stack("llama3-70b-lora").training
+    assert config.loop.batching == "packed"
+    assert Work.most(config).tokens == config.data.max_length == 2048
+    four = lines("llama3-70b-lora", "training.loop.per_device_batch_size=4")
+    assert "activations 14.0" in four and "activations 3.4" in lines("llama3-70b-lora")
+
+
 def test_what_cannot_fit_however_short_its_rows_is_refused() -> None:
     whole = "training.parallel.strategy=ddp"
     with pytest.raises(RunError, match=r"llama3-70b-lora does not fit: .* take 136.\d GiB") as told:
@@ -54,4 +64,4 @@ def test_of_a_model_that_is_not_known_nothing_is_told() -> None:
 def test_without_machines_it_is_told_for_sparks() -> None:
     forecast = prepare(sparks(2), load_stack("llama3-70b-lora"), None, {}).forecast
     assert forecast and forecast.there is None
-    assert "GiB" in forecast.lines[1] and "93.4 GiB: weights" in forecast.lines[1]
+    assert "GiB" in forecast.lines[1] and "81.0 GiB: weights" in forecast.lines[1]

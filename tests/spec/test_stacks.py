@@ -24,7 +24,11 @@ def test_every_shipped_stack_loads_under_its_own_name(name: str) -> None:
 def test_the_stacks_of_the_promise_are_shipped() -> None:
     llamas = {"llama3-3b-full", "llama3-8b-lora", "llama3-70b-lora", "llama3-70b-qlora"}
     twins = {"tiny-llama-full", TINY, "tiny-llama-qlora"}
-    assert llamas | twins <= set(stack_names())
+    assert llamas | twins | {"qwen3-8b-lora"} <= set(stack_names())
+
+
+def test_a_real_model_trains_without_an_account() -> None:
+    assert not load_stack("qwen3-8b-lora").secrets
 
 
 def test_a_stack_that_there_is_not() -> None:
