@@ -51,6 +51,18 @@ def test_a_command_starts_without_what_it_does_not_need(
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
+def test_help_reads_no_command_and_options_read_no_machinery() -> None:
+    heavy = ("paramiko", "docker", "jinja2", "orchestrator.runs.", "orchestrator.node")
+    code = (
+        "import sys, orchestrator.cli.options\n"
+        "from orchestrator.cli.main import cli\n"
+        "cli(['--help'], standalone_mode=False)\n"
+        f"print([name for name in sys.modules if name.startswith({heavy!r})])"
+    )
+    done = run(sys.executable, "-c", code)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("['orchestrator.runs.checks']", "")
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_rooms_are_small_and_named_after_what_they_are_for(path: Path) -> None:
     assert path.stat().st_size <= BIGGEST

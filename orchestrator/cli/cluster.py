@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli.asking import ask_sudo_password
 from orchestrator.cli.consent import Consent
+from orchestrator.cli.groups import Ordered
 from orchestrator.cli.interrupt import stopped_by_interrupt
 from orchestrator.cli.lock import lock
 from orchestrator.cli.options import (
@@ -35,7 +36,7 @@ from orchestrator.ui.plan_view import progress_lines, show_plan
 from orchestrator.ui.report import plan_report
 
 
-@click.group()
+@click.group(cls=Ordered, order=("plan", "up", "status", "down", "lock"))
 def cluster() -> None:
     """Make the machines one swarm, look at it, give them back."""
 

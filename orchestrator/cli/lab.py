@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from orchestrator.cli.groups import Ordered
 from orchestrator.lab import LabSpec, NodeStatus, down, status, up
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plain import json_text
@@ -23,7 +24,7 @@ OUT = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Ordered, order=("up", "status", "down"))
 def lab() -> None:
     """Simulated DGX Sparks on this computer: real SSH, sudo, Docker and swarm, no GPU."""
 

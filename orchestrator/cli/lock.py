@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password, confirm
+from orchestrator.cli.groups import Ordered
 from orchestrator.cli.options import yes_option
 from orchestrator.names import LOCK_FOLDER
 from orchestrator.node.connect import connected
@@ -20,7 +21,7 @@ from orchestrator.ui.console import out
 Locks = dict[str, Held | None]
 
 
-@click.group()
+@click.group(cls=Ordered, order=("show", "break"))
 def lock() -> None:
     """The lock that keeps two laptops apart while one of them changes the machines."""
 

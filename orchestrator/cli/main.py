@@ -4,31 +4,27 @@ import logging
 import os
 import sys
 import traceback
-from importlib import import_module
 from pathlib import Path
 
 import click
 
 from orchestrator import __version__
+from orchestrator.cli.groups import OneFileEach
 from orchestrator.errors import SparkctlError
 from orchestrator.ui.console import err, show_error
 
-_COMMANDS = ("cluster", "train", "runs", "tensorboard", "lab")
-"""Each is in the module of its name, which is read when it is asked for: that takes longest."""
+_COMMANDS = {
+    "cluster": "Make the machines one swarm, look at it, give them back.",
+    "train": "Train STACK on the cluster, one rank on each machine, and watch it to its end.",
+    "runs": "The runs of the cluster.",
+    "tensorboard": "Show the curves of RUN, or of all runs, in a browser here; Ctrl-C ends it.",
+    "lab": "Simulated DGX Sparks on this computer: real SSH, sudo, Docker and swarm, no GPU.",
+}
 
 
-class _OneFileEach(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        found: click.Command = getattr(import_module(f"orchestrator.cli.{cmd_name}"), cmd_name)
-        return found
-
-
-@click.group(cls=_OneFileEach, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=OneFileEach, words=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="sparkctl")
 @click.option(
     "-f",

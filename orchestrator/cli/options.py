@@ -5,14 +5,21 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator.runs.preflight import CHECKS
+from orchestrator.runs.checks import CHECKS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def json_option(function: F) -> F:
-    """`--json`"""
+    """`--json`, of a command that says all at its end"""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
+        function
+    )
+
+
+def json_lines_option(function: F) -> F:
+    """`--json`, of a command that says what happens as it happens"""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")(
         function
     )
 

@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password, confirm
-from orchestrator.cli.options import detach_option, json_option, skip_check_option, yes_option
+from orchestrator.cli.groups import Ordered
+from orchestrator.cli.options import (
+    detach_option,
+    json_lines_option,
+    json_option,
+    skip_check_option,
+    yes_option,
+)
 from orchestrator.cli.starting import start
 from orchestrator.cli.watching import watch
 from orchestrator.node.connect import reachable
@@ -33,7 +40,10 @@ from orchestrator.ui.runs_report import runs_report
 from orchestrator.ui.runs_view import show_comparison, show_run, show_runs
 
 
-@click.group()
+@click.group(
+    cls=Ordered,
+    order=("list", "show", "follow", "logs", "stop", "resume", "fetch", "compare", "rm"),
+)
 def runs() -> None:
     """The runs of the cluster. RUN is a name, its beginning, or `last`."""
 
@@ -70,7 +80,7 @@ def show(file: Path, run: str, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run")
-@json_option
+@json_lines_option
 @click.pass_obj
 def follow(file: Path, run: str, as_json: bool) -> None:
     """Watch RUN to its end; Ctrl-C leaves, and the run goes on."""
@@ -103,7 +113,7 @@ def stop(file: Path, run: str, as_json: bool) -> None:
 @click.argument("run")
 @detach_option
 @skip_check_option
-@json_option
+@json_lines_option
 @click.pass_obj
 def resume(file: Path, run: str, detach: bool, skip: tuple[str, ...], as_json: bool) -> None:
     """Start RUN again, which was stopped or has failed: it goes on from its last checkpoint."""
@@ -152,7 +162,7 @@ def rm(file: Path, run: str, force: bool, yes: bool, as_json: bool) -> None:
 @click.option("--rank", type=int, multiple=True, help="Only this rank; repeatable.")
 @click.option("--since", metavar="TIME", help="From then on: 2026-11-24T16:30, or 10m, 2h, 1d ago.")
 @click.option("--events", is_flag=True, help="The events too, which the log has as JSON.")
-@json_option
+@json_lines_option
 @click.pass_obj
 def logs(
     file: Path, run: str, rank: tuple[int, ...], since: str | None, events: bool, as_json: bool

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
-from orchestrator.cli.options import detach_option, json_option, skip_check_option
+from orchestrator.cli.options import detach_option, json_lines_option, skip_check_option
 from orchestrator.cli.starting import start
 from orchestrator.cli.watching import how_to_come_back, watch
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
@@ -30,7 +30,7 @@ from orchestrator.ui.run_json import begun, print_line
 @detach_option
 @click.option("--queue", is_flag=True, help="Wait while another run holds the GPUs.")
 @skip_check_option
-@json_option
+@json_lines_option
 @click.option("--debug", is_flag=True, help="Let torch, NCCL and accelerate tell more.")
 @click.pass_obj
 def train(

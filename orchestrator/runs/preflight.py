@@ -5,20 +5,17 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
 
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin, on_each
+from orchestrator.runs.checks import Check
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.deploy import make_way
 from orchestrator.stack.ranks import Rank
 from orchestrator.templates import rendered
 from training.config import source_of
-
-Check = Literal["gpu", "memory", "disk", "port", "clock", "fabric", "image", "model", "folder"]
-CHECKS: tuple[Check, ...] = get_args(Check)
 
 GIB = 2**30
 _CLOCKS = 2.0
@@ -205,7 +202,8 @@ def _of_one(prepared: Prepared, rank: Rank, reading: Reading) -> Iterator[Findin
                 "disk",
                 node,
                 f"{free / GIB:.1f} GiB are free for {name}, {least / GIB:.1f} needed",
-                "Make room: sparkctl runs list shows what runs take, docker system df the images.",
+                "Make room: sparkctl runs show RUN says what a run takes, sparkctl runs rm RUN "
+                "deletes it; docker system df shows the images.",
             )
     for folder in reading.missing:
         yield Finding("folder", node, f"{folder} is not there", "Run `sparkctl cluster up`.")

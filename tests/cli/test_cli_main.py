@@ -8,15 +8,27 @@ import pytest
 from orchestrator import __version__
 from orchestrator.cli import asking
 from orchestrator.cli.asking import ask_sudo_password, confirm
+from orchestrator.cli.groups import OneFileEach
 from orchestrator.cli.main import cli
 from orchestrator.errors import DeclinedError
 from tests.cli.conftest import Sparkctl
 
 
+def below(group: click.Command) -> dict[str, click.Command]:
+    """The commands of a group, in the order in which they are listed; none of a command."""
+    if not isinstance(group, click.Group):
+        return {}
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
 def commands(group: click.Command, *path: str) -> list[tuple[str, ...]]:
     """Every command and group."""
-    below = group.commands if isinstance(group, click.Group) else {}
-    return [path, *(p for name, sub in below.items() for p in commands(sub, *path, name))]
+    return [path, *(p for name, sub in below(group).items() for p in commands(sub, *path, name))]
+
+
+GROUPS = [(), ("cluster",), ("cluster", "lock"), ("runs",), ("lab",)]
 
 
 @pytest.mark.parametrize("path", commands(cli), ids=" ".join)
@@ -25,6 +37,96 @@ def test_every_command_explains_itself(path: tuple[str, ...], sparkctl: Sparkctl
     assert ran.code == 0
     assert ran.stdout.startswith("Usage: ")
     assert len(ran.stdout.split("\n\n")[1].strip()) > 10, "no words about what it does"
+
+
+def test_every_group_is_known_here() -> None:
+    found = [path for path in commands(cli) if below(_at(path))]
+    assert sorted(found) == sorted(GROUPS)
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=" ".join)
+def test_a_group_lists_all_its_commands(path: tuple[str, ...], sparkctl: Sparkctl) -> None:
+    """The order is written down beside them; what is missing there could not be called."""
+    group = _at(path)
+    assert isinstance(group, click.Group)
+    assert set(group.commands) <= set(below(group))
+    listed = sparkctl(*path, "--help", file=None).stdout.partition("Commands:\n")[2].splitlines()
+    names = [line.split()[0] for line in listed if line.startswith("  ") and line[2] != " "]
+    assert names == list(below(group))
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "last"),
+    [
+        ((), "cluster", "lab"),
+        (("cluster",), "plan", "lock"),
+        (("lab",), "up", "down"),
+        (("runs",), "list", "rm"),
+    ],
+)
+def test_commands_are_listed_in_order_of_use(path: tuple[str, ...], first: str, last: str) -> None:
+    """Nobody shall meet `down` first."""
+    names = list(below(_at(path)))
+    assert (names[0], names[-1]) == (first, last)
+    if path == ("cluster",):
+        assert names == ["plan", "up", "status", "down", "lock"]
+
+
+def test_the_list_of_commands_says_what_each_says_itself() -> None:
+    """It is written down in one place more, so that it costs no imports."""
+    assert isinstance(cli, OneFileEach)
+    said = {name: command.get_short_help_str(200) for name, command in below(cli).items()}
+    assert said == cli.words
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("trian",), "train"),
+        (("clustr", "up"), "cluster"),
+        (("cluster", "staus"), "status"),
+        (("runs", "fetsch", "last"), "fetch"),
+    ],
+)
+def test_a_mistyped_command_gets_the_one_that_was_meant(
+    typed: tuple[str, ...], meant: str, sparkctl: Sparkctl
+) -> None:
+    ran = sparkctl(*typed, file=None)
+    assert ran.code == 2
+    assert f"Did you mean '{meant}'?" in ran.stderr
+
+
+def test_what_is_near_to_nothing_gets_no_advice(sparkctl: Sparkctl) -> None:
+    ran = sparkctl("xyzzy", file=None)
+    assert ran.code == 2
+    assert "No such command 'xyzzy'." in ran.stderr and "mean" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "lines"),
+    [
+        (("train",), True),
+        (("runs", "follow"), True),
+        (("runs", "resume"), True),
+        (("runs", "logs"), True),
+        (("runs", "list"), False),
+        (("cluster", "up"), False),
+    ],
+)
+def test_help_says_what_json_will_print(
+    command: tuple[str, ...], lines: bool, sparkctl: Sparkctl
+) -> None:
+    """docs/json.md: one document, or one object a line."""
+    said = sparkctl(*command, "--help", file=None).stdout
+    assert ("Print one JSON object per line." in said) == lines
+    assert ("Print one JSON document." in said) != lines
+
+
+def _at(path: tuple[str, ...]) -> click.Command:
+    command: click.Command = cli
+    for name in path:
+        command = below(command)[name]
+    return command
 
 
 def test_the_version(sparkctl: Sparkctl) -> None:
