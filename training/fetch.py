@@ -80,7 +80,7 @@ def hub_errors(name: str) -> Iterator[None]:
             "hub_unreachable",
             f"{name} is not in the cache of this node and the Hub cannot be reached "
             f"({_first_line(unreachable)})",
-            "Check this node's internet access, or bring the files first: `sparkctl model pull`.",
+            "Check this node's internet access, or put the files into its Hugging Face cache.",
         ) from None
     except errors.HfHubHTTPError as refused:
         status = refused.response.status_code if refused.response is not None else 0

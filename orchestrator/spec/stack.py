@@ -48,7 +48,7 @@ class StackSpec(Model):
     description: str
     """One line for people."""
     engine: Literal["accelerate"] = "accelerate"
-    """What launches and groups the ranks."""
+    """Whose configuration the ranks form their group from; there is one so far."""
     base_image: str | None = None
     """Image that the training image is built upon; default: the cluster's container.base_image."""
     nodes: NodesNeeded = NodesNeeded()
