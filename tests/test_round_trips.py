@@ -1,12 +1,21 @@
 """What a command costs: one connection and one exec per node, however many resources there are."""
 
+from pathlib import Path
+
 import pytest
 
-from orchestrator.errors import ConnectError, NodeErrors, PasswordNeededError, SudoError
+from orchestrator.errors import (
+    ConnectError,
+    NodeErrors,
+    PasswordNeededError,
+    SpecError,
+    SudoError,
+)
 from orchestrator.node.connect import connected, reachable
 from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.plan import plan_up
 from orchestrator.reconcile.preflight import check
+from tests.support.clusters import cluster as cluster_of
 from tests.support.clusters import sparks, world_of
 from tests.support.fakes import ROOT_NEEDS, FakeCluster
 from tests.support.simulate import made
@@ -110,7 +119,58 @@ def test_a_password_from_the_environment_is_used_without_asking(
     with connected(sparks(3), cluster.connect) as nodes:
         observe(sparks(3), nodes, ask=person)
     assert person.asked == 0
-    assert execs(cluster) == [1, 1, 1]
+    assert execs(cluster) == [2, 2, 2]
+
+
+def test_a_known_password_goes_only_to_the_machine_that_wants_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine that somebody else rules would learn the password of all others."""
+    monkeypatch.setenv("SPARKCTL_SUDO_PASSWORD", ROOT_NEEDS)
+    cluster = three("spark-b")
+    with connected(sparks(3), cluster.connect) as nodes:
+        observe(sparks(3), nodes)
+        for node in nodes.values():
+            node.script("true")
+    sent = {name: machine.passwords for name, machine in cluster.machines.items()}
+    assert sent == {
+        "spark-a": ["", ""],
+        "spark-b": ["", ROOT_NEEDS, ROOT_NEEDS],
+        "spark-c": ["", ""],
+    }
+
+
+def test_a_node_may_have_a_password_of_its_own(tmp_path: Path) -> None:
+    for name in ("all", "own"):
+        (tmp_path / name).write_text(f"{name}\nsecond line\n")
+        (tmp_path / name).chmod(0o600)
+    spec = cluster_of(
+        {
+            "nodes": ["spark-a", {"name": "spark-b", "sudo": {"password_file": f"{tmp_path}/own"}}],
+            "sudo": {"password_file": f"{tmp_path}/all"},
+        }
+    )
+    machines = FakeCluster(world_of(spec))
+    for machine in machines.machines.values():
+        machine.wants_password = True
+    with connected(spec, machines.connect) as nodes, pytest.raises(NodeErrors):
+        observe(spec, nodes)
+    assert machines.machines["spark-a"].passwords == ["", "all"]
+    assert machines.machines["spark-b"].passwords == ["", "own"]
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o644, 0o640, 0o602])
+def test_a_password_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "password"
+    file.write_text("s3cret\n")
+    file.chmod(mode)
+    spec = cluster_of({"sudo": {"password_file": str(file)}})
+    with (
+        pytest.raises(SpecError, match="others may read") as caught,
+        connected(spec, three().connect),
+    ):
+        raise AssertionError("it was taken")
+    assert f"chmod 600 {file}" in str(caught.value.resolution)
 
 
 def test_the_error_of_another_node_is_kept_while_a_password_is_asked_for() -> None:

@@ -16,6 +16,7 @@ from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all, try_each
 from orchestrator.node.ssh import SshConnection
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec, SudoSpec
+from orchestrator.spec.files import OpenToOthers, UnfitFile, read_private
 
 PASSWORD_VARIABLE = "SPARKCTL_SUDO_PASSWORD"
 
@@ -61,7 +62,7 @@ def reachable(
     An encrypted key is asked for once for all nodes; a wrong passphrase is an error.
     """
     by_name = {node.name: node for node in spec.nodes}
-    password = sudo_password(spec.sudo)
+    passwords = {node.name: sudo_password(node.sudo or spec.sudo) for node in spec.nodes}
     unlocked: dict[str, PKey] = {}
     open_one = connect or (lambda node, spec: connection_to(node, spec, unlocked))
     nodes: dict[str, Node] = {}
@@ -70,7 +71,7 @@ def reachable(
         def reopen() -> Connection:
             return open_one(by_name[name], spec)
 
-        return Node(name, reopen(), password, reopen)
+        return Node(name, reopen(), passwords[name], reopen)
 
     def open_all(names: Iterable[str]) -> dict[str, SparkctlError]:
         opened, errors = try_each(names, open_node, at_once=_LOGINS)
@@ -100,13 +101,20 @@ def reachable(
 def sudo_password(sudo: SudoSpec) -> str | None:
     """The password known without asking: from the file of the spec, or the environment."""
     if sudo.password_file is None:
-        return os.environ.get(PASSWORD_VARIABLE)
-    try:
-        lines = Path(sudo.password_file).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SpecError(
-            f"{sudo.password_file}: the sudo password file cannot be read",
-            details=str(error),
-            resolution="Mend sudo.password_file in the cluster file, or remove that line.",
-        ) from None
-    return lines[0] if lines else ""
+        text = os.environ.get(PASSWORD_VARIABLE, "")
+    else:
+        try:
+            text = read_private(Path(sudo.password_file))
+        except OpenToOthers as unfit:
+            raise SpecError(
+                f"{sudo.password_file}: others may read the sudo password file",
+                details=str(unfit),
+                resolution=f"chmod 600 {sudo.password_file}",
+            ) from None
+        except UnfitFile as unfit:
+            raise SpecError(
+                f"{sudo.password_file}: the sudo password file cannot be read",
+                details=str(unfit),
+                resolution="Fix sudo.password_file in the cluster file, or remove that line.",
+            ) from None
+    return text.partition("\n")[0].rstrip("\r") or None

@@ -1,9 +1,13 @@
 """Root on the machine, without a secret in argv, environment, log or journal.
 
-The wrapper is a line of POSIX shell that reads the sudo password (perhaps empty) as the first line
-of its standard input; what follows on standard input belongs to the wrapped command. `read` and
-`printf` are builtins, so the password never becomes an argument of a process. A wrong password is
-tried exactly once: the second attempt of sudo meets the end of the pipe.
+Two wrappers, both a line of POSIX shell. The first needs no password and gets none: it says by its
+exit code that sudo wants one, and then nothing has been run. Only then the second is used. It reads
+the password as the first line of its standard input; sudo reads it once more from there, and the
+command gets what follows the line `sparkctl-body`: nothing of a password reaches it, also where
+sudo did not ask. `read` and `printf` are builtins, so the password never becomes an argument of a
+process. A wrong password is tried exactly once: the second attempt of sudo meets a pipe's end.
+
+No process stands between the channel and the command, so the channel ends when the command does.
 """
 
 import shlex
@@ -11,41 +15,74 @@ from typing import Literal
 
 Need = Literal["root", "docker"]
 
+NEEDS_PASSWORD_FOR_ROOT = 95
+"""sudo wants a password, but Docker can be used without."""
 NEEDS_PASSWORD = 96
 WRONG_PASSWORD = 97
+
+_BODY = "sparkctl-body"
 
 _ALREADY = {
     "root": '[ "$(id -u)" = 0 ]',
     "docker": "[ -w /var/run/docker.sock ]",
 }
 
-_WRAPPER = """\
+_WITHOUT = """\
 IFS= read -r p || :
 if {already}; then exec {command}; fi
 if sudo -kn true 2>/dev/null; then exec sudo -n -- {command}; fi
-[ -n "$p" ] || exit {needs}
-{tried}{{ printf '%s\\n' "$p"; exec cat; }} | sudo -kS -p '' -- {command}
+if {docker}; then exit {needs_for_root}; fi
+exit {needs}
 """
 
+_TRY = """\
+IFS= read -r p || :
+printf '%s\\n' "$p" | sudo -kS -p '' -- true 2>/dev/null || exit {wrong}
+"""
 
-_TRY = "printf '%s\\n' \"$p\" | sudo -kS -p '' -- true 2>/dev/null || exit {wrong}\n"
+_WITH = "exec sudo -kS -p '' -- sh -c {skip}\n"
+_SKIP = f'while IFS= read -r l; do if [ "$l" = {_BODY} ]; then exec {{command}}; fi; done; exit 1'
 
 
-def escalated(command: str, need: Need, *, tried: bool = False) -> str:
+def escalated(command: str, need: Need) -> str:
     """The shell command that runs `command` as root unless the login user is enough.
 
-    `need` says when it is enough: being root, or being allowed to write to Docker's socket.
+    `need` says when it is enough: being root, or being allowed to write to Docker's socket. Where
+    that takes a password it exits with one of the two codes for it and runs nothing.
+    """
+    return _shell(
+        _WITHOUT.format(
+            already=_ALREADY[need],
+            docker=_ALREADY["docker"],
+            command=command,
+            needs=NEEDS_PASSWORD,
+            needs_for_root=NEEDS_PASSWORD_FOR_ROOT,
+        )
+    )
+
+
+def escalated_with_password(command: str, *, tried: bool) -> str:
+    """The same, where sudo is known to want one.
+
     `tried` says that the password is known to be right, which saves one check of it (85 ms).
     """
-    script = _WRAPPER.format(
-        already=_ALREADY[need],
-        command=command,
-        needs=NEEDS_PASSWORD,
-        tried="" if tried else _TRY.format(wrong=WRONG_PASSWORD),
-    )
+    skip = shlex.quote(_SKIP.format(command=command))
+    return _shell(("" if tried else _TRY.format(wrong=WRONG_PASSWORD)) + _WITH.format(skip=skip))
+
+
+def head(password: str | None, *, tried: bool) -> bytes:
+    """What comes before the command's own input; None: what `escalated` expects."""
+    if password is None:
+        return b"\n"
+    times = 1 if tried else 2
+    return f"{password}\n".encode() * times + f"{_BODY}\n".encode()
+
+
+def body(stdin: bytes) -> bytes:
+    """The command's own input, of what was sent to either wrapper."""
+    first, _, rest = stdin.partition(b"\n")
+    return rest.partition(f"{_BODY}\n".encode())[2] if first else rest
+
+
+def _shell(script: str) -> str:
     return f"sh -c {shlex.quote(script)}"
-
-
-def first_line(password: str | None) -> bytes:
-    """What the wrapper reads first."""
-    return f"{password or ''}\n".encode()

@@ -13,10 +13,12 @@ from orchestrator.node.bounded import PATIENCE, bounded
 from orchestrator.node.connection import Completed, Connection, Stream
 from orchestrator.node.escalate import (
     NEEDS_PASSWORD,
+    NEEDS_PASSWORD_FOR_ROOT,
     WRONG_PASSWORD,
     Need,
     escalated,
-    first_line,
+    escalated_with_password,
+    head,
 )
 
 if TYPE_CHECKING:
@@ -33,9 +35,12 @@ class Node:
     name: str
     connection: Connection
     sudo_password: str | None = field(default=None, repr=False)
+    """Sent when this machine has said that it wants one, and never before."""
     reopen: Callable[[], Connection] | None = field(default=None, repr=False)
     """Connects again, the same way."""
     _docker: "DockerClient | None" = field(default=None, repr=False)
+    _wants: dict[Need, bool] = field(default_factory=dict, repr=False)
+    """What it has said: whether this takes a password."""
     _tried: bool = field(default=False, repr=False)
 
     def script(self, script: str, *, need: Need = "root", deadline: float = 60.0) -> str:
@@ -80,8 +85,7 @@ class Node:
         """
         mark = f"sparkctl-{secrets.token_hex(8)}"
         body = f"echo {mark}\n{script}\nexit\n".encode()
-        command = escalated("sh -s", "docker", tried=self._tried)
-        stream = self.connection.open(command, first_line(self.sudo_password) + body)
+        stream = self._open("sh -s", body)
         try:
             stream.settimeout(silence)
             with stream.makefile("rb") as file:
@@ -123,25 +127,54 @@ class Node:
 
     def docker_stream(self, *args: str) -> Stream:
         """Start the `docker` command of the machine and speak with it."""
-        command = escalated(shlex.join(["docker", *args]), "docker", tried=self._tried)
-        return self.connection.open(command, first_line(self.sudo_password))
+        return self._open(shlex.join(["docker", *args]))
 
     def _dial(self) -> Stream:
         return self.docker_stream("system", "dial-stdio")
 
+    def _open(self, command: str, stdin: bytes = b"") -> Stream:
+        if self.sudo_password and "docker" not in self._wants:
+            self._run("true", b"", need="docker", deadline=60.0)  # a stream tells no exit code
+        wrapped, before = self._wrapped(command, "docker", self._with_password("docker"))
+        return self.connection.open(wrapped, before + stdin)
+
+    def _with_password(self, need: Need) -> bool:
+        return bool(self.sudo_password) and self._wants.get(need, False)
+
+    def _wrapped(self, command: str, need: Need, with_password: bool) -> tuple[str, bytes]:
+        """The command line, and what goes before the command's own input."""
+        if not with_password:
+            return escalated(command, need), head(None, tried=False)
+        tried = self._tried
+        wrapped = escalated_with_password(command, tried=tried)
+        return wrapped, head(self.sudo_password, tried=tried)
+
+    def _hear(self, need: Need, code: int) -> None:
+        """Remember what a command without a password says about the machine."""
+        if code in (NEEDS_PASSWORD, NEEDS_PASSWORD_FOR_ROOT):
+            self._wants |= {"root": True, "docker": code == NEEDS_PASSWORD}
+        elif need == "root":
+            self._wants |= {"root": False, "docker": False}
+        else:
+            self._wants[need] = False
+
     def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
-        wrapped = escalated(bounded(command, deadline), need, tried=self._tried)
-        sent = first_line(self.sudo_password) + stdin
+        with_password = self._with_password(need)
+        wrapped, before = self._wrapped(bounded(command, deadline), need, with_password)
         began = time.monotonic()
         try:
-            done = self.connection.run(wrapped, sent, deadline=deadline + PATIENCE)
+            done = self.connection.run(wrapped, before + stdin, deadline=deadline + PATIENCE)
         except TimeoutError:
             raise self._late(
                 command, deadline, "The machine did not end it: it may go on."
             ) from None
         if done.code and time.monotonic() - began >= deadline:
             raise self._late(command, deadline, "The machine has ended it.")
-        if done.code == NEEDS_PASSWORD:
+        if not with_password:
+            self._hear(need, done.code)
+            if self._with_password(need):  # nothing has been run yet
+                return self._run(command, stdin, need=need, deadline=deadline)
+        if done.code in (NEEDS_PASSWORD, NEEDS_PASSWORD_FOR_ROOT):
             raise PasswordNeededError(
                 f"sudo on {self.name} wants a password",
                 resolution="Set SPARKCTL_SUDO_PASSWORD, or name a file in the cluster file "
@@ -155,7 +188,7 @@ class Node:
                 resolution="Check it with `sudo -k; sudo true` on the machine.",
                 node=self.name,
             )
-        self._tried = True
+        self._tried = self._tried or with_password
         return done
 
     def _late(self, command: str, deadline: float, what_of_it: str) -> RemoteError:

@@ -37,6 +37,14 @@ class NodeFabric(Model):
     """IPv4 address of this node on the fabric."""
 
 
+class SudoSpec(Model):
+    """Where root comes from when sudo wants a password. It goes to no machine that wants none."""
+
+    password_file: str | None = None
+    """File whose first line is the sudo password, mode 600; else SPARKCTL_SUDO_PASSWORD, else one
+    prompt."""
+
+
 class NodeSpec(Model):
     """One machine."""
 
@@ -46,6 +54,8 @@ class NodeSpec(Model):
     """SSH target; a plain string is short for `{host: …}`."""
     connection: Literal["ssh", "local"] = "ssh"
     """`local` is the machine that sparkctl runs on; no SSH then."""
+    sudo: SudoSpec | None = None
+    """Where this node's sudo password is another one; default: the cluster's `sudo`."""
     fabric: NodeFabric = NodeFabric()
     """Overrides of the detected fabric for this node."""
     state: Literal["present", "absent"] = "present"
@@ -78,13 +88,6 @@ class SshSpec(Model):
     refused. Default: ssh_config's StrictHostKeyChecking (`no` means accept-new), else strict."""
     connect_timeout: Annotated[float, Field(gt=0, le=300)] = 10.0
     """Seconds for TCP, key exchange and login, each."""
-
-
-class SudoSpec(Model):
-    """Where root comes from when sudo wants a password."""
-
-    password_file: str | None = None
-    """File whose first line is the sudo password; else SPARKCTL_SUDO_PASSWORD, else one prompt."""
 
 
 class FabricSpec(Model):

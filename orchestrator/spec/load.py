@@ -3,12 +3,16 @@
 import difflib
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator import assets
 from orchestrator.errors import SpecError, UnknownStackError
+from orchestrator.spec.base import Model
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.document import parse_document, parse_value, read_document, validate
 from orchestrator.spec.stack import StackSpec
+
+Section = TypeVar("Section", bound=Model | None)
 
 
 def load_cluster(path: Path) -> ClusterSpec:
@@ -74,20 +78,24 @@ def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:
         except RuntimeError as error:
             raise SpecError(f"{file}: {value}: {error}") from None
 
+    def resolved(section: Section, key: str) -> Section:
+        if section is None:
+            return section
+        return section.model_copy(update={key: absolute(getattr(section, key))})
+
     nodes = [
-        node
-        if node.ssh is None
-        else node.model_copy(
-            update={"ssh": node.ssh.model_copy(update={"key": absolute(node.ssh.key)})}
+        node.model_copy(
+            update={
+                "ssh": resolved(node.ssh, "key"),
+                "sudo": resolved(node.sudo, "password_file"),
+            }
         )
         for node in spec.nodes
     ]
     return spec.model_copy(
         update={
             "nodes": nodes,
-            "ssh": spec.ssh.model_copy(update={"known_hosts": absolute(spec.ssh.known_hosts)}),
-            "sudo": spec.sudo.model_copy(
-                update={"password_file": absolute(spec.sudo.password_file)}
-            ),
+            "ssh": resolved(spec.ssh, "known_hosts"),
+            "sudo": resolved(spec.sudo, "password_file"),
         }
     )

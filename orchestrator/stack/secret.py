@@ -1,10 +1,10 @@
 """Secrets of a run: from this computer into Docker's secret store, and nowhere else."""
 
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.errors import RunError
+from orchestrator.spec.files import OpenToOthers, UnfitFile, read_private
 from orchestrator.spec.stack import SecretSpec, StackSpec
 
 _LOGIN = "HF_TOKEN"
@@ -39,22 +39,19 @@ def _value(secret: SecretSpec, environ: Mapping[str, str]) -> str:
 
 def _from_file(secret: SecretSpec, file: Path) -> str:
     try:
-        mode = file.stat().st_mode
-        value = file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise RunError(
-            f"the file of the secret {secret.name} cannot be read",
-            details=f"{file}: {reason}",
-            resolution="Mend secrets.file in the stack, or set it in the environment instead.",
-        ) from None
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        return read_private(file).strip()
+    except OpenToOthers as unfit:
         raise RunError(
             f"others may read the file of the secret {secret.name}",
-            details=f"{file}: mode {stat.S_IMODE(mode):o}",
+            details=f"{file}: {unfit}",
             resolution=f"chmod 600 {file}",
-        )
-    return value
+        ) from None
+    except UnfitFile as unfit:
+        raise RunError(
+            f"the file of the secret {secret.name} cannot be read",
+            details=f"{file}: {unfit}",
+            resolution="Fix secrets.file in the stack, or set it in the environment instead.",
+        ) from None
 
 
 def _from_login(environ: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.node.connection import Completed, Pipe, Stream
+from orchestrator.node.escalate import body
 
 Answer = Callable[[str], Completed | str]
 
@@ -27,7 +28,7 @@ class FakeConnection:
     closed: bool = False
 
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
-        password, _, script = stdin.decode().partition("\n")
+        password, script = stdin.partition(b"\n")[0].decode(), body(stdin).decode()
         self.commands.append(command)
         self.passwords.append(password)
         self.scripts.append(script)

@@ -81,6 +81,7 @@ def test_a_wrong_sudo_password_is_tried_once_and_changes_nothing(
     sparkctl: Sparkctl, changed: Changed, machines: dict[str, Machine], tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("not-the-password\n")
+    (tmp_path / "password").chmod(0o600)
     changed.data["sudo"]["password_file"] = str(tmp_path / "password")  # type: ignore[index]
     before = snapshot(machines["spark-a"])
     count = "journalctl -q -t sudo | grep -c 'incorrect password attempt' || :"

@@ -68,9 +68,11 @@ class Watched(LocalConnection):
         super().__init__()
         self.machine = machine
         self.commands: list[str] = []
+        self.sent: list[bytes] = []
 
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
         self.commands.append(command)
+        self.sent.append(stdin)
         return super().run(command, stdin, deadline=deadline)
 
 
@@ -118,7 +120,7 @@ def test_the_password_is_in_no_argument(machine: Callable[[bool], Machine]) -> N
     node.script("true")
     node.script("true")
     assert isinstance(node.connection, Watched)
-    assert len(node.connection.commands) == 2
+    assert len(node.connection.commands) == 3
     for text in [*node.connection.commands, *here.calls]:
         assert PASSWORD not in text
 
@@ -127,9 +129,46 @@ def test_a_known_password_is_not_checked_again(machine: Callable[[bool], Machine
     here = machine(True)
     node = here.node(PASSWORD)
     node.script("true")
+    assert here.calls[:2] == ["-kn true", "-kS -p  -- true"]
     assert len(here.calls) == 3
     node.script("true")
-    assert len(here.calls) == 5
+    assert len(here.calls) == 4
+
+
+def test_a_password_that_sudo_does_not_ask_for_does_not_reach_the_script(
+    machine: Callable[[bool], Machine],
+) -> None:
+    """As where sudoers lets one command through without it."""
+    here = machine(False)
+    node = here.node(PASSWORD)
+    node._wants = {"root": True, "docker": True}
+    done = node._run("cat", b"first\nlast", need="root", deadline=10)
+    assert done.stdout == b"first\nlast"
+    assert node._run("cat", b"", need="root", deadline=10).stdout == b""
+
+
+def test_no_password_is_sent_where_none_is_wanted(machine: Callable[[bool], Machine]) -> None:
+    here = machine(False)
+    node = here.node(PASSWORD)
+    node.script("true")
+    assert isinstance(node.connection, Watched)
+    assert not any(PASSWORD.encode() in sent for sent in node.connection.sent)
+
+
+@pytest.mark.parametrize("needs_password", [False, True], ids=["without", "with"])
+def test_a_channel_ends_when_its_command_does(
+    machine: Callable[[bool], Machine], needs_password: bool
+) -> None:
+    """A dead engine's `docker system dial-stdio` ends at once while our side stays open."""
+    node = machine(needs_password).node(PASSWORD)
+    node.script("true")
+    stream = node._open("false")
+    stream.settimeout(20)
+    try:
+        assert stream.recv(1) == b""
+    finally:
+        stream.close()
+        node.close()
 
 
 def test_no_password_where_one_is_wanted(machine: Callable[[bool], Machine]) -> None:

@@ -4,9 +4,21 @@ import pytest
 
 from orchestrator.errors import PasswordNeededError, RemoteError, SudoError
 from orchestrator.node.connection import Completed
-from orchestrator.node.escalate import NEEDS_PASSWORD, WRONG_PASSWORD
+from orchestrator.node.escalate import NEEDS_PASSWORD, NEEDS_PASSWORD_FOR_ROOT, WRONG_PASSWORD
 from orchestrator.node.node import Node
 from orchestrator.testing.connection import FakeConnection
+
+
+def wanting_a_password(code: int = NEEDS_PASSWORD, *, root: bool = False) -> FakeConnection:
+    """A machine whose sudo wants a password; with `root` only for what is not Docker's."""
+
+    def answer(script: str) -> Completed | str:
+        asked = not connection.passwords[-1] and not (root and "docker.sock ]; then exec" in
+                                                      connection.commands[-1])  # fmt: skip
+        return Completed(code, b"", b"") if asked else ""
+
+    connection = FakeConnection(answer)
+    return connection
 
 
 def answering(reply: Completed | str, noise: str = "") -> Node:
@@ -73,24 +85,42 @@ def test_the_wrapper_s_exit_codes_have_errors_of_their_own(
 
 
 def test_a_password_is_checked_once_and_never_in_a_command() -> None:
-    connection = FakeConnection(lambda script: "")
+    connection = wanting_a_password()
     node = Node("spark-a", connection, sudo_password="s3cret word")
     node.script("first")
     node.script("second")
     node.docker_cli("version")
-    assert connection.passwords == ["s3cret word"] * 3
+    assert connection.passwords == ["", *["s3cret word"] * 3]
     assert not any("s3cret" in text for text in connection.commands + connection.scripts)
     checks = [command.count("sudo -kS") for command in connection.commands]
-    assert checks == [2, 1, 1]
+    assert checks == [0, 2, 1, 1]
+
+
+def test_docker_needs_no_password_where_its_socket_is_open() -> None:
+    connection = wanting_a_password(NEEDS_PASSWORD_FOR_ROOT, root=True)
+    node = Node("spark-a", connection, sudo_password="s3cret word")
+    node.script("first")
+    node.docker_cli("version")
+    node.script("second", need="docker")
+    assert connection.passwords == ["", "s3cret word", "", ""]
 
 
 def test_a_stream_carries_the_password_in_its_first_line_alone() -> None:
-    connection = FakeConnection(lambda script: "")
+    connection = wanting_a_password()
     with pytest.raises(RemoteError) as caught:
         _ = Node("spark-a", connection, sudo_password="s3cret word").docker
     assert "does not answer" in caught.value.brief
     assert "dial-stdio" in connection.opened[0]
+    assert "sudo -kS" in connection.opened[0]
     assert "s3cret" not in connection.opened[0]
+    assert connection.passwords == ["", "s3cret word"]  # a stream tells no exit code: asked before
+
+
+def test_a_stream_needs_no_question_where_no_password_is_known() -> None:
+    connection = FakeConnection(lambda script: "")
+    with pytest.raises(RemoteError):
+        _ = Node("spark-a", connection).docker
+    assert connection.commands == []
 
 
 def test_closing_ends_the_connection() -> None:
