@@ -4,6 +4,7 @@ Built on every node from the same bytes, so nothing is installed when a run star
 from node to node comes beside this later.
 """
 
+import contextlib
 import hashlib
 import io
 import tarfile
@@ -63,15 +64,17 @@ def image_recipe(base: str, trackers: Sequence[str] = ()) -> ImageRecipe:
 def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) -> str:
     """Build the image unless the node has it; `say` gets a line of progress now and then.
 
+    An image that only has its name is another one: it must carry our label, too.
+
     Returns its ID there: nodes build for themselves, so each has its own.
     """
     from docker.errors import ImageNotFound  # node.docker imports it, and takes a while
 
     client = node.docker
-    try:
-        return str(client.images.get(recipe.tag).id)
-    except ImageNotFound:
-        pass
+    with contextlib.suppress(ImageNotFound):
+        there = client.images.get(recipe.tag)
+        if there.labels.get(LABEL_IMAGE) == recipe.digest:
+            return str(there.id)
     said: list[str] = []
     began = spoke = time.monotonic()
     say(f"building {recipe.tag}")
@@ -87,7 +90,9 @@ def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) ->
                 f"the training image could not be built on {node.name}",
                 details="\n".join([*said[-12:], str(event["error"])]),
                 resolution=f"Base image: {recipe.base}. The node needs to reach its registry and "
-                "the Python package index once; a base image of your own: container.base_image.",
+                "the Python package index once; a base image of your own: container.base_image. "
+                "Where the registry wants a login: logins of this computer are never sent, so on "
+                f"the node `docker login`, then `docker pull {recipe.base}`.",
                 node=node.name,
             )
     built = str(client.images.get(recipe.tag).id)

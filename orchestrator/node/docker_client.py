@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import docker
+import docker.auth
+import docker.utils.proxy
+import requests
 import requests.adapters
 import urllib3
 import urllib3.connection
@@ -39,15 +42,40 @@ def docker_over(dial: Dial, node: str) -> docker.DockerClient:
 
 
 def _client(adapter: "_Adapter", version: str) -> docker.DockerClient:
-    # With an explicit version the SDK connects to nothing by itself; the address is never used.
-    client = docker.DockerClient(
-        base_url="tcp://127.0.0.1:1", version=version, timeout=int(_TIMEOUT)
-    )
-    # This name makes the SDK read logs from a channel instead of a socket's raw file.
-    client.api.base_url = "http+docker://ssh"
-    client.api.mount("http+docker://", adapter)
-    client.api.trust_env = False
+    client = docker.DockerClient.__new__(docker.DockerClient)
+    client.api = _Api(adapter, version)
     return client
+
+
+class _NoLogins(docker.auth.AuthConfig):
+    """No login for any registry. An empty one would make the SDK look for some on this computer."""
+
+    @property
+    def is_empty(self) -> bool:
+        return False
+
+
+class _Api(docker.APIClient):
+    """The SDK's client, made without its constructor, which reads ~/.docker/config.json.
+
+    What is written there is for the engine of this computer: a build would hand all its registry
+    logins to the node (X-Registry-Config), its proxies and headers too, and fails where a
+    `credsStore` is left over.
+    """
+
+    def __init__(self, adapter: "_Adapter", version: str) -> None:
+        requests.Session.__init__(self)
+        self.trust_env = False  # neither: proxies, .netrc
+        self.headers["User-Agent"] = "sparkctl"
+        self.timeout = int(_TIMEOUT)
+        self.credstore_env = None
+        self._version = version
+        self._general_configs: dict[str, Any] = {}
+        self._auth_configs = _NoLogins({})
+        self._proxy_configs = docker.utils.proxy.ProxyConfig()
+        # This name makes the SDK read logs from a channel instead of a socket's raw file.
+        self.base_url = "http+docker://ssh"
+        self.mount("http+docker://", adapter)
 
 
 class _Connection(urllib3.connection.HTTPConnection):

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.artifacts.image import ImageRecipe, ensure_image
 from orchestrator.errors import ConnectError, RemoteError
+from orchestrator.names import LABEL_IMAGE
 from orchestrator.node.connection import Stream
 from orchestrator.node.docker_client import docker_over
 from orchestrator.node.local import LocalConnection, _LocalStream
+from orchestrator.node.node import Node
+from orchestrator.testing.connection import FakeConnection
 
 
 class Engine:
@@ -21,6 +25,11 @@ class Engine:
     def __init__(self, api_version: str = "1.52") -> None:
         self.api_version = api_version
         self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.image: dict[str, str] | None = None
+        """The labels of the one image that is there, whatever its name."""
+        self.built: dict[str, str] = {}
+        """The labels of the one that a build makes."""
         self.streams: list[Stream] = []
         self.threads: list[threading.Thread] = []
 
@@ -45,9 +54,21 @@ class Engine:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                self._answer(engine.answer(self.path))
+
+            def do_POST(self) -> None:
+                if "Transfer-Encoding" in self.headers:
+                    while size := int(self.rfile.readline(), 16):
+                        self.rfile.read(size + 2)
+                    self.rfile.readline()
+                self._answer(engine.built_now())
+
+            def _answer(self, answer: object) -> None:
                 engine.requests.append(self.path)
-                body = json.dumps(engine.answer(self.path)).encode()
-                self.send_response(200)
+                engine.headers.append(dict(self.headers))
+                none = {"message": "No such image: it"}
+                body = json.dumps(none if answer is None else answer).encode()
+                self.send_response(404 if answer is None else 200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -64,7 +85,20 @@ class Engine:
             return {"ApiVersion": self.api_version, "Version": "29.2.1"}
         if path.endswith("/info"):
             return {"Swarm": {"NodeID": "abc"}}
+        if "/images/" in path:
+            labels = self.image
+            return None if labels is None else {"Id": "sha256:abc", "Config": {"Labels": labels}}
         return []
+
+    def built_now(self) -> object:
+        """The answer to a build."""
+        self.image = self.built
+        return {"stream": "Successfully built abc"}
+
+    @property
+    def builds(self) -> int:
+        """How many were asked for."""
+        return sum("/build?" in path for path in self.requests)
 
 
 @pytest.fixture
@@ -100,6 +134,56 @@ def test_proxies_of_this_computer_are_not_asked(
     assert client.info()["Swarm"]["NodeID"] == "abc"
     assert not any("http://" in path for path in engine.requests)
     client.close()
+
+
+RECIPE = ImageRecipe("nvcr.io/nvidia/pytorch:25.11-py3", b"")
+OURS = {LABEL_IMAGE: RECIPE.digest}
+
+
+def node_of(engine: Engine) -> Node:
+    node = Node("spark-a", FakeConnection(lambda script: ""))
+    node._docker = docker_over(engine.dial, "spark-a")
+    return node
+
+
+@pytest.mark.parametrize("config", [
+    {"auths": {"registry.corp.example": {"auth": "YWxpY2U6czNjcmV0"}, "https://index.docker.io/v1/":
+               {"auth": "YWxpY2U6czNjcmV0"}}, "HttpHeaders": {"X-Corp": "s3cret"},
+     "proxies": {"default": {"httpProxy": "http://alice:s3cret@proxy:3128"}}},
+    {"credsStore": "desktop"},
+    {"credHelpers": {"nvcr.io": "gone"}, "auths": {}},
+    {"auths": "nonsense"},
+], ids=["logins", "store", "helper", "nonsense"])  # fmt: skip
+def test_nothing_of_this_computer_s_docker_config_goes_to_a_node(
+    engine: Engine, config: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("PATH", "")  # a helper of that name is not there
+    engine.built = OURS
+    node = node_of(engine)
+    assert ensure_image(node, RECIPE, lambda line: None) == "sha256:abc"
+    node.docker.api.pull("nvcr.io/nvidia/pytorch", tag="25.11-py3", stream=True)
+    node.close()
+    assert engine.builds == 1
+    assert any("/images/create?" in path for path in engine.requests)
+    for headers in engine.headers:
+        assert not {name for name in headers if name.startswith(("X-Registry", "X-Corp"))}
+    sent = repr(engine.requests) + repr(engine.headers)
+    assert "s3cret" not in sent and "3128" not in sent and "YWxpY2U" not in sent
+
+
+@pytest.mark.parametrize("labels", [None, {}, {LABEL_IMAGE: "other"}], ids=repr)
+def test_an_image_that_only_has_the_name_is_built(
+    engine: Engine, labels: dict[str, str] | None
+) -> None:
+    engine.image, engine.built = labels, OURS
+    node = node_of(engine)
+    ensure_image(node, RECIPE, lambda line: None)
+    assert engine.builds == 1
+    ensure_image(node, RECIPE, lambda line: None)
+    assert engine.builds == 1
+    node.close()
 
 
 @pytest.fixture
