@@ -11,4 +11,6 @@ ApiVersion = Literal["sparkctl/v1"]
 class Model(BaseModel):
     """Frozen, and an unknown key is an error: a typo must never be silently ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

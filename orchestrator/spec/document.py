@@ -1,7 +1,6 @@
 """YAML with the place of every value, and validation errors that point at it."""
 
 import difflib
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -11,32 +10,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import SpecError, UnknownKeyError
+from orchestrator.spec.files import NoFile, UnfitFile, read_text
+from orchestrator.spec.yaml_text import TooMuchError, compose, construct
 
 Key = str | int
 KeyPath = tuple[Key, ...]
 M = TypeVar("M", bound=BaseModel)
-
-_NOT_YAML = (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What PyYAML raises for bad text: its constructors let Python's own errors through."""
-
-_BOOL = "tag:yaml.org,2002:bool"
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's, but as YAML 1.2 has it `on`, `off`, `yes` and `no` are text: `on` is a key of ours.
-
-    Where a truth value is expected, pydantic takes these words for it.
-    """
-
-    yaml_implicit_resolvers = {
-        first: [(tag, form) for tag, form in resolvers if tag != _BOOL]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(
-    _BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
-)
 
 
 @dataclass
@@ -77,13 +56,13 @@ def read_document(path: Path, *, what: str, resolution: str) -> Document:
     `resolution` says where such a file comes from, for when there is none.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = read_text(path)
+    except NoFile:
         raise SpecError(
             f"{path}: there is no such {what}",
             resolution=resolution,
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnfitFile as error:
         raise SpecError(f"{path}: the {what} cannot be read", details=str(error)) from None
     return parse_document(text, source=str(path))
 
@@ -91,17 +70,19 @@ def read_document(path: Path, *, what: str, resolution: str) -> Document:
 def parse_document(text: str, *, source: str) -> Document:
     """Parse one YAML mapping from text."""
     try:
-        root = yaml.compose(text, Loader=_Loader)
-        data = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        root = compose(text)
+        data = construct(text)
+    except TooMuchError as error:
         raise SpecError(
-            f"{source}:{line}: not valid YAML: {error.problem}",
+            f"{source}:{_line(error)}: {error.problem}",
+            resolution="Write the values out; a file of people's is far smaller.",
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        raise SpecError(
+            f"{source}:{_line(error)}: not valid YAML: {error.problem}",
             details=error.problem_mark.get_snippet() if error.problem_mark else None,
             resolution="Mend the line; YAML indents with blanks, never with tabs.",
         ) from None
-    except _NOT_YAML as error:
-        raise SpecError(f"{source}: not valid YAML", details=str(error)) from None
     if not isinstance(data, dict) or root is None:
         raise SpecError(f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`")
     document = Document(source, data)
@@ -109,12 +90,21 @@ def parse_document(text: str, *, source: str) -> Document:
     return document
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str, *, source: str) -> Any:
     """What `text` would be behind a key in a file; itself when it is no YAML."""
     try:
-        return yaml.load(text, Loader=_Loader)
-    except _NOT_YAML:
+        compose(text)
+        return construct(text)
+    except TooMuchError as error:
+        raise SpecError(f"{source}: {error.problem}") from None
+    except yaml.MarkedYAMLError:
+        if not text.isascii() and text != text.encode(errors="replace").decode():
+            raise SpecError(f"{source}: the value is not text in UTF-8") from None
         return text
+
+
+def _line(error: yaml.MarkedYAMLError) -> int:
+    return error.problem_mark.line + 1 if error.problem_mark else 1
 
 
 def validate(model: type[M], document: Document) -> M:
@@ -172,24 +162,20 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return []
 
 
-def _note_places(
-    node: yaml.Node, path: KeyPath, document: Document, above: tuple[yaml.Node, ...] = ()
-) -> None:
+def _note_places(node: yaml.Node, path: KeyPath, document: Document) -> None:
+    """Of every value, aliases in full: yaml_text.py bounds how many that can be."""
     document.places[path] = f"{document.source}:{node.start_mark.line + 1}"
-    if node in above:  # an alias of itself
-        return
-    above = (*above, node)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key_node, value_node in node.value:
             key, line = key_node.value, key_node.start_mark.line + 1
             _refuse_key(key_node, f"{document.source}:{line}", seen)
             seen.add(key)
-            _note_places(value_node, (*path, key), document, above)
+            _note_places(value_node, (*path, key), document)
             document.places[(*path, key)] = f"{document.source}:{line}"
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _note_places(item, (*path, index), document, above)
+            _note_places(item, (*path, index), document)
 
 
 def _refuse_key(key: yaml.Node, place: str, seen: set[str]) -> None:

@@ -12,6 +12,10 @@ class UnfitFile(Exception):
     """Why a file was not taken."""
 
 
+class NoFile(UnfitFile):
+    """There is none of that name."""
+
+
 class OpenToOthers(UnfitFile):
     """Others may read or write a file that only its owner should."""
 
@@ -41,6 +45,8 @@ def _read(path: Path) -> tuple[str, int]:
             if not stat.S_ISREG(mode):
                 raise UnfitFile("it is not a regular file")
             content = file.read(LIMIT + 1)
+    except FileNotFoundError as error:
+        raise NoFile(error.strerror) from None
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise UnfitFile(getattr(error, "strerror", None) or str(error)) from None
     if len(content) > LIMIT:

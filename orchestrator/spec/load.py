@@ -44,7 +44,8 @@ def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
                 f"--set {setting}: not of the form key=value",
                 resolution="Write for example --set training.optim.lr=1e-4",
             )
-        document.override(tuple(key.split(".")), parse_value(raw), f"--set {setting}")
+        value = parse_value(raw, source=f"--set {setting}")
+        document.override(tuple(key.split(".")), value, f"--set {setting}")
     return validate(StackSpec, document)
 
 

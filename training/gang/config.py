@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Hook(BaseModel):
     """Who is told when a run has ended: one of a command and an address."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     on: Annotated[tuple[Literal["succeeded", "failed", "stopped"], ...], Field(min_length=1)] = (
         "succeeded",
@@ -33,7 +35,9 @@ class Hook(BaseModel):
 class GangConfig(BaseModel):
     """Attempts and deadlines; times in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     attempts: int = Field(10, ge=1)
     """Most attempts of a run. One that came no further than an earlier one is the last anyway."""
