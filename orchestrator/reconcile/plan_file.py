@@ -1,18 +1,31 @@
 """A plan kept in a file, to be read by somebody and carried out later, or refused when stale."""
 
+import hashlib
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import SpecError, StalePlanError
 from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.base import State
+from orchestrator.resources.masking import masked_state
 from orchestrator.spec.base import API_VERSION
+from orchestrator.spec.files import UnfitFile, read_text
+
+_LIMIT = 2**26  # bytes of a plan file
+_ROUNDS = 100_000
+"""A guess at a password costs that much; a plan's own check takes a twentieth of a second."""
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Write the plan; only its owner may read it, for it holds the content of files."""
+    """Write the plan; only its owner may read it, for it holds the content of files.
+
+    Secrets in them are masked. That they are still the same is seen by a slow, salted hash.
+    """
+    salt = secrets.token_hex(16)
     document = {"apiVersion": API_VERSION, "kind": "Plan", **_plain(plan)}
+    document |= {"salt": salt, "hidden": _hidden(plan, salt)}
     try:
         path.touch(mode=0o600)
         path.chmod(0o600)  # of a file that was there, too
@@ -32,7 +45,13 @@ def refuse_stale(plan: Plan, path: Path) -> None:
         )
     before = {change["id"]: change for change in kept["changes"]}
     after = {change["id"]: change for change in now["changes"]}
-    differing = [id_ for id_ in {**before, **after} if before.get(id_) != after.get(id_)]
+    was, salt = kept.get("hidden", {}), str(kept.get("salt", ""))
+    is_ = _hidden(plan, salt)
+    differing = [
+        id_
+        for id_ in {**before, **after}
+        if before.get(id_) != after.get(id_) or was.get(id_) != is_.get(id_)
+    ]
     if differing or kept["direction"] != now["direction"]:
         raise StalePlanError(
             f"{path} is not what `sparkctl cluster up` would do now; nothing was changed",
@@ -59,6 +78,17 @@ def _states(plan: Plan) -> list[tuple[str, State | None, State | None]]:
     return [(change.id, change.before, change.after) for change in plan.changes]
 
 
+def _hidden(plan: Plan, salt: str) -> dict[str, str]:
+    """Of every change that is not shown in full: what tells whether it is the same."""
+    hashes = {}
+    for change in plan.changes:
+        states = [change.before, change.after]
+        if states != [masked_state(state) for state in states]:
+            content = json.dumps(states, sort_keys=True).encode()
+            hashes[change.id] = hashlib.pbkdf2_hmac("sha256", content, salt.encode(), _ROUNDS).hex()
+    return hashes
+
+
 def _plain(plan: Plan) -> dict[str, Any]:
     """As it comes back from JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(plan.to_dict()))
@@ -67,11 +97,12 @@ def _plain(plan: Plan) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_text(path, limit=_LIMIT))
         ids = [change["id"] for change in document["changes"]]
-        if document["kind"] != "Plan" or len(ids) != len(set(ids)) or "direction" not in document:
+        fit = document["kind"] == "Plan" and isinstance(document.get("hidden", {}), dict)
+        if not fit or len(ids) != len(set(ids)) or "direction" not in document:
             raise ValueError("not a plan")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (UnfitFile, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SpecError(
             f"{path}: not a plan that sparkctl has written",
             details=str(error),

@@ -14,6 +14,7 @@ from orchestrator.reconcile.plan import plan_up
 from orchestrator.resources.base import World
 from orchestrator.resources.daemon_merge import parse
 from orchestrator.resources.directory import Directory
+from orchestrator.resources.masking import masked_words
 from orchestrator.spec.cluster import ClusterSpec
 
 Check = Callable[[Facts, ClusterSpec], None]
@@ -97,7 +98,7 @@ def _flags(facts: Facts, spec: ClusterSpec) -> None:
             raise PreflightError(
                 f"dockerd on {facts.node} is started with {flag}, which excludes the key "
                 f"{_CLASHING[flag]!r} in {DAEMON_JSON} that sparkctl sets",
-                details=f"dockerd {' '.join(facts.dockerd_flags)}",
+                details=masked_words(f"dockerd {' '.join(facts.dockerd_flags)}"),
                 resolution=f"{_WHERE} Take the flag out there, restart Docker, and run the "
                 "command again.",
             )
@@ -107,7 +108,7 @@ def _flags(facts: Facts, spec: ClusterSpec) -> None:
         ):
             raise PreflightError(
                 f"dockerd on {facts.node} does not read {DAEMON_JSON}",
-                details=f"dockerd {' '.join(facts.dockerd_flags)}",
+                details=masked_words(f"dockerd {' '.join(facts.dockerd_flags)}"),
                 resolution=f"{_WHERE} Take --config-file out there, after moving the settings to "
                 f"{DAEMON_JSON}, and restart Docker.",
             )

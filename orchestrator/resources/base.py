@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from orchestrator.node.facts import Facts, File
 from orchestrator.node.node import Node
+from orchestrator.resources.masking import masked_state
 
 State = Mapping[str, Any]
 """What is or should be there, as plain JSON data: it compares, prints, hashes and journals."""
@@ -46,7 +47,7 @@ class Change:
         return f"{self.node}/{self.resource}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: the same in `--json`, in the terminal and in the journal."""
+        """Plain data to be shown, by `--json` and in plan files: secrets in files are masked."""
         return {
             "id": self.id,
             "node": self.node,
@@ -54,8 +55,8 @@ class Change:
             "action": self.action,
             "summary": self.summary,
             "stage": int(self.stage),
-            "before": self.before,
-            "after": self.after,
+            "before": masked_state(self.before),
+            "after": masked_state(self.after),
             "notes": list(self.notes),
         }
 

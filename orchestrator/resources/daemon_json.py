@@ -11,6 +11,7 @@ from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
 from orchestrator.resources.daemon_merge import merge, unmerge
 from orchestrator.resources.docker_restart import Outcome, restart_with
+from orchestrator.resources.masking import masked_words
 
 _NO_FOLDER: State = {"folder": False}
 """Part of the state of a file that has no folder either."""
@@ -108,7 +109,7 @@ class DaemonJson:
             failure = _FAILED[done.outcome]
             raise ChangeError(
                 failure.brief.format(node=self.node),
-                details=done.lines or None,
+                details=masked_words(done.lines) or None,
                 resolution=failure.resolution,
                 node=self.node,
             )

@@ -20,23 +20,23 @@ class OpenToOthers(UnfitFile):
     """Others may read or write a file that only its owner should."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, limit: int = LIMIT) -> str:
     """The text of a file. Raises UnfitFile.
 
     Nothing waits here: a pipe, a device or a socket is refused before it is read.
     """
-    return _read(path)[0]
+    return _read(path, limit)[0]
 
 
 def read_private(path: Path) -> str:
     """The text of a file that nobody but its owner may read or write, else OpenToOthers."""
-    text, mode = _read(path)
+    text, mode = _read(path, LIMIT)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise OpenToOthers(f"mode {stat.S_IMODE(mode):o}")
     return text
 
 
-def _read(path: Path) -> tuple[str, int]:
+def _read(path: Path, limit: int) -> tuple[str, int]:
     """The text, and the mode of the file that it was read from."""
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -44,13 +44,13 @@ def _read(path: Path) -> tuple[str, int]:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise UnfitFile("it is not a regular file")
-            content = file.read(LIMIT + 1)
+            content = file.read(limit + 1)
     except FileNotFoundError as error:
         raise NoFile(error.strerror) from None
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise UnfitFile(getattr(error, "strerror", None) or str(error)) from None
-    if len(content) > LIMIT:
-        raise UnfitFile(f"it is larger than {LIMIT // 2**20} MiB")
+    if len(content) > limit:
+        raise UnfitFile(f"it is larger than {limit // 2**20} MiB")
     try:
         return content.decode("utf-8"), mode
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from rich.text import Text
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event
 from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.base import Change
+from orchestrator.resources.masking import masked_text
 
 _SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 
@@ -84,4 +85,4 @@ def _diff(change: Change) -> list[str]:
 
 def _text(state: Any) -> str:
     file = (state or {}).get("file", state) or {}
-    return str(file.get("text", ""))
+    return masked_text(str(file.get("text", "")))

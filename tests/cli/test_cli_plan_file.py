@@ -48,6 +48,32 @@ def test_a_plan_that_has_been_carried_out_is_stale(sparkctl: Sparkctl, site: Fak
     assert sparkctl("cluster", "up", "--yes", "--plan", "plan.json").code == 6
 
 
+SECRET = {"daemon_json": '{"log-opts": {"splunk-token": "s3cret-one"}}'}
+
+
+def test_a_secret_in_daemon_json_is_nowhere_and_still_makes_a_plan_stale(
+    sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path
+) -> None:
+    differ(site, "spark-b", **SECRET)
+    said = [
+        sparkctl("cluster", "plan", "--out", "plan.json"),
+        sparkctl("cluster", "plan", "--diff"),
+        sparkctl("cluster", "plan", "--json"),
+        sparkctl("cluster", "up", "--json"),
+        sparkctl("cluster", "up", "--plan", "plan.json"),
+    ]
+    assert said[-1].code == 8  # asked: the plan still holds
+    text = "".join(ran.stdout + ran.stderr for ran in said)
+    text += (tmp_path / "plan.json").read_text()
+    assert "splunk-token" in text
+    assert "s3cret" not in text
+    differ(site, "spark-b", daemon_json=SECRET["daemon_json"].replace("one", "two"))
+    ran = sparkctl("cluster", "up", "--yes", "--plan", "plan.json")
+    assert ran.code == 6
+    assert "differs: spark-b/daemon.json" in ran.stderr
+    assert ran.stderr.count("differs:") == 1
+
+
 def test_a_plan_for_another_cluster_is_refused(
     sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path
 ) -> None:
