@@ -25,14 +25,14 @@ def ask_passphrase(key: str) -> str | None:
     )
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Return when the answer is yes, else raise DeclinedError."""
+def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
+    """Return when the answer is yes, else raise DeclinedError. `option` is what stands for it."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise DeclinedError(
             "nothing was changed: there is no terminal to ask in",
-            resolution="Add --yes to go ahead without a question.",
+            resolution=f"Add {option} to go ahead without a question.",
         )
     if not click.confirm(one_line(question), default=False, err=True):
         raise DeclinedError("nothing was changed")

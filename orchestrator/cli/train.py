@@ -7,6 +7,7 @@ import click
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
 from orchestrator.cli.options import detach_option, json_lines_option, skip_check_option
 from orchestrator.cli.starting import start
+from orchestrator.cli.trusting import trust_option, trusted
 from orchestrator.cli.watching import how_to_come_back, watch
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
 from orchestrator.node.connect import connected
@@ -14,9 +15,11 @@ from orchestrator.node.facts import Machine
 from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs.launch import Prepared, prepare, wait_for_gpus
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.load import load_cluster, load_stack, stack_names
+from orchestrator.spec.load import load_cluster, load_recipe, stack_names
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.environment import DEBUG
+from orchestrator.stack.powers import powers_of
+from orchestrator.stack.secret import secret_sources
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plain import one_line, visible
 from orchestrator.ui.run_json import begun, print_line
@@ -29,6 +32,7 @@ from orchestrator.ui.run_json import begun, print_line
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
 @detach_option
 @click.option("--queue", is_flag=True, help="Wait while another run holds the GPUs.")
+@trust_option
 @skip_check_option
 @json_lines_option
 @click.option("--debug", is_flag=True, help="Let torch, NCCL and accelerate tell more.")
@@ -40,18 +44,21 @@ def train(
     dry_run: bool,
     detach: bool,
     queue: bool,
+    trust: bool,
     skip: tuple[str, ...],
     as_json: bool,
     debug: bool,
 ) -> None:
     """Train STACK on the cluster, one rank on each machine, and watch it to its end."""
     cluster_spec = load_cluster(file).only_members()
-    stack_spec = load_stack(stack, settings)
+    recipe = load_recipe(stack, settings)
+    stack_spec = recipe.stack
     if debug:
         stack_spec = stack_spec.model_copy(update={"env": DEBUG | stack_spec.env})
     if dry_run:
         _print_dry_run(cluster_spec, stack_spec)
     else:
+        trusted(recipe, stack, trust=trust)
         _train(cluster_spec, stack_spec, detach, queue, skip, as_json)
 
 
@@ -89,6 +96,11 @@ def _train(
 def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
     prepared = _prepared_for_show(spec, stack)
     rendered = prepared.rendered
+    for power in powers_of(stack):
+        if power.key[0] != "secrets":
+            click.echo(f"# {one_line(power.line)}")
+    for name, source in secret_sources(stack).items():
+        click.echo(f"# secret {name}: {one_line(source)}")
     click.echo(f"# docker stack deploy --resolve-image never -c - {rendered.run}")
     for line in prepared.forecast.lines if prepared.forecast else ():
         click.echo(f"# {one_line(line)}")

@@ -47,6 +47,8 @@ class Document:
                 self.places[path[:done]] = place
             at = below
         at[path[-1]] = value
+        for below in [p for p in self.places if p[: len(path)] == path]:
+            del self.places[below]
         self.places[path] = place
 
 

@@ -1,6 +1,7 @@
 """From file names and options to validated models."""
 
 import difflib
+from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,13 @@ from orchestrator import assets
 from orchestrator.errors import SpecError, UnknownStackError
 from orchestrator.spec.base import Model
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import parse_document, parse_value, read_document, validate
+from orchestrator.spec.document import (
+    Document,
+    parse_document,
+    parse_value,
+    read_document,
+    validate,
+)
 from orchestrator.spec.stack import StackSpec
 
 Section = TypeVar("Section", bound=Model | None)
@@ -26,14 +33,31 @@ def load_cluster(path: Path) -> ClusterSpec:
     return _resolve_files(validate(ClusterSpec, document), path)
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """A stack, and where it comes from."""
+
+    stack: StackSpec
+    shipped: bool
+    """It came with sparkctl, by its name."""
+    document: Document
+    """Where each of its keys was written."""
+
+
 def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
     """Read a stack by name (or by path, when it ends in .yaml) and apply `--set key=value`."""
-    if name.endswith((".yaml", ".yml")):
-        shipped = ", ".join(stack_names())
+    return load_recipe(name, settings).stack
+
+
+def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
+    """The same, with what is known of its origin."""
+    shipped = not name.endswith((".yaml", ".yml"))
+    if not shipped:
+        names = ", ".join(stack_names())
         document = read_document(
             Path(name),
             what="stack file",
-            resolution=f"Shipped, by name alone: {shipped}. A file is named with its path.",
+            resolution=f"Shipped, by name alone: {names}. A file is named with its path.",
         )
     else:
         document = parse_document(_shipped(name), source=f"stacks/{name}.yaml")
@@ -46,7 +70,7 @@ def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
             )
         value = parse_value(raw, source=f"--set {setting}")
         document.override(tuple(key.split(".")), value, f"--set {setting}")
-    return validate(StackSpec, document)
+    return Recipe(validate(StackSpec, document), shipped, document)
 
 
 def stack_names() -> list[str]:

@@ -1,10 +1,11 @@
 """Secrets of a run: from this computer into Docker's secret store, and nowhere else."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.errors import RunError
-from orchestrator.spec.files import OpenToOthers, UnfitFile, read_private
+from orchestrator.spec.files import OpenToOthers, UnfitFile, read_private, read_text
 from orchestrator.spec.stack import SecretSpec, StackSpec
 
 _LOGIN = "HF_TOKEN"
@@ -29,11 +30,26 @@ def secret_values(stack: StackSpec, environ: Mapping[str, str]) -> dict[str, str
     return {name: value for name, value in found.items() if value}
 
 
+def secret_sources(stack: StackSpec, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Where each value would be taken from, in words; the values are not looked at."""
+    return {secret.name: _source(secret, environ) for secret in stack.secrets}
+
+
+def _source(secret: SecretSpec, environ: Mapping[str, str]) -> str:
+    if environ.get(secret.name):
+        return f"from the variable {secret.name} of this command"
+    if secret.file is not None:
+        return f"from the file {_expanded(secret.file)} of this computer"
+    if secret.name == _LOGIN and _from_login(environ):
+        return f"from the login of the Hugging Face tools, {_login_file(environ)}"
+    return f"not set: neither the variable {secret.name} nor a file"
+
+
 def _value(secret: SecretSpec, environ: Mapping[str, str]) -> str:
     if value := environ.get(secret.name):
         return value
     if secret.file is not None:
-        return _from_file(secret, Path(secret.file).expanduser())
+        return _from_file(secret, _expanded(secret.file))
     return _from_login(environ) if secret.name == _LOGIN else ""
 
 
@@ -54,11 +70,18 @@ def _from_file(secret: SecretSpec, file: Path) -> str:
         ) from None
 
 
-def _from_login(environ: Mapping[str, str]) -> str:
+def _expanded(file: str) -> Path:
+    return Path(os.path.expanduser(file))  # noqa: PTH111 - Path's raises where there is no home
+
+
+def _login_file(environ: Mapping[str, str]) -> Path:
     """Where huggingface_hub keeps its token: HF_TOKEN_PATH, else HF_HOME/token."""
     home = environ.get("HF_HOME") or str(Path(environ.get("HOME", "~")) / ".cache" / "huggingface")
-    file = Path(environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
+    return _expanded(environ.get("HF_TOKEN_PATH") or str(Path(home) / "token"))
+
+
+def _from_login(environ: Mapping[str, str]) -> str:
     try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        return read_text(_login_file(environ)).strip()
+    except UnfitFile:
         return ""

