@@ -69,8 +69,11 @@ class StackSpec(Model):
     """What runs inside: training/config.py."""
 
     @model_validator(mode="after")
-    def _hooks_know_their_secrets(self) -> Self:
+    def _names_are_known_and_free(self) -> Self:
         known = {secret.name for secret in self.secrets}
+        for name in self.env:
+            if name.startswith("SPARKCTL_"):  # it would replace what the supervisor goes by
+                raise ValueError(f"env.{name}: names that begin with SPARKCTL_ are taken")
         for hook in self.gang.hooks:
             if hook.url_secret and hook.url_secret not in known:
                 raise ValueError(f"gang.hooks: {hook.url_secret} is not one of the secrets")

@@ -42,7 +42,8 @@ def environment_of(
     supervisor gives their values to the trainer, which finds HF_TOKEN by itself.
     """
     first, world_size = ranks[0], len(ranks)
-    for_the_trainer = ",".join(name for name in secrets if name != "HF_TOKEN")
+    not_for_it = {"HF_TOKEN", *(hook.url_secret for hook in stack.gang.hooks)}
+    for_the_trainer = ",".join(name for name in secrets if name not in not_for_it)
     environment = {
         "SPARKCTL_RUN_ID": run,
         "SPARKCTL_NODE": rank.node,

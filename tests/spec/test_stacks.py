@@ -58,6 +58,12 @@ def test_a_stack_file_that_is_not_there(tmp_path: Path) -> None:
     assert TINY in str(caught.value.resolution)
 
 
+@pytest.mark.parametrize("setting", ["env={SPARKCTL_GANG: x}", "secrets=[{name: SPARKCTL_NONCE}]"])
+def test_names_of_the_supervisor_cannot_be_replaced(setting: str) -> None:
+    with pytest.raises(SpecError, match="SPARKCTL_ are taken"):
+        load_stack(TINY, (setting,))
+
+
 def test_a_fault_in_a_stack_file_has_its_line(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     text = (ROOT / "stacks" / f"{TINY}.yaml").read_text(encoding="utf-8")

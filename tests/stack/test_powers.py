@@ -77,8 +77,8 @@ def test_what_the_command_line_says_needs_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [
     "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONSTARTUP", "PATH", "BASH_ENV", "ENV",
     "HF_ENDPOINT", "HF_HOME", "HF_TOKEN_PATH", "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE", "MLFLOW_TRACKING_URI", "WANDB_BASE_URL", "SPARKCTL_GANG",
-    "SPARKCTL_SECRET_ENV", "NCCL_NET_PLUGIN", "NCCL_TUNER_PLUGIN", "NCCL_CONF_FILE", "NCCL_NET",
+    "REQUESTS_CA_BUNDLE", "MLFLOW_TRACKING_URI", "WANDB_BASE_URL",
+    "NCCL_NET_PLUGIN", "NCCL_TUNER_PLUGIN", "NCCL_CONF_FILE", "NCCL_NET",
     "TORCH_LOGS_OUT", "CUDA_INJECTION64_PATH", "NCCL_TOPO_FILE", "UCX_MODULE_PATH", "GCONV_PATH",
 ])  # fmt: skip
 def test_a_variable_that_changes_what_runs_or_where_data_goes_is_one(name: str) -> None:

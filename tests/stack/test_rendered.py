@@ -134,6 +134,18 @@ def test_the_training_config_is_the_stacks_section() -> None:
     assert content["optim"]["lr"] == 2e-4
 
 
+def test_the_trainer_gets_no_secret_that_it_has_no_use_for() -> None:
+    """The Hub's token is read from its file, the address of a hook by the supervisor."""
+    names = ("CHAT_URL", "HF_TOKEN", "WANDB_API_KEY")
+    listed = ", ".join(f"{{name: {name}}}" for name in names)
+    stack = load_stack("tiny-llama-lora", (
+        f"secrets=[{listed}]", "gang.hooks=[{url_secret: CHAT_URL}]",
+    ))  # fmt: skip
+    compose = parsed(rendered(stack, sparks(1), None, names).compose)
+    environment = compose["services"]["rank0"]["environment"]
+    assert environment["SPARKCTL_SECRET_ENV"] == "WANDB_API_KEY"
+
+
 def test_a_secrets_value_is_nowhere_in_what_is_rendered() -> None:
     spec = sparks(2)
     bare = world_of(spec)
