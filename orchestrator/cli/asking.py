@@ -9,10 +9,12 @@ from orchestrator.ui.plain import one_line
 
 
 def ask_sudo_password() -> str | None:
-    """Asked once for all nodes; None when nobody is there to ask."""
+    """Asked once for all nodes that want one; None when nobody is there to ask."""
     if not sys.stdin.isatty():
         return None
-    return str(click.prompt("sudo password (for all nodes)", hide_input=True, err=True))
+    return str(
+        click.prompt("sudo password (for the nodes that want one)", hide_input=True, err=True)
+    )
 
 
 def ask_passphrase(key: str) -> str | None:

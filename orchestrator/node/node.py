@@ -178,7 +178,8 @@ class Node:
             raise PasswordNeededError(
                 f"sudo on {self.name} wants a password",
                 resolution="Set SPARKCTL_SUDO_PASSWORD, or name a file in the cluster file "
-                "(sudo: {password_file: …}), or run in a terminal and be asked once.",
+                "(sudo: {password_file: …}; nodes[].sudo for one node), or run in a terminal and "
+                "be asked.",
                 node=self.name,
             )
         if done.code == WRONG_PASSWORD:

@@ -58,7 +58,7 @@ def test_sudo_is_asked_once_and_no_is_no(
     )
 
     assert code == 8, screen
-    assert screen.count("sudo password (for all nodes)") == 1
+    assert screen.count("sudo password (for the nodes that want one)") == 1
     assert f"of cluster '{data['name']}'" in screen
     assert password not in screen
     assert snapshot(machines["spark-b"]) == before

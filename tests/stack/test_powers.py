@@ -79,7 +79,8 @@ def test_what_the_command_line_says_needs_none(tmp_path: Path) -> None:
     "HF_ENDPOINT", "HF_HOME", "HF_TOKEN_PATH", "HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE", "MLFLOW_TRACKING_URI", "WANDB_BASE_URL",
     "NCCL_NET_PLUGIN", "NCCL_TUNER_PLUGIN", "NCCL_CONF_FILE", "NCCL_NET",
-    "TORCH_LOGS_OUT", "CUDA_INJECTION64_PATH", "NCCL_TOPO_FILE", "UCX_MODULE_PATH", "GCONV_PATH",
+    "TORCH_LOGS_OUT", "CUDA_INJECTION64_PATH", "NCCL_TOPO_FILE", "UCX_MODULE_DIR", "GCONV_PATH",
+    "NCCL_COMM_ID", "NCCL_DEBUG_FILE", "NCCL_PROFILER_PLUGIN",
 ])  # fmt: skip
 def test_a_variable_that_changes_what_runs_or_where_data_goes_is_one(name: str) -> None:
     stack = StackSpec.model_validate(load_stack("tiny-llama-lora").model_dump() | {
