@@ -161,7 +161,7 @@ def test_a_channel_ends_when_its_command_does(
 ) -> None:
     """A dead engine's `docker system dial-stdio` ends at once while our side stays open."""
     node = machine(needs_password).node(PASSWORD)
-    node.script("true")
+    node._wants = {"root": needs_password, "docker": needs_password}  # whatever is installed here
     stream = node._open("false")
     stream.settimeout(20)
     try:
