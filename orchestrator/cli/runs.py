@@ -28,14 +28,13 @@ from orchestrator.runs.events import LogLine
 from orchestrator.runs.fetch import fetch as fetch_run
 from orchestrator.runs.logs import chosen, read_logs, since_when
 from orchestrator.runs.reading import Reading, Run, read_runs
-from orchestrator.runs.state import LIVE
 from orchestrator.runs.summary import summary
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
 from orchestrator.ui.console import err, out
 from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.plain import json_text
-from orchestrator.ui.run_json import begun, print_line, told
+from orchestrator.ui.run_json import EndedLine, begun, end_of, print_line, told
 from orchestrator.ui.runs_report import runs_report
 from orchestrator.ui.runs_view import show_comparison, show_run, show_runs
 
@@ -59,7 +58,9 @@ def list_(file: Path, as_json: bool) -> None:
             click.echo(json_text(runs_report(reading, reading.runs), indent=2))
         else:
             _say_errors(reading)
-            show_runs([summary(run) for run in reading.runs], out())
+            told = [summary(run) for run in reading.runs]
+            show_runs(told, out(), reading.unreadable, complete=not reading.errors)
+        _require_manager(spec, reading)
 
 
 @runs.command()
@@ -76,6 +77,7 @@ def show(file: Path, run: str, as_json: bool) -> None:
         else:
             _say_errors(reading)
             show_run(found, summary(found), out())
+        _require_manager(spec, reading)
 
 
 @runs.command()
@@ -86,7 +88,9 @@ def follow(file: Path, run: str, as_json: bool) -> None:
     """Watch RUN to its end; Ctrl-C leaves, and the run goes on."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
-        record = reading.find(run).record
+        found = reading.find(run)
+        control.require_nodes(found, nodes)
+        record = found.record
         if as_json:
             print_line(begun(record))
         watch(spec, record, nodes, as_json=as_json)
@@ -100,12 +104,12 @@ def stop(file: Path, run: str, as_json: bool) -> None:
     """Let RUN save after the step at hand, and end it; `resume` goes on from there."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
-        verdict = control.stop(spec, reading.find(run), nodes)
+        outcome = control.stop(spec, reading.find(run), nodes)
     if as_json:
-        print_line(asdict(verdict))
+        print_line(EndedLine(**end_of(outcome)).model_dump(mode="json", exclude={"kind"}))
         return
-    out().print(f"{verdict.run}: {verdict.brief}")
-    for line in (verdict.resolution or "").splitlines():
+    out().print(f"{outcome.run}: {outcome.brief}")
+    for line in (outcome.resolution or "").splitlines():
         out().print(line)
 
 
@@ -142,15 +146,13 @@ def rm(file: Path, run: str, force: bool, yes: bool, as_json: bool) -> None:
     """Delete RUN on all nodes: its checkpoints, its logs, and what it has trained."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
-        found = reading.find(run)
-        told = summary(found)
-        size = sum(rank.bytes for rank in told.ranks) / 1e6
-        question = f"Delete {found.name} ({told.state}, {size:,.1f} MB on {len(told.ranks)} nodes)?"
-        confirm(question, yes=yes)
-        if force and found.state in LIVE:
+        found = reading.find_any(run)
+        size, where = sum(found.bytes.values()) / 1e6, len(found.bytes)
+        confirm(f"Delete {found.name} ({found.state}, {size:,.1f} MB on {where} nodes)?", yes=yes)
+        if force and found.live and isinstance(found, Run):
             control.stop(spec, found, nodes)
             found = read_runs(spec, nodes, only=found.name).find(found.name)
-        control.delete(spec, found, nodes)
+        control.delete(spec, found, nodes, force=force)
     if as_json:
         print_line({"run": found.name, "deleted": True})
     else:
@@ -169,18 +171,19 @@ def logs(
 ) -> None:
     """What the ranks of RUN have written, merged by time; also when it has ended long ago."""
     spec = load_cluster(file).only_members()
-    begin = since_when(since) if since else ""
+    since_when(since)  # a time that is none is told before anything is read
     with _read(spec) as (nodes, reading):
         found = reading.find(run)
+        begin = since_when(since, reading.clock)
         _say_errors(reading)
         places = [place for place in found.record.ranks if place.node in nodes]
         wanted = [place for place in places if not rank or place.rank in rank]
         lines = chosen(read_logs(wanted, nodes), begin=begin, events=events)
-    if as_json:
-        for at, rank_, text in lines:
-            print_line(told(LogLine(rank_, text, at)))
-    else:
-        show_logs(lines, out())
+        if as_json:
+            for at, rank_, text in lines:
+                print_line(told(LogLine(rank_, text, at)))
+        else:
+            show_logs(lines, out())
 
 
 @runs.command()
@@ -238,6 +241,12 @@ def _closer(spec: ClusterSpec, nodes: dict[str, Node], reading: Reading, name: s
     """The run, read once more and in more detail."""
     found = reading.find(name).name
     return read_runs(spec, nodes, only=found).find(found)
+
+
+def _require_manager(spec: ClusterSpec, reading: Reading) -> None:
+    """What was shown is not all there is: without the manager nobody knows what runs."""
+    if spec.manager.name in reading.errors:
+        raise reading.errors[spec.manager.name]
 
 
 def _say_errors(reading: Reading) -> None:

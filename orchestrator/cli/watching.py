@@ -23,7 +23,8 @@ def watch(
 ) -> None:
     """To the end. Raises RunError when that is no success.
 
-    Whoever sees the end takes the services off the swarm: the run's secrets go with them.
+    Whoever sees the end takes the services off the swarm: the run's secrets go with them. What
+    was not seen to be over stays.
     """
     console = out()
     taking_part = {place.node: nodes[place.node] for place in record.ranks}
@@ -31,23 +32,24 @@ def watch(
     ordered = {spec.manager.name: manager} | taking_part
     try:
         if as_json:
-            verdict = follow(record, ordered, tell, Patience(), offsets=offsets)
+            outcome = follow(record, ordered, tell, Patience(), offsets=offsets)
         else:
             with RunView(console, record.ranks) as view:
-                verdict = follow(record, ordered, view.heard, Patience(), offsets=offsets)
+                outcome = follow(record, ordered, view.heard, Patience(), offsets=offsets)
     except KeyboardInterrupt:
         err().line()
         err().print(f"left; the run goes on by itself. {how_to_come_back(record.run)}")
         raise
-    if verdict.judged:
+    if outcome.judged:
         let_leave(manager, record.run)
-    remove(manager, record.run)
-    if not verdict.succeeded:
+    if outcome.over:
+        remove(manager, record.run)
+    if not outcome.succeeded:
         raise RunError(
-            f"{record.run}: {verdict.brief}", details=verdict.details, resolution=verdict.resolution
+            f"{record.run}: {outcome.brief}", details=outcome.details, resolution=outcome.resolution
         )
     if not as_json:
-        show_verdict(verdict, record.ranks, console)
+        show_verdict(outcome, record.ranks, console)
 
 
 def how_to_come_back(run: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.runs.reading import Run
 from orchestrator.runs.summary import summary
+from training.contract.events import Result
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,19 @@ def compare(one: Run, other: Run) -> Comparison:
 
 def _results(run: Run) -> dict[str, Any]:
     told = summary(run)
-    result = run.ranks[0].last("result") if 0 in run.ranks else {}
+    result = run.ranks[0].last(Result) if 0 in run.ranks else None
     return {
         "state": told.state,
         "step": told.step,
         "attempts": told.attempts,
         "training loss": told.loss,
-        "held-out loss before": result.get("eval_loss_first"),
-        "held-out loss after": result.get("eval_loss_last", told.eval_loss),
+        "held-out loss before": result.eval_loss_first if result else None,
+        "held-out loss after": result.eval_loss_last if result else told.eval_loss,
         "tokens/s": told.tokens_per_second,
-        "tokens": result.get("tokens"),
-        "peak memory (bytes)": result.get("memory_peak"),
-        "seconds": result.get("seconds"),
-        "weights sha256": result.get("weights_sha256"),
+        "tokens": result.tokens if result else None,
+        "peak memory (bytes)": result.memory_peak if result else None,
+        "seconds": result.seconds if result else None,
+        "weights sha256": result.weights_sha256 if result else None,
     }
 
 

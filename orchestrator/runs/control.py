@@ -13,16 +13,19 @@ from orchestrator.node.facts import Machine
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.launch import Prepared, prepare
-from orchestrator.runs.reading import Run, read_runs
+from orchestrator.runs.peek import PEEK, runs_folder
+from orchestrator.runs.reading import Run, Unreadable, read_runs
 from orchestrator.runs.state import LIVE
-from orchestrator.runs.verdict import Verdict, broken, told
+from orchestrator.runs.verdict import Outcome, broken, told
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.deploy import let_leave, remove
+from training.contract.files import RECORDS, STOP, RankFiles, is_run_name
 
 _POLL = 0.5
 _MARGIN = 30.0
 """Seconds beyond the stack's stop_grace_seconds."""
+_MOST_GRACE = 3600.0
 
 
 def stop(
@@ -31,7 +34,7 @@ def stop(
     nodes: Mapping[str, Node],
     *,
     sleep: Callable[[float], None] = time.sleep,
-) -> Verdict:
+) -> Outcome:
     """Ask all ranks to save after the step at hand and to end; take the services off the swarm.
 
     Ranks that do not come to an end within the stack's grace are ended by Swarm.
@@ -39,13 +42,9 @@ def stop(
     if run.state not in LIVE:
         raise RunError(f"{run.name} does not run: {run.state}")
     places = {place.node: place for place in run.record.ranks}
-    on_each(
-        places,
-        lambda name: nodes[name].script(
-            f"touch {shlex.quote(places[name].folder + '/stop')}", need="docker"
-        ),
-    )
-    end = time.monotonic() + float(run.record.stack.get("stop_grace_seconds", 30)) + _MARGIN
+    require_nodes(run, nodes)
+    on_each(places, lambda name: nodes[name].script(_stop(places[name].folder), need="docker"))
+    end = time.monotonic() + _grace(run) + _MARGIN
     while run.state in LIVE and time.monotonic() < end:
         sleep(_POLL)
         run = read_runs(spec, nodes, only=run.name).find(run.name)
@@ -56,6 +55,31 @@ def stop(
     if run.verdict is not None:
         return told(run.verdict)
     return broken(run.name, {place.rank: place.node for place in run.record.ranks}, ())
+
+
+def require_nodes(run: Run, nodes: Mapping[str, Node]) -> None:
+    """Raises RunError when the cluster file lacks a machine that has a part of the run."""
+    missing = [place.node for place in run.record.ranks if place.node not in nodes]
+    if missing:
+        raise RunError(
+            f"{run.name} has a rank on {missing[0]}, which is not in the cluster file",
+            resolution="Put the node back into the cluster file.",
+        )
+
+
+def _stop(folder: str) -> str:
+    """What a container may have put there in its place is neither followed nor waited for."""
+    return (
+        f"cd {shlex.quote(folder)} && "
+        f"dd if=/dev/null of={STOP} oflag=nofollow,nonblock conv=notrunc status=none"
+    )
+
+
+def _grace(run: Run) -> float:
+    """Seconds; of a record that says something else, the most that a stack may say."""
+    seconds = run.record.stack.get("stop_grace_seconds", 30)
+    fits = isinstance(seconds, int | float) and 0 <= seconds <= _MOST_GRACE
+    return float(seconds) if fits else _MOST_GRACE
 
 
 def again(
@@ -110,25 +134,42 @@ def _stack_of(run: Run) -> StackSpec:
 def log_sizes(run: Run, nodes: Mapping[str, Node]) -> dict[int, int]:
     """How many bytes the log of each rank has already."""
     places = {place.node: place for place in run.record.ranks}
+    require_nodes(run, nodes)
 
     def size(name: str) -> int:
-        log = shlex.quote(f"{places[name].folder}/log-rank{places[name].rank}.txt")
-        return int(nodes[name].script(f"stat -c %s {log} 2>/dev/null || echo 0", need="docker"))
+        log = shlex.quote(f"{places[name].folder}/{RankFiles(places[name].rank).log}")
+        return int(nodes[name].script(f"{PEEK}\nsize {log}", need="docker"))
 
     sizes = on_each(places, size)
     return {places[name].rank: size for name, size in sizes.items()}
 
 
-def delete(spec: ClusterSpec, run: Run, nodes: Mapping[str, Node]) -> None:
-    """Take a run off the swarm and its folder off every node. Raises RunError when it runs."""
-    if run.state in LIVE:
+def delete(
+    spec: ClusterSpec, run: Run | Unreadable, nodes: Mapping[str, Node], *, force: bool = False
+) -> None:
+    """Take a run off the swarm, and its folder and its record off every node.
+
+    Both are found by the run's name alone. Raises RunError when it runs: one that cannot be
+    stopped, because it is unreadable, only goes with `force`.
+    """
+    if run.live and not (force and isinstance(run, Unreadable)):
         raise RunError(
             f"{run.name} is {run.state}",
-            resolution=f"First: sparkctl runs stop {run.name}",
+            resolution=f"First: sparkctl runs stop {run.name}"
+            if isinstance(run, Run)
+            else "It runs, and cannot be asked to stop. Add --force to end it all the same.",
         )
+    if not is_run_name(run.name):
+        raise RunError(f"{run.name} is not the name of a run")
     remove(nodes[spec.manager.name], run.name)
-    folders = {place.node: shlex.quote(place.folder) for place in run.record.ranks}
-    on_each(folders, lambda name: nodes[name].script(f"rm -rf -- {folders[name]}", need="docker"))
+    script = f"""\
+{runs_folder(spec.paths.runs)}
+cd "$folder" 2>/dev/null || exit 0
+rm -rf --one-file-system -- {run.name} {RECORDS}/{run.name}
+rmdir {RECORDS} 2>/dev/null || :
+[ ! -d {run.name} ]
+"""
+    on_each(nodes, lambda name: nodes[name].script(script, need="docker"))
 
 
 def _listed(places: Iterable[tuple[int, str, str]]) -> str:

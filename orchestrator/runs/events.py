@@ -1,11 +1,11 @@
 """What is seen of a run while it goes on. The terminal listens to these."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from orchestrator.runs.verdict import Verdict
+from orchestrator.runs.verdict import Outcome
+from training.contract.events import Event
+from training.contract.log import LogEvent, parse_log
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,10 @@ class TaskState:
 
 @dataclass(frozen=True)
 class RankEvent:
-    """The training code says something: `training/contract/events.py` has the kinds."""
+    """The rank, or its supervisor, says something."""
 
     rank: int
-    kind: str
-    fields: Mapping[str, Any]
+    event: LogEvent
 
 
 @dataclass(frozen=True)
@@ -52,22 +51,27 @@ class NodeBack:
 
 
 @dataclass(frozen=True)
+class NodeGone:
+    """The swarm misses a machine: its rank cannot start there."""
+
+    node: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Ended:
     """The run is over."""
 
-    verdict: Verdict
+    outcome: Outcome
 
 
-RunEvent = TaskState | RankEvent | LogLine | NodeSilent | NodeBack | Ended
+RunEvent = TaskState | RankEvent | LogLine | NodeSilent | NodeBack | NodeGone | Ended
 RunListener = Callable[[RunEvent], None]
 
 
 def parse_line(rank: int, line: str, at: str = "") -> RankEvent | LogLine:
-    """One line of a rank's output: an event when it is one, else text."""
-    if line.startswith('{"event"'):
-        try:
-            fields = json.loads(line)
-            return RankEvent(rank, str(fields["event"]), fields)
-        except ValueError:
-            pass
-    return LogLine(rank, line, at)
+    """One line of a rank's output: an event of this rank when it is one, else text."""
+    event = parse_log(line)
+    if event is None or (isinstance(event, Event) and event.rank != rank):
+        return LogLine(rank, line, at)
+    return RankEvent(rank, event)

@@ -14,7 +14,7 @@ from orchestrator.runs.landing import Landing
 from orchestrator.runs.offered import OPEN_IN_PLACE, Offer, admitted, listing, offered
 from orchestrator.runs.reading import Run
 from orchestrator.runs.state import LIVE
-from training.contract.files import is_run_name
+from training.contract.files import RECORD, is_run_name
 
 _CHUNK = 2**20
 _SUMS = 3600.0
@@ -68,6 +68,8 @@ def fetch(run: Run, nodes: Mapping[str, Node], into: Path, say: Callable[[str], 
             [name for name, offers in missing.items() if offers],
             lambda n: _receive(nodes[n], places[n].folder, missing[n], landing),
         )
+        with landing.new(RECORD) as put:  # as it was read: no container can write the other one
+            put(run.record.model_dump_json(indent=2).encode() + b"\n")
         files = [offer for offers in wanted.values() for offer in offers]
         return Fetched(landing.finish(), len(files), _size(files), tuple(found.left_out))
 

@@ -6,7 +6,8 @@ Nothing here decides anything: the supervisors on the cluster do. Leaving change
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from pydantic import ValidationError
 
 from orchestrator.errors import ConnectError, RemoteError, SparkctlError
 from orchestrator.node.node import Node
@@ -15,6 +16,7 @@ from orchestrator.runs import verdict as verdicts
 from orchestrator.runs.events import (
     Ended,
     NodeBack,
+    NodeGone,
     NodeSilent,
     RankEvent,
     RunListener,
@@ -22,9 +24,11 @@ from orchestrator.runs.events import (
     parse_line,
 )
 from orchestrator.runs.logs import Piece, look, seen, stamped
-from orchestrator.runs.verdict import Verdict
-from orchestrator.stack.tasks import DONE, Task, newest_tasks, read_tasks
+from orchestrator.runs.verdict import Outcome, believed
+from orchestrator.stack.tasks import DONE, Task, missing_nodes, newest_tasks, read_tasks
+from training.contract.events import Result
 from training.contract.record import RunRecord
+from training.contract.verdict import Verdict
 
 POLL = 1.0
 """Seconds between two looks."""
@@ -51,10 +55,26 @@ class _Watch:
     listen: RunListener
     offsets: dict[int, int]
     tasks: dict[int, Task] = field(default_factory=dict)
-    results: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    tasks_known: bool = False
+    """Whether the last look at them succeeded: an engine that restarts says nothing of a run."""
+    gone: dict[str, str] = field(default_factory=dict)
+    """Nodes that the swarm misses, and why."""
+    results: dict[int, Result] = field(default_factory=dict)
     silent: dict[str, float] = field(default_factory=dict)
     """Since when a node does not answer."""
-    verdict: Mapping[str, Any] | None = None
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return believed(self.verdicts)
+
+    @property
+    def missing(self) -> list[str]:
+        return [f"the swarm misses {node}: {why}" for node, why in self.gone.items()]
+
+    def broken(self) -> Outcome:
+        places = {place.rank: place.node for place in self.record.ranks}
+        return verdicts.broken(self.record.run, places, self.tasks.values(), self.missing)
 
     @property
     def everyone_said(self) -> bool:
@@ -69,7 +89,7 @@ def follow(
     *,
     offsets: Mapping[int, int] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Verdict:
+) -> Outcome:
     """Pass everything that is seen to `listen`, until the run is over.
 
     `nodes`: those of the run, the manager first. `offsets`: bytes of each rank's log that are
@@ -86,22 +106,22 @@ def follow(
         _look_at_tasks(watch)
         now = time.monotonic()
         states = [task.state for task in watch.tasks.values()]
-        ended = not watch.silent and all(state in DONE for state in states)
+        ended = watch.tasks_known and not watch.silent and all(s in DONE for s in states)
         since = (since or now) if ended else None
         if since is not None and now - since > patience.broken and now - began > patience.broken:
-            return _end(watch, verdicts.broken(record.run, _places(record), watch.tasks.values()))
-        stuck = any(state != "running" for state in states) and not any(watch.offsets.values())
-        if stuck and now - began > patience.start:
-            return _end(watch, verdicts.broken(record.run, _places(record), watch.tasks.values()))
+            return _end(watch, watch.broken())
+        waiting = any(state != "running" for state in states) and not any(watch.offsets.values())
+        if watch.tasks_known and waiting and now - began > patience.start:
+            return _end(watch, watch.broken())
         if not more:
             sleep(POLL)
     until = time.monotonic() + patience.results
-    while watch.verdict["state"] == "succeeded" and not watch.everyone_said:
+    while watch.verdict.state == "succeeded" and not watch.everyone_said:
         if time.monotonic() > until:
             break
         sleep(POLL / 5)
         _look(watch, patience)
-    return _end(watch, verdicts.told(watch.verdict, _in_order(watch.results)))
+    return _end(watch, verdicts.told(watch.verdict, _in_order(watch.results), watch.missing))
 
 
 def _look(watch: _Watch, patience: Patience) -> bool:
@@ -137,13 +157,16 @@ def _heard(watch: _Watch, rank: int, piece: Piece) -> None:
     for line in piece.lines:
         at, text = stamped(line)
         event = parse_line(rank, text, at)
-        if isinstance(event, RankEvent) and event.kind == "result":
-            watch.results[rank] = event.fields
+        if isinstance(event, RankEvent) and isinstance(event.event, Result):
+            watch.results[rank] = event.event
         watch.listen(event)
     if piece.verdict is not None and not piece.more:
-        event = parse_line(rank, '{"event":"verdict",' + piece.verdict.strip().removeprefix("{"))
-        if isinstance(event, RankEvent):
-            watch.verdict = event.fields
+        try:
+            verdict = Verdict.model_validate_json(piece.verdict)
+        except ValidationError:
+            return  # what is no verdict ends nothing
+        if verdict.run == watch.record.run:
+            watch.verdicts[rank] = verdict
 
 
 def _silent(watch: _Watch, node: str, error: SparkctlError, patience: Patience) -> None:
@@ -160,28 +183,33 @@ def _silent(watch: _Watch, node: str, error: SparkctlError, patience: Patience) 
 
 def _look_at_tasks(watch: _Watch) -> None:
     manager = next(iter(watch.nodes.values()))
+    watch.tasks_known = False
     if manager.name in watch.silent:
         return
+    nodes = {place.rank: place.node for place in watch.record.ranks}
     try:
         tasks = newest_tasks(read_tasks(manager, watch.record.run)).get(watch.record.run, ())
+        waiting = any(task.state not in DONE | {"running"} for task in tasks)
+        gone = missing_nodes(manager, tasks) if waiting else {}
     except (ConnectError, RemoteError):
         manager.reset_docker()  # its engine restarts; the nodes are asked again in a second
         return
-    for task in tasks:
+    watch.tasks_known = True
+    for task in (task for task in tasks if task.rank in nodes):
         before = watch.tasks.get(task.rank)
         if before is None or (before.state, before.error) != (task.state, task.error):
             watch.listen(TaskState(task.rank, task.state, task.error))
-    watch.tasks = {task.rank: task for task in tasks}
+    watch.tasks = {task.rank: task for task in tasks if task.rank in nodes}
+    now = {nodes[rank]: why for rank, why in gone.items() if rank in nodes}
+    for node in now.keys() - watch.gone.keys():
+        watch.listen(NodeGone(node, now[node]))
+    watch.gone = now
 
 
-def _end(watch: _Watch, verdict: Verdict) -> Verdict:
-    watch.listen(Ended(verdict))
-    return verdict
+def _end(watch: _Watch, outcome: Outcome) -> Outcome:
+    watch.listen(Ended(outcome))
+    return outcome
 
 
-def _places(record: RunRecord) -> dict[int, str]:
-    return {place.rank: place.node for place in record.ranks}
-
-
-def _in_order(results: Mapping[int, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _in_order(results: Mapping[int, Result]) -> list[Result]:
     return [results[rank] for rank in sorted(results)]

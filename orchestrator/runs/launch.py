@@ -5,6 +5,7 @@ import secrets as random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
 from orchestrator.errors import BusyError
@@ -75,6 +76,12 @@ def prepare(
     return Prepared(stack, ranks, rendered, image, secrets, told, record, anew=run is None)
 
 
+def _clock(manager: Node) -> datetime:
+    """The time there, UTC: the clock of a laptop may be hours away from it."""
+    said = manager.script("date -u +%s", need="docker").strip()
+    return datetime.fromtimestamp(int(said), UTC) if said.isdecimal() else datetime.now(UTC)
+
+
 def wait_for_gpus(
     manager: Node, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
 ) -> None:
@@ -115,6 +122,8 @@ def launch(
 
     built = on_each([name for name in by_node if name not in images], image_of)
     record = prepared.record.model_copy(update={"images": {**images, **built}})
+    if prepared.anew:
+        record = record.model_copy(update={"created": _clock(manager)})
     files = files_of(record, prepared.rendered)
     if not prepared.anew:
         remove(manager, run)  # what an end that nobody saw has left; before its verdict goes

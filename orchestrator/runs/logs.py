@@ -5,18 +5,29 @@ that looks goes away, and a machine that reboots is asked again when it is back.
 """
 
 import base64
+import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import merge
 
 from orchestrator.errors import SpecError
 from orchestrator.node.node import Node
-from orchestrator.node.parallel import on_each
+from orchestrator.runs.peek import PEEK
+from training.contract.files import RankFiles
+from training.contract.log import EVENT
 from training.contract.record import RankPlace
 
 _PIECE = 2**20
 """Bytes of a log that one look brings at most; there is more at once when it was as many."""
+_VERDICT = 2**16
+_LONGEST = 2**16
+"""Characters of a line that are shown."""
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+Line = tuple[str, int, str]
+"""Time, rank, text."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,7 @@ class Piece:
     """What one look at a rank has brought."""
 
     lines: tuple[str, ...]
-    """Whole ones, each with its time before it."""
+    """Whole ones, each with its time before it; parts of one that is longer than a piece."""
     verdict: str | None
     """JSON."""
     offset: int
@@ -35,12 +46,12 @@ class Piece:
 
 def look(place: RankPlace, offset: int) -> str:
     """Shell: the log from this byte on, and the verdict, if there is one. Prints two lines."""
-    rank = place.rank
+    names = RankFiles(place.rank)
     return f"""\
+{PEEK}
 cd {shlex.quote(place.folder)} || exit 0
-{{ [ ! -f log-rank{rank}.txt ] || tail -c +{offset + 1} log-rank{rank}.txt | head -c {_PIECE}; }} |
-  base64 | tr -d '\\n'; echo
-{{ [ ! -f verdict-rank{rank}.json ] || cat verdict-rank{rank}.json; }} | base64 | tr -d '\\n'; echo
+peek {names.log} {offset} {_PIECE} | base64 | tr -d '\\n'; echo
+peek {names.verdict} 0 {_VERDICT} | base64 | tr -d '\\n'; echo
 """
 
 
@@ -48,44 +59,60 @@ def seen(output: str, offset: int) -> Piece:
     """Read what `look` has printed. A line that is still being written waits for the next look."""
     encoded, verdict = [*output.splitlines(), "", ""][:2]
     data = base64.b64decode(encoded)
-    whole = data[: data.rfind(b"\n") + 1]
+    full = len(data) >= _PIECE
+    whole = data[: data.rfind(b"\n") + 1] or (data + b"\n" if full else b"")
     return Piece(
         # Not splitlines: a vertical tab, or a separator of Unicode, does not end a line here.
         tuple(whole.decode("utf-8", "replace").split("\n")[:-1]),
         base64.b64decode(verdict).decode("utf-8", "replace") or None,
-        offset + len(whole),
-        more=len(data) >= _PIECE and bool(whole),
+        offset + min(len(whole), len(data)),
+        more=full,
     )
 
 
 def stamped(line: str) -> tuple[str, str]:
-    """Time and text of a line."""
+    """Time and text of a line; no time for what a supervisor did not write."""
     at, _, text = line.partition(" ")
-    return at, text
+    return (at, text) if _STAMP.fullmatch(at) else ("", line)
 
 
-def read_logs(places: Sequence[RankPlace], nodes: Mapping[str, Node]) -> dict[int, list[str]]:
-    """The whole log of these ranks, by rank, from all nodes at once."""
+def read_logs(places: Sequence[RankPlace], nodes: Mapping[str, Node]) -> Iterator[Line]:
+    """The logs of these ranks, merged by time; lines of a rank keep their order.
 
-    def read(name: str) -> dict[int, list[str]]:
-        found: dict[int, list[str]] = {}
-        for place in (place for place in places if place.node == name):
-            lines, offset, more = found.setdefault(place.rank, []), 0, True
-            while more:
-                piece = seen(nodes[name].script(look(place, offset), need="docker"), offset)
-                lines += piece.lines
-                offset, more = piece.offset, piece.more
-        return found
-
-    read_all = on_each(dict.fromkeys(place.node for place in places), read)
-    return {rank: lines for found in read_all.values() for rank, lines in found.items()}
+    Read piece by piece, when it is wanted: no more than a piece of each rank is held.
+    """
+    return merge(*(_lines(place, nodes[place.node]) for place in places), key=_when)
 
 
-def since_when(text: str, now: datetime | None = None) -> str:
-    """A time as the log has it, from one, or from how long ago: 90s, 10m, 2h, 1d.
+def _lines(place: RankPlace, node: Node) -> Iterator[Line]:
+    offset, more, last = 0, True, ""
+    while more:
+        piece = seen(node.script(look(place, offset), need="docker"), offset)
+        for line in piece.lines:
+            at, text = stamped(line)
+            last = at or last
+            yield last, place.rank, shortened(text)
+        offset, more = piece.offset, piece.more
+
+
+def _when(line: Line) -> tuple[str, int]:
+    return line[:2]
+
+
+def shortened(text: str) -> str:
+    """No program can use a line of megabytes, and no terminal shows it."""
+    cut = len(text) - _LONGEST
+    return text if cut <= 0 else f"{text[:_LONGEST]}… ({cut} more characters)"
+
+
+def since_when(text: str | None, now: datetime | None = None) -> str:
+    """A time as the log has it, from one, or from how long ago by the clock that says `now`: 90s,
+    10m, 2h, 1d. Empty for None.
 
     Raises SpecError for anything else. A time without a zone is this computer's.
     """
+    if text is None:
+        return ""
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
     try:
         if text[-1:] in units:
@@ -101,23 +128,8 @@ def since_when(text: str, now: datetime | None = None) -> str:
     return begin.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def by_time(logs: Mapping[int, Iterable[str]]) -> list[tuple[str, int, str]]:
-    """(time, rank, text) of all ranks, merged; lines of a rank keep their order."""
-    all_lines = [
-        (*stamped(line), rank, number)
-        for rank, lines in logs.items()
-        for number, line in enumerate(lines)
-    ]
-    all_lines.sort(key=lambda one: (one[0], one[2], one[3]))
-    return [(at, rank, text) for at, text, rank, _ in all_lines]
-
-
-def chosen(
-    logs: Mapping[int, Iterable[str]], *, begin: str = "", events: bool = False
-) -> list[tuple[str, int, str]]:
-    """(time, rank, text), merged: nothing older than `begin`; events only when they are wanted."""
-    return [
-        (at, rank, text)
-        for at, rank, text in by_time(logs)
-        if at >= begin and (events or not text.startswith('{"event":'))
-    ]
+def chosen(lines: Iterable[Line], *, begin: str = "", events: bool = False) -> Iterator[Line]:
+    """Nothing older than `begin`; events only when they are wanted."""
+    for line in lines:
+        if line[0] >= begin and (events or not line[2].startswith(EVENT)):
+            yield line

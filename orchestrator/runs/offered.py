@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.errors import RunError
-from training.contract.files import CHECKPOINTS, DEPLOY, STOP, RankFiles
+from training.contract.files import CHECKPOINTS, DEPLOY, RECORD, STOP, RankFiles
 
 FILES = 10_000
 """That a node may offer of one run."""
 _DEEPEST, _LONGEST, _LONGEST_PART = 16, 1024, 240  # folders; bytes of a name, and of a part of it
-_LEFT_OUT = (CHECKPOINTS, DEPLOY, STOP, ".*", "*.tmp")
+_LEFT_OUT = (CHECKPOINTS, RECORD, DEPLOY, STOP, ".*", "*.tmp")
 """As `find -name` has it. Checkpoints are what a restart needs, on the machines."""
 _LINE = re.compile(r"([0-9a-f]{64}|-) ([0-9]{1,15}) (.+)", re.DOTALL)
 _RANK = re.compile(r"rank(\d+)")

@@ -1,41 +1,27 @@
-"""Read the runs of a cluster: one round trip to every node, and one to the manager's engine."""
+"""Read the runs of a cluster: one round trip to every node, and one to the manager's engine.
 
-import base64
-import json
-import re
-from collections.abc import Mapping
+A node speaks for itself only: what a rank has left is taken from the rank's own node, and a record
+that two nodes tell differently is believed of neither.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-
-from pydantic import ValidationError
 
 from orchestrator.errors import RunError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
-from orchestrator.runs.state import state_of
+from orchestrator.runs.peek import PEEK, runs_folder
+from orchestrator.runs.seen import RankSeen, rank_seen
+from orchestrator.runs.state import LIVE, state_of
+from orchestrator.runs.told_by import NodeRuns, Told, understood
+from orchestrator.runs.verdict import believed
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.tasks import Task, newest_tasks, read_tasks
+from orchestrator.stack.tasks import DONE, Task, newest_tasks, read_tasks
 from orchestrator.templates import rendered
-from training.contract.files import RECORD
-from training.contract.record import RunRecord
-
-_OF_A_RANK = re.compile(r"(verdict|attempts|heartbeat|metrics)-rank(\d+)\.jsonl?")
-
-
-@dataclass(frozen=True)
-class RankSeen:
-    """What a rank has left in its run folder."""
-
-    verdict: Mapping[str, Any] | None = None
-    attempts: tuple[Mapping[str, Any], ...] = ()
-    """Those that ended, oldest first."""
-    heartbeat: Mapping[str, Any] | None = None
-    events: tuple[Mapping[str, Any], ...] = ()
-    """The last of its events: start, step, eval, result."""
-
-    def last(self, kind: str) -> Mapping[str, Any]:
-        """The newest event of a kind; empty when there is none."""
-        return next((e for e in reversed(self.events) if e.get("event") == kind), {})
+from training.contract.record import RankPlace, RunRecord
+from training.contract.verdict import Attempt, Verdict
 
 
 @dataclass(frozen=True)
@@ -43,11 +29,16 @@ class Run:
     """A run as the cluster tells it."""
 
     record: RunRecord
+    """Folders are those of the nodes themselves, not what a file says."""
     ranks: Mapping[int, RankSeen]
-    tasks: tuple[Task, ...]
-    """The newest Swarm task of each rank; none when the services are gone."""
+    """Those whose nodes were read."""
+    tasks: tuple[Task, ...] | None
+    """The newest Swarm task of each rank; none when the services are gone, None when Swarm could
+    not be asked."""
     bytes: Mapping[str, int]
     """Size of the run folder by node."""
+    legacy: bool = False
+    """The record lies where the run's container can write: of an older sparkctl."""
 
     @property
     def name(self) -> str:
@@ -55,12 +46,13 @@ class Run:
         return self.record.run
 
     @property
-    def verdict(self) -> Mapping[str, Any] | None:
-        """Of any rank: they are the same."""
-        return next((seen.verdict for seen in self.ranks.values() if seen.verdict), None)
+    def verdict(self) -> Verdict | None:
+        """How it ended, if it has."""
+        verdicts = {rank: seen.verdict for rank, seen in self.ranks.items() if seen.verdict}
+        return believed(verdicts, first_is_away=0 not in self.ranks)
 
     @property
-    def attempts(self) -> tuple[Mapping[str, Any], ...]:
+    def attempts(self) -> tuple[Attempt, ...]:
         """As rank 0 tells them, which sees all."""
         return self.ranks[0].attempts if 0 in self.ranks else ()
 
@@ -68,7 +60,29 @@ class Run:
     def state(self) -> str:
         """One word: `orchestrator.runs.state`."""
         verdict = self.verdict
-        return state_of(str(verdict["state"]) if verdict else None, self.tasks, len(self.attempts))
+        return state_of(verdict.state if verdict else None, self.tasks, len(self.attempts))
+
+    @property
+    def live(self) -> bool:
+        """Whether it holds GPUs, or is about to."""
+        return self.state in LIVE
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A run of which nothing is believed. It can be deleted, by its name."""
+
+    name: str
+    why: str
+    bytes: Mapping[str, int]
+    """Size of its folder, by the nodes that have one."""
+    live: bool = False
+    """Whether Swarm still runs something of it."""
+
+    @property
+    def state(self) -> str:
+        """As `runs list` shows it."""
+        return "unreadable"
 
 
 @dataclass(frozen=True)
@@ -77,24 +91,44 @@ class Reading:
 
     runs: tuple[Run, ...]
     errors: Mapping[str, SparkctlError]
+    unreadable: tuple[Unreadable, ...] = ()
+    clock: datetime | None = None
+    """UTC, as the manager has it, or another node."""
 
     def find(self, name: str) -> Run:
         """By its name, the beginning of it if no other begins so, or `last`.
 
         Raises RunError that lists what there is.
         """
+        found = self.find_any(name)
+        if isinstance(found, Unreadable):
+            raise RunError(
+                f"{found.name} is unreadable: {found.why}",
+                resolution=f"Nothing is done with it. Delete it: sparkctl runs rm {found.name}",
+            )
+        return found
+
+    def find_any(self, name: str) -> Run | Unreadable:
+        """The same, but one that is unreadable is found, too."""
         if name == "last" and self.runs:
             return self.runs[0]
-        named = [run for run in self.runs if run.name == name]
-        fitting = named or [run for run in self.runs if run.name.startswith(name)]
+        everything: tuple[Run | Unreadable, ...] = (*self.runs, *self.unreadable)
+        named = [run for run in everything if run.name == name]
+        fitting = named or [run for run in everything if run.name.startswith(name)]
         if len(fitting) == 1:
             return fitting[0]
-        there = "\n".join(f"{run.name}  {run.state}" for run in (fitting or self.runs)[:20])
+        there = "\n".join(f"{run.name}  {run.state}" for run in (fitting or everything)[:20])
+        nothing = "Not all nodes could be read." if self.errors else "There are no runs."
         raise RunError(
             f"{len(fitting)} runs begin with {name}" if fitting else f"there is no run {name}",
-            details=there or "There are no runs.",
+            details=there or nothing,
             resolution="Name one as `sparkctl runs list` shows it; `last` is the newest.",
         )
+
+
+def runs_script(runs: str, only: str | None) -> str:
+    """Shell: all runs in this folder (`paths.runs`), or one by its name and in more detail."""
+    return rendered("runs.sh.j2", peek=PEEK, runs_folder=runs_folder(runs), only=only)
 
 
 def read_runs(
@@ -108,71 +142,87 @@ def read_runs(
 
     A node that cannot be read is in `errors`, and so is a manager whose engine does not answer.
     """
-    script = rendered("runs.sh.j2", runs=spec.paths.runs, only=only)
+    script = runs_script(spec.paths.runs, only)
     outputs, failed = try_each(nodes, lambda name: nodes[name].script(script, need="docker"))
     problems = {**(errors or {}), **failed}
-    tasks: list[Mapping[str, Any]] = []
+    tasks: list[Mapping[str, Any]] | None = None
     manager = spec.manager.name
     if manager in outputs:
         try:
             tasks = read_tasks(nodes[manager], only)
         except SparkctlError as error:
             problems[manager] = error
-    return Reading(merged(outputs, tasks), problems)
+    told = {node: understood(node, output) for node, output in outputs.items()}
+    return merged(told, tasks, problems, manager)
 
 
-def merged(outputs: Mapping[str, str], tasks: list[Mapping[str, Any]]) -> tuple[Run, ...]:
-    """Runs from what the nodes printed and what Swarm says; newest first. Pure."""
-    records: dict[str, RunRecord] = {}
-    ranks: dict[str, dict[int, RankSeen]] = {}
-    sizes: dict[str, dict[str, int]] = {}
-    for node, output in outputs.items():
-        for run, files in _by_run(output).items():
-            try:
-                records[run] = RunRecord.model_validate_json(files[RECORD])
-            except (KeyError, ValidationError):
-                continue  # a folder of something else, or of a record half written
-            sizes.setdefault(run, {})[node] = int(files.get("size") or 0) * 1024
-            ranks.setdefault(run, {}).update(_ranks(files))
-    newest = newest_tasks(tasks)
-    found = [
-        Run(record, ranks[run], newest.get(run, ()), sizes[run]) for run, record in records.items()
-    ]
-    return tuple(sorted(found, key=lambda run: (run.record.created, run.name), reverse=True))
-
-
-def _by_run(output: str) -> dict[str, dict[str, str]]:
-    files: dict[str, dict[str, str]] = {}
-    for line in output.splitlines():
-        path, tab, encoded = line.partition("\t")
-        run, slash, name = path.rpartition("/")
-        if tab and slash:
-            text = base64.b64decode(encoded).decode("utf-8", "replace")
-            files.setdefault(run, {})[name] = text
-    return files
-
-
-def _ranks(files: Mapping[str, str]) -> dict[int, RankSeen]:
-    found: dict[int, dict[str, Any]] = {}
-    for name, text in files.items():
-        if (match := _OF_A_RANK.fullmatch(name)) is None:
+def merged(
+    nodes: Mapping[str, NodeRuns],
+    tasks: list[Mapping[str, Any]] | None,
+    errors: Mapping[str, SparkctlError],
+    manager: str,
+) -> Reading:
+    """Runs from what the nodes tell and what Swarm says. Pure."""
+    newest = None if tasks is None else newest_tasks(tasks)
+    runs, unreadable = list[Run](), list[Unreadable]()
+    for name in dict.fromkeys(run for node in nodes.values() for run in node.runs):
+        told = {node: found.runs[name] for node, found in nodes.items() if name in found.runs}
+        sizes = {node: one.bytes for node, one in told.items()}
+        of_run = None if newest is None else newest.get(name, ())
+        if (why := _doubt(told)) is not None:
+            live = any(task.state not in DONE for task in of_run or ())
+            unreadable.append(Unreadable(name, why, sizes, live))
             continue
-        kind, parts = match[1], found.setdefault(int(match[2]), {})
-        lines = tuple(line for line in map(_json, text.split("\n")) if line)
-        match kind:
-            case "attempts":
-                parts["attempts"] = tuple(line for line in lines if "end" in line)
-            case "metrics":
-                parts["events"] = lines
-            case _:
-                parts[kind] = lines[-1] if lines else None
-    return {rank: RankSeen(**parts) for rank, parts in found.items()}
+        record = _trusted(told, nodes)
+        ranks = {
+            place.rank: rank_seen(name, place.rank, told[place.node].files if place.node in told
+                                  else {})
+            for place in record.ranks
+            if place.node in nodes
+        }  # fmt: skip
+        legacy = any(one.legacy for one in told.values() if one.record)
+        runs.append(Run(record, ranks, of_run, sizes, legacy))
+    runs.sort(key=lambda run: (run.record.created, run.name), reverse=True)
+    clocks = [nodes[node].clock for node in sorted(nodes, key=lambda node: node != manager)]
+    clock = next((clock for clock in clocks if clock is not None), None)
+    return Reading(tuple(runs), errors, tuple(sorted(unreadable, key=lambda u: u.name)), clock)
 
 
-def _json(line: str) -> Mapping[str, Any] | None:
-    """None for a line that was being written while it was read."""
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+def _doubt(told: Mapping[str, Told]) -> str | None:
+    """Why nothing of it is to be believed, or None.
+
+    A node that lacks the record (it was away when it was written anew) is no reason; one that has
+    another record is.
+    """
+    whys = {node: one.why for node, one in told.items() if one.why}
+    wrong = {node: why for node, why in whys.items() if why != "its record is missing"}
+    records = {node: one.record for node, one in told.items() if one.record}
+    if wrong or not records:
+        node, why = next(iter((wrong or whys).items()))
+        return f"{why} ({node})"
+    first, *others = records
+    for node in others:
+        if _decides(records[node]) != _decides(records[first]):
+            return f"{first} and {node} have different records of it"
+    return None
+
+
+def _decides(record: RunRecord) -> dict[str, Any]:
+    """What must be the same everywhere. The rest is written anew at each resume, and a resume may
+    be cut between two nodes."""
+    fields = record.model_dump(exclude={"image", "images", "created", "ranks"})
+    return fields | {"ranks": [(place.rank, place.node) for place in record.ranks]}
+
+
+def _trusted(told: Mapping[str, Told], nodes: Mapping[str, NodeRuns]) -> RunRecord:
+    """Of rank 0's node if it was read; every folder is where its own node has the runs."""
+    records = {node: one.record for node, one in told.items() if one.record}
+    any_one = next(iter(records.values()))
+    record = records.get(any_one.ranks[0].node, any_one)
+
+    def places() -> Iterator[RankPlace]:
+        for place in record.ranks:
+            runs = nodes[place.node].folder if place.node in nodes else "/nowhere"
+            yield place.model_copy(update={"folder": f"{runs}/{record.run}"})
+
+    return record.model_copy(update={"ranks": tuple(places())})

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from orchestrator.stack.tasks import DONE, Task
 
 
-def state_of(verdict: str | None, tasks: Sequence[Task], attempts: int) -> str:
+def state_of(verdict: str | None, tasks: Sequence[Task] | None, attempts: int) -> str:
     """The verdict is final: `succeeded`, `failed`, `stopped`.
 
     Without one: `starting` and `running`; `restarting` between two attempts; `broken`: the
-    containers ended and no supervisor could say why; `lost`: its services are gone.
+    containers ended and no supervisor could say why; `lost`: its services are gone; `unknown`:
+    the manager's engine could not be asked (`tasks` is None).
     """
     if verdict is not None:
         return verdict
+    if tasks is None:
+        return "unknown"
     if not tasks:
         return "lost"
     states = {task.state for task in tasks}

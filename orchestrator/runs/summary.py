@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.runs.reading import Run
+from orchestrator.runs.seen import RankSeen
+from training.contract.events import Eval, Result, Start, Step
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class RankSummary:
     """Bytes of its node."""
     bytes: int
     """Size of the run folder on its node."""
+    unreadable: tuple[str, ...] = ()
+    """Names of its files that cannot be understood."""
 
 
 @dataclass(frozen=True)
@@ -51,46 +55,47 @@ class Summary:
 
 def summary(run: Run) -> Summary:
     """From what its folders and Swarm say."""
-    first = run.ranks.get(0)
-    step = first.last("step") if first else {}
-    start = first.last("start") if first else {}
-    result = first.last("result") if first else {}
-    evaluation = first.last("eval") if first else {}
-    tasks = {task.rank: task.state for task in run.tasks}
+    first = run.ranks.get(0, RankSeen())
+    step, start, result = first.last(Step), first.last(Start), first.last(Result)
+    evaluation = first.last(Eval)
+    tasks = {task.rank: task.state for task in run.tasks or ()}
     ranks = []
     for place in run.record.ranks:
-        seen = run.ranks.get(place.rank)
-        beat, told = (seen.heartbeat or {}, seen.last("step")) if seen else ({}, {})
+        seen = run.ranks.get(place.rank, RankSeen())
+        beat, told = seen.heartbeat, seen.last(Step)
         ranks.append(
             RankSummary(
                 rank=place.rank,
                 node=place.node,
                 task=tasks.get(place.rank),
-                phase=beat.get("phase"),
-                step=max(beat.get("step") or 0, told.get("step") or 0),
-                tokens_per_second=told.get("rank_tokens_per_second"),
-                memory_available=told.get("memory_available"),
+                phase=beat.phase if beat else None,
+                step=max((beat.step or 0) if beat else 0, told.step if told else 0),
+                tokens_per_second=told.rank_tokens_per_second if told else None,
+                memory_available=told.memory_available if told else None,
                 bytes=run.bytes.get(place.node, 0),
+                unreadable=seen.unreadable,
             )
         )
-    verdict = dict(run.verdict) if run.verdict else None
+    verdict = run.verdict
+    known = step or start
+    paces = [told.tokens_per_second for told in (result, step) if told is not None]
     return Summary(
         run=run.name,
         stack=run.record.stack_name,
         state=run.state,
         created=run.record.created,
-        step=max([0, *(rank.step for rank in ranks), *([verdict["step"]] if verdict else [])]),
-        total_steps=step.get("total_steps") or start.get("total_steps"),
-        loss=step.get("loss"),
-        eval_loss=evaluation.get("loss"),
-        tokens_per_second=result.get("tokens_per_second") or step.get("tokens_per_second"),
+        step=max([0, *(rank.step for rank in ranks), *([verdict.step] if verdict else [])]),
+        total_steps=known.total_steps if known else None,
+        loss=step.loss if step else None,
+        eval_loss=evaluation.loss if evaluation else None,
+        tokens_per_second=next((pace for pace in paces if pace is not None), None),
         attempts=len(run.attempts),
         image=run.record.image,
         ranks=tuple(ranks),
         losses=tuple(
-            event["loss"]
-            for event in (first.events if first else ())
-            if event.get("event") == "step" and event.get("loss") is not None
+            event.loss
+            for event in first.events
+            if isinstance(event, Step) and event.loss is not None
         ),
-        verdict=verdict,
+        verdict=verdict.model_dump(exclude={"event"}) if verdict else None,
     )

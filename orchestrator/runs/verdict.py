@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.stack.tasks import DONE, Task
+from training.contract.events import Result
+from training.contract.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Outcome:
     """The end of a run."""
 
     run: str
@@ -17,8 +18,10 @@ class Verdict:
     brief: str
     details: str | None = None
     resolution: str | None = None
-    results: tuple[Mapping[str, Any], ...] = ()
-    """The `result` event of every rank."""
+    results: tuple[Result, ...] = ()
+    """Of every rank that told one."""
+    over: bool = True
+    """Whether all its containers were seen to have ended, or are about to."""
 
     @property
     def judged(self) -> bool:
@@ -31,29 +34,41 @@ class Verdict:
         return self.state == "succeeded"
 
 
-def told(verdict: Mapping[str, Any], results: Iterable[Mapping[str, Any]] = ()) -> Verdict:
-    """What the supervisors have judged: verdict-rank<R>.json (docs/runs.md)."""
-    run, state = str(verdict["run"]), str(verdict["state"])
+def believed(verdicts: Mapping[int, Verdict], *, first_is_away: bool = False) -> Verdict | None:
+    """Of the verdicts that ranks have on their nodes: rank 0's, else any that is no success.
+
+    Supervisors tell the same everywhere, but a node speaks only for itself: that all have
+    succeeded is for rank 0 to say, which has heard all of them. `first_is_away`: its node was
+    not read.
+    """
+    if 0 in verdicts:
+        return verdicts[0]
+    ordered = [verdicts[rank] for rank in sorted(verdicts)]
+    return next((v for v in ordered if first_is_away or v.state != "succeeded"), None)
+
+
+def told(verdict: Verdict, results: Iterable[Result] = (), missing: Iterable[str] = ()) -> Outcome:
+    """What the supervisors have judged (docs/runs.md). `missing`: what the swarm lacks."""
+    run, state = verdict.run, verdict.state
     again = f"`sparkctl runs resume {run}` goes on from the last checkpoint."
     if state == "succeeded":
-        return Verdict(run, state, state, results=tuple(results))
+        return Outcome(run, state, state, results=tuple(results))
     if state == "stopped":
-        return Verdict(run, state, f"stopped at step {verdict.get('step')}", resolution=again)
-    code = verdict.get("exit_code")
-    status = "" if code is None else f" (exit code {code})"
-    rank = verdict.get("rank")
-    where = f"rank {rank} on {verdict['node']}" if verdict.get("node") else f"rank {rank}"
-    remedy = verdict.get("help")
-    return Verdict(
+        return Outcome(run, state, f"stopped at step {verdict.step}", resolution=again)
+    status = "" if verdict.exit_code is None else f" (exit code {verdict.exit_code})"
+    where = f"rank {verdict.rank} on {verdict.node}" if verdict.node else f"rank {verdict.rank}"
+    return Outcome(
         run,
         state,
-        f"{where} failed at step {verdict.get('step')}{status}: {verdict.get('message')}",
-        details="\n".join(map(str, verdict.get("tail") or [])) or None,
-        resolution=f"{remedy}\n{again}" if remedy else again,
+        f"{where} failed at step {verdict.step}{status}: {verdict.message}",
+        details="\n".join((*missing, *verdict.tail)) or None,
+        resolution=f"{verdict.help}\n{again}" if verdict.help else again,
     )
 
 
-def broken(run: str, nodes: Mapping[int, str], tasks: Iterable[Task]) -> Verdict:
+def broken(
+    run: str, nodes: Mapping[int, str], tasks: Iterable[Task], missing: Iterable[str] = ()
+) -> Outcome:
     """When no supervisor could judge: what Swarm says of the rank that ended, or never began.
 
     First comes who died, whatever the machines' clocks say; then who never started; then who ended
@@ -63,16 +78,22 @@ def broken(run: str, nodes: Mapping[int, str], tasks: Iterable[Task]) -> Verdict
     dead = [task for task in known if task.state in DONE - {"complete"}]
     waiting = [task for task in known if task.state not in DONE | {"running"}]
     ended = [task for task in known if task.state == "complete"]
+    details = "\n".join(missing) or None
+    over = bool(known) and all(task.state in DONE for task in known)
     if not (dead or waiting or ended):
-        return Verdict(run, "broken", "its services were removed", None, _look(run))
+        brief = "its services were removed"
+        return Outcome(run, "broken", brief, details, _look(run), over=over)
     first = min(dead or waiting or ended, key=lambda task: task.at or "~")
     code = "" if first.exit_code is None else f" (exit code {first.exit_code})"
-    return Verdict(
+    end = "" if over else f"\nIt may still begin; end it: sparkctl runs stop {run}"
+    return Outcome(
         run,
         "broken",
         f"rank {first.rank} on {nodes.get(first.rank, '?')} {first.state}{code}: "
         f"{first.error or 'no reason given'}",
-        resolution=_look(run),
+        details,
+        resolution=_look(run) + end,
+        over=over,
     )
 
 

@@ -14,6 +14,7 @@ from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered
 from orchestrator.stack.tasks import DONE, newest_tasks, read_tasks
+from training.contract.files import RECORDS, STOP, RankFiles
 
 _LEAVE = 30.0
 """Seconds from the verdict until the last rank has left: a hook may take 20 of them."""
@@ -23,19 +24,25 @@ _LOOK = 0.2
 def write_run_folder(
     node: Node, rank: Rank, run: str, files: Mapping[str, str], *, anew: bool = True
 ) -> None:
-    """The folder that the rank's container binds (Swarm does not make it), and what is in it.
+    """The folder that the rank's container binds (Swarm does not make it), and, where no container
+    can write, what is to be remembered of the run: `files`.
 
-    `anew`: it must not be there. Else the run goes on: what ended it goes, all else stays.
+    `anew`: the folder must not be there. Else the run goes on: what ended it goes, all else stays.
     """
-    path = f"{rank.runs}/{run}"
-    folder = shlex.quote(path)
-    make = [f"mkdir {folder}", f"chown {rank.uid}:{rank.gid} {folder}"]
-    open_again = [f"cd {folder}", "rm -f stop verdict-rank*.json"]
+    folder, record = f"{rank.runs}/{run}", f"{rank.runs}/{RECORDS}/{run}"
+    owner = f"{rank.uid}:{rank.gid}"
+    folders = [f"{rank.runs}/{RECORDS}", record]
+    make = [f"mkdir {shlex.quote(folder)}", f"chown {owner} {shlex.quote(folder)}"]
+    open_again = [f"cd {shlex.quote(folder)}", f"rm -f {STOP} {RankFiles.any_verdict}"]
+    remember = [
+        f"mkdir -p -m 700 {shlex.quote(path)} && chown {owner} {shlex.quote(path)}"
+        for path in folders
+    ]
     writes = [
-        write_file(f"{path}/{name}", File(text.encode(), "644", int(rank.uid), int(rank.gid)))
+        write_file(f"{record}/{name}", File(text.encode(), "600", int(rank.uid), int(rank.gid)))
         for name, text in files.items()
     ]
-    script = "\n".join(["set -e", *(make if anew else open_again), *writes])
+    script = "\n".join(["set -e", *(make if anew else open_again), *remember, *writes])
     node.script(script, need="docker")
 
 

@@ -1,6 +1,6 @@
 """What Swarm says of the ranks of runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ class Task:
     exit_code: int | None = None
     at: str = ""
     """When it came into this state, by its own machine's clock."""
+    wants: str | None = None
+    """ID of the swarm's node that it is pinned to."""
 
 
 def read_tasks(manager: Node, run: str | None = None) -> list[Mapping[str, Any]]:
@@ -37,11 +39,39 @@ def newest_tasks(tasks: list[Mapping[str, Any]]) -> dict[str, tuple[Task, ...]]:
     newest: dict[str, dict[int, Task]] = {}
     for task in sorted(tasks, key=lambda task: str(task["CreatedAt"])):
         labels = task["Spec"]["ContainerSpec"].get("Labels") or {}
-        if LABEL_RUN not in labels:
+        number = str(labels.get(LABEL_RANK, ""))
+        if LABEL_RUN not in labels or not (number.isdecimal() and len(number) < 10):
             continue
-        status, rank = task["Status"], int(labels.get(LABEL_RANK, -1))
+        status, rank = task["Status"], int(number)
         code = (status.get("ContainerStatus") or {}).get("ExitCode")
         newest.setdefault(labels[LABEL_RUN], {})[rank] = Task(
-            rank, str(status["State"]), status.get("Err"), code, str(status.get("Timestamp", ""))
-        )
+            rank, str(status["State"]), status.get("Err"), code, str(status.get("Timestamp", "")),
+            _pinned_to(task),
+        )  # fmt: skip
     return {run: tuple(ranks[rank] for rank in sorted(ranks)) for run, ranks in newest.items()}
+
+
+def missing_nodes(manager: Node, tasks: Iterable[Task]) -> dict[int, str]:
+    """By rank: why the swarm cannot use the node that the rank is pinned to. Raises RemoteError."""
+    with docker_trouble(manager.name):
+        there = {str(node["ID"]): node for node in manager.docker.api.nodes()}
+    missing = {}
+    for task in tasks:
+        if task.wants is None:
+            continue
+        node = there.get(task.wants)
+        state = "" if node is None else str((node.get("Status") or {}).get("State"))
+        if node is None:
+            missing[task.rank] = "it has left the swarm"
+        elif state != "ready":
+            missing[task.rank] = f"it is {state}"
+    return missing
+
+
+def _pinned_to(task: Mapping[str, Any]) -> str | None:
+    placement = task["Spec"].get("Placement") or {}
+    for constraint in placement.get("Constraints") or ():
+        what, equals, node = str(constraint).partition("==")
+        if equals and what.strip() == "node.id":
+            return node.strip()
+    return None

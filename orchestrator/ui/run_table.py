@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, RunEvent, TaskState
+from orchestrator.ui import figures
 from orchestrator.ui.runs_view import sparkline
+from training.contract.events import Phase, Resumed, Step
 from training.contract.record import RankPlace
 
 _LOSSES = 512
@@ -36,6 +38,7 @@ class RunTable:
     clock: Callable[[], float] = time.monotonic
     total: int = 0
     _rows: dict[int, _Row] = field(default_factory=dict)
+    _loss: float | None = None
     _losses: "deque[float]" = field(default_factory=lambda: deque(maxlen=_LOSSES))
     _first: tuple[int, float] | None = None
 
@@ -45,14 +48,14 @@ class RunTable:
     def heard(self, event: RunEvent) -> None:
         """Take in one event."""
         match event:
-            case TaskState(rank, state, _):
+            case TaskState(rank, state, _) if rank in self._rows:
                 self._rows[rank].state = state
-            case RankEvent(rank, "phase", fields):
-                self._rows[rank].phase = str(fields.get("name"))
-            case RankEvent(rank, "step", fields):
-                self._step(rank, dict(fields))
-            case RankEvent(rank, "resumed", fields):
-                self._rows[rank].step, self._first = int(fields["step"]), None
+            case RankEvent(rank, Phase(name=name)):
+                self._rows[rank].phase = name
+            case RankEvent(rank, Step() as step):
+                self._step(rank, step)
+            case RankEvent(rank, Resumed(step=number)):
+                self._rows[rank].step, self._first = number, None
             case NodeSilent(node, _) | NodeBack(node):
                 for place in self.ranks:
                     if place.node == node:
@@ -74,44 +77,31 @@ class RunTable:
         for place in self.ranks:
             row = self._rows[place.rank]
             state = "does not answer" if row.silent else f"{row.state}, {row.phase}"
-            pace = "-" if row.tokens_per_second is None else f"{row.tokens_per_second:,.0f}"
             table.add_row(
-                str(place.rank), place.node, state, str(row.step), pace,
-                _gib(row.memory_peak), _gib(row.memory_available),
+                str(place.rank), place.node, state, str(row.step),
+                figures.pace(row.tokens_per_second), figures.gib(row.memory_peak),
+                figures.gib(row.memory_available),
             )  # fmt: skip
         if not self.total:
             return table
         step = self._rows[0].step
         line = Table.grid(padding=(0, 1))
-        eta = "" if self.eta is None else f"ETA {_clock(self.eta)}"
+        eta = "" if self.eta is None else f"ETA {figures.clock(self.eta)}"
         bar = ProgressBar(total=self.total, completed=step, width=32)
-        loss = f"loss {self._losses[-1]:.4f}" if self._losses else ""
+        loss = f"loss {figures.loss(self._loss)}"
         bars = sparkline(list(self._losses)) if self._losses else ""
         line.add_row(bar, f"{step}/{self.total}", eta, loss, Text(bars, style="cyan"))
         return Group(table, line)
 
-    def _step(self, rank: int, fields: dict[str, float]) -> None:
+    def _step(self, rank: int, step: Step) -> None:
         row = self._rows[rank]
-        row.step, self.total = int(fields["step"]), int(fields["total_steps"])
-        row.tokens_per_second = fields.get("rank_tokens_per_second")
-        row.memory_peak = _whole(fields.get("memory_peak"))
-        row.memory_available = _whole(fields.get("memory_available"))
+        row.step, self.total = step.step, step.total_steps
+        row.tokens_per_second = step.rank_tokens_per_second
+        row.memory_peak = step.memory_peak
+        row.memory_available = step.memory_available
         if rank == 0:
             if self._first is None:  # the time before the first step says nothing
                 self._first = (row.step, self.clock())
-            if fields.get("loss") is not None:
-                self._losses.append(float(fields["loss"]))
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else int(value)
-
-
-def _gib(count: int | None) -> str:
-    return "-" if count is None else f"{count / 2**30:.1f} GiB"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+            self._loss = step.loss
+            if step.loss is not None:
+                self._losses.append(step.loss)

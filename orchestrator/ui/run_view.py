@@ -1,10 +1,9 @@
 """A run while it goes on: a live table in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -14,14 +13,19 @@ from orchestrator.runs.events import (
     Ended,
     LogLine,
     NodeBack,
+    NodeGone,
     NodeSilent,
     RankEvent,
     RunEvent,
     TaskState,
 )
-from orchestrator.runs.verdict import Verdict
+from orchestrator.runs.verdict import Outcome
+from orchestrator.ui import figures
 from orchestrator.ui.run_table import RunTable
+from training.contract.events import Error, Eval, Phase, Result, Resumed, Saved, Start, Step
+from training.contract.log import AttemptOver, LogEvent
 from training.contract.record import RankPlace
+from training.contract.verdict import Attempt, Verdict
 
 _PLAIN_EVERY = 10  # steps between two lines without a terminal
 
@@ -55,43 +59,53 @@ class RunView:
             case TaskState(rank, state, error):
                 if error or self._table is None:
                     self._line(rank, f"{state}: {error}" if error else state)
-            case RankEvent(rank, "step", fields):
-                self._step(rank, dict(fields))
-            case RankEvent(rank, "phase", fields):
-                if self._table is None:
-                    self._line(rank, str(fields.get("name")))
-            case RankEvent(rank, "start", fields):
-                self._line(
-                    rank,
-                    f"world size {fields.get('world_size')}, {fields.get('strategy')}, "
-                    f"{fields.get('local_parameters'):,} of {fields.get('parameters'):,} "
-                    "base parameters here",
-                )
-            case RankEvent(0, "eval", fields):
-                self._line(0, f"held-out loss {fields.get('loss'):.4f} at step {fields['step']}")
-            case RankEvent(0, "saved", fields):
-                self._line(0, f"saved at step {fields['step']} ({_cost(fields)})")
-            case RankEvent(0, "resumed", fields):
-                self._line(0, f"goes on after step {fields['step']}{_passed_over(fields)}")
-            case RankEvent(0, "ended", fields) if fields["end"] != "succeeded":
-                self._line(0, _ended(fields))
-            case RankEvent(rank, "error", fields):
-                self._line(rank, f"error: {fields.get('message')}")
+            case RankEvent(rank, said):
+                self._said(rank, said)
             case NodeSilent(node, why):
                 self.console.print(f"{node} does not answer ({why})")
             case NodeBack(node):
                 self.console.print(f"{node} answers again")
-            case RankEvent() | LogLine() | Ended():
+            case NodeGone(node, why):
+                self.console.print(f"the swarm misses {node}: {why}")
+            case LogLine() | Ended():
                 pass
 
-    def _step(self, rank: int, fields: dict[str, float]) -> None:
-        step, total = int(fields["step"]), int(fields["total_steps"])
+    def _said(self, rank: int, event: LogEvent) -> None:
+        match event:
+            case Step():
+                self._step(rank, event)
+            case Phase(name=name):
+                if self._table is None:
+                    self._line(rank, name)
+            case Start():
+                self._line(
+                    rank,
+                    f"world size {event.world_size}, {event.strategy}, "
+                    f"{event.local_parameters:,} of {event.parameters:,} base parameters here",
+                )
+            case Error(message=message):
+                self._line(rank, f"error: {message}")
+            case _ if rank != 0:
+                pass  # what follows is the same on all
+            case Eval(step=step, loss=loss):
+                self._line(0, f"held-out loss {figures.loss(loss)} at step {step}")
+            case Saved(step=step):
+                cost = f"{event.bytes / 1e6:,.1f} MB a rank in {event.seconds:.1f} s"
+                self._line(0, f"saved at step {step} ({cost})")
+            case Resumed(step=step):
+                self._line(0, f"goes on after step {step}{_passed_over(event)}")
+            case AttemptOver(end=end) if end != "succeeded":
+                self._line(0, attempt_line(event))
+            case AttemptOver() | Result() | Verdict():
+                pass
+
+    def _step(self, rank: int, event: Step) -> None:
+        step, total = event.step, event.total_steps
         shown = step == 1 or step == total or step % _PLAIN_EVERY == 0
         if self._table is not None or rank != 0 or not shown:
             return
-        pace = f"{fields.get('tokens_per_second', 0):,.0f} tok/s"
-        loss = f"loss {fields['loss']:.4f}"
-        self._line(rank, f"step {step}/{total}  {loss}  {pace}{self._eta(step, total)}")
+        loss, pace = figures.loss(event.loss), figures.pace(event.tokens_per_second)
+        self._line(0, f"step {step}/{total}  loss {loss}  {pace} tok/s{self._eta(step, total)}")
 
     def _eta(self, step: int, total: int) -> str:
         """From the steps seen here; the time before the first one says nothing."""
@@ -110,29 +124,30 @@ class RunView:
         return f"rank {rank} {self.ranks[rank].node}"
 
 
-def _cost(fields: Mapping[str, Any]) -> str:
-    return f"{fields['bytes'] / 1e6:,.1f} MB a rank in {fields['seconds']:.1f} s"
+def attempt_line(attempt: Attempt) -> str:
+    """How it ended, and who is to blame."""
+    blame = f": rank {attempt.rank} {attempt.message}" if attempt.code else ""
+    return f"attempt {attempt.attempt} {attempt.end} at step {attempt.step}{blame}"
 
 
-def _ended(fields: Mapping[str, Any]) -> str:
-    """An attempt that another one, or a verdict, follows."""
-    blame = f": rank {fields['rank']} {fields.get('message')}" if fields.get("code") else ""
-    return f"attempt {fields['attempt']} {fields['end']} at step {fields['step']}{blame}"
-
-
-def _passed_over(fields: Mapping[str, Any]) -> str:
-    newer = ", ".join(map(str, fields.get("passed_over", [])))
+def _passed_over(event: Resumed) -> str:
+    newer = ", ".join(map(str, event.passed_over))
     return f" (not all ranks have {newer})" if newer else ""
 
 
-def show_verdict(verdict: Verdict, ranks: Sequence[RankPlace], console: Console) -> None:
+def show_verdict(outcome: Outcome, ranks: Sequence[RankPlace], console: Console) -> None:
     """What came of it and where it is; a failure is shown as an error by the caller."""
-    first = verdict.results[0] if verdict.results else {}
-    before, after = first.get("eval_loss_first"), first.get("eval_loss_last")
-    console.print(Text.assemble(("succeeded", "bold green"), f"  {verdict.run}"))
-    if before is not None and after is not None:
-        console.print(f"  held-out loss  {before:.4f} -> {after:.4f} ({after / before:.2f} of it)")
-    digest = str(first.get("weights_sha256"))[:16]
-    kind = PurePosixPath(str(first.get("saved"))).name
+    console.print(Text.assemble(("succeeded", "bold green"), f"  {outcome.run}"))
+    if not outcome.results:
+        return
+    first = outcome.results[0]
+    before, after = first.eval_loss_first, first.eval_loss_last
+    if before is not None or after is not None:
+        ratio = f" ({after / before:.2f} of it)" if before and after is not None else ""
+        console.print(f"  held-out loss  {figures.loss(before)} -> {figures.loss(after)}{ratio}")
+    if first.saved is None:
+        return
+    kind = PurePosixPath(first.saved).name
+    digest = first.weights_sha256[:16]
     console.print(f"  {kind:<13}  sha256 {digest}…, the same on all {len(ranks)} ranks")
     console.print(f"  on {ranks[0].node:<12}{ranks[0].folder}/{kind}")

@@ -36,6 +36,8 @@ class RankReport(_Part):
     """Bytes of its node."""
     bytes: int
     """Size of the run folder on its node."""
+    unreadable: list[str] = []
+    """Names of its files that cannot be understood."""
 
 
 class RunReport(_Part):
@@ -46,10 +48,18 @@ class RunReport(_Part):
     stack: str
     """The recipe."""
     state: Literal[
-        "starting", "running", "restarting", "succeeded", "failed", "stopped", "broken", "lost"
+        "starting",
+        "running",
+        "restarting",
+        "succeeded",
+        "failed",
+        "stopped",
+        "broken",
+        "lost",
+        "unknown",
     ]
     """succeeded, failed, stopped: the verdict. broken: its containers ended without one. lost: its
-    services are gone without one."""
+    services are gone without one. unknown: Swarm could not be asked."""
     created: datetime
     """UTC."""
     step: int
@@ -74,6 +84,17 @@ class RunReport(_Part):
     """As in verdict-rank<R>.json (docs/runs.md)."""
 
 
+class UnreadableReport(_Part):
+    """A run of which nothing is believed; it can be deleted by its name."""
+
+    run: str
+    """Its name: that of its folder."""
+    why: str
+    """In words."""
+    nodes: list[str]
+    """Those that have a part of it."""
+
+
 class RunsReport(_Part):
     """The document."""
 
@@ -81,6 +102,8 @@ class RunsReport(_Part):
     kind: Literal["RunsReport"] = "RunsReport"
     runs: list[RunReport]
     """Newest first."""
+    unreadable: list[UnreadableReport] = []
+    """Those whose records cannot be understood, contradict each other, or are newer."""
     errors: list[dict[str, Any]] = []
     """Of nodes that could not be read."""
 
@@ -89,5 +112,9 @@ def runs_report(reading: Reading, runs: tuple[Run, ...]) -> RunsReport:
     """The report of these runs."""
     return RunsReport(
         runs=[RunReport.model_validate(asdict(summary(run))) for run in runs],
+        unreadable=[
+            UnreadableReport(run=one.name, why=one.why, nodes=list(one.bytes))
+            for one in (reading.unreadable if runs == reading.runs else ())
+        ],
         errors=[error.to_dict() for error in reading.errors.values()],
     )

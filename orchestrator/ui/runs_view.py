@@ -7,18 +7,26 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.runs.compare import Comparison
-from orchestrator.runs.reading import Run
+from orchestrator.runs.reading import Run, Unreadable
 from orchestrator.runs.summary import Summary
+from orchestrator.ui import figures
 
 _BARS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "green", "succeeded": "bold green", "failed": "red", "broken": "red",
             "lost": "red", "stopped": "yellow", "restarting": "yellow"}  # fmt: skip
 
 
-def show_runs(runs: Sequence[Summary], console: Console) -> None:
-    """One line each, the newest first."""
-    if not runs:
-        console.print("no runs; begin one: sparkctl train tiny-llama-lora")
+def show_runs(
+    runs: Sequence[Summary],
+    console: Console,
+    unreadable: Sequence[Unreadable] = (),
+    *,
+    complete: bool = True,
+) -> None:
+    """One line each, the newest first. `complete`: all nodes were read."""
+    if not runs and not unreadable:
+        if complete:
+            console.print("no runs; begin one: sparkctl train tiny-llama-lora")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("RUN", "STATE", "STEP", "LOSS", "TOK/S", "NODES", "STARTED (UTC)"):
@@ -28,11 +36,14 @@ def show_runs(runs: Sequence[Summary], console: Console) -> None:
             run.run,
             Text(run.state, style=_COLOURS.get(run.state, "default")),
             _steps(run),
-            "-" if run.loss is None else f"{run.loss:.4f}",
-            "-" if run.tokens_per_second is None else f"{run.tokens_per_second:,.0f}",
+            "-" if run.loss is None else figures.loss(run.loss),
+            figures.pace(run.tokens_per_second),
             ", ".join(rank.node for rank in run.ranks),
             f"{run.created:%Y-%m-%d %H:%M}",
         )
+    for broken in unreadable:
+        state = Text(f"unreadable: {broken.why}", style="red")
+        table.add_row(broken.name, state, "-", "-", "-", ", ".join(broken.bytes), "-")
     console.print(table)
 
 
@@ -48,20 +59,23 @@ def show_run(run: Run, told: Summary, console: Console) -> None:
     line("started", f"{told.created:%Y-%m-%d %H:%M:%S} UTC")
     line("step", _steps(told))
     if told.losses:
-        line("loss", f"{told.losses[0]:.4f} {sparkline(told.losses)} {told.losses[-1]:.4f}")
+        bars = sparkline(told.losses)
+        line("loss", f"{figures.loss(told.losses[0])} {bars} {figures.loss(told.losses[-1])}")
     if told.eval_loss is not None:
-        line("held-out", f"{told.eval_loss:.4f}")
+        line("held-out", figures.loss(told.eval_loss))
     if told.tokens_per_second is not None:
-        line("tokens/s", f"{told.tokens_per_second:,.0f}")
+        line("tokens/s", figures.pace(told.tokens_per_second))
     line("image", told.image)
     for rank in told.ranks:
         what = ", ".join(filter(None, (rank.task, rank.phase, f"step {rank.step}")))
         line(f"rank {rank.rank}", f"{rank.node}  {what}  {_bytes(rank.bytes)} in its folder")
+        for name in rank.unreadable:
+            line("", f"{name} on {rank.node} cannot be understood")
     for attempt in run.attempts:
-        blame = f": rank {attempt['rank']}, {attempt.get('message')}" if attempt.get("code") else ""
-        line(f"attempt {attempt['attempt']}", f"{attempt['end']} at step {attempt['step']}{blame}")
-    if told.verdict and told.verdict.get("message"):
-        line("verdict", f"rank {told.verdict['rank']}: {told.verdict['message']}")
+        blame = f": rank {attempt.rank}, {attempt.message}" if attempt.code else ""
+        line(f"attempt {attempt.attempt}", f"{attempt.end} at step {attempt.step}{blame}")
+    if run.verdict and run.verdict.message:
+        line("verdict", f"rank {run.verdict.rank}: {run.verdict.message}")
 
 
 def show_comparison(compared: Comparison, console: Console) -> None:

@@ -1,12 +1,14 @@
 """`sparkctl runs …` on two nodes whose run folders are on this computer."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from orchestrator.cli import runs as command
 from orchestrator.cli import watching
@@ -14,8 +16,10 @@ from orchestrator.errors import ConnectError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.runs import control
 from orchestrator.runs.follow import Patience
-from tests.cli.conftest import Sparkctl
-from tests.runs.folders import RUN, Cluster, both, event
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.load import load_cluster
+from tests.cli.conftest import Ran, Sparkctl
+from tests.runs.folders import RUN, Cluster, both, event, task
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     record = made.record
     places = [p.model_copy(update={"folder": str(shared / RUN)}) for p in record.ranks]
     record = record.model_copy(update={"ranks": tuple(places)})
-    (shared / RUN / "run.json").write_text(record.model_dump_json())
+    made.remember(0, record.model_dump_json())
     (made.folder / "spark-b").rename(made.folder / "unused")
     (made.folder / "spark-b").symlink_to(shared)
 
@@ -38,21 +42,16 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         yield {n: node for n, node in made.nodes.items() if n not in errors}, dict(errors)
 
     monkeypatch.setattr(command, "reachable", reachable)
-    monkeypatch.setattr(command, "read_runs", _reading(shared))
-    monkeypatch.setattr(control, "read_runs", _reading(shared))
+
+    def load(file: Path) -> ClusterSpec:
+        spec = load_cluster(file)
+        paths = spec.paths.model_copy(update={"runs": str(shared)})
+        return spec.model_copy(update={"paths": paths})
+
+    monkeypatch.setattr(command, "load_cluster", load)
     yield made
     for connection in made.connections.values():
         connection.close()
-
-
-def _reading(shared: Path) -> Any:
-    from orchestrator.runs.reading import read_runs
-
-    def read(spec: Any, *args: Any, **more: Any) -> Any:
-        paths = spec.paths.model_copy(update={"runs": str(shared)})
-        return read_runs(spec.model_copy(update={"paths": paths}), *args, **more)
-
-    return read
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_no_runs(sparkctl: Sparkctl, cluster: Cluster) -> None:
-    (cluster.run_folder(0) / "run.json").unlink()
+    shutil.rmtree(cluster.folder / "spark-a" / ".records")
     assert sparkctl("runs", "list").stdout.startswith("no runs; begin one")
     assert json.loads(sparkctl("runs", "list", "--json").stdout)["runs"] == []
 
@@ -118,6 +117,44 @@ def test_follow_of_a_run_that_has_ended(
     assert "rank 1 on spark-b failed at step 6: broke" in ran.stderr
     assert "its last line" in ran.stderr
     assert removed == [RUN, RUN]
+
+
+def test_follow_takes_nothing_off_that_it_did_not_see_end(
+    sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a rank that waits, and of services that were gone, only what was seen over is removed."""
+    monkeypatch.setattr(watching, "Patience", lambda: Patience(start=-1, broken=-1, results=0))
+    cluster.engine.tasks_now = [task(0, "running"), task(1, "pending", Err="no suitable node")]
+    ran = sparkctl("runs", "follow", "last")
+    assert (ran.code, "rank 1 on spark-b pending: no suitable node" in ran.stderr) == (10, True)
+    assert f"sparkctl runs stop {RUN}" in ran.stderr
+    cluster.engine.tasks_now = []
+    assert "its services were removed" in sparkctl("runs", "follow", "last").stderr
+    assert removed == []
+    cluster.engine.tasks_now = both("failed")
+    assert sparkctl("runs", "follow", "last").code == 10
+    assert removed == [RUN]
+
+
+def test_without_the_manager_s_word_a_list_is_not_all_there_is(
+    sparkctl: Sparkctl, cluster: Cluster
+) -> None:
+    def list_(*more: str) -> Ran:
+        cluster.nodes["spark-a"]._docker = cluster.engine  # type: ignore[assignment]
+        return sparkctl("runs", "list", *more)
+
+    cluster.engine.trouble = requests.ConnectionError("the engine is dead")
+    ran = list_()
+    assert ran.code == 7
+    assert ran.stdout.splitlines()[1].split()[:2] == [RUN, "unknown"]
+    document = json.loads(list_("--json").stdout)
+    assert document["runs"][0]["state"] == "unknown" and document["errors"]
+    shutil.rmtree(cluster.folder / "spark-a" / ".records")
+    ran = list_()
+    assert (ran.code, ran.stdout) == (7, "")
+    cluster.connections["spark-a"].away = ConnectError("spark-a is off", node="spark-a")
+    ran = list_()
+    assert (ran.code, ran.stdout) == (4, "")
 
 
 def test_stop_asks_all_ranks_and_says_where_they_are(
@@ -174,7 +211,7 @@ def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
     assert sparkctl("runs", "rm", "last").code != 0  # nobody is there to say yes
     assert cluster.run_folder(0).exists()
     assert sparkctl("runs", "rm", "last", "--yes").stdout == f"{RUN} is gone\n"
-    assert not cluster.run_folder(0).exists()
+    assert list((cluster.folder / "spark-a").iterdir()) == []
     assert removed == [RUN]
 
 

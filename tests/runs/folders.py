@@ -10,10 +10,14 @@ from typing import Any
 from orchestrator.node.connection import Completed, Stream
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
+from orchestrator.runs.events import RankEvent, parse_line
+from training.contract.files import RECORD, RECORDS, RankFiles
 from training.contract.record import RankPlace, RunRecord
+from training.contract.verdict import Verdict
 
 RUN = "tiny-llama-lora-0a1b2c"
 AT = "2026-11-24T16:33:36.%06dZ"
+ENDED = "2026-11-24T16:40:00.000000Z"
 
 
 class Unwrapped(LocalConnection):
@@ -38,6 +42,7 @@ class Engine:
 
     tasks_now: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Mapping[str, str]] = field(default_factory=list)
+    nodes_now: list[dict[str, Any]] = field(default_factory=list)
     trouble: Exception | None = None
 
     @property
@@ -50,6 +55,9 @@ class Engine:
             raise self.trouble
         return self.tasks_now
 
+    def nodes(self) -> list[dict[str, Any]]:
+        return self.nodes_now
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -59,7 +67,10 @@ def task(rank: int, state: str, *, at: str = "01", run: str = RUN, **status: Any
     labels = {"sparkctl.run": run, "sparkctl.rank": str(rank)}
     return {
         "CreatedAt": f"2026-01-01T00:00:{at}Z",
-        "Spec": {"ContainerSpec": {"Labels": labels}},
+        "Spec": {
+            "ContainerSpec": {"Labels": labels},
+            "Placement": {"Constraints": [f"node.id == id-{rank}"]},
+        },
         "Status": {"State": state, "Timestamp": f"2026-01-01T00:00:{at}Z", **status},
     }
 
@@ -114,16 +125,59 @@ class Cluster:
 
     def judge(self, **verdict: Any) -> dict[str, Any]:
         """The verdict, on every node."""
-        told = {"run": RUN, "state": "succeeded", "step": 6, "attempts": 1} | verdict
+        told = Verdict.model_validate(
+            {"run": RUN, "state": "succeeded", "step": 6, "attempts": 1, "ended": ENDED} | verdict
+        )
         for rank in (0, 1):
-            (self.run_folder(rank) / f"verdict-rank{rank}.json").write_text(json.dumps(told) + "\n")
-        return told
+            file = self.run_folder(rank) / RankFiles(rank).verdict
+            file.write_text(told.model_dump_json(exclude={"event"}) + "\n")
+        return told.model_dump(exclude={"event"})
 
     def keep_record(self) -> None:
-        """As a launch leaves it."""
+        """As a launch leaves it: where no container can write."""
         for rank in (0, 1):
-            (self.run_folder(rank) / "run.json").write_text(self.record.model_dump_json())
+            self.remember(rank, self.record.model_dump_json())
+
+    def remember(self, rank: int, text: str) -> None:
+        folder = self.run_folder(rank).parent / RECORDS / RUN
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RECORD).write_text(text)
+
+
+EVENTS: dict[str, dict[str, Any]] = {
+    "phase": {"name": "loading", "elapsed": 1.0},
+    "start": {
+        "run_id": RUN, "node": "spark-a", "world_size": 2, "total_steps": 9, "strategy": "sharded",
+        "base_sha256": "ab", "parameters": 2000, "local_parameters": 1000, "bytes_read": 1,
+        "trainable_parameters": 10, "train_rows": 10, "held_out_rows": 2, "device": "cpu",
+    },
+    "step": {
+        "step": 1, "total_steps": 9, "loss": 1.0, "lr": 0.1, "grad_norm": 1.0, "tokens": 10,
+        "tokens_per_second": 10.0, "elapsed": 1.0,
+    },
+    "eval": {"step": 0, "loss": 1.0, "elapsed": 1.0},
+    "saved": {"step": 1, "bytes": 10, "seconds": 0.1, "elapsed": 1.0},
+    "resumed": {"step": 1, "passed_over": [], "elapsed": 1.0},
+    "result": {
+        "step": 9, "eval_loss_first": 2.0, "eval_loss_last": 1.0, "weights_sha256": "ab" * 32,
+        "saved": None, "tokens": 10, "seconds": 1.0,
+    },
+    "error": {"code": "crash", "message": "broke", "help": "", "exit_code": 1, "seconds": 1.0},
+    "ended": {
+        "attempt": 1, "began": AT % 1, "ended": ENDED, "end": "failed", "step": 1, "saved": 0,
+    },
+}  # fmt: skip
+"""Fields of an event, where a test does not say others."""
 
 
 def event(kind: str, rank: int, **fields: Any) -> str:
-    return json.dumps({"event": kind, "rank": rank} | fields, separators=(",", ":"))
+    """The line of an event."""
+    whole = {"event": kind, "rank": rank} | EVENTS[kind] | fields
+    return json.dumps(whole, separators=(",", ":"))
+
+
+def told(kind: str, rank: int, **fields: Any) -> RankEvent:
+    """The event that its line becomes."""
+    parsed = parse_line(rank, event(kind, rank, **fields))
+    assert isinstance(parsed, RankEvent)
+    return parsed

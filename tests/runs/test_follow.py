@@ -8,11 +8,20 @@ import pytest
 import requests
 
 from orchestrator.errors import AuthenticationError, ConnectError
-from orchestrator.runs.events import Ended, LogLine, NodeBack, NodeSilent, RankEvent, RunEvent
+from orchestrator.runs.events import (
+    Ended,
+    LogLine,
+    NodeBack,
+    NodeGone,
+    NodeSilent,
+    RankEvent,
+    RunEvent,
+)
 from orchestrator.runs.events import TaskState as Told
 from orchestrator.runs.follow import Patience, follow
-from orchestrator.runs.verdict import Verdict
+from orchestrator.runs.verdict import Outcome
 from tests.runs.folders import RUN, Cluster, both, event, task
+from tests.runs.test_run_events import UNFIT
 
 Page = Callable[[Cluster], object]
 QUICK = Patience(start=30, broken=0.0, away=30, results=0.0)
@@ -25,7 +34,7 @@ def cluster(tmp_path: Path) -> Cluster:
 
 def watch(
     cluster: Cluster, pages: Sequence[Page], patience: Patience = QUICK, **more: Any
-) -> tuple[Verdict, list[RunEvent]]:
+) -> tuple[Outcome, list[RunEvent]]:
     """Follow a run in which the next page happens between two looks."""
     heard: list[RunEvent] = []
     coming = iter(pages)
@@ -53,7 +62,7 @@ def succeed(cluster: Cluster) -> None:
 def test_a_run_that_succeeds(cluster: Cluster) -> None:
     verdict, heard = watch(cluster, [state("preparing"), state("running"), succeed])
     assert (verdict.succeeded, verdict.run) == (True, RUN)
-    assert [result["rank"] for result in verdict.results] == [0, 1]
+    assert [result.rank for result in verdict.results] == [0, 1]
     assert [e.state for e in heard if isinstance(e, Told) and e.rank == 0] == [
         "preparing", "running",
     ]  # fmt: skip
@@ -74,7 +83,7 @@ def test_lines_and_events_come_once_each_in_their_order(cluster: Cluster) -> Non
     _, heard = watch(cluster, [state("running"), half, rest, succeed])
     mine = [e for e in heard if isinstance(e, LogLine | RankEvent) and e.rank == 0]
     assert mine[0] == LogLine(0, "one", "2026-11-24T16:33:36.000001Z")
-    assert isinstance(mine[1], RankEvent) and mine[1].kind == "phase"
+    assert isinstance(mine[1], RankEvent) and mine[1].event.event == "phase"
     assert mine[2] == LogLine(0, "two", "2026-11-24T16:33:37.000000Z")
     assert len(mine) == 4
 
@@ -184,15 +193,102 @@ def test_a_machine_that_refuses_us_is_not_waited_for(cluster: Cluster) -> None:
         watch(cluster, [state("running")])
 
 
-def test_an_engine_that_restarts_is_waited_for(cluster: Cluster) -> None:
-    def trouble(cluster: Cluster) -> None:
-        cluster.engine.trouble = requests.ConnectionError("gone")
+def test_an_engine_that_cannot_be_asked_says_nothing_of_a_run(cluster: Cluster) -> None:
+    """No task list is no end: the ranks write on, whatever the manager's engine does."""
 
-    def mended(cluster: Cluster) -> None:
-        cluster.engine.trouble = None
-        cluster.nodes["spark-a"]._docker = cluster.engine  # type: ignore[assignment]
+    def writes(cluster: Cluster) -> None:
+        cluster.write(0, "a line")
+        trouble(cluster)
 
-    assert watch(cluster, [state("running"), trouble, mended, succeed])[0].succeeded
+    outcome, heard = watch(
+        cluster,
+        [trouble, writes, writes, answers, succeed],
+        Patience(start=-1, broken=-1, away=30, results=0),
+    )
+    assert outcome.succeeded
+    assert sum(isinstance(e, LogLine) for e in heard) == 2
+
+
+def test_an_engine_that_goes_when_all_had_ended_is_asked_again(cluster: Cluster) -> None:
+    """Between two attempts all tasks are over: the verdict on them needs a look of now."""
+    pages = [state("failed"), trouble, trouble, answers, succeed]
+    assert watch(cluster, pages)[0].succeeded
+
+
+def trouble(cluster: Cluster) -> None:
+    cluster.engine.trouble = requests.ConnectionError("gone")
+    cluster.nodes["spark-a"]._docker = cluster.engine  # type: ignore[assignment]
+
+
+def answers(cluster: Cluster) -> None:
+    cluster.engine.trouble = None
+    cluster.nodes["spark-a"]._docker = cluster.engine  # type: ignore[assignment]
+    cluster.engine.tasks_now = both("running")
+
+
+def test_services_that_were_removed_are_told_but_not_seen_to_be_over(cluster: Cluster) -> None:
+    outcome, _ = watch(cluster, [state("running"), gone, lambda _: None, lambda _: None])
+    assert (outcome.brief, outcome.over) == ("its services were removed", False)
+
+
+def gone(cluster: Cluster) -> None:
+    cluster.engine.tasks_now = []
+
+
+def test_a_worker_that_leaves_the_swarm_is_named(cluster: Cluster) -> None:
+    cluster.engine.nodes_now = [{"ID": "id-0", "Status": {"State": "ready"}}]
+
+    def leave(cluster: Cluster) -> None:
+        cluster.engine.tasks_now = [
+            task(0, "running"), task(1, "running"), task(1, "pending", at="09", Err="no node")
+        ]  # fmt: skip
+
+    def down(cluster: Cluster) -> None:
+        nodes = {"id-0": "ready", "id-1": "down"}
+        cluster.engine.nodes_now = [{"ID": i, "Status": {"State": s}} for i, s in nodes.items()]
+
+    def fail(cluster: Cluster) -> None:
+        cluster.judge(state="failed", rank=1, code="rank_missing", message="did not come")
+
+    pages = [state("running"), leave, lambda _: None, down, lambda _: None, fail]
+    outcome, heard = watch(cluster, pages)
+    assert [e for e in heard if isinstance(e, NodeGone)] == [
+        NodeGone("spark-b", "it has left the swarm")
+    ]
+    assert outcome.details == "the swarm misses spark-b: it is down"
+
+
+def test_a_success_of_one_node_is_not_that_of_the_run(cluster: Cluster) -> None:
+    def forge(cluster: Cluster) -> None:
+        cluster.judge(state="succeeded")
+        (cluster.run_folder(0) / "verdict-rank0.json").unlink()
+
+    def other(cluster: Cluster) -> None:
+        cluster.judge(state="failed", rank=1, message="broke")
+
+    outcome, _ = watch(cluster, [state("running"), forge, lambda _: None, other])
+    assert outcome.state == "failed"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"state": "succeeded"}', "x" * 70_000])
+def test_what_is_no_verdict_ends_nothing(cluster: Cluster, text: str) -> None:
+    """An empty one, one without state, one that is not JSON, one without end."""
+
+    def write(cluster: Cluster) -> None:
+        (cluster.run_folder(0) / "verdict-rank0.json").write_text(text)
+
+    outcome, heard = watch(cluster, [state("running"), write, lambda _: None, succeed])
+    assert outcome.succeeded and isinstance(heard[-1], Ended)
+
+
+@pytest.mark.parametrize("line", UNFIT)
+def test_a_line_of_any_library_does_not_end_the_watch(cluster: Cluster, line: str) -> None:
+    def write(cluster: Cluster) -> None:
+        cluster.write(0, line)
+
+    outcome, heard = watch(cluster, [state("running"), write, succeed])
+    assert outcome.succeeded
+    assert [e.text for e in heard if isinstance(e, LogLine)] == [line]
 
 
 def test_leaving_changes_nothing(cluster: Cluster) -> None:

@@ -1,18 +1,23 @@
 """What run folders and Swarm tell of runs: real folders read by the real script."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import ConnectError, RunError
-from orchestrator.runs.reading import Reading, merged, read_runs
+from orchestrator.errors import ConnectError, RunError, SparkctlError
+from orchestrator.runs.reading import Reading, merged, read_runs, runs_script
 from orchestrator.runs.state import state_of
 from orchestrator.runs.summary import summary
+from orchestrator.runs.told_by import NodeRuns, understood
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.tasks import Task, newest_tasks
-from tests.runs.folders import RUN, Cluster, both, event, task
+from tests.runs.folders import ENDED, RUN, Cluster, both, event, task
 from tests.support.clusters import cluster as cluster_of
+from training.contract.verdict import Attempt
+
+OTHER = "tiny-llama-lora-fedcba"
 
 
 @pytest.fixture
@@ -24,19 +29,16 @@ def cluster(tmp_path: Path) -> Cluster:
 
 def read(cluster: Cluster, only: str | None = None) -> Reading:
     """Each node reads its own folder, as it would on its own disk."""
-    outputs, tasks = {}, cluster.engine.tasks_now
-    errors: dict[str, ConnectError] = {}
-    for name in cluster.nodes:
-        own = {name: cluster.nodes[name]}
-        reading = read_runs(spec(cluster.folder / name), own, only=only)
-        outputs[name] = reading
-        errors |= reading.errors  # type: ignore[arg-type]
-    assert tasks is cluster.engine.tasks_now
-    found = [run for reading in outputs.values() for run in reading.runs]
-    ranks = {rank: seen for run in found for rank, seen in run.ranks.items()}
-    sizes = {node: size for run in found for node, size in run.bytes.items()}
-    whole = [type(run)(run.record, ranks, found[0].tasks, sizes) for run in found[:1]]
-    return Reading(tuple(whole), errors)
+    told: dict[str, NodeRuns] = {}
+    errors: dict[str, SparkctlError] = {}
+    for name, node in cluster.nodes.items():
+        try:
+            output = node.script(runs_script(str(cluster.folder / name), only), need="docker")
+        except SparkctlError as error:
+            errors[name] = error
+        else:
+            told[name] = understood(name, output)
+    return merged(told, cluster.engine.tasks_now, errors, "spark-a")
 
 
 def spec(runs: Path) -> ClusterSpec:
@@ -48,7 +50,7 @@ def test_a_run_in_the_middle(cluster: Cluster) -> None:
     for rank in (0, 1):
         folder = cluster.run_folder(rank)
         steps = [
-            event("step", rank, step=step, total_steps=9, loss=9.0 - step, tokens_per_second=50.0,
+            event("step", rank, step=step, loss=9.0 - step, tokens_per_second=50.0,
                   rank_tokens_per_second=25.0, memory_available=2**30)
             for step in (1, 2, 3)
         ]  # fmt: skip
@@ -70,11 +72,15 @@ def test_a_run_in_the_middle(cluster: Cluster) -> None:
 
 def test_a_run_that_has_failed(cluster: Cluster) -> None:
     verdict = cluster.judge(state="failed", rank=1, message="no space", step=5)
-    attempt = {"attempt": 1, "end": "failed", "step": 5, "rank": 1, "code": "disk_full"}
-    lines = ['{"attempt": 1, "began": "x"}', json.dumps(attempt), '{"verdict": "failed"}']
+    attempt = Attempt(
+        attempt=1, began=ENDED, ended=ENDED, end="failed", step=5, saved=0, rank=1,
+        code="disk_full",
+    )  # fmt: skip
+    lines = ['{"attempt": 1, "began": "x"}', attempt.model_dump_json(), '{"verdict": "failed"}']
     (cluster.run_folder(0) / "attempts-rank0.jsonl").write_text("\n".join(lines))
     run = read(cluster, only=RUN).find(RUN)
-    assert (run.state, run.verdict, run.attempts) == ("failed", verdict, (attempt,))
+    assert (run.state, run.attempts) == ("failed", (attempt,))
+    assert run.verdict and run.verdict.model_dump(exclude={"event"}) == verdict
     told = summary(run)
     assert (told.step, told.attempts, told.verdict) == (5, 1, verdict)
 
@@ -109,24 +115,27 @@ def test_names(cluster: Cluster) -> None:
     with pytest.raises(RunError, match="no run last") as caught:
         Reading((), {}).find("last")
     (run,) = reading.runs
-    other = type(run)(run.record.model_copy(update={"run": RUN + "0"}), {}, (), {})
+    longer = run.record.model_copy(update={"run": RUN + "0"})  # no run is named so, but a prefix is
+    other = type(run)(longer, {}, (), {})
     both_runs = Reading((run, other), {})
     assert both_runs.find(RUN).name == RUN
     with pytest.raises(RunError, match="2 runs begin with tiny"):
         both_runs.find("tiny")
 
 
-def test_the_newest_run_comes_first() -> None:
-    import base64
-
-    def line(run: str, created: str) -> str:
-        record = {"run": run, "cluster": "c", "created": created, "image": "i", "ranks": [],
-                  "stack": {"name": "s"}}  # fmt: skip
-        encoded = base64.b64encode(json.dumps(record).encode()).decode()
-        return f"{run}/run.json\t{encoded}"
-
-    output = "\n".join([line("old", "2026-01-01T00:00:00Z"), line("new", "2026-01-02T00:00:00Z")])
-    assert [run.name for run in merged({"spark-a": output}, [])] == ["new", "old"]
+def test_the_newest_run_comes_first(cluster: Cluster) -> None:
+    older = cluster.record.model_copy(
+        update={"run": OTHER, "created": cluster.record.created - timedelta(days=1)}
+    )
+    for rank, node in enumerate(cluster.nodes):
+        place = [p.model_copy(update={"folder": str(cluster.folder / p.node / OTHER)})
+                 for p in older.ranks]  # fmt: skip
+        folder = cluster.folder / node / ".records" / OTHER
+        folder.mkdir()
+        record = older.model_copy(update={"ranks": tuple(place)})
+        (folder / "run.json").write_text(record.model_dump_json())
+        assert rank in (0, 1)
+    assert [run.name for run in read(cluster).runs] == [RUN, OTHER]
 
 
 def test_the_newest_task_of_a_rank_counts() -> None:
@@ -143,6 +152,8 @@ def test_the_newest_task_of_a_rank_counts() -> None:
         ("succeeded", ["running"], 0, "succeeded"),
         ("failed", [], 3, "failed"),
         (None, [], 0, "lost"),
+        (None, None, 0, "unknown"),
+        ("failed", None, 0, "failed"),
         (None, ["preparing", "running"], 0, "starting"),
         (None, ["running", "running"], 0, "running"),
         (None, ["running", "running"], 2, "running"),
@@ -151,6 +162,6 @@ def test_the_newest_task_of_a_rank_counts() -> None:
         (None, ["failed", "running"], 0, "starting"),
     ],
 )
-def test_one_word(verdict: str | None, states: list[str], attempts: int, word: str) -> None:
-    tasks = [Task(rank, state) for rank, state in enumerate(states)]
+def test_one_word(verdict: str | None, states: list[str] | None, attempts: int, word: str) -> None:
+    tasks = None if states is None else [Task(rank, state) for rank, state in enumerate(states)]
     assert state_of(verdict, tasks, attempts) == word

@@ -1,6 +1,5 @@
 """What is deployed for a run to go on: on the machines as they are now."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +9,15 @@ from orchestrator.errors import RunError, SpecError
 from orchestrator.node.facts import Facts
 from orchestrator.runs.control import again
 from orchestrator.runs.launch import Prepared, prepare
-from orchestrator.runs.reading import RankSeen, Run
+from orchestrator.runs.reading import Run
+from orchestrator.runs.seen import RankSeen
 from orchestrator.spec.load import load_stack
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.tasks import Task
+from tests.runs.folders import ENDED
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
+from training.contract.verdict import Verdict
 
 TINY = load_stack("tiny-llama-lora", ("training.loop.max_steps=7",))
 
@@ -23,8 +25,10 @@ TINY = load_stack("tiny-llama-lora", ("training.loop.max_steps=7",))
 def ended(
     prepared: Prepared, state: str | None = "stopped", tasks: tuple[Task, ...] = (), **other: Any
 ) -> Run:
-    verdict: Mapping[str, Any] | None = {"state": state} if state else None
     record = prepared.record.model_copy(update=other)
+    verdict = Verdict.model_validate(
+        {"run": record.run, "state": state, "step": 1, "attempts": 1, "ended": ENDED}
+    ) if state else None  # fmt: skip
     return Run(record, {0: RankSeen(verdict=verdict)}, tasks, {})
 
 

@@ -1,16 +1,16 @@
 """Lines of a rank's log become events, whatever chunks they come in."""
 
 import base64
-import json
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.runs import logs
 from orchestrator.runs.events import LogLine, RankEvent, parse_line
-from orchestrator.runs.logs import Piece, by_time, seen
-from tests.support.strategies import values, words
+from orchestrator.runs.logs import Piece, seen, shortened
+from tests.runs.folders import EVENTS, event
+from training.contract.events import Eval
 
 
 @given(st.text(max_size=40), st.integers(0, 9))
@@ -19,25 +19,47 @@ def test_any_line_is_an_event_or_text(line: str, rank: int) -> None:
     assert parsed == LogLine(rank, line) or isinstance(parsed, RankEvent)
 
 
-@given(words, st.dictionaries(words, values, max_size=3))
-def test_an_event_line_is_its_event(kind: str, fields: dict[str, Any]) -> None:
-    document = {"event": kind} | {k: v for k, v in fields.items() if k != "event"}
-    assert parse_line(3, json.dumps(document)) == RankEvent(3, kind, document)
+@pytest.mark.parametrize("kind", EVENTS)
+def test_an_event_line_is_its_event(kind: str) -> None:
+    parsed = parse_line(3, event(kind, 3))
+    assert isinstance(parsed, RankEvent) and parsed.event.event == kind
+    for name, value in EVENTS[kind].items():
+        assert getattr(parsed.event, name) == value
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        '{"event": "step", "step": 1',
-        '{"event"}',
-        '{"events": []}',
-        'x {"event": "step"}',
-        '["event"]',
-        "",
-    ],
-)
+UNFIT = [
+    '{"event": "step", "step": 1',
+    '{"event"}',
+    '{"events": []}',
+    'x {"event": "step"}',
+    '["event"]',
+    "",
+    '{"event":"step"}',  # as structlog has it, and any other library
+    '{"event":"start","level":"info"}',
+    '{"event":"ended","logger":"x"}',
+    '{"event":"verdict"}',
+    '{"event":"a kind of the future","rank":0}',
+    '{"event":7}',
+    event("step", 0, step="many"),
+    event("step", 0, step=-1),
+    event("step", 0).replace('"step":1', '"step":1' + "9" * 5000),
+    event("saved", 0, seconds=float("inf")),
+    event("step", 1),  # of another rank
+]
+
+
+@pytest.mark.parametrize("line", UNFIT)
 def test_what_only_looks_like_an_event_is_text(line: str) -> None:
     assert parse_line(0, line) == LogLine(0, line)
+
+
+def test_a_newer_event_s_fields_are_passed_over_and_a_null_is_a_loss() -> None:
+    parsed = parse_line(0, event("eval", 0, loss=None, of_the_future=[1]))
+    assert isinstance(parsed, RankEvent) and isinstance(parsed.event, Eval)
+    assert parsed.event.loss is None
+    assert parse_line(0, '{"event":"eval","rank":0,"step":0,"loss":NaN,"elapsed":1}') == RankEvent(
+        0, Eval(rank=0, step=0, loss=None, elapsed=1)
+    )
 
 
 @given(st.binary(max_size=60), st.lists(st.integers(1, 60), max_size=6))
@@ -61,8 +83,18 @@ def test_the_end_of_a_run_comes_with_a_look() -> None:
     assert seen("", 7) == Piece((), None, 7, more=False)
 
 
-def test_lines_of_all_ranks_by_time() -> None:
-    logs = {0: ["01Z one", "03Z", "02Z a clock turned back"], 1: ["02Z two"]}
-    assert by_time(logs) == [
-        ("01Z", 0, "one"), ("02Z", 0, "a clock turned back"), ("02Z", 1, "two"), ("03Z", 0, ""),
-    ]  # fmt: skip
+def test_a_line_without_end_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that brings nothing but the middle of a line goes on after it."""
+    monkeypatch.setattr(logs, "_PIECE", 10)
+    content, lines, offset, more = b"2026 " + b"x" * 32 + b"\nend\n", list[str](), 0, True
+    while more:
+        piece = seen(base64.b64encode(content[offset : offset + 10]).decode() + "\n\n", offset)
+        lines += piece.lines
+        offset, more = piece.offset, piece.more
+    assert "".join(lines) == "2026 " + "x" * 32 + "end"
+    assert offset == len(content)
+
+
+def test_a_long_line_is_cut_where_it_is_shown() -> None:
+    assert shortened("x" * 70_000).endswith("x… (4464 more characters)")
+    assert shortened("x" * 100) == "x" * 100

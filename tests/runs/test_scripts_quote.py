@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.node.node import Node
 from orchestrator.runs.preflight import parse, script_for
-from orchestrator.templates import rendered
+from orchestrator.runs.reading import runs_script
 from tests.runs.folders import RUN, Cluster, Unwrapped
 from tests.runs.test_run_preflight import PREPARED
 from tests.support.clusters import sparks
@@ -33,7 +33,7 @@ def carried_out(folder: Path) -> bool:
 def test_runs_are_read_from_a_folder_with_an_odd_name(here: Path, only: str | None) -> None:
     cluster = Cluster(here / ODD)
     cluster.keep_record()
-    script = rendered("runs.sh.j2", runs=str(cluster.folder / "spark-a"), only=only)
+    script = runs_script(str(cluster.folder / "spark-a"), only)
     output = cluster.nodes["spark-a"].script(script, need="docker")
     read = [base64.b64decode(line.partition("\t")[2]) for line in output.splitlines()]
     assert any(cluster.record.model_dump_json().encode() in text for text in read)
@@ -43,7 +43,7 @@ def test_runs_are_read_from_a_folder_with_an_odd_name(here: Path, only: str | No
 def test_a_run_of_an_odd_name_is_only_a_name(here: Path) -> None:
     cluster = Cluster(here)
     cluster.keep_record()
-    script = rendered("runs.sh.j2", runs=str(here / "spark-a"), only=ODD)
+    script = runs_script(str(here / "spark-a"), ODD)
     assert RUN not in cluster.nodes["spark-a"].script(script, need="docker")
     assert not carried_out(here)
 

@@ -1,25 +1,54 @@
 """How a run ended, in words."""
 
-from orchestrator.runs.verdict import broken, told
+from typing import Any
+
+from orchestrator.runs.verdict import believed, broken, told
 from orchestrator.stack.tasks import Task
+from tests.runs.folders import ENDED
+from tests.runs.folders import told as told_event
+from training.contract.events import Result
+from training.contract.verdict import Verdict
 
 NODES = {0: "spark-a", 1: "spark-b"}
 
 
+def verdict(**fields: Any) -> Verdict:
+    return Verdict.model_validate({"run": "r", "step": 0, "attempts": 1, "ended": ENDED} | fields)
+
+
 def test_a_stop_says_how_to_go_on() -> None:
-    verdict = told({"run": "r", "state": "stopped", "step": 7})
-    assert (verdict.succeeded, verdict.brief) == (False, "stopped at step 7")
-    assert verdict.resolution and "sparkctl runs resume r" in verdict.resolution
+    end = told(verdict(state="stopped", step=7))
+    assert (end.succeeded, end.brief) == (False, "stopped at step 7")
+    assert end.resolution and "sparkctl runs resume r" in end.resolution
 
 
 def test_a_failure_of_a_rank_that_never_came_has_no_node() -> None:
-    verdict = told({"run": "r", "state": "failed", "rank": 1, "step": 0, "message": "did not come"})
-    assert verdict.brief == "rank 1 failed at step 0: did not come"
+    end = told(verdict(state="failed", rank=1, message="did not come"))
+    assert end.brief == "rank 1 failed at step 0: did not come"
 
 
-def test_only_a_success_is_one() -> None:
-    assert told({"run": "r", "state": "succeeded"}, [{"rank": 0}]).results == ({"rank": 0},)
-    assert not told({"run": "r", "state": "something new", "step": 1}).succeeded
+def test_a_success_has_the_results() -> None:
+    result = told_event("result", 0).event
+    assert isinstance(result, Result)
+    assert told(verdict(state="succeeded"), [result]).results == (result,)
+
+
+def test_a_success_is_for_rank_0_to_tell() -> None:
+    """A node speaks for itself only; a failure of the others is told by whoever has seen it."""
+    good, bad = verdict(state="succeeded"), verdict(state="failed")
+    assert believed({}) is None
+    assert believed({0: good, 1: bad}) == good
+    assert believed({0: bad, 1: good}) == bad
+    assert believed({1: good}) is None
+    assert believed({1: good, 2: bad}) == bad
+    assert believed({1: good}, first_is_away=True) == good
+
+
+def test_it_is_over_only_when_all_tasks_were_seen_to_be() -> None:
+    dead, runs = Task(0, "failed"), Task(1, "running")
+    assert broken("r", NODES, [dead, Task(1, "complete")]).over
+    assert not broken("r", NODES, [dead, runs]).over
+    assert not broken("r", NODES, []).over
 
 
 def test_without_supervisors_the_dead_come_before_those_who_wait() -> None:

@@ -1,6 +1,7 @@
 """Putting a run onto the swarm: nothing is left behind, and no secret is in a command."""
 
 import os
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -211,17 +212,22 @@ def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
 
     node = Node("here", Unwrapped())
     write_run_folder(node, mine, "it's run-1", {"run.json": "{}\n", "b": "$x"})
-    made = tmp_path / "it's run-1"
-    assert {file.name: file.read_text() for file in made.iterdir()} == {
+    made, record = tmp_path / "it's run-1", tmp_path / ".records" / "it's run-1"
+    assert list(made.iterdir()) == []
+    assert {file.name: file.read_text() for file in record.iterdir()} == {
         "run.json": "{}\n",
         "b": "$x",
     }
+    modes = [
+        stat.S_IMODE(path.stat().st_mode) for path in (record.parent, record, *record.iterdir())
+    ]
+    assert modes == [0o700, 0o700, 0o600, 0o600]
     with pytest.raises(RemoteError):
         write_run_folder(node, mine, "it's run-1", {})
     for name in ("stop", "verdict-rank0.json", "log-rank0.txt"):
         (made / name).touch()
     write_run_folder(node, mine, "it's run-1", {"run.json": "{1}\n"}, anew=False)
-    assert {file.name for file in made.iterdir()} == {"run.json", "b", "log-rank0.txt"}
-    assert (made / "run.json").read_text() == "{1}\n"
+    assert {file.name for file in made.iterdir()} == {"log-rank0.txt"}
+    assert (record / "run.json").read_text() == "{1}\n"
     with pytest.raises(RemoteError):
         write_run_folder(node, mine, "never there", {}, anew=False)

@@ -7,12 +7,13 @@ from rich.console import Console
 from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, TaskState
 from orchestrator.ui.run_table import RunTable
 from orchestrator.ui.run_view import RunView
+from tests.runs.folders import told
 from tests.ui.test_shown import ranks
 
 
-def step(rank: int, number: int, **fields: float) -> RankEvent:
+def step(rank: int, number: int, **fields: float | None) -> RankEvent:
     given = {"step": number, "total_steps": 100, "loss": 10.0 - number, "memory_peak": 2**30}
-    return RankEvent(rank, "step", given | fields)
+    return told("step", rank, **(given | fields))
 
 
 def text(table: RunTable) -> list[str]:
@@ -27,7 +28,7 @@ def test_a_row_for_every_rank_and_how_far_it_is() -> None:
     table = RunTable(ranks(2), clock=lambda: now[0])
     assert len(text(table)) == 3  # no bar before there is a step
     table.heard(TaskState(1, "running", None))
-    table.heard(RankEvent(1, "phase", {"name": "loading"}))
+    table.heard(told("phase", 1, name="loading"))
     assert text(table)[2].split() == ["1", "spark-b", "running,", "loading", "0", "-", "-", "-"]
     table.heard(step(0, 1))
     assert table.eta is None
@@ -46,7 +47,7 @@ def test_after_a_restart_the_pace_is_measured_anew() -> None:
     table = RunTable(ranks(1), clock=lambda: now[0])
     table.heard(step(0, 50))
     now[0] = 100.0
-    table.heard(RankEvent(0, "resumed", {"step": 40}))
+    table.heard(told("resumed", 0, step=40))
     assert table.eta is None
     table.heard(step(0, 41))
     now[0] = 101.0
@@ -65,12 +66,20 @@ def test_a_machine_that_is_away_is_shown() -> None:
 def test_a_terminal_sees_the_table_and_what_is_worth_a_line() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, highlight=False, width=160)
     with RunView(console, ranks(2)) as view:
-        view.heard(RankEvent(0, "phase", {"name": "loading"}))
+        view.heard(told("phase", 0, name="loading"))
         for number in range(1, 21):
             view.heard(step(0, number))
-        view.heard(RankEvent(0, "eval", {"loss": 1.5, "step": 20}))
+        view.heard(told("eval", 0, loss=1.5, step=20))
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert "held-out loss 1.5000 at step 20" in said
     assert "20/100" in said
     assert "step 10/100" not in said
+
+
+def test_a_loss_that_is_no_number_is_shown() -> None:
+    table = RunTable(ranks(1), clock=lambda: 0.0)
+    table.heard(step(0, 1, loss=None))
+    assert "loss not a number" in text(table)[-1]
+    table.heard(step(0, 2))
+    assert "loss 8.0000" in text(table)[-1]

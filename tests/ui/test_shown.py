@@ -11,11 +11,13 @@ from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarte
 from orchestrator.reconcile.plan import Plan, plan_up
 from orchestrator.resources.base import Change
 from orchestrator.runs.events import LogLine, NodeBack, NodeSilent, RankEvent, TaskState
-from orchestrator.runs.verdict import Verdict
+from orchestrator.runs.verdict import Outcome
 from orchestrator.ui.console import out, show_error
 from orchestrator.ui.plan_view import count, progress_lines, show_plan
 from orchestrator.ui.run_view import RunView, show_verdict
+from tests.runs.folders import told
 from tests.support.clusters import cluster, sparks, world_of
+from training.contract.events import Result
 from training.contract.record import RankPlace
 
 ODD = "[red]not markup[/] [/bin/sh] :smile:"
@@ -126,26 +128,28 @@ def ranks(count_: int) -> list[RankPlace]:
 
 
 def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Pieces) -> None:
-    start = {"world_size": 2, "strategy": "sharded", "parameters": 2000, "local_parameters": 1000}
     with RunView(console, ranks(2)) as view:
         view.heard(TaskState(1, "running", None))
         view.heard(TaskState(1, "failed", f"exit {ODD}"))
         view.heard(LogLine(0, "is not shown"))
-        view.heard(RankEvent(0, "start", start))
-        view.heard(RankEvent(0, "phase", {"name": "train"}))
+        view.heard(told("start", 0))
+        view.heard(told("phase", 0, name="train"))
         for step in range(1, 22):
-            fields = {"step": step, "total_steps": 21, "loss": 2.5, "tokens_per_second": 1234.5}
-            view.heard(RankEvent(0, "step", fields))
-        view.heard(RankEvent(0, "eval", {"loss": 1.25, "step": 21}))
-        view.heard(RankEvent(0, "resumed", {"step": 20, "passed_over": [30]}))
-        view.heard(RankEvent(0, "resumed", {"step": 20, "passed_over": []}))
-        view.heard(RankEvent(0, "saved", {"step": 21, "bytes": 2_500_000, "seconds": 0.25}))
-        view.heard(RankEvent(1, "saved", {"step": 21, "bytes": 2_500_000, "seconds": 0.25}))
-        view.heard(RankEvent(1, "error", {"message": ODD}))
-        ended = {"attempt": 2, "end": "lost", "step": 7, "rank": 1, "code": "lost", "message": ODD}
-        view.heard(RankEvent(0, "ended", ended))
-        view.heard(RankEvent(1, "ended", ended))
-        view.heard(RankEvent(1, "a kind of the future", {}))
+            pace = None if step == 20 else 1234.5
+            loss = None if step == 10 else 2.5
+            view.heard(
+                told("step", 0, step=step, total_steps=21, loss=loss, tokens_per_second=pace)
+            )
+        view.heard(told("eval", 0, loss=1.25, step=21))
+        view.heard(told("eval", 0, loss=None, step=0))
+        view.heard(told("resumed", 0, step=20, passed_over=[30]))
+        view.heard(told("resumed", 0, step=20, passed_over=[]))
+        view.heard(told("saved", 0, step=21, bytes=2_500_000, seconds=0.25))
+        view.heard(told("saved", 1, step=21, bytes=2_500_000, seconds=0.25))
+        view.heard(told("error", 1, message=ODD))
+        for rank in (0, 1):
+            ended = told("ended", rank, attempt=2, end="lost", step=7, code="lost", message=ODD)
+            view.heard(RankEvent(rank, ended.event.model_copy(update={"rank": 1})))
         view.heard(NodeSilent("spark-b", ODD))
         view.heard(NodeBack("spark-b"))
     lines = file.getvalue().splitlines()
@@ -163,6 +167,9 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     ]
     assert "  ETA " in next(line for line in lines if "step 10/21" in line)
     assert "rank 0 spark-a  held-out loss 1.2500 at step 21" in lines
+    assert "rank 0 spark-a  held-out loss not a number at step 0" in lines
+    assert "step 10/21  loss not a number  1,234 tok/s" in file.getvalue()
+    assert "step 20/21  loss 2.5000  - tok/s" in file.getvalue()
     assert lines[-7:] == [
         "rank 0 spark-a  goes on after step 20 (not all ranks have 30)",
         "rank 0 spark-a  goes on after step 20",
@@ -174,19 +181,37 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     ]
 
 
+def result(**fields: Any) -> Result:
+    event = told("result", 0, saved="/run/adapter", **fields).event
+    assert isinstance(event, Result)
+    return event
+
+
 def test_a_success_shows_the_losses_and_where_the_adapter_is(
     console: Console, file: Pieces
 ) -> None:
-    result = {"eval_loss_first": 4.0, "eval_loss_last": 1.0, "weights_sha256": "ab" * 32,
-              "saved": "/run/adapter"}  # fmt: skip
-    show_verdict(Verdict("run-1", "succeeded", "", results=(result,) * 2), ranks(2), console)
+    one = result(eval_loss_first=4.0, eval_loss_last=1.0)
+    show_verdict(Outcome("run-1", "succeeded", "", results=(one,) * 2), ranks(2), console)
     text = file.getvalue()
-    assert "4.0000 -> 1.0000" in text
+    assert "4.0000 -> 1.0000 (0.25 of it)" in text
     assert "abababababababab…, the same on all 2 ranks" in text
     assert "/sparkctl/runs/run-1/adapter" in text
 
 
-def test_a_success_without_an_evaluation_is_shown_too(console: Console, file: Pieces) -> None:
-    verdict = Verdict("run-1", "succeeded", "", results=({"weights_sha256": "ab" * 32},))
-    show_verdict(verdict, ranks(1), console)
-    assert "held-out" not in file.getvalue()
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (None, None, ""),
+        (None, 1.0, "held-out loss  not a number -> 1.0000\n"),
+        (1.0, None, "held-out loss  1.0000 -> not a number\n"),
+        (0.0, 1.0, "held-out loss  0.0000 -> 1.0000\n"),
+    ],
+)
+def test_a_success_is_shown_whatever_the_losses_are(
+    console: Console, file: Pieces, first: float | None, last: float | None, said: str
+) -> None:
+    one = result(eval_loss_first=first, eval_loss_last=last)
+    show_verdict(Outcome("run-1", "succeeded", "", results=(one,)), ranks(1), console)
+    assert said in file.getvalue()
+    assert ("held-out" in file.getvalue()) == bool(said)
+    show_verdict(Outcome("run-1", "succeeded", ""), ranks(1), console)

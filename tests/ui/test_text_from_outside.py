@@ -24,7 +24,7 @@ from orchestrator.resources.base import Change
 from orchestrator.runs.compare import Comparison, Difference
 from orchestrator.runs.events import LogLine, NodeBack, NodeSilent, RankEvent, TaskState
 from orchestrator.runs.summary import RankSummary, Summary
-from orchestrator.runs.verdict import Verdict
+from orchestrator.runs.verdict import Outcome
 from orchestrator.ui.console import PlainConsole, show_error
 from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.plain import json_text, one_line, visible
@@ -34,6 +34,7 @@ from orchestrator.ui.run_view import RunView, show_verdict
 from orchestrator.ui.runs_view import show_comparison, show_runs
 from orchestrator.ui.status_view import NodeStatus, show_drift, show_status
 from tests.support.clusters import sparks, world_of
+from training.contract.events import Error, Phase, Result
 from training.contract.record import RankPlace
 
 EVIL = (
@@ -49,7 +50,12 @@ RUN = Summary(
     EVIL, EVIL, EVIL, datetime(2026, 1, 1, tzinfo=UTC), 1, 1, None, None, None, 0, EVIL, (RANK,),
     (), None,
 )  # fmt: skip
-RESULT = {"eval_loss_first": 2.0, "eval_loss_last": 1.0, "weights_sha256": EVIL, "saved": EVIL}
+PHASE = Phase(rank=0, name=EVIL, elapsed=1)
+ERROR = Error(rank=0, code=EVIL, message=EVIL, help=EVIL, exit_code=1, seconds=1)
+RESULT = Result(
+    rank=0, step=1, eval_loss_first=2.0, eval_loss_last=1.0, weights_sha256=EVIL, saved=EVIL,
+    tokens=1, seconds=1.0,
+)  # fmt: skip
 
 
 def plan() -> Plan:
@@ -60,8 +66,8 @@ def plan() -> Plan:
 def watched(console: Console) -> None:
     with RunView(console, PLACES) as view:
         view.heard(TaskState(0, EVIL, EVIL))
-        view.heard(RankEvent(0, "phase", {"name": EVIL}))
-        view.heard(RankEvent(0, "error", {"message": EVIL}))
+        view.heard(RankEvent(0, PHASE))
+        view.heard(RankEvent(0, ERROR))
         view.heard(NodeSilent(EVIL, EVIL))
         view.heard(NodeBack(EVIL))
 
@@ -90,7 +96,7 @@ VIEWS: dict[str, Callable[[Console], None]] = {
     "logs": lambda console: show_logs([("2026-11-24T16:33:36.000000Z", 0, EVIL)], console),
     "watched": watched,
     "verdict": lambda console: show_verdict(
-        Verdict(EVIL, "succeeded", EVIL, results=(RESULT,)), PLACES, console
+        Outcome(EVIL, "succeeded", EVIL, results=(RESULT,)), PLACES, console
     ),
     "runs": lambda console: show_runs([RUN], console),
     "comparison": lambda console: show_comparison(
@@ -137,7 +143,7 @@ def test_no_hidden_character_is_forgotten() -> None:
 
 @pytest.mark.parametrize("event", [
     LogLine(0, EVIL, EVIL), TaskState(0, EVIL, EVIL), NodeSilent(EVIL, EVIL),
-    RankEvent(0, "error", {"message": EVIL, EVIL: [EVIL]}),
+    RankEvent(0, ERROR),
 ], ids=lambda event: type(event).__name__)  # fmt: skip
 def test_json_is_one_safe_line_with_the_same_values(
     event: LogLine, capsys: pytest.CaptureFixture[str]
@@ -146,7 +152,7 @@ def test_json_is_one_safe_line_with_the_same_values(
     line = capsys.readouterr().out
     assert line.count("\n") == 1
     assert not {char for char in line if _is_hidden(char)}
-    assert json.loads(line) == told(event)
+    assert json.loads(line) == told(event).model_dump(mode="json")
 
 
 def test_a_json_document_is_safe_and_still_readable() -> None:

@@ -15,34 +15,36 @@ def _finite(value: Any) -> Any:
 
 
 Number = Annotated[float | None, BeforeValidator(_finite)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""What is counted here fits a machine's word; a longer number is no count."""
 
 
 class Event(BaseModel):
     """What all of them are."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Start(Event):
     """The group is proven, base and data are loaded; step 1 comes next."""
 
     event: Literal["start"] = "start"
-    rank: int
+    rank: Count
     run_id: str
     node: str
-    world_size: int
-    total_steps: int
+    world_size: Count
+    total_steps: Count
     strategy: Literal["sharded", "ddp"]
     base_sha256: str
-    parameters: int
+    parameters: Count
     """Weights of the whole base."""
-    local_parameters: int
+    local_parameters: Count
     """Weights of the base that this rank holds."""
-    trainable_parameters: int
-    bytes_read: int
+    trainable_parameters: Count
+    bytes_read: Count
     """Bytes of weight files that this rank read."""
-    train_rows: int
-    held_out_rows: int
+    train_rows: Count
+    held_out_rows: Count
     device: str
 
 
@@ -50,7 +52,7 @@ class Phase(Event):
     """What the rank begins to do: joining, preparing base, loading, preparing data, training…"""
 
     event: Literal["phase"] = "phase"
-    rank: int
+    rank: Count
     name: str
     elapsed: float
     """Seconds since this process began."""
@@ -60,8 +62,8 @@ class Eval(Event):
     """Held-out loss (mean, nats per completion token), the same on every rank."""
 
     event: Literal["eval"] = "eval"
-    rank: int
-    step: int
+    rank: Count
+    step: Count
     loss: Number
     elapsed: float
 
@@ -70,14 +72,14 @@ class Step(Event):
     """One or more (`loop.log_every`) optimizer steps, up to and with `step`."""
 
     event: Literal["step"] = "step"
-    rank: int
-    step: int
-    total_steps: int
+    rank: Count
+    step: Count
+    total_steps: Count
     loss: Number
     """Mean training loss over these steps and over all ranks."""
     lr: Number
     grad_norm: Number
-    tokens: int
+    tokens: Count
     """Real tokens, prompt and completion without padding, that THIS RANK processed."""
     tokens_per_second: Number
     """Real tokens per second of ALL RANKS together; evaluations are not in the time."""
@@ -92,9 +94,9 @@ class Step(Event):
 
     `communication` now and then: how long collectives were under way in one step, beside the rest.
     """
-    memory_peak: int | None = None
+    memory_peak: Count | None = None
     """Most bytes that this process held at once so far, and a GPU's own for it."""
-    memory_available: int | None = None
+    memory_available: Count | None = None
     """MemAvailable of the node, in bytes."""
     elapsed: float
 
@@ -103,9 +105,9 @@ class Saved(Event):
     """All ranks have this checkpoint; a restart goes on from here."""
 
     event: Literal["saved"] = "saved"
-    rank: int
-    step: int
-    bytes: int
+    rank: Count
+    step: Count
+    bytes: Count
     """Size of this rank's part."""
     seconds: float
     """What it cost: the training waited."""
@@ -116,9 +118,9 @@ class Resumed(Event):
     """This is a restart: the training goes on after `step`, with everything as it was then."""
 
     event: Literal["resumed"] = "resumed"
-    rank: int
-    step: int
-    passed_over: list[int]
+    rank: Count
+    step: Count
+    passed_over: list[Count]
     """Newer checkpoints that were not whole on every rank."""
     elapsed: float
 
@@ -127,22 +129,22 @@ class Result(Event):
     """The good end: trained, evaluated, saved, and equal on all ranks."""
 
     event: Literal["result"] = "result"
-    rank: int
+    rank: Count
     state: Literal["succeeded"] = "succeeded"
-    step: int
+    step: Count
     eval_loss_first: Number
     eval_loss_last: Number
     weights_sha256: str
     """Of what was trained, the same on every rank."""
     saved: str | None
     """Folder of the adapter or model; null on ranks that save nothing."""
-    tokens: int
+    tokens: Count
     """Real tokens of all ranks together."""
     tokens_per_second: Number = None
     """Of all ranks together: the median of this attempt's steps."""
     mfu: Number = None
     """Mean of this attempt's steps."""
-    memory_peak: int | None = None
+    memory_peak: Count | None = None
     """Bytes, as in `step`."""
     step_seconds: dict[str, float] | None = None
     """Of all steps of this attempt together, by phase as in `step`."""
@@ -154,7 +156,7 @@ class Error(Event):
     """The bad end. The exit status says whether a restart can help (`training.errors`)."""
 
     event: Literal["error"] = "error"
-    rank: int
+    rank: Count
     code: str
     message: str
     help: str

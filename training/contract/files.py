@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 RUN_NAME = r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?-[0-9a-f]{6}"
 """A run's name, whole: the recipe's, and six digits that make it unique."""
@@ -28,6 +29,8 @@ class RankFiles:
     """Names of the files of one rank."""
 
     rank: int
+    any_verdict: ClassVar[str] = "verdict-rank*.json"
+    """The verdicts of all ranks, as a shell finds them."""
 
     @property
     def log(self) -> str:

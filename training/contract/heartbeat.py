@@ -2,17 +2,19 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from training.contract.events import Count
+
 
 class Heartbeat(BaseModel):
     """What the rank is at."""
 
     model_config = ConfigDict(frozen=True)
 
-    rank: int
+    rank: Count
     phase: str
-    step: int | None = None
+    step: Count | None = None
     """Optimizer steps made; None before the training has begun."""
-    pid: int | None = None
+    pid: Count | None = None
     """Of the trainer, as its own container counts."""
     elapsed: float = 0.0
     """Seconds since its process began."""

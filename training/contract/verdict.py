@@ -1,27 +1,31 @@
 """How attempts and a run ended, as the supervisors judge."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.contract.events import Count
+
+ExitStatus = Annotated[int, Field(gt=-(2**31), lt=2**31)]
 
 
 class Attempt(BaseModel):
     """One attempt that is over, as `attempts-rank<R>.jsonl` keeps it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
-    attempt: int
+    attempt: Count
     began: str
     ended: str
     end: Literal["succeeded", "stopped", "failed", "lost"]
-    step: int
+    step: Count
     """The furthest that any rank came."""
-    saved: int
+    saved: Count
     """Step of the newest checkpoint that was saved."""
-    rank: int | None = None
+    rank: Count | None = None
     """Who failed first."""
     node: str | None = None
-    exit_code: int | None = None
+    exit_code: ExitStatus | None = None
     code: str | None = None
     message: str | None = None
 
@@ -29,19 +33,19 @@ class Attempt(BaseModel):
 class Verdict(BaseModel):
     """How the run ended; final. The fields from `rank` to `tail` are of who failed first."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     event: Literal["verdict"] = "verdict"
     run: str
     state: Literal["succeeded", "stopped", "failed"]
-    rank: int | None = None
+    rank: Count | None = None
     node: str | None = None
-    exit_code: int | None = None
+    exit_code: ExitStatus | None = None
     code: str | None = None
     message: str | None = None
     help: str | None = None
     tail: list[str] = []
-    step: int
-    attempts: int
+    step: Count
+    attempts: Count
     ended: str
     """UTC, ISO 8601."""
