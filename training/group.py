@@ -1,5 +1,6 @@
 """The ranks of this run as one group: they meet, compare, and succeed or fail as one."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import torch.distributed as dist
 from training.config import Parallel
 from training.environment import RunEnvironment
 from training.errors import TrainingError, explain
+from training.store import meeting_store
 
 T = TypeVar("T")
 
@@ -31,7 +33,8 @@ class Group:
     def join(cls, env: RunEnvironment, parallel: Parallel) -> "Group":
         """Meet the other ranks at MASTER_ADDR:MASTER_PORT; alone in the world there is no group.
 
-        Raises torch's `DistError` when they do not come within `parallel.timeout`.
+        Raises torch's `DistError` when they do not come within `parallel.timeout`, and
+        `ConfigurationError` when rank 0 cannot listen there.
         """
         cuda = torch.cuda.is_available()
         device = torch.device("cuda", env.local_rank) if cuda else torch.device("cpu")
@@ -39,10 +42,16 @@ class Group:
             torch.cuda.set_device(device)
         if env.launched_world_size == 1:
             return cls(env, device)
+        rank, world_size = env.launched_rank, env.launched_world_size
+        timeout = timedelta(seconds=parallel.timeout)
+        where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         dist.init_process_group(
             # Objects (proofs, checksums) travel over gloo even where gradients use NCCL.
             "cpu:gloo,cuda:nccl" if cuda else "gloo",
-            timeout=timedelta(seconds=parallel.timeout),
+            store=meeting_store(*where, rank, world_size, timeout),
+            rank=rank,
+            world_size=world_size,
+            timeout=timeout,
         )
         patience = timedelta(seconds=parallel.prepare_timeout)
         return cls(env, device, dist.new_group(backend="gloo", timeout=patience))

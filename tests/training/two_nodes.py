@@ -27,7 +27,7 @@ same_network: true
 num_machines: {world_size}
 num_processes: {world_size}
 machine_rank: {rank}
-main_process_ip: 127.0.0.1
+main_process_ip: 127.0.0.2
 main_process_port: {port}
 """
 TINY: dict[str, dict[str, Any]] = {
