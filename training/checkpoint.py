@@ -27,7 +27,7 @@ import torch
 
 from training.config import TrainingConfig
 from training.contract.files import CHECKPOINTS
-from training.errors import ConfigurationError
+from training.errors import ConfigurationError, writing
 from training.group import Group
 
 Settings = Mapping[str, Any]
@@ -53,7 +53,9 @@ class State:
 
     def write(self, folder: Path) -> None:
         """Write state.pt."""
-        torch.save({name: getattr(self, name) for name in self.__dict__}, folder / "state.pt")
+        state = {name: getattr(self, name) for name in self.__dict__}
+        with (folder / "state.pt").open("wb") as file:  # by name torch would hide a full disk
+            torch.save(state, file)
 
     @classmethod
     def read(cls, folder: Path) -> "State":
@@ -176,13 +178,18 @@ class Checkpoints:
         Raises on all ranks when one cannot write. Old ones go only when all ranks have the new one.
         """
         self._group.stepping().together(lambda: self._write(step, write))
-        _write_synced(self._folder / f".{_LATEST}.tmp", self._at(step).name.encode())
-        _rename(self._folder / f".{_LATEST}.tmp", self._folder / _LATEST)
+        with writing(self._folder / _LATEST):
+            _write_synced(self._folder / f".{_LATEST}.tmp", self._at(step).name.encode())
+            _rename(self._folder / f".{_LATEST}.tmp", self._folder / _LATEST)
         for old in sorted(self._steps())[: -self._keep]:
             shutil.rmtree(self._at(old))
         return sum(file.stat().st_size for file in self._at(step).iterdir())
 
     def _write(self, step: int, write: Callable[[Path], None]) -> None:
+        with writing(self._at(step)):
+            self._write_aside(step, write)
+
+    def _write_aside(self, step: int, write: Callable[[Path], None]) -> None:
         aside = self._folder / f".{_STEP}{step}.tmp"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)

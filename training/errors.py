@@ -8,7 +8,11 @@
 75 and 78 are EX_TEMPFAIL and EX_CONFIG of sysexits.h; 143 is 128 + SIGTERM, as shells have it.
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 
 _CONNECTION_SIGNS = (
     "connection closed by peer",
@@ -22,6 +26,11 @@ _CONNECTION_SIGNS = (
     "nccl error",
     "remote process exited",
 )
+
+DISK_FULL = "disk_full"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_SIGNS = ("no space left on device", "disk quota exceeded")
+"""Libraries in other languages keep the text alone."""
 
 
 class ExitCode(IntEnum):
@@ -73,6 +82,41 @@ class Stopped(TrainingError):
     exit_code = ExitCode.STOPPED
 
 
+def is_full(failure: BaseException | None) -> bool:
+    """Whether a file could not grow: the disk, a quota or a limit is at its end.
+
+    What the failure comes from counts too: torch raises an error of its own in between.
+    """
+    while failure is not None:
+        if isinstance(failure, OSError) and failure.errno in _FULL:
+            return True
+        if any(sign in str(failure).lower() for sign in _FULL_SIGNS):
+            return True
+        failure = failure.__cause__ or failure.__context__
+    return False
+
+
+def disk_full(place: Path | str) -> TrainingError:
+    """What is told of it; `place` is the file or folder that had no room."""
+    return TrainingError(
+        DISK_FULL,
+        f"no space is left for {place}",
+        "Free space on this node: `sparkctl runs list` shows what runs take, `docker system df` "
+        "the images. Then `sparkctl runs resume` goes on from the last checkpoint.",
+    )
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """A full disk becomes an error that names this file or folder."""
+    try:
+        yield
+    except Exception as failure:
+        if not isinstance(failure, TrainingError) and is_full(failure):
+            raise disk_full(place) from failure
+        raise
+
+
 def explain(failure: BaseException) -> TrainingError:
     """Turn any exception into the error that is reported; a `TrainingError` stays what it is.
 
@@ -98,6 +142,6 @@ def explain(failure: BaseException) -> TrainingError:
             "Lower loop.per_device_batch_size or data.max_length, or switch on "
             "loop.gradient_checkpointing.",
         )
-    if isinstance(failure, OSError) and failure.errno == 28:
-        return TrainingError("disk_full", text, "Free space on this node.")
+    if is_full(failure):
+        return disk_full(getattr(failure, "filename", None) or f"a file ({text})")
     return TrainingError("crash", text, "The traceback is on this rank's stderr.")

@@ -4,12 +4,13 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from training.contract.events import Error, Event, Phase, Result
 from training.contract.files import RankFiles
 from training.contract.heartbeat import Heartbeat
-from training.errors import ConfigurationError, TrainingError
+from training.errors import ConfigurationError, TrainingError, disk_full, is_full, writing
 from training.redactor import Redactor, redacted
 
 _MESSAGE = 2000
@@ -54,6 +55,8 @@ class EventLog:
             result.unlink(missing_ok=True)
             (folder / names.metrics).touch()
         except OSError as refused:
+            if is_full(refused):
+                raise disk_full(folder) from None
             raise ConfigurationError(
                 "run_dir_unwritable",
                 f"user {os.getuid()} cannot write to {folder}: {refused.strerror}",
@@ -82,33 +85,37 @@ class EventLog:
         beat = redacted(beat, self._redact)
         name = RankFiles(self.rank).heartbeat
         aside = self._folder / f".{name}.tmp"
-        aside.write_text(beat.model_dump_json(), encoding="utf-8")
-        aside.replace(self._folder / name)
+        with writing(self._folder / name):
+            aside.write_text(beat.model_dump_json(), encoding="utf-8")
+            aside.replace(self._folder / name)
 
     def failed(self, error: TrainingError) -> None:
-        """Say why this rank ends."""
-        self.emit(
-            Error(
-                rank=self.rank,
-                code=error.code,
-                message=self._redact(error.message)[:_MESSAGE],
-                help=error.remedy,
-                exit_code=error.exit_code,
-                of_peer=error.of_peer,
-                seconds=self.elapsed,
-            )
+        """Say why this rank ends; on a full disk the stream alone hears it."""
+        told = Error(
+            rank=self.rank,
+            code=error.code,
+            message=self._redact(error.message)[:_MESSAGE],
+            help=error.remedy,
+            exit_code=error.exit_code,
+            of_peer=error.of_peer,
+            seconds=self.elapsed,
         )
+        with suppress(OSError, TrainingError):
+            self.emit(told)
 
     def emit(self, event: Event) -> None:
-        """Write one event everywhere it belongs."""
+        """Write one event everywhere it belongs, to the stream first.
+
+        Raises `TrainingError` when the disk is full.
+        """
         line = (redacted(event, self._redact).model_dump_json() + "\n").encode()
         _write(self._stream, line)
         if self._metrics is not None:
-            with self._metrics.open("ab", buffering=0) as file:
-                file.write(line)
+            with writing(self._metrics), self._metrics.open("ab", buffering=0) as file:
+                _write(file.fileno(), line)
         if self._result is not None and isinstance(event, Result | Error):
             temporary = self._result.with_suffix(".tmp")
-            with temporary.open("wb") as file:
+            with writing(self._result), temporary.open("wb") as file:
                 file.write(line)
                 file.flush()
                 os.fsync(file.fileno())

@@ -8,6 +8,7 @@ from typing import Any
 from training import adapter, card, export
 from training.config import Full, TrainingConfig
 from training.environment import RunEnvironment
+from training.errors import writing
 from training.group import Group
 from training.proof import agree
 
@@ -41,12 +42,15 @@ def save(
     out = aside if env.rank == 0 else None
 
     def write() -> str:
-        if full:
-            return export.write(model, tokenizer, base, out)
-        return adapter.write(model, tokenizer, config.model.name, out)
+        with writing(there):
+            if full:
+                return export.write(model, tokenizer, base, out)
+            return adapter.write(model, tokenizer, config.model.name, out)
 
     def publish(weights_sha256: str) -> None:
-        if out is not None:
+        if out is None:
+            return
+        with writing(there):
             text = card.card(config, facts, weights_sha256)
             (out / "README.md").write_text(text, encoding="utf-8")
             shutil.rmtree(there, ignore_errors=True)

@@ -3,7 +3,8 @@
 argv: JSON {steps, pause: seconds a step, save: every, script: {attempt: {rank: [step, what]}}}.
 What happens at that step: an exit code, "kill" (itself), "hang" or "wait" (answers SIGUSR1),
 "stuck" (answers nothing), "error" (an event and 78), "vanish" (the supervisor dies with it),
-"leak" (the secret A_KEY goes wherever a rank can write).
+"leak" (the secret A_KEY goes wherever a rank can write), "fill" (its disk; "fill loudly": and it
+says a lot, but not why it ends).
 """
 
 import base64
@@ -15,8 +16,10 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from disks import fill
+
 from training.contract.events import Error, Result, Saved
-from training.errors import ExitCode, explain
+from training.errors import ExitCode, TrainingError, explain
 from training.events import EventLog
 from training.redactor import Redactor, secrets_dir
 from training.stacks import dump_on_signal
@@ -67,6 +70,18 @@ while step < plan["steps"]:
                 log.failed(explain(ConnectionError(f"{said} {'x' * 1700} {key}")))
                 raw = EventLog(1, rank)  # another engine's: the supervisor is the one who cares
                 raw.failed(explain(ConnectionError(said)))
+                os._exit(ExitCode.CRASHED)
+            case "fill":
+                fill(folder)
+                try:
+                    log.beat("training", step)
+                except TrainingError as error:
+                    log.failed(error)
+                os._exit(ExitCode.CRASHED)
+            case "fill loudly":
+                fill(folder)
+                for number in range(20_000):
+                    print(f"{number} {'x' * 100}", flush=True)
                 os._exit(ExitCode.CRASHED)
             case "error":
                 log.emit(

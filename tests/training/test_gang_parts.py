@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from disks import fill, small_disk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -196,6 +197,62 @@ def test_no_secret_is_in_the_log(tmp_path: Path) -> None:
     )
     assert (tmp_path / "log").read_text().splitlines() == [f"T {line}" for line in lines]
     assert list(log.tail) == [lines[0]]
+
+
+def test_what_a_disk_cannot_take_is_lost_and_said(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    with small_disk(tmp_path / "disk", 64) as disk:
+        fill(disk)
+        log = RankLog(disk / "log", Redactor(), write, lambda: "T")
+        assert not log.full
+        assert log.line("one") == "one"
+        log.line("two")
+        assert log.full
+        (disk / "filler").unlink()
+        log.line("three")
+        fill(disk)
+        for number in range(60):  # the last page of the file still takes some
+            log.line(f"{number} {'x' * 100}")
+        (disk / "filler").unlink()
+        log.line("end")
+        log.close()
+        lines = (disk / "log").read_text().splitlines()
+    os.close(write)
+    with os.fdopen(read) as said:
+        told = said.read().splitlines()
+    assert lines[:2] == ["T 2 lines could not be written here", "T three"]
+    lost = 60 - sum(line.endswith(" " + "x" * 100) for line in lines)
+    assert lost > 0
+    assert lines[-2:] == [f"T {lost} lines could not be written here", "T end"]
+    assert [line[:14] for line in told].count("lines are lost") == 2
+    assert len(told) == 64 + 2
+
+
+def test_a_log_has_an_end_but_for_events(tmp_path: Path) -> None:
+    log = RankLog(tmp_path / "log", Redactor(), os.open(os.devnull, os.O_WRONLY), lambda: "T", 50)
+    event = '{"event":"phase","rank":0,"name":"loading","elapsed":1.0}'
+    for line in (*"abcdefghijklmnopq", event, "r"):
+        log.line(line)
+    log.close()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines[:13] == [f"T {letter}" for letter in "abcdefghijklm"]
+    assert lines[13:] == [
+        "T this log is full (0 MiB): only events follow",
+        f"T {event}",
+        "T 5 lines were left out: this log is full",
+    ]
+    assert list(log.tail)[-1] == "r"
+
+
+def test_a_process_is_read_to_its_end_whatever_the_listener_does() -> None:
+    async def scenario() -> int:
+        def fails(line: str) -> None:
+            raise RuntimeError(line)
+
+        child = await Child.start(("sh", "-c", "seq 20000"), os.environ, fails)
+        return await asyncio.wait_for(child.wait(), 60)
+
+    assert asyncio.run(scenario()) == 0
 
 
 class Clock:

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from disks import fill, small_disk
 from two_nodes import ROOT, free_port
 
 pytestmark = pytest.mark.gang
@@ -51,6 +52,7 @@ class Gang:
             "PYTHONPATH": str(ROOT),
             "SPARKCTL_RUN_ID": "test",
             "SPARKCTL_RUN_DIR": str(folder),
+            "SPARKCTL_RUN_FOLDER": f"/home/of-{rank}/runs/test",
             "SPARKCTL_NODE": f"node-{rank}",
             "SPARKCTL_RANK": str(rank),
             "SPARKCTL_WORLD_SIZE": str(self.world_size),
@@ -61,14 +63,15 @@ class Gang:
             "SPARKCTL_SECRET_ENV": "A_KEY",
         }
         child = [sys.executable, str(RANK), json.dumps(self.plan)]
-        with (folder / "out").open("ab") as out:
+        with self.out(rank).open("ab") as out:
             self.processes[rank] = subprocess.Popen(
                 [sys.executable, "-m", "training.gang", *child], env=environ, stdout=out, stderr=out
             )
         self.starts += 1
 
     def run(self, meanwhile: Callable[["Gang"], bool] = lambda _: True) -> list[dict[str, Any]]:
-        """Until every supervisor says that nothing more is to be started; the verdicts.
+        """Until every supervisor says that nothing more is to be started; the verdicts that there
+        are.
 
         `meanwhile` is called until it says that it is done.
         """
@@ -79,7 +82,8 @@ class Gang:
             done = done or meanwhile(self)
             codes = {rank: process.poll() for rank, process in self.processes.items()}
             if all(code == 0 for code in codes.values()):
-                return [self.verdict(rank) for rank in range(self.world_size)]
+                ranks = range(self.world_size)
+                return [self.verdict(rank) for rank in ranks if self.verdict_file(rank).exists()]
             for rank, code in codes.items():
                 if code:
                     self.start(rank)
@@ -91,13 +95,17 @@ class Gang:
         return self.folder / f"node-{rank}"
 
     def said(self, rank: int) -> str:
-        return (self.node(rank) / "out").read_text()
+        return self.out(rank).read_text()
+
+    def out(self, rank: int) -> Path:
+        return self.folder / f"out-{rank}"
 
     def verdict(self, rank: int) -> dict[str, Any]:
-        verdict: dict[str, Any] = json.loads(
-            (self.node(rank) / f"verdict-rank{rank}.json").read_text()
-        )
+        verdict: dict[str, Any] = json.loads(self.verdict_file(rank).read_text())
         return verdict
+
+    def verdict_file(self, rank: int) -> Path:
+        return self.node(rank) / f"verdict-rank{rank}.json"
 
     def attempts(self, rank: int) -> list[dict[str, Any]]:
         lines = (self.node(rank) / f"attempts-rank{rank}.jsonl").read_text().splitlines()
@@ -323,6 +331,39 @@ def forms_of(secret: str) -> list[bytes]:
              base64.b64encode(f"alice:{secret}".encode()).decode()[8:-4],
              base64.b64encode(secret.encode()).decode()[:-4], "s3cr3t"]  # fmt: skip
     return [form.encode() for form in forms]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("how", ["fill", "fill loudly"])
+def test_a_full_disk_is_a_verdict_on_every_node(gang: MakeGang, rank: int, how: str) -> None:
+    """On the full one too: room was kept for it. It names the node, and the folder as it has it."""
+    one = gang(script(3, how, rank=rank))
+    with small_disk(one.node(rank), 512):
+        verdicts = one.run()
+    assert len(verdicts) == 2 and verdicts[0] == verdicts[1]
+    told = verdicts[0]
+    assert (told["state"], told["code"]) == ("failed", "disk_full")
+    assert (told["rank"], told["node"], told["step"]) == (rank, f"node-{rank}", 3)
+    assert f"no space is left for /home/of-{rank}/runs/test" in told["message"]
+    assert "Free space" in told["help"]
+    assert one.starts == 2
+    if how == "fill loudly":
+        assert f"19999 {'x' * 100}" in one.said(rank)  # nobody waits for a full disk
+        assert "lines are lost" in one.said(rank)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_disk_that_is_full_from_the_start_ends_all_ranks(gang: MakeGang, rank: int) -> None:
+    one = gang()
+    with small_disk(one.node(rank), 64) as disk:
+        fill(disk)
+        (told,) = one.run()
+        assert not one.verdict_file(rank).exists()
+        assert '"code":"disk_full"' in one.said(rank)
+    assert (told["state"], told["code"], told["node"]) == ("failed", "disk_full", f"node-{rank}")
+    assert f"/home/of-{rank}/runs/test" in told["message"]
+    assert one.starts == 2
+    assert not (one.node(1 - rank) / f".reserve-rank{1 - rank}").exists()
 
 
 def test_a_port_that_is_taken_is_named_by_all(gang: MakeGang) -> None:

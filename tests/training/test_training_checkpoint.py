@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from disks import small_disk
 from two_nodes import TINY
 
 from training.config import TrainingConfig
 from training.environment import RunEnvironment
-from training.errors import ConfigurationError, PeerError
+from training.errors import ConfigurationError, PeerError, TrainingError
 
 torch = pytest.importorskip("torch")
 
@@ -98,7 +99,7 @@ def test_a_save_that_fails_leaves_what_was(tmp_path: Path) -> None:
 
     checkpoints = _checkpoints(tmp_path, keep=1)
     checkpoints.save(10, _write)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(TrainingError, match="no space is left"):
         checkpoints.save(20, fail)
     assert _found(tmp_path) == 10
     assert not list(tmp_path.glob("checkpoints/rank0/.*"))
@@ -208,3 +209,13 @@ def test_a_checkpoint_that_brings_code_does_not_run_it(tmp_path: Path) -> None:
     assert not proof.exists()
     torch.load(tmp_path / "state.pt", weights_only=False)
     assert proof.exists()  # so it would have run
+
+
+def test_a_full_disk_is_an_error_that_names_the_checkpoint(tmp_path: Path) -> None:
+    state = State({"w": torch.ones(200_000)}, {}, {}, {}, {})
+    checkpoints = _checkpoints(tmp_path)
+    with small_disk(tmp_path / "checkpoints", 256):
+        with pytest.raises(TrainingError, match=r"no space is left for .*step-2") as caught:
+            checkpoints.save(2, state.write)
+        assert caught.value.code == "disk_full"
+        assert _found(tmp_path) is None

@@ -151,3 +151,22 @@ def test_no_secret_is_in_what_a_rank_keeps(pipe: tuple[int, int], tmp_path: Path
     assert isinstance(error, Error)
     assert (error.event, error.help, error.message[-6:]) == ("error", "not ***", "xx ***")
     assert len(error.message) <= 2000
+
+
+def test_a_full_disk_is_an_error_that_the_stream_still_hears(
+    pipe: tuple[int, int], tmp_path: Path
+) -> None:
+    reader, writer = pipe
+    (tmp_path / "metrics-rank0.jsonl").symlink_to("/dev/full")
+    log = EventLog(writer, rank=0)
+    log.keep_in(str(tmp_path))
+    with pytest.raises(TrainingError, match=f"no space is left for {tmp_path}/metrics-rank0") as e:
+        log.phase("loading")
+    assert e.value.code == "disk_full"
+    log.failed(e.value)
+    told = parse(os.read(reader, 65536).decode().splitlines()[-1])
+    assert isinstance(told, Error) and told.code == "disk_full"
+
+    (tmp_path / ".heartbeat-rank0.json.tmp").symlink_to("/dev/full")
+    with pytest.raises(TrainingError, match=r"no space is left for .*/heartbeat-rank0"):
+        log.beat("loading")

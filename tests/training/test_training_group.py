@@ -17,6 +17,7 @@ from training.errors import (
     PeerError,
     TrainingError,
     explain,
+    writing,
 )
 from training.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
 from training.memory import memory_total
@@ -148,6 +149,9 @@ class OutOfMemoryError(RuntimeError):
         (RuntimeError("[gloo] Timed out waiting 60000ms for recv"), "peer_lost", 75),
         (OutOfMemoryError("CUDA out of memory"), "out_of_memory", ExitCode.CRASHED),
         (OSError(28, "No space left on device"), "disk_full", ExitCode.CRASHED),
+        (OSError(122, "Disk quota exceeded"), "disk_full", ExitCode.CRASHED),
+        (ValueError("I/O error: No space left on device (os error 28)"), "disk_full", 1),
+        (OSError(13, "Permission denied"), "crash", ExitCode.CRASHED),
         (RuntimeError("shapes differ"), "crash", ExitCode.CRASHED),
         (KeyError("k"), "crash", ExitCode.CRASHED),
         (ValueError(""), "crash", ExitCode.CRASHED),
@@ -157,6 +161,23 @@ def test_failures_are_explained(failure: Exception, code: str, status: int) -> N
     error = explain(failure)
     assert (error.code, error.exit_code) == (code, status)
     assert error.message
+
+
+def test_a_full_disk_is_told_with_its_place(tmp_path: Path) -> None:
+    def fails() -> None:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError:
+            raise RuntimeError("unexpected pos 576 vs 534") from None  # as torch has it
+
+    place = f"no space is left for {tmp_path}"
+    with pytest.raises(TrainingError, match=place) as caught, writing(tmp_path):
+        fails()
+    assert (caught.value.code, explain(caught.value)) == ("disk_full", caught.value)
+    assert "Free space" in caught.value.remedy
+    assert "/a/file" in explain(OSError(28, "No space left on device", "/a/file")).message
+    with pytest.raises(ValueError, match="something else"), writing(tmp_path):
+        raise ValueError("something else")
 
 
 def test_memory_is_read_from_meminfo(tmp_path: Path) -> None:

@@ -58,6 +58,11 @@ class RankFiles:
         return f"attempts-rank{self.rank}.jsonl"
 
     @property
+    def reserve(self) -> str:
+        """Room on the disk that is kept for the verdict."""
+        return f".reserve-rank{self.rank}"
+
+    @property
     def verdict(self) -> str:
         """How the run ended."""
         return f"verdict-rank{self.rank}.json"

@@ -9,9 +9,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Mapping, Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import ParamSpec
 
 from training.contract.files import RankFiles
 from training.contract.verdict import Attempt, Verdict
@@ -29,6 +31,7 @@ from training.gang.messages import Over
 from training.gang.rank import Identity, Supervisor
 from training.redactor import Redactor, secrets_dir
 
+P = ParamSpec("P")
 _AGAIN = int(ExitCode.PEER_LOST)
 
 
@@ -49,9 +52,10 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
         if (said := book.verdict()) is not None:
             log.line(f"this run is over: {said.strip()}")
             return 0
-        me = Identity(rank, environ["SPARKCTL_NODE"], nonce_of(environ), run_dir)
+        folder = environ.get("SPARKCTL_RUN_FOLDER") or str(run_dir)
+        me = Identity(rank, environ["SPARKCTL_NODE"], nonce_of(environ), run_dir, folder)
         config = GangConfig.model_validate_json(environ.get("SPARKCTL_GANG", "{}"))
-        supervisor = Supervisor(me, config, command, _for_the_rank(environ), log)
+        supervisor = Supervisor(me, config, command, _for_the_rank(environ), log, book.reserve)
         over = asyncio.run(_attempt(supervisor, environ, book))
         if over.verdict is None:
             return _AGAIN
@@ -64,7 +68,8 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Book) -> Over:
     """One attempt, and what there is to keep of it."""
-    loop, history = asyncio.get_running_loop(), _mended(book, supervisor.sign)
+    loop, log = asyncio.get_running_loop(), supervisor.log
+    history = _mended(book, supervisor.sign, log)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.signalled)
     host, port = environ["SPARKCTL_GANG_ADDRESS"].rsplit(":", 1)
@@ -72,12 +77,12 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
     team = Team(environ["SPARKCTL_RUN_ID"], supervisor.me.nonce, nodes)
     hub: asyncio.Task[Over] | None = None
     if supervisor.me.rank == 0:
-        meeting = Hub(team, supervisor.config, history, book.begin, supervisor.log.line)
+        meeting = Hub(team, supervisor.config, history, _kept(log, book.begin), log.line)
         hub = asyncio.create_task(meeting.meet(host, int(port)))
     try:
         over = await _unless_broken(hub, supervisor.attempt(host, int(port)))
     except LinkLost as lost:
-        supervisor.log.line(f"this rank leaves: {lost}")
+        log.line(f"this rank leaves: {lost}")
         if hub is not None:
             hub.cancel()
         over = _alone(supervisor, history, team, lost)
@@ -85,12 +90,24 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
         with suppress(asyncio.CancelledError, OSError, LinkLost):
             await hub  # until everyone has been told
     if over.attempt is not None:
-        book.end(over.attempt)
-        _tell(supervisor.log, {"event": "ended"} | over.attempt.model_dump())
+        _kept(log, book.end)(over.attempt)
+        _tell(log, {"event": "ended"} | over.attempt.model_dump())
     if over.verdict is not None:
-        book.close(over.verdict)
-        _tell(supervisor.log, over.verdict.model_dump())
+        _kept(log, book.close)(over.verdict)
+        _tell(log, over.verdict.model_dump())
     return over
+
+
+def _kept(log: RankLog, keep: Callable[P, None]) -> Callable[P, None]:
+    """The same, but what a disk has no room for is a line in the log: the gang goes on without."""
+
+    def kept(*given: P.args, **named: P.kwargs) -> None:
+        try:
+            keep(*given, **named)
+        except OSError as refused:
+            log.line(f"cannot be written: {refused.filename or ''} {refused.strerror}")
+
+    return kept
 
 
 async def _unless_broken(hub: "asyncio.Task[Over] | None", attempt: Awaitable[Over]) -> Over:
@@ -110,13 +127,13 @@ def _tell(log: RankLog, event: dict[str, object]) -> None:
     log.line(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
 
 
-def _mended(book: Book, sign: Sign | None) -> History:
+def _mended(book: Book, sign: Sign | None, log: RankLog) -> History:
     """The history, with an end for an attempt that this container did not live to see."""
     history = book.read()
     if history.torn is None:
         return history
     number, began = history.torn
-    book.end(
+    _kept(log, book.end)(
         Attempt(
             attempt=number, began=began, ended=now(), end="lost", step=sign.step if sign else 0,
             saved=history.saved, rank=book.rank, code="lost",
@@ -162,3 +179,6 @@ if __name__ == "__main__":
     except ConfigurationError as error:
         print(f"{error.code}: {error.message} {error.remedy}", file=sys.stderr)
         sys.exit(int(error.exit_code))
+    except Exception:
+        print(Redactor.of(secrets_dir(os.environ))(traceback.format_exc()), file=sys.stderr)
+        sys.exit(int(ExitCode.CRASHED))

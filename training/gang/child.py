@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -110,12 +111,18 @@ def _started(number: int) -> str:
 
 
 async def _read(stream: asyncio.StreamReader, line: Callable[[str], None]) -> None:
-    rest = b""
+    """Whatever the listener does: a pipe that nobody reads would hold the process in its write."""
+    rest, failed = b"", False
     while chunk := await stream.read(65536):
         *whole, rest = (rest + chunk).split(b"\n")
         if len(rest) > _LINE:
             whole, rest = [*whole, rest], b""
         for one in whole:
-            line(one.decode("utf-8", "replace"))
+            try:
+                line(one.decode("utf-8", "replace"))
+            except Exception:
+                if not failed:
+                    failed = True
+                    traceback.print_exc()
     if rest:
         line(rest.decode("utf-8", "replace"))

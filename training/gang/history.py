@@ -7,11 +7,15 @@ machine went away.
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from training.contract.files import RankFiles
 from training.contract.verdict import Attempt, Verdict
+
+_ROOM = 65536
+"""Bytes; more than any verdict has."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class Book:
         return self.folder / RankFiles(self.rank).attempts
 
     @property
+    def _reserve(self) -> Path:
+        return self.folder / RankFiles(self.rank).reserve
+
+    @property
     def _verdict(self) -> Path:
         return self.folder / RankFiles(self.rank).verdict
 
@@ -72,6 +80,16 @@ class Book:
                 continue
         return History(tuple(attempts), torn)
 
+    def reserve(self) -> None:
+        """Keep room for the verdict, so that also a full disk can be told of. Raises OSError."""
+        if not self._reserve.exists():
+            aside = self._reserve.with_suffix(".tmp")
+            try:
+                _write_synced(aside, os.urandom(_ROOM))  # zeros might take no room
+                aside.replace(self._reserve)
+            finally:
+                aside.unlink(missing_ok=True)
+
     def begin(self, attempt: int, began: str) -> None:
         """An attempt begins."""
         self._append({"attempt": attempt, "began": began})
@@ -85,13 +103,15 @@ class Book:
         return self._verdict.read_text("utf-8") if self._verdict.exists() else None
 
     def close(self, verdict: Verdict) -> None:
-        """The run is over. The verdict appears whole or not at all; a power cut leaves it there."""
-        self._append({"verdict": verdict.state})
+        """The run is over. The verdict appears whole or not at all; a power cut leaves it there.
+
+        Raises OSError when it cannot be written even into the room that was kept for it.
+        """
+        self._reserve.unlink(missing_ok=True)
+        with suppress(OSError):  # what has room for one of the two shall have the verdict
+            self._append({"verdict": verdict.state})
         aside = self._verdict.with_suffix(".tmp")
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(verdict.model_dump_json(exclude={"event"}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write_synced(aside, f"{verdict.model_dump_json(exclude={'event'})}\n".encode())
         aside.replace(self._verdict)
 
     def _append(self, fields: dict[str, object]) -> None:
@@ -100,3 +120,10 @@ class Book:
             file.write(("\n" if file.tell() else "") + json.dumps(fields))
             file.flush()
             os.fsync(file.fileno())
+
+
+def _write_synced(file: Path, content: bytes) -> None:
+    with file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from training.contract.verdict import Attempt, Verdict
-from training.errors import ExitCode
+from training.errors import DISK_FULL, ExitCode
 from training.gang.advice import advice
 from training.gang.config import GangConfig
 from training.gang.history import History
@@ -93,7 +93,7 @@ def verdict_of(
 
     A machine that went away may come back, so that alone says nothing about the next attempt; but
     an error of the trainer is only tried again when the attempt came further than all before it,
-    which also means: not before step 1.
+    which also means: not before step 1. A full disk could not even count the attempts.
     """
     made = history.made + 1
 
@@ -113,7 +113,7 @@ def verdict_of(
     if asked:
         return verdict("stopped")
     if attempt.end == "failed":
-        if attempt.exit_code == ExitCode.CONFIGURATION:
+        if attempt.exit_code == ExitCode.CONFIGURATION or attempt.code == DISK_FULL:
             return verdict("failed")
         if attempt.step <= history.step and attempt.saved <= history.saved:
             return verdict("failed", _no_progress(attempt, history))

@@ -4,13 +4,13 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.contract.events import Error, Eval, Result, Saved, Step, parse
 from training.contract.files import DEBUG, STOP, RankFiles
-from training.errors import ExitCode
+from training.errors import DISK_FULL, ExitCode, disk_full, is_full
 from training.gang.child import Child
 from training.gang.config import GangConfig
 from training.gang.handshake import PATIENCE, greet
@@ -35,6 +35,8 @@ class Identity:
     node: str
     nonce: str
     run_dir: Path
+    folder: str
+    """The run folder as its node has it: for who reads a message."""
 
 
 @dataclass
@@ -56,6 +58,8 @@ class Supervisor:
     command: Sequence[str]
     environ: Mapping[str, str]
     log: RankLog
+    reserve: Callable[[], None]
+    """Keep room on the disk for the verdict. Raises OSError."""
     _child: Child | None = None
     _heard: _Heard = field(default_factory=_Heard)
     _signalled: bool = False
@@ -150,12 +154,15 @@ class Supervisor:
         self._sign_file.unlink(missing_ok=True)
         killed_before = oom_kills()
         try:
+            self.reserve()
             environ = {**self.environ, "SPARKCTL_ATTEMPT": str(attempt)}
             self._child = await Child.start(self.command, environ, self._line)
         except OSError as refused:
-            report = self._ended(
-                ExitCode.CONFIGURATION, "not_started", f"{self.command[0]}: {refused.strerror}"
-            )
+            if is_full(refused):
+                report = self._disk_full(None)
+            else:
+                why = f"{refused.filename or self.command[0]}: {refused.strerror}"
+                report = self._ended(ExitCode.CONFIGURATION, "not_started", why)
         else:
             watching = asyncio.create_task(self._watch(self._child))
             code = await self._child.wait()
@@ -228,6 +235,8 @@ class Supervisor:
             return self._ended(code, STOPPED)
         if error is not None:
             return self._ended(code, error.code, error.message, error.help)
+        if self.log.full:
+            return self._disk_full(code)
         if out_of_memory:
             return self._ended(code, "out_of_memory", "the kernel killed it for want of memory")
         if code > 128:
@@ -235,6 +244,10 @@ class Supervisor:
         return self._ended(
             code, "no_result" if code == 0 else "crash", f"exit status {code} without a word"
         )
+
+    def _disk_full(self, exit_code: int | None) -> Ended:
+        error = disk_full(self.me.run_dir)
+        return self._ended(exit_code, error.code, error.message, error.remedy)
 
     def _ended(
         self, exit_code: int | None, code: str, message: str = "", remedy: str = ""
@@ -245,7 +258,9 @@ class Supervisor:
             node=self.me.node,
             exit_code=exit_code,
             code=code,
-            message=message,
+            message=message.replace(str(self.me.run_dir), self.me.folder)
+            if code == DISK_FULL
+            else message,
             help=remedy,
             tail=list(self.log.tail),
             step=max(heard.step, sign.step if sign else 0),
