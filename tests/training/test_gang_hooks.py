@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
+from orchestrator.stack import deploy
 from training.contract.verdict import Verdict
 from training.gang import hooks
 from training.gang.config import Hook
@@ -117,3 +119,36 @@ def test_a_hook_is_one_thing(given: dict[str, Any]) -> None:
 def test_the_rank_that_tells_is_one_that_is_there() -> None:
     missing = FAILED.model_copy(update={"code": "rank_missing", "rank": 0})
     assert [hooks.teller(one) for one in (SUCCEEDED, FAILED, missing)] == [0, 0, 1]
+
+
+def test_slow_ones_run_side_by_side_and_end_with_all_that_they_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of two waits for the other, so one after the other would never end."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    meet = "touch {}; while [ ! -e {} ]; do sleep 0.01; done"
+    lines = told(
+        FAILED,
+        Hook(command=("sh", "-c", meet.format(one, two))),
+        Hook(command=("sh", "-c", meet.format(two, one))),
+    )
+    assert lines == ["hook: sh ended with exit code 0"] * 2
+
+    monkeypatch.setattr(hooks, "DEADLINE", 0.2)
+    began = time.monotonic()
+    slow = Hook(command=("sh", "-c", f"sleep 600 & echo $! > {tmp_path}/child; wait"))
+    assert told(FAILED, slow, slow, slow) == ["hook: sh did not end within 0 s"] * 3
+    assert time.monotonic() - began < 60
+    child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
+    while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() - began < 60
+
+
+def test_of_a_talkative_command_the_end_is_told() -> None:
+    lines = told(FAILED, Hook(command=("seq", "1000")))
+    assert len(lines) == 100
+    assert lines[-2:] == ["hook: 1000", "hook: seq ended with exit code 0"]
+
+
+def test_all_hooks_end_before_swarm_is_out_of_patience() -> None:
+    assert hooks.DEADLINE + 5 < deploy._LEAVE

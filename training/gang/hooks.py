@@ -1,13 +1,18 @@
 """What is told to others when a run has ended: commands and webhooks (`gang.hooks` of a stack).
 
-Told once, by one supervisor, after the verdict is on disk. Nothing that goes wrong here changes
-the verdict; it is a line in the rank's log.
+Told at most once, by one supervisor, after the verdict is on disk. Nothing that goes wrong here
+changes the verdict; it is a line in the rank's log.
 """
 
 import json
+import os
+import signal
 import subprocess
+import threading
+import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +21,9 @@ from training.contract.verdict import Verdict
 from training.gang.config import Hook
 
 DEADLINE = 20.0
-"""Seconds for each: a container that Swarm takes away has not much longer."""
+"""Seconds for all of them, side by side: a container that Swarm takes away has not much longer."""
+_LINES = 100
+"""Of a command's output, from its end."""
 
 
 def fire(
@@ -26,16 +33,30 @@ def fire(
     secrets: Path,
     say: Callable[[str], object],
 ) -> None:
-    """Tell everyone who wants to know of this verdict; `say` is told what came of it."""
+    """Tell everyone who wants to know of this verdict; `say` is told what came of it, in order."""
     body = json.dumps(message(verdict), ensure_ascii=False)
-    for hook in (hook for hook in hooks if verdict.state in hook.on):
+    wanted = [hook for hook in hooks if verdict.state in hook.on]
+    said: dict[int, str] = {}
+
+    def tell(number: int, hook: Hook) -> None:
         if hook.command:
-            said = _run(hook.command, body, environ)
+            said[number] = _run(hook.command, body, environ)
         elif hook.url:
-            said = _post(hook.url, body)
+            said[number] = _post(hook.url, body)
         else:
-            said = _post_to_secret(secrets / str(hook.url_secret), body)
-        for line in said.splitlines():
+            said[number] = _post_to_secret(secrets / str(hook.url_secret), body)
+
+    # Daemons: one that keeps an address open byte by byte must not keep the container.
+    threads = [
+        threading.Thread(target=tell, args=numbered, daemon=True) for numbered in enumerate(wanted)
+    ]
+    end = time.monotonic() + DEADLINE
+    for thread in threads:
+        thread.start()
+    for number, thread in enumerate(threads):
+        thread.join(max(0.0, end - time.monotonic()) + 1)
+        late = f"{_name(wanted[number])} did not end within {DEADLINE:.0f} s"
+        for line in said.get(number, late).splitlines()[-_LINES:]:
             say(f"hook: {line}")
 
 
@@ -52,17 +73,29 @@ def teller(verdict: Verdict) -> int:
     return 1 if verdict.code == "rank_missing" and verdict.rank == 0 else 0
 
 
+def _name(hook: Hook) -> str:
+    """Without the path of an address: it is often all that protects it."""
+    if hook.command:
+        return hook.command[0]
+    return str(urlsplit(hook.url).hostname) if hook.url else f"secret {hook.url_secret}"
+
+
 def _run(command: tuple[str, ...], body: str, environ: Mapping[str, str]) -> str:
     try:
-        done = subprocess.run(
-            command, input=body, env=dict(environ), text=True, errors="replace",
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE, check=False,
+        process = subprocess.Popen(
+            command, env=dict(environ), text=True, errors="replace", start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return f"{command[0]} did not end within {DEADLINE:.0f} s"
     except OSError as refused:
         return f"{command[0]}: {refused.strerror}"
-    return f"{done.stdout}{command[0]} ended with exit code {done.returncode}"
+    with process:
+        try:
+            output, _ = process.communicate(body, timeout=DEADLINE)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it has started as well
+            return f"{command[0]} did not end within {DEADLINE:.0f} s"
+    return f"{output}{command[0]} ended with exit code {process.returncode}"
 
 
 def _post_to_secret(file: Path, body: str) -> str:
@@ -73,7 +106,7 @@ def _post_to_secret(file: Path, body: str) -> str:
 
 
 def _post(url: str, body: str) -> str:
-    """Only the host is told: the path of such an address is often all that protects it."""
+    """Only the host is told."""
     host = urlsplit(url).hostname
     try:
         request = urllib.request.Request(
