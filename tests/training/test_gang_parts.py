@@ -132,6 +132,26 @@ def test_a_verdict_names_the_first_and_says_why_no_more() -> None:
     assert verdict.message == "broke (before step 1, so another attempt would not help)"
 
 
+@pytest.mark.parametrize("code", ["crash", "killed", "lost", "no_result", "silent", "new"])
+def test_every_failure_has_a_help(code: str) -> None:
+    first = ended(1, code, step=0)
+    before = tuple(attempt(n, end="lost") for n in range(1, 5))
+    last = attempt(5, end="lost" if code == "lost" else "failed")
+    verdict = verdict_of("run-1", last, first, History(before), CONFIG, asked=False)
+    assert verdict is not None and verdict.help is not None
+    assert "`sparkctl runs resume run-1` goes on from the last checkpoint" in verdict.help
+
+
+def test_attempts_that_were_all_stopped_from_outside_have_a_help_too() -> None:
+    before = tuple(attempt(n, end="stopped") for n in range(1, 5))
+    last = attempt(5, end="stopped")
+    verdict = verdict_of("run-1", last, None, History(before), CONFIG, asked=False)
+    assert verdict is not None
+    assert (verdict.state, verdict.code) == ("failed", "stopped")
+    assert verdict.message == "its containers were stopped from outside (attempt 5 of 5)"
+    assert "docker" in str(verdict.help)
+
+
 def verdict() -> Verdict:
     return Verdict(run="r", state="failed", step=3, attempts=1, ended="now")
 

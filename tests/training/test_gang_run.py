@@ -215,12 +215,22 @@ def test_it_is_not_tried_for_ever(
     verdict = one.run()[0]
     assert (verdict["state"], verdict["attempts"]) == ("failed", tries)
     assert note in verdict["message"]
+    assert verdict["help"]
     assert one.starts == 2 * tries
+
+
+def test_an_exit_with_0_is_no_success_without_a_result(gang: MakeGang) -> None:
+    """Every stack of this field can exit with 0 and have trained nothing."""
+    one = gang({"script": {number: {"1": [3, 0]} for number in ("1", "2")}})
+    verdict = one.run()[0]
+    assert (verdict["state"], verdict["rank"], verdict["code"]) == ("failed", 1, "no_result")
+    assert [made["code"] for made in one.attempts(0)] == ["no_result"] * 2
+    assert "sparkctl runs logs test" in verdict["help"]
 
 
 @pytest.mark.parametrize(("what", "code"), [("hang", "silent"), ("stuck", "stuck")])
 def test_a_rank_that_hangs_is_found_and_named(gang: MakeGang, what: str, code: str) -> None:
-    one = gang({"script": {"1": {"0": [4, "wait"], "1": [3, what]}}}, silence_seconds=1)
+    one = gang({"script": {"1": {"0": [4, "wait"], "1": [3, what]}}}, silence_seconds=3)
     verdict = one.run()[0]
     assert verdict["state"] == "succeeded"
     first = one.attempts(1)[0]
@@ -270,11 +280,38 @@ def test_a_rank_that_does_not_come(gang: MakeGang) -> None:
     assert one.processes[0].wait(timeout=DEADLINE) == 0
     verdict = one.verdict(0)
     assert (verdict["state"], verdict["rank"], verdict["code"]) == ("failed", 1, "rank_missing")
+    assert verdict["node"] == "node-1" and "node-1" in verdict["message"] and verdict["help"]
     assert verdict["attempts"] == 0
 
     one.start(1)
     assert one.processes[1].wait(timeout=DEADLINE) == 0
-    assert one.verdict(1)["rank"] == 0
+    assert (one.verdict(1)["rank"], one.verdict(1)["node"]) == (0, "node-0")
+    assert "node-0" in one.verdict(1)["help"]
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_who_goes_away_for_good_is_named_and_all_others_leave(gang: MakeGang, gone: int) -> None:
+    """A worker that leaves the swarm, a machine that is off: nobody starts its rank again."""
+    one = gang({"steps": 10_000}, join_seconds=3)
+
+    def leave(running: Gang) -> bool:
+        if not all(running.reached(rank, 1) for rank in (0, 1)):
+            return False
+        running.processes[gone].kill()
+        running.processes[gone].wait()
+        del running.processes[gone]
+        return True
+
+    (verdict,) = one.run(leave)
+    assert not one.verdict_file(gone).exists()
+    assert (verdict["state"], verdict["code"]) == ("failed", "rank_missing")
+    assert (verdict["rank"], verdict["node"]) == (gone, f"node-{gone}")
+    assert f"Look at node-{gone}" in verdict["help"]
+    assert "sparkctl runs resume test" in verdict["help"]
+    if gone == 1:
+        lost = one.attempts(0)[0]
+        assert (lost["end"], lost["node"]) == ("lost", "node-1")
+        assert "node-1" in lost["message"]
 
 
 def test_the_end_is_told_once(gang: MakeGang, tmp_path: Path) -> None:

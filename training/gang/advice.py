@@ -10,6 +10,7 @@ _ADVICE = {
     "cluster.yaml.",
     "disk_full": "Free space on {node}: `sparkctl runs list` shows what runs take, `docker system "
     "df` the images.",
+    "stopped": "`last reboot` and `journalctl -u docker` on {node} show who ended them.",
     "killed": "`journalctl -k` on {node} shows whether the kernel killed it. " + _LOOK,
     "out_of_memory": "Lower loop.per_device_batch_size or data.max_length, switch on "
     "loop.gradient_checkpointing, or end what else holds memory on {node}.",

@@ -98,9 +98,13 @@ def verdict_of(
     made = history.made + 1
 
     def verdict(state: str, note: str = "") -> Verdict:
-        blame = {} if first is None else first.model_dump(include=_BLAME)
-        if first is not None and not first.help:
-            blame["help"] = advice(first.code, run, first.node)
+        blame: dict[str, object] = {}
+        if first is not None:
+            blame = first.model_dump(include=_BLAME)
+            blame["help"] = first.help or advice(first.code, run, first.node)
+        elif state == "failed":
+            blame = {"code": STOPPED, "message": "its containers were stopped from outside",
+                     "help": advice(STOPPED, run, "each node")}  # fmt: skip
         if blame and note:
             blame["message"] = f"{blame['message']} ({note})"
         return Verdict.model_validate(
