@@ -50,6 +50,8 @@ class Reading:
     """Machines that answer over the fabric."""
     missing: tuple[str, ...]
     """Folders that the container binds and that are not there."""
+    uplinks: tuple[str, ...] = ()
+    """Interfaces that lead to everywhere else."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def parse(output: str, *, asked: float, span: float) -> Reading:
         model=bool(facts["model"]) if "model" in facts else None,
         peers=tuple(facts.get("peer", "").split()),
         missing=tuple(facts.get("missing", "").splitlines()),
+        uplinks=tuple(facts.get("uplink", "").split()),
     )
 
 
@@ -205,6 +208,15 @@ def _of_one(prepared: Prepared, rank: Rank, reading: Reading) -> Iterator[Findin
                 "Make room: sparkctl runs show RUN says what a run takes, sparkctl runs rm RUN "
                 "deletes it; docker system df shows the images.",
             )
+    if len(prepared.ranks) > 1 and rank.interface in reading.uplinks:
+        yield Finding(
+            "fabric",
+            node,
+            f"the ranks meet over {rank.interface}, the way to everywhere else: whoever is on that "
+            "network can listen, and disturb what torch says there",
+            "Join the machines by their cable; docs/security.md says what a peer can do.",
+            fatal=False,
+        )
     for folder in reading.missing:
         yield Finding("folder", node, f"{folder} is not there", "Run `sparkctl cluster up`.")
     for port in reading.ports_taken:

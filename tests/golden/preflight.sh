@@ -18,4 +18,5 @@ for folder in /home/nvidia/sparkctl/runs /home/nvidia/sparkctl/cache/sparkctl /h
 done | fact missing
 awk -v port=733C '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null | fact port.29500
 awk -v port=733D '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null | fact port.29501
+awk '$2 == "00000000" && $8 == "00000000" {print $1}' /proc/net/route 2>/dev/null | sort -u | fact uplink
 ls -A /home/nvidia/.cache/huggingface/hub/models--meta-llama--Llama-3.1-70B-Instruct/snapshots 2>/dev/null | head -n 1 | fact model

@@ -1,6 +1,7 @@
 """What is found before a run is deployed: judged from readings, and read by the real script."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +68,8 @@ def test_machines_that_are_as_they_should_be() -> None:
         ({"base": "sha256:2"}, "image", False),
         ({"base": None}, None, False),
         ({"model": False}, "model", False),
+        ({"uplinks": ("wlan0",)}, None, False),
+        ({"uplinks": ("wlan0", PREPARED.ranks[1].interface)}, "fabric", False),
         ({"missing": ("/home/nvidia/sparkctl/data",)}, "folder", True),
     ],
 )
@@ -149,6 +152,8 @@ def test_the_script_runs_and_says_what_it_can() -> None:
     assert reading.clock and reading.clock > 1.7e9
     assert (reading.gpu_answers, reading.peers, reading.model) == (False, (), False)
     assert reading.ports_taken == ()
+    routes = [line.split() for line in Path("/proc/net/route").read_text().splitlines()]
+    assert set(reading.uplinks) == {way[0] for way in routes if way[1] == way[7] == "00000000"}
     rank = PREPARED.ranks[0]
     assert set(reading.missing) == {rank.runs, rank.cache, rank.hub, rank.data}
 

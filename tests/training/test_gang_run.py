@@ -316,7 +316,8 @@ def test_who_goes_away_for_good_is_named_and_all_others_leave(gang: MakeGang, go
 
 def test_the_end_is_told_once(gang: MakeGang, tmp_path: Path) -> None:
     heard = tmp_path / "heard"
-    keep = ["sh", "-c", f"cat >> {heard}; echo >> {heard}"]
+    verdict_first = "test -s $SPARKCTL_RUN_DIR/verdict-rank0.json"
+    keep = ["sh", "-c", f"{verdict_first} && cat >> {heard} && echo >> {heard}"]
     one = gang(script(3, "kill"), hooks=[{"command": keep}])
     assert one.run()[0]["state"] == "succeeded"
     one.run()  # the containers are started again for no good reason
