@@ -6,6 +6,8 @@ LABEL_RUN = "sparkctl.run"
 LABEL_STACK = "sparkctl.stack"
 LABEL_RANK = "sparkctl.rank"
 LABEL_IMAGE = "sparkctl.image"
+IMAGE = "sparkctl/train"
+"""Repository of the images that sparkctl builds; their tags are hashes of what is in them."""
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 RUNTIME_CONFIG = "/etc/nvidia-container-runtime/config.toml"

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator import assets
 from orchestrator.errors import RunError
-from orchestrator.names import LABEL_IMAGE
+from orchestrator.names import IMAGE, LABEL_IMAGE
 from orchestrator.node.node import Node
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-REPOSITORY = "sparkctl/train"
 _KEPT = (".py", ".sh", ".txt")
 _QUIET = 5.0  # seconds between two lines of progress
 
@@ -43,7 +42,7 @@ class ImageRecipe:
     @property
     def tag(self) -> str:
         """Image reference."""
-        return f"{REPOSITORY}:{self.digest}"
+        return f"{IMAGE}:{self.digest}"
 
 
 def image_recipe(base: str, trackers: Sequence[str] = ()) -> ImageRecipe:

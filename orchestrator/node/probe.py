@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from orchestrator.errors import RemoteError
-from orchestrator.names import DAEMON_JSON, LABEL_IMAGE, LABEL_RUN, RUNTIME_CONFIG
+from orchestrator.names import DAEMON_JSON, IMAGE, LABEL_IMAGE, LABEL_RUN, RUNTIME_CONFIG
 from orchestrator.node.facts import (
     MOST_ENTRIES,
     Address,
@@ -119,7 +119,8 @@ def parse_facts(node: str, output: str) -> Facts:
             docker_root=_text(raw["docker_root"]),
             swarm_on_disk=_object(raw.get("swarm_on_disk", b"")),
             networks=frozenset(_lines(raw["networks"])),
-            images=tuple(_lines(raw["images"])),
+            # One that a user built upon ours has inherited its label.
+            images=tuple(n for n in _lines(raw["images"]) if n.startswith(f"{IMAGE}:")),
             swarm_nodes=tuple(json.loads(n) for n in _lines(raw.get("swarm_nodes", b""))),
             services=our_services(_lines(raw.get("services", b""))),
             strangers=(

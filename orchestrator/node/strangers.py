@@ -13,14 +13,20 @@ _LONGEST = 100
 """Characters of a name that are kept; Docker's own limit is 63 for services, 64 for secrets."""
 
 
+def is_rank(name: str, run: str) -> bool:
+    """Whether a service of this name, labelled as this run's, is one of its ranks."""
+    rank = name.removeprefix(f"{run}_rank")
+    return rank != name and rank.isdecimal()
+
+
 def our_services(lines: Iterable[str]) -> tuple[str, ...]:
     """Names of services of training runs, from lines `name stack run`."""
-    return tuple(name for name, _, run in _fields(lines, 3) if _is_rank(name, run))
+    return tuple(name for name, _, run in _fields(lines, 3) if is_rank(name, run))
 
 
 def strange_services(lines: Iterable[str]) -> Iterator[Stranger]:
     """The others, and the stacks that they belong to; `-` is none."""
-    others = [(n, stack) for n, stack, run in _fields(lines, 3) if not _is_rank(n, run)]
+    others = [(n, stack) for n, stack, run in _fields(lines, 3) if not is_rank(n, run)]
     for stack in dict.fromkeys(stack for _, stack in others if stack != "-"):
         yield Stranger("stack", stack)
     for name, _ in others:
@@ -39,17 +45,12 @@ def strange_containers(lines: Iterable[str]) -> Iterator[Stranger]:
     for name, policy, removed, service, run in _fields(lines, 5):
         name = name.removeprefix("/")
         if service != "-":
-            if not _is_rank(service, run):
+            if not is_rank(service, run):
                 yield Stranger("task", name)
         elif policy in _COMES_BACK:
             yield Stranger("container", name)
         else:
             yield Stranger("container", name, "gone" if removed == "true" else "stopped")
-
-
-def _is_rank(name: str, run: str) -> bool:
-    rank = name.removeprefix(f"{run}_rank")
-    return rank != name and rank.isdecimal()
 
 
 def _fields(lines: Iterable[str], count: int) -> Iterator[list[str]]:

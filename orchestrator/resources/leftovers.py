@@ -19,9 +19,12 @@ from docker.models.containers import Container
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.files import remove_file
 from orchestrator.node.node import Node
+from orchestrator.node.strangers import is_rank
 from orchestrator.resources.base import Change, Stage, State, World
 
 P = ParamSpec("P")
+
+_SERVICE = "com.docker.swarm.service.name"
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ def _remove_containers(client: docker.DockerClient) -> bool:
 
 
 def _containers(client: docker.DockerClient) -> list[Container]:
+    """Of ranks; what was started by hand with our label copied is none of ours."""
     found: list[Container] = client.containers.list(
         all=True, filters={"label": LABEL_RUN}, ignore_removed=True
     )
-    return found
+    labels = [(one, one.labels) for one in found]
+    return [c for c, own in labels if is_rank(own.get(_SERVICE, ""), own.get(LABEL_RUN, ""))]

@@ -115,7 +115,7 @@ def test_an_old_engine_serves_as_a_worker_and_not_as_the_manager(
         assert "the manager spark-b has Docker CLI 20.10" in refused.stderr
 
 
-def test_containers_that_a_restart_stops_are_named_and_need_a_yes(
+def test_containers_that_a_restart_stops_are_named_and_need_a_yes_of_their_own(
     machines: dict[str, Machine], sparkctl: Sparkctl, later: Later
 ) -> None:
     """With a runtime entry that is there already, by hand and in its own spelling."""
@@ -136,16 +136,17 @@ def test_containers_that_a_restart_stops_are_named_and_need_a_yes(
 
     with given_back(machines):
         process = docker_process(machine)
-        refused = sparkctl("cluster", "up", expect=8)
-        assert "the restart stops 2 running containers" in refused.stdout + refused.stderr
+        refused = sparkctl("cluster", "up", "--yes", expect=6).stderr
+        assert "spark-b: container web: stops, and comes back with Docker" in refused
+        assert "spark-b: container once: stops, and stays stopped" in refused
         assert docker_process(machine) == process
         assert set(running().split()) == {"web", "once"}
 
-        sparkctl("cluster", "up", "--yes")
+        sparkctl("cluster", "up", "--yes", "--end-others")
         assert running() == "web"
         entry = json.loads(machine.read(FILE))["runtimes"]["nvidia"]
         assert entry["path"] == "nvidia-container-runtime"
-        sparkctl("cluster", "down", "--yes")
+        sparkctl("cluster", "down", "--yes", "--end-others")
         assert machine.read(FILE) == own
         assert running() == "web"
 

@@ -13,6 +13,8 @@ FOREIGN = (
     b'{\n   "log-driver":"json-file", "log-opts": {"max-size": "10m"},\n\t"dns": [ "127.0.0.1" ]}'
 )
 
+CACHE = "/home/nvidia/sparkctl/cache"
+
 
 @pytest.mark.parametrize(
     ("content", "mode", "owner"),
@@ -66,6 +68,47 @@ def test_an_edit_made_after_up_survives_down(
 
     assert json.loads(machine.read(path)) == {"max-concurrent-downloads": 2}
     assert any("daemon.json was edited since" in line for line in report["kept"])
+
+
+def test_what_is_the_user_s_stays(
+    machines: dict[str, Machine], up: Sparkctl, later: Callable[[Callable[[], object]], None]
+) -> None:
+    """Files beside ours, a disk mounted in our cache, things of their own on our swarm."""
+    machine, home, own = machines["spark-a"], "/home/nvidia/sparkctl", f"{CACHE}/sparkctl"
+    later(lambda: machine.run("rm", "-rf", home, "/srv/nas"))
+    later(lambda: machine.attempt("umount", f"{own}/nas"))
+    machine.run("mkdir", "-p", "/srv/nas", f"{own}/nas", f"{own}/tiny")
+    for file in ("/srv/nas/theirs", f"{CACHE}/theirs.jsonl", f"{home}/data/theirs.jsonl"):
+        machine.put(file, b"theirs")
+    machine.run("mount", "--bind", "/srv/nas", f"{own}/nas")  # of the same file system
+    nothing = ("--detach", "--no-resolve-image", "--replicas=0")
+    machine.run("docker", "service", "create", *nothing, "--name=their-service", "nothing")
+    machine.run("sh", "-c", "echo s3cret | docker secret create their-secret -")
+    machine.run("sh", "-c", "echo x | docker config create their-config -")
+    machine.run("docker", "network", "create", "--driver=overlay", "their-network")
+
+    refused = up("cluster", "down", "--yes", expect=6).stderr
+    for kind in ("service", "secret", "config", "network"):
+        assert f"spark-a: {kind} their-{kind}: gone for good" in refused
+    assert "their-service" in machine.run("docker", "service", "ls")
+
+    journal = "/var/lib/sparkctl/journal"
+    other = machines["spark-b"]
+    other.run("mv", journal, "/root/journal")
+    lost = up("cluster", "down", "--yes", "--end-others", expect=6).stderr
+    assert "spark-b is in the swarm of" in lost
+    other.run("mv", "/root/journal", journal)
+
+    report = up("cluster", "down", "--yes", "--end-others", "--json").json()
+    assert {one["name"] for one in report["others"]} >= {"their-service", "their-network"}
+    assert f"spark-a: ~/sparkctl/cache/sparkctl stays: {own}/nas is mounted in it" in report["kept"]
+    assert machine.read("/srv/nas/theirs") == b"theirs"
+    machine.run("umount", f"{own}/nas")
+    up("cluster", "down", "--yes")
+    assert machine.attempt("test", "-e", own)[0] == 1
+    for file in (f"{CACHE}/theirs.jsonl", f"{home}/data/theirs.jsonl"):
+        assert machine.read(file) == b"theirs"
+    assert machine.attempt("test", "-e", "/var/lib/sparkctl")[0] == 1
 
 
 def test_two_nodes_are_one_swarm_on_the_fabric(machines: dict[str, Machine], up: Sparkctl) -> None:

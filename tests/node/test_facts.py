@@ -179,6 +179,13 @@ def test_only_addresses_of_links_that_are_up_count() -> None:
     assert facts.addresses == (Address("up", "10.0.0.1", 24),)
 
 
+def test_an_image_that_was_built_upon_ours_is_not_ours() -> None:
+    """It has inherited the label, which is what the probe asks for."""
+    text = base64.b64encode(b"sparkctl/train:0123456789ab\nmy/app:1\n<none>:<none>\n").decode()
+    facts = parse_facts("spark-a", probe_output(stock_spark()) + f"images\t{text}\n")
+    assert facts.images == ("sparkctl/train:0123456789ab",)
+
+
 def test_what_is_no_gpu_row_is_no_gpu() -> None:
     text = base64.b64encode(
         b"NVIDIA-SMI has failed, because, x\nGPU-1, NVIDIA GB10, 580\n"

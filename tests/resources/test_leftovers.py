@@ -13,7 +13,7 @@ import requests
 
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
-from orchestrator.resources.leftovers import BuiltImages, UnfinishedCopies
+from orchestrator.resources.leftovers import BuiltImages, RunServices, UnfinishedCopies
 from orchestrator.testing.connection import FakeConnection
 from orchestrator.testing.facts import stock_spark
 from tests.support.changes import change_of
@@ -23,12 +23,17 @@ from tests.support.changes import change_of
 class _Engine:
     """As much of the SDK's client as the resource uses; containers answer removal with a status."""
 
-    listed: Iterator[list[int]]
+    listed: Iterator[list[Any]]
     removed: list[str] = field(default_factory=list)
 
     @property
     def containers(self) -> Any:
-        return SimpleNamespace(list=lambda **_: [_container(s) for s in next(self.listed)])
+        return SimpleNamespace(
+            list=lambda **_: [
+                one if isinstance(one, SimpleNamespace) else _container(one)
+                for one in next(self.listed)
+            ]
+        )
 
     @property
     def images(self) -> Any:
@@ -52,7 +57,10 @@ def _container(status: int) -> Any:
             response.status_code = status
             raise docker.errors.APIError("removal is already in progress", response=response)
 
-    return SimpleNamespace(remove=remove)
+    return SimpleNamespace(remove=remove, labels=RANK)
+
+
+RANK = {"sparkctl.run": "tiny-0a1b2c", "com.docker.swarm.service.name": "tiny-0a1b2c_rank0"}
 
 
 def _remove_images(engine: _Engine) -> None:
@@ -67,6 +75,35 @@ def test_a_container_that_docker_is_removing_is_waited_for(status: int) -> None:
     engine = _Engine(iter([[status], [status], [HTTPStatus.NO_CONTENT], []]))
     _remove_images(engine)
     assert engine.removed == ["one"]
+
+
+@pytest.mark.parametrize(
+    "labels", [{"sparkctl.run": "tiny-0a1b2c"}, RANK | {"sparkctl.run": "another"}]
+)
+def test_a_container_that_only_bears_our_label_stays(labels: dict[str, str]) -> None:
+    theirs = _container(HTTPStatus.INTERNAL_SERVER_ERROR)  # as if it were removed
+    theirs.labels = labels
+    engine = _Engine(iter([[theirs]] * 2))
+    _remove_images(engine)
+    assert engine.removed == ["one"]
+
+
+def test_only_the_services_of_the_plan_go() -> None:
+    """Another one may bear our label: whoever copied it."""
+    gone: list[str] = []
+    names = ["tiny-0a1b2c_rank0", "copied"]
+    listed = [
+        SimpleNamespace(name=name, remove=lambda name=name: gone.append(name)) for name in names
+    ]
+    engine = SimpleNamespace(
+        services=SimpleNamespace(list=lambda **_: listed),
+        containers=SimpleNamespace(list=lambda **_: []),
+    )
+    node = Node("spark-a", FakeConnection(lambda _: ""), _docker=engine)  # type: ignore[arg-type]
+    resource = RunServices("spark-a")
+    world = {"spark-a": stock_spark(services=("tiny-0a1b2c_rank0",))}
+    resource.apply({"spark-a": node}, change_of(resource, world, None))
+    assert gone == ["tiny-0a1b2c_rank0"]
 
 
 def test_a_container_that_cannot_be_removed_is_an_error() -> None:
