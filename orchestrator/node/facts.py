@@ -32,6 +32,8 @@ class Folder:
     """Folders on the way to it, itself included, that are symbolic links."""
     mounts: tuple[str, ...] = ()
     """Mount points at and below it, as the kernel writes them (a blank is `\\040`)."""
+    above: tuple[str, ...] = ()
+    """Mount points that it lies in, likewise; not `/`."""
     size: int | None = None
     """Bytes, where that was asked for and could be told in time."""
 

@@ -249,7 +249,7 @@ def _folder(raw: bytes) -> Folder | NoFolder:
     if lines[0].startswith("absent "):
         return NoFolder(lines[0].removeprefix("absent "))
     mode, uid, gid = lines[0].split()
-    told: dict[str, list[str]] = {"entry": [], "link": [], "mount": [], "size": []}
+    told: dict[str, list[str]] = {"entry": [], "link": [], "mount": [], "above": [], "size": []}
     for line in lines[1:]:
         what, _, value = line.partition(" ")
         told[what].append(value)
@@ -261,5 +261,6 @@ def _folder(raw: bytes) -> Folder | NoFolder:
         more=len(told["entry"]) > MOST_ENTRIES,
         links=tuple(told["link"]),
         mounts=tuple(told["mount"]),
+        above=tuple(told["above"]),
         size=int(told["size"][0]) * 1024 if told["size"] else None,
     )

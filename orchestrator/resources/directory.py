@@ -143,6 +143,9 @@ class Directory:
             return f"{below[0]} is a link now"
         if folder.mounts:
             return f"{_few(folder.mounts)} is mounted in it"
+        over = [point for point in folder.above if nearest in PurePosixPath(point).parents]
+        if over:
+            return f"it is in {over[0]}, which is mounted there now"
         return ""
 
     @property
@@ -170,8 +173,8 @@ if [ -d "$path" ]; then
   is=$(readlink -f -- "$path")
   [ "$is" = "${base%/}/${path#"${nearest%/}/"}" ] ||
     refuse "$path is another folder than the one that was made: it leads to $is"
-  inside=$(mounted "$path")
-  [ -z "$inside" ] || refuse "something is mounted in $path: $inside"
+  inside=$(mounted "$path"; mounted_above "$path" "$nearest")
+  [ -z "$inside" ] || refuse "something is mounted in $path, or above it: $inside"
 fi
 """
 

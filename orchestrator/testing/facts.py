@@ -165,6 +165,7 @@ def _folder(folder: Folder | NoFolder) -> str:
     lines += ["entry and more"] * (MOST_ENTRIES + 1 - len(folder.entries)) * folder.more
     lines += [f"link {path}" for path in folder.links]
     lines += [f"mount {path}" for path in folder.mounts]
+    lines += [f"above {path}" for path in folder.above]
     lines += [] if folder.size is None else [f"size {folder.size // 1024}"]
     return "\n".join(lines)
 

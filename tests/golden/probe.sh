@@ -60,11 +60,20 @@ for copy in /etc/docker/daemon.json.sparkctl.* /etc/nvidia-container-runtime/con
             /var/lib/sparkctl/journal/*.json.sparkctl.*; do
   [ ! -e "$copy" ] || printf '%s\n' "$copy"
 done | fact staged
+kernel_s() { readlink -f -- "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g'; }
 mounted() {
-  # The kernel writes blanks as octal; so does this, for a path cannot be unescaped without a slip.
-  real=$(readlink -f -- "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')
+  real=$(kernel_s "$1")
   while read -r _ _ _ _ point _; do
     case $point in "$real" | "$real"/*) printf '%s\n' "$point" ;; esac
+  done </proc/self/mountinfo
+}
+mounted_above() {
+  real=$(kernel_s "$1")
+  top=$(kernel_s "$2")
+  while read -r _ _ _ _ point _; do
+    case $point in "${top%/}"/*)
+      case $real in "$point"/*) printf '%s\n' "$point" ;; esac ;;
+    esac
   done </proc/self/mountinfo
 }
 folder() {
@@ -72,6 +81,7 @@ folder() {
   if [ -d "$path" ]; then
     stat -L -c '%a %u %g' "$path"
     mounted "$path" | sed 's/^/mount /'
+    mounted_above "$path" / | sed 's/^/above /'
     ls -A "$path" 2>/dev/null | head -n 101 | sed 's/^/entry /'
     [ -z "$2" ] || timeout 2 du -skx "$path" 2>/dev/null | sed 's/^\([0-9]*\).*/size \1/'
     while [ -n "$path" ]; do

@@ -36,6 +36,7 @@ folders = st.builds(NoFolder, st.just("/home")) | st.builds(
     entries=st.lists(lines, max_size=3).map(lambda names: tuple(sorted(names))),
     links=names,
     mounts=names,
+    above=names,
     size=st.none() | st.integers(0, 9).map(lambda kib: kib * 1024),
 )
 fates = st.sampled_from(["back", "stopped", "gone"])

@@ -123,13 +123,14 @@ def test_a_link_in_what_goes_is_not_followed(node: Node, tmp_path: Path) -> None
     assert (tmp_path / "theirs" / "file").exists()
 
 
-@pytest.mark.parametrize("where", ["a b", "a b/c\\d"])
-def test_what_is_mounted_inside_is_named_and_nothing_goes(
+@pytest.mark.parametrize("where", ["a b", "a b/c", "a b/c/d\\d"])
+def test_where_something_is_mounted_it_is_named_and_nothing_goes(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """The mount table is a file here, written as the kernel writes it."""
-    path = tmp_path / "a b"
-    (tmp_path / where).mkdir(parents=True)
+    """Above, at or in the folder; the mount table is a file here, as the kernel writes it."""
+    path = tmp_path / "a b" / "c"
+    path.mkdir(parents=True)
+    (tmp_path / where).mkdir(parents=True, exist_ok=True)
     (path / "file").touch()
     kernel_s = str(tmp_path / where).replace("\\", "\\134").replace(" ", "\\040")
     table = tmp_path / "mountinfo"
@@ -140,10 +141,12 @@ def test_what_is_mounted_inside_is_named_and_nothing_goes(
     )
     with pytest.raises(RemoteError) as caught:
         apply(node, path, absent(tmp_path), disposable=True)
-    assert f"something is mounted in {path}: {kernel_s}" in str(caught.value.details)
+    assert f"something is mounted in {path}, or above it: {kernel_s}" in str(caught.value.details)
     assert (path / "file").exists()
+    above = table.read_text().replace(kernel_s, str(tmp_path))  # what was there before us
+    table.write_text(above)
     beside = str(path).replace(" ", "\\040") + "-beside"
-    table.write_text(table.read_text().replace(kernel_s, beside))
+    table.write_text(f"{above}38 36 8:1 /data {beside} rw - ext4 x rw\n")
     apply(node, path, absent(tmp_path), disposable=True)
     assert not path.exists()
 
