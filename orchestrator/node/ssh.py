@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import paramiko
 
-from orchestrator.errors import ConnectError
+from orchestrator.errors import ConnectError, RemoteError
 from orchestrator.node.channels import Channels
 from orchestrator.node.connection import Completed, Pipe, Stream
 from orchestrator.node.handshake import dial, log_in, unreachable
@@ -17,6 +17,7 @@ from orchestrator.node.parallel import begin
 from orchestrator.node.proxy_command import ProxyCommand
 
 _CHUNK = 65536
+_MOST = 2**28  # bytes that a command may print; a machine that never ends would fill this one
 _FAREWELL = 1.0  # seconds for the machine to close the channel of a command that has ended
 _NO_STATUS = -1  # what paramiko says of a command whose exit code never came
 
@@ -71,8 +72,9 @@ class SshConnection:
         try:
             channel.settimeout(deadline)
             begin(partial(_feed, channel, stdin))
-            stderr = begin(partial(_drain, channel.recv_stderr, channel, end))
-            stdout = _drain(channel.recv, channel, end)
+            drain = partial(_drain, self._login.node, channel, end)
+            stderr = begin(partial(drain, channel.recv_stderr))
+            stdout = drain(channel.recv)
             code = self._exit_code(channel, end)
             done = Completed(code, stdout, stderr.result())
             started.wait_closed(_FAREWELL)
@@ -153,11 +155,17 @@ def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
         pass  # it ended without reading; its exit code says why
 
 
-def _drain(receive: Callable[[int], bytes], channel: paramiko.Channel, end: float) -> bytes:
+def _drain(
+    node: str, channel: paramiko.Channel, end: float, receive: Callable[[int], bytes]
+) -> bytes:
     parts: list[bytes] = []
+    size = 0
     while True:
         channel.settimeout(max(0.001, end - time.monotonic()))
         part = receive(_CHUNK)
         if not part:
             return b"".join(parts)
+        size += len(part)
+        if size > _MOST:
+            raise RemoteError(f"{node} printed more than {_MOST // 2**20} MiB", node=node)
         parts.append(part)
