@@ -4,6 +4,7 @@ import base64
 import errno
 import hashlib
 import os
+import resource
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -357,13 +358,18 @@ def test_a_file_that_has_gone_meanwhile_is_named(desk: Desk) -> None:
     assert set(desk.files()) == {"stays"}
 
 
-def test_a_log_that_grows_while_the_run_lives_comes_as_it_was(desk: Desk) -> None:
+def test_a_log_that_grows_while_the_run_lives_comes_as_it_was(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = desk.put(0, "log-rank0.txt", b"one line\n")
     desk.put(0, "heartbeat-rank0.json")
     desk.put(1, "heartbeat-rank1.json")
-    desk.machines[0].before_files = f"echo more >>'{log}'"
+    metrics = desk.put(0, "metrics-rank0.jsonl", b"{}\n")
+    stand_in(tmp_path / "bin", "stat", f"/usr/bin/stat \"$@\"; echo '{{}}' >>'{metrics}'")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    desk.machines[0].before_files = f"echo more >>'{log}'; echo more >>'{metrics}'"
     desk.fetch(replace(desk.run, tasks=(Task(0, "running"), Task(1, "running"))))
-    assert desk.files() == {"log-rank0.txt": b"one line\n"}
+    assert desk.files() == {"log-rank0.txt": b"one line\n", "metrics-rank0.jsonl": b"{}\n"}
     assert desk.said[0] == f"{RUN} is running: this is how it stands now"
 
 
@@ -437,6 +443,19 @@ def test_a_disk_here_that_takes_no_more_is_named(
             desk.fetch()
     assert str(e.value.resolution).startswith(says)
     assert not desk.here.exists()
+    assert desk.fetch().files == 1
+
+
+def test_a_file_that_grows_too_large_for_this_disk_is_named(desk: Desk) -> None:
+    """While it is written, which a large one is long before its end."""
+    desk.put(0, "model", BIG * 5)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(RunError, match="model could not be written: File too large"):
+            desk.fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert desk.fetch().files == 1
 
 
