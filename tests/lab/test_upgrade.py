@@ -94,6 +94,7 @@ def test_machines_of_an_older_version_are_read_and_given_back(
     there = machines["spark-a"].run("sha256sum", f"{RUNS}/{name}/{adapter}").split()[0]
     assert hashlib.sha256((tmp_path / name / adapter).read_bytes()).hexdigest() == there
     assert (tmp_path / name / "log-rank1.txt").stat().st_size > 0
+    assert json.loads((tmp_path / name / "run.json").read_text())["run"] == name
 
     sparkctl("runs", "rm", name, "--yes")
     assert sparkctl("runs", "list", "--json").json()["runs"] == []
