@@ -21,6 +21,8 @@ from orchestrator.runs.reading import Run
 from orchestrator.stack.tasks import Task
 from tests.runs.folders import RUN, Cluster, Unwrapped
 from tests.support.stand_ins import stand_in
+from training.contract.files import RECORD
+from training.contract.record import RunRecord
 
 BIG = bytes(range(256)) * 3000
 
@@ -124,8 +126,12 @@ class Desk:
         return fetch(run or self.run, self.cluster.nodes, self.to, self.said.append)
 
     def files(self) -> dict[str, bytes]:
+        """Those that came from the nodes."""
         paths = (path for path in self.here.rglob("*") if path.is_file())
-        return {str(path.relative_to(self.here)): path.read_bytes() for path in paths}
+        found = {str(path.relative_to(self.here)): path.read_bytes() for path in paths}
+        record = RunRecord.model_validate_json(found.pop(RECORD))
+        assert record == self.cluster.record
+        return found
 
 
 @pytest.fixture
@@ -147,7 +153,7 @@ def test_what_all_ranks_have_made_arrives(desk: Desk) -> None:
     desk.put(1, "log-rank1.txt", b"one")
     desk.put(1, "debug/stacks-rank1.txt")
     desk.put(1, "adapter/model.safetensors", b"what all ranks have comes from rank 0")
-    for name in ("checkpoints/rank0/step-1/state.pt", "stop", ".hidden", ".x/y", "a.tmp"):
+    for name in ("checkpoints/rank0/step-1/state.pt", "stop", ".hidden", ".x/y", "a.tmp", RECORD):
         desk.put(0, name)
     fetched = desk.fetch()
     assert desk.files() == {
@@ -200,7 +206,9 @@ def test_a_name_from_a_node_never_leads_out(desk: Desk, tmp_path: Path, name: st
     outside = everything_below(tmp_path)
     fetched = desk.fetch()
     assert desk.files() == {"good.txt": b"theirs"}
-    assert everything_below(tmp_path) - outside == {"to", f"to/{RUN}", f"to/{RUN}/good.txt"}
+    assert everything_below(tmp_path) - outside == {
+        "to", f"to/{RUN}", f"to/{RUN}/good.txt", f"to/{RUN}/run.json",
+    }  # fmt: skip
     if name:
         assert fetched.left_out == (name,)
         assert any(line.startswith(f"left out: {name!r}: ") for line in desk.said)
@@ -216,6 +224,8 @@ def test_a_name_from_a_node_never_leads_out(desk: Desk, tmp_path: Path, name: st
         (("a/b", "a"), {"a/b"}),
         (("stra\u00dfe", "STRASSE"), {"stra\u00dfe"}),
         (("\u00e9", "e\u0301"), {"\u00e9"}),
+        (("a", RECORD), {"a"}),
+        (("a", "Run.json/b"), {"a"}),
     ],
 )
 def test_two_names_of_one_file_are_one_file(
@@ -405,7 +415,7 @@ def test_what_an_earlier_try_left_and_is_wrong_or_unwanted_goes(desk: Desk) -> N
         (desk.aside / name).write_bytes(b"wrong")
     desk.fetch()
     assert desk.files() == {"a/model": b"right", "b": b"right"}
-    assert everything_below(desk.here) == {"a", "a/model", "b"}
+    assert everything_below(desk.here) == {"a", "a/model", "b", RECORD}
 
 
 def test_a_node_that_falls_silent_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,9 @@ from orchestrator.runs.landing import Landing
 from orchestrator.runs.offered import Offer, admitted, unfit
 
 PARTS = st.one_of(
-    st.sampled_from(["", ".", "..", "adapter", "Adapter", "a", "A", "log-rank0.txt", "rank1", "~"]),
+    st.sampled_from(
+        ["", ".", "..", "adapter", "Adapter", "a", "A", "log-rank0.txt", "rank1", "run.json"]
+    ),
     st.text(min_size=1, max_size=6),
     st.text(st.characters(categories=["Cc", "Cf", "Cs", "Mn", "Zl"]), min_size=1, max_size=3),
 )
