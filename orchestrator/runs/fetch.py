@@ -1,26 +1,25 @@
 """Bring what a run has made to this computer: streamed, checked, and there whole or not at all."""
 
-import hashlib
+import base64
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
+from pathlib import Path, PurePosixPath
 
-from orchestrator.errors import ConnectError, RunError
+from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.landing import Landing
-from orchestrator.runs.offered import OPEN_IN_PLACE, Offer, admitted, listing, offered
+from orchestrator.runs.offered import Offer, admitted, listing, offered
 from orchestrator.runs.reading import Run
+from orchestrator.runs.receive import receive
 from orchestrator.runs.state import LIVE
-from training.contract.files import RECORD, is_run_name
+from training.contract.files import DEPLOY, RECORD, RECORDS, is_run_name
 
-_CHUNK = 2**20
 _SUMS = 3600.0
 """Seconds that the checksums of a large model may take."""
-_SILENCE = 60.0
-"""Seconds that a slow disk may say nothing in the middle of a file."""
+_DEPLOY = 2**20
+"""Bytes that are read of what was deployed."""
 _NAMED = 20
 """Of what was left out."""
 
@@ -66,83 +65,31 @@ def fetch(run: Run, nodes: Mapping[str, Node], into: Path, say: Callable[[str], 
             say(f"{len(offers)} files from {name}, {_size(offers) / 1e6:,.1f} MB{already}")
         on_each(
             [name for name, offers in missing.items() if offers],
-            lambda n: _receive(nodes[n], places[n].folder, missing[n], landing),
+            lambda n: receive(nodes[n], places[n].folder, missing[n], landing),
         )
-        with landing.new(RECORD) as put:  # as it was read: no container can write the other one
-            put(run.record.model_dump_json(indent=2).encode() + b"\n")
+        remembered = _remembered(run, nodes)
+        for name, content in remembered.items():
+            with landing.new(name) as put:
+                put(content)
         files = [offer for offers in wanted.values() for offer in offers]
-        return Fetched(landing.finish(), len(files), _size(files), tuple(found.left_out))
+        size = _size(files) + sum(map(len, remembered.values()))
+        count = len(files) + len(remembered)
+        return Fetched(landing.finish(), count, size, tuple(found.left_out))
+
+
+def _remembered(run: Run, nodes: Mapping[str, Node]) -> dict[str, bytes]:
+    """What no container can write: the record as it was read, and what was deployed, if known."""
+    place = min(run.record.ranks, key=lambda place: place.rank)
+    where = PurePosixPath(place.folder).parent / RECORDS / run.name / DEPLOY
+    script = f"head -c {_DEPLOY} {shlex.quote(str(where))} 2>/dev/null | base64 | tr -d '\\n'"
+    deployed = base64.b64decode(nodes[place.node].script(script, need="docker"))[:_DEPLOY]
+    record = run.record.model_dump_json(indent=2).encode() + b"\n"
+    return {RECORD: record} | ({DEPLOY: deployed} if deployed else {})
 
 
 def _listed(node: Node, folder: str, rank: int, *, live: bool) -> list[tuple[str, Offer | None]]:
     script = listing(folder, rank, live=live)
     return offered(node.script(script, need="docker", deadline=_SUMS), node.name)
-
-
-def _receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> None:
-    """One file after the other, in this order: a `+` and its bytes, or a `-`. No name comes."""
-    ones = "\n".join(f"one {shlex.quote(offer.name)} {offer.size}" for offer in offers)
-    # In braces: all of it is read before anything is sent.
-    script = f"""\
-{{
-one() {{
-  {{
-    if {OPEN_IN_PLACE}; then printf +; head -c "$2" <&3; else printf -- -; fi
-    :
-  }} 3<"./$1" || printf -- -
-}}
-cd {shlex.quote(folder)} || exit
-root=$(pwd -P)
-{ones}
-exit
-}} 2>/dev/null
-"""
-    try:
-        with node.reading(script, silence=_SILENCE) as stream:
-            for offer in offers:
-                if _exactly(stream, 1, node) != b"+":
-                    raise _changed(node, offer)
-                digest, left = hashlib.sha256(), offer.size
-                with landing.new(offer.name) as put:
-                    while left:
-                        chunk = _exactly(stream, min(left, _CHUNK), node)
-                        digest.update(chunk)
-                        put(chunk)
-                        left -= len(chunk)
-                if digest.hexdigest() != offer.sha256:
-                    raise _changed(node, offer)
-    except TimeoutError:
-        raise _lost(node, f"It was silent for {_SILENCE:.0f} s.") from None
-
-
-def _exactly(stream: IO[bytes], size: int, node: Node) -> bytes:
-    try:
-        data = stream.read(size)
-    except TimeoutError:
-        raise
-    except (OSError, EOFError) as error:
-        raise _lost(node, str(error) or type(error).__name__) from None
-    if len(data) != size:
-        raise _lost(node, "The stream ended in the middle.")
-    return data
-
-
-def _lost(node: Node, why: str) -> ConnectError:
-    return ConnectError(
-        f"the connection to {node.name} was lost while files came",
-        details=why,
-        resolution="Run the same command again: what has come is not sent again.",
-        node=node.name,
-    )
-
-
-def _changed(node: Node, offer: Offer) -> RunError:
-    return RunError(
-        f"{offer.name} did not arrive as {node.name} has it",
-        resolution="It was changed meanwhile. Run the same command again; if the run still goes "
-        "on, when it has ended.",
-        node=node.name,
-    )
 
 
 def _tell(left_out: Mapping[str, str], say: Callable[[str], None]) -> None:

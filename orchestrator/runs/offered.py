@@ -105,7 +105,8 @@ def offered(output: str, node: str) -> list[tuple[str, Offer | None]]:
 def admitted(offers: Mapping[int, list[tuple[str, Offer | None]]]) -> Admitted:
     """What of this may become a file here: each name is good, new, and its rank's to tell. Pure."""
     result, taken, ranks = Admitted(), _Taken(), set(offers)
-    taken.add(RECORD)  # no container writes it
+    for name in (RECORD, DEPLOY):  # no container writes them
+        taken.add(name)
     for rank in sorted(offers):
         result.offers[rank] = []
         for name, offer in offers[rank]:

@@ -14,14 +14,13 @@ import pytest
 
 from orchestrator.errors import ConnectError, RunError
 from orchestrator.node.connection import Completed, Stream
-from orchestrator.runs import fetch as fetching
-from orchestrator.runs import landing, offered
+from orchestrator.runs import landing, offered, receive
 from orchestrator.runs.fetch import Fetched, fetch
 from orchestrator.runs.reading import Run
 from orchestrator.stack.tasks import Task
 from tests.runs.folders import RUN, Cluster, Unwrapped
 from tests.support.stand_ins import stand_in
-from training.contract.files import RECORD
+from training.contract.files import RECORD, RECORDS
 from training.contract.record import RunRecord
 
 BIG = bytes(range(256)) * 3000
@@ -43,7 +42,7 @@ class Faulty(Unwrapped):
         self.timeouts: list[float | None] = []
 
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
-        if self.instead_of_listing is None:
+        if self.instead_of_listing is None or b"sha256sum" not in stdin:
             return super().run(command, stdin, deadline=deadline)
         mark = stdin.split(b"\n")[1].removeprefix(b"echo ")
         return Completed(0, mark + b"\n" + base64.b64encode(self.instead_of_listing), b"")
@@ -133,6 +132,10 @@ class Desk:
         assert record == self.cluster.record
         return found
 
+    @property
+    def record_size(self) -> int:
+        return (self.here / RECORD).stat().st_size
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
@@ -161,11 +164,21 @@ def test_what_all_ranks_have_made_arrives(desk: Desk) -> None:
         "ünï.txt": BIG, "log-rank0.txt": b"", "log-rank1.txt": b"one",
         "debug/stacks-rank1.txt": b"x",
     }  # fmt: skip
-    assert fetched == Fetched(desk.here, 7, 4 * len(BIG) + 4, ())
+    assert fetched == Fetched(desk.here, 8, 4 * len(BIG) + 4 + desk.record_size, ())
     assert everything_below(desk.to) >= {RUN} and not desk.aside.exists()
     assert desk.said[0] == f"5 files from spark-a, {4 * len(BIG) / 1e6:,.1f} MB"
     with pytest.raises(RunError, match="is there already"):
         desk.fetch()
+
+
+def test_what_was_deployed_comes_from_where_no_container_can_write(desk: Desk) -> None:
+    desk.put(0, "deploy.json", b"planted")
+    desk.put(0, "run.json", b"planted")
+    desk.put(0, f"../{RECORDS}/{RUN}/deploy.json", b"true")
+    desk.put(1, f"../{RECORDS}/{RUN}/deploy.json", b"of another node")
+    fetched = desk.fetch()
+    assert desk.files() == {"deploy.json": b"true"}
+    assert (fetched.files, fetched.left_out) == (2, ())
 
 
 def test_a_name_that_is_no_run_leads_nowhere(desk: Desk, tmp_path: Path) -> None:
@@ -226,6 +239,7 @@ def test_a_name_from_a_node_never_leads_out(desk: Desk, tmp_path: Path, name: st
         (("\u00e9", "e\u0301"), {"\u00e9"}),
         (("a", RECORD), {"a"}),
         (("a", "Run.json/b"), {"a"}),
+        (("a", "deploy.json"), {"a"}),
     ],
 )
 def test_two_names_of_one_file_are_one_file(
@@ -270,7 +284,7 @@ def test_a_listing_that_makes_no_sense_is_no_file(desk: Desk) -> None:
     connection = desk.machines[0]
     bad = ["", "words", f"{'0' * 64} -1 a", f"{'z' * 64} 1 b", f"{'0' * 64} {'9' * 30} c"]
     connection.instead_of_listing = "\0".join(bad).encode()
-    assert desk.fetch() == Fetched(desk.here, 0, 0, ())
+    assert desk.fetch() == Fetched(desk.here, 1, desk.record_size, ())
 
 
 # Links, and other things that are no files.
@@ -400,7 +414,7 @@ def test_a_cut_connection_is_told_and_the_next_try_goes_on(desk: Desk) -> None:
     came = len(list(desk.aside.glob("*.bin")))
     assert came >= 4
     connection.cut_after, connection.received = None, 0
-    assert desk.fetch().files == 9
+    assert desk.fetch().files == 10
     assert desk.files() == contents | {"empty": b""}
     assert connection.received < sum(map(len, contents.values())) - 3 * 70_000
     assert any(" of them are here already" in line for line in desk.said)
@@ -419,7 +433,7 @@ def test_what_an_earlier_try_left_and_is_wrong_or_unwanted_goes(desk: Desk) -> N
 
 
 def test_a_node_that_falls_silent_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "_SILENCE", 0.2)
+    monkeypatch.setattr(receive, "_SILENCE", 0.2)
     desk.put(0, "a")
     desk.machines[0].before_files = "exec sleep 60"
     with pytest.raises(ConnectError, match="was lost") as caught:
@@ -453,7 +467,7 @@ def test_a_disk_here_that_takes_no_more_is_named(
             desk.fetch()
     assert str(e.value.resolution).startswith(says)
     assert not desk.here.exists()
-    assert desk.fetch().files == 1
+    assert desk.fetch().files == 2
 
 
 def test_a_file_that_grows_too_large_for_this_disk_is_named(desk: Desk) -> None:
@@ -466,7 +480,7 @@ def test_a_file_that_grows_too_large_for_this_disk_is_named(desk: Desk) -> None:
             desk.fetch()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert desk.fetch().files == 1
+    assert desk.fetch().files == 2
 
 
 def test_a_folder_that_may_not_be_written_is_named(desk: Desk) -> None:
