@@ -1,20 +1,27 @@
 """What run folders and Swarm tell of runs: real folders read by the real script."""
 
+import base64
 import json
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import ConnectError, RunError, SparkctlError
+from orchestrator.node.connection import Completed
+from orchestrator.node.node import Node
+from orchestrator.runs.events import RankEvent, parse_line
+from orchestrator.runs.logs import chosen, read_logs, stamped
 from orchestrator.runs.reading import Reading, merged, read_runs, runs_script
 from orchestrator.runs.state import state_of
 from orchestrator.runs.summary import summary
 from orchestrator.runs.told_by import NodeRuns, understood
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.tasks import Task, newest_tasks
-from tests.runs.folders import ENDED, RUN, Cluster, both, event, task
+from tests.runs.folders import AT, ENDED, RUN, Cluster, Unwrapped, both, event, task
 from tests.support.clusters import cluster as cluster_of
+from training.contract.events import Result
 from training.contract.verdict import Attempt
 
 OTHER = "tiny-llama-lora-fedcba"
@@ -39,6 +46,40 @@ def read(cluster: Cluster, only: str | None = None) -> Reading:
         else:
             told[name] = understood(name, output)
     return merged(told, cluster.engine.tasks_now, errors, "spark-a")
+
+
+OLD = Path(__file__).with_name("of_ff2cd89")
+"""Run folders of two real runs as that version left them, by node: read for ever."""
+
+
+def test_what_an_old_version_left_is_read() -> None:
+    told, folder = {}, "/home/nvidia/sparkctl/runs"
+    for node in ("spark-a", "spark-b"):
+        facts = {"/folder": folder, "/clock": "2027-01-01T00:00:00Z"}
+        files = [path for path in (OLD / node).rglob("*") if path.is_file()]
+        facts |= {f"{path.parent.name}/{path.name}": path.read_text() for path in files}
+        lines = (
+            f"{name}\t{base64.b64encode(text.encode()).decode()}" for name, text in facts.items()
+        )
+        told[node] = understood(node, "\n".join(lines))
+    reading = merged(told, [], {}, "spark-a")
+    assert reading.unreadable == ()
+    failed, good = (reading.find(f"tiny-llama-lora-{digits}") for digits in ("3d4e5f", "0a1b2c"))
+    assert (good.state, failed.state, good.legacy) == ("succeeded", "failed", True)
+    assert good.record.ranks[1].folder == f"{folder}/{good.name}"
+    one = summary(good)
+    assert (one.step, one.total_steps, one.attempts, len(one.losses)) == (6, 6, 1, 6)
+    assert [(r.phase, r.step, r.unreadable) for r in one.ranks] == [("saving", 6, ())] * 2
+    assert good.ranks[1].last(Result) and one.eval_loss is not None
+    verdict = failed.verdict
+    assert verdict and (verdict.rank, verdict.node, verdict.code) == (1, "spark-b", "killed")
+    assert failed.attempts[0].end == "failed" and summary(failed).step == verdict.step
+    for path in OLD.rglob("log-*"):
+        rank = int(path.stem[-1])
+        for line in path.read_text().splitlines():
+            at, text = stamped(line)
+            assert at
+            assert isinstance(parse_line(rank, text), RankEvent) == text.startswith('{"event":')
 
 
 def spec(runs: Path) -> ClusterSpec:
@@ -165,3 +206,23 @@ def test_the_newest_task_of_a_rank_counts() -> None:
 def test_one_word(verdict: str | None, states: list[str] | None, attempts: int, word: str) -> None:
     tasks = None if states is None else [Task(rank, state) for rank, state in enumerate(states)]
     assert state_of(verdict, tasks, attempts) == word
+
+
+class Piecemeal(Unwrapped):
+    """A node whose log has no end."""
+
+    def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
+        self.scripts += 1
+        piece = f"{AT % self.scripts} one\n".encode() * 2**15  # 32 bytes each
+        mark = stdin.partition(b"echo ")[2].partition(b"\n")[0]
+        return Completed(0, mark + b"\n" + base64.b64encode(piece) + b"\n\n", b"")
+
+
+def test_logs_of_any_size_are_held_piece_by_piece(tmp_path: Path) -> None:
+    """L3: of each rank one piece, whatever there is beyond."""
+    cluster, endless = Cluster(tmp_path), (Piecemeal(), Piecemeal())
+    nodes = {name: Node(name, one) for name, one in zip(cluster.nodes, endless, strict=True)}
+    lines = chosen(read_logs(cluster.record.ranks, nodes), begin=AT % 1)
+    ranks = [rank for _, rank, _ in islice(lines, 2**15 + 10)]
+    assert ranks == [0] * 2**15 + [1] * 10
+    assert [one.scripts for one in endless] == [2, 1]
