@@ -6,6 +6,7 @@ A label alone makes nothing ours: users copy compose files. What a run has made 
 from collections.abc import Iterable, Iterator
 from typing import Literal, cast
 
+from orchestrator.names import IMAGE
 from orchestrator.node.facts import Stranger
 
 _COMES_BACK = ("always", "unless-stopped")
@@ -17,6 +18,11 @@ def is_rank(name: str, run: str) -> bool:
     """Whether a service of this name, labelled as this run's, is one of its ranks."""
     rank = name.removeprefix(f"{run}_rank")
     return rank != name and rank.isdecimal()
+
+
+def is_of_a_run(image: str, service: str, run: str) -> bool:
+    """Whether a container with these is a rank, or a TensorBoard that we have started."""
+    return is_rank(service, run) or (not service and bool(run) and image.startswith(f"{IMAGE}:"))
 
 
 def our_services(lines: Iterable[str]) -> tuple[str, ...]:
@@ -41,12 +47,13 @@ def strange_things(lines: Iterable[str]) -> Iterator[Stranger]:
 
 
 def strange_containers(lines: Iterable[str]) -> Iterator[Stranger]:
-    """Running containers, from lines `name restart-policy removed-at-its-end service run`."""
-    for name, policy, removed, service, run in _fields(lines, 5):
+    """Running containers, from lines `name restart-policy removed-at-its-end image service run`."""
+    for name, policy, removed, image, service, run in _fields(lines, 6):
         name = name.removeprefix("/")
+        if is_of_a_run(image, service.strip("-"), run.strip("-")):
+            continue
         if service != "-":
-            if not is_rank(service, run):
-                yield Stranger("task", name)
+            yield Stranger("task", name)
         elif policy in _COMES_BACK:
             yield Stranger("container", name)
         else:

@@ -19,7 +19,7 @@ from docker.models.containers import Container
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.files import remove_file
 from orchestrator.node.node import Node
-from orchestrator.node.strangers import is_rank
+from orchestrator.node.strangers import is_of_a_run
 from orchestrator.resources.base import Change, Stage, State, World
 
 P = ParamSpec("P")
@@ -160,9 +160,12 @@ def _remove_containers(client: docker.DockerClient) -> bool:
 
 
 def _containers(client: docker.DockerClient) -> list[Container]:
-    """Of ranks; what was started by hand with our label copied is none of ours."""
+    """Of ranks, and TensorBoard; what was started with our label copied is none of ours."""
     found: list[Container] = client.containers.list(
         all=True, filters={"label": LABEL_RUN}, ignore_removed=True
     )
-    labels = [(one, one.labels) for one in found]
-    return [c for c, own in labels if is_rank(own.get(_SERVICE, ""), own.get(LABEL_RUN, ""))]
+    return [one for one in found if _is_ours(one.attrs["Config"]["Image"], one.labels)]
+
+
+def _is_ours(image: str, labels: Mapping[str, str]) -> bool:
+    return is_of_a_run(image, labels.get(_SERVICE, ""), labels.get(LABEL_RUN, ""))

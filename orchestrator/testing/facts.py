@@ -150,7 +150,7 @@ def _file(name: str, file: File | None) -> dict[str, str | bytes]:
 def _running(stranger: Stranger) -> str:
     policy = "always" if stranger.restart == "back" else "no"
     removed = str(stranger.restart == "gone").lower()
-    return f"/{stranger.name} {policy} {removed} {'x' if stranger.kind == 'task' else '-'} -"
+    return f"/{stranger.name} {policy} {removed} image {'x' if stranger.kind == 'task' else '-'} -"
 
 
 def _record(record: Mapping[str, Any] | Unreadable) -> str:

@@ -26,7 +26,7 @@ nvidia-ctk --version 2>/dev/null | head -n 1 | fact nvidia_toolkit
 docker --version 2>/dev/null | fact docker_cli
 docker ps --format '{{.Names}}' 2>/dev/null | fact containers
 ids=$(docker ps -q 2>/dev/null | head -n 500)
-{ [ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "sparkctl.run"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null; } | fact running
+{ [ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{.Config.Image}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "sparkctl.run"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null; } | fact running
 docker network ls --format '{{.Name}}' 2>/dev/null | fact networks
 docker image ls --filter label=sparkctl.image --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | fact images
 docker ps -a --filter label=sparkctl.run --format '{{.Names}}' 2>/dev/null | fact run_containers

@@ -137,7 +137,7 @@ def test_what_is_not_ours_is_asked_of_docker(bare: Path) -> None:
         "docker",
         """case "$1 $2" in
   "ps -q") echo 1 ;;
-  "inspect --format") echo '/web always false - -' ;;
+  "inspect --format") echo '/web always false nginx:1 - -' ;;
   "node ls") echo 1 ;;
   "node inspect") echo '{"ID": "1", "Spec": {}}' ;;
   "service ls") echo 2 ;;

@@ -52,14 +52,16 @@ def test_secrets_configs_and_networks() -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("/web always false - -", Stranger("container", "web", "back")),
-        ("/web unless-stopped false - -", Stranger("container", "web", "back")),
-        ("/try on-failure false - -", Stranger("container", "try", "stopped")),
-        ("/try no false - -", Stranger("container", "try", "stopped")),
-        ("/try no true - -", Stranger("container", "try", "gone")),
-        ("/copied no false - x", Stranger("container", "copied", "stopped")),
-        ("/shop_web.1.x no false shop_web -", Stranger("task", "shop_web.1.x")),
-        (f"/{RUN}_rank0.1.x no false {RUN}_rank0 {RUN}", None),
+        ("/web always false i - -", Stranger("container", "web", "back")),
+        ("/web unless-stopped false i - -", Stranger("container", "web", "back")),
+        ("/try on-failure false i - -", Stranger("container", "try", "stopped")),
+        ("/try no false i - -", Stranger("container", "try", "stopped")),
+        ("/try no true i - -", Stranger("container", "try", "gone")),
+        ("/copied no false i - x", Stranger("container", "copied", "stopped")),
+        ("/shop_web.1.x no false i shop_web -", Stranger("task", "shop_web.1.x")),
+        ("/board no true sparkctl/train:0a1b2c - tensorboard", None),
+        ("/shell no true sparkctl/train:0a1b2c - -", Stranger("container", "shell", "gone")),
+        (f"/{RUN}_rank0.1.x no false i {RUN}_rank0 {RUN}", None),
     ],
 )
 def test_a_container(line: str, expected: Stranger | None) -> None:

@@ -57,7 +57,7 @@ def _container(status: int) -> Any:
             response.status_code = status
             raise docker.errors.APIError("removal is already in progress", response=response)
 
-    return SimpleNamespace(remove=remove, labels=RANK)
+    return SimpleNamespace(remove=remove, labels=RANK, attrs={"Config": {"Image": "sha256:1"}})
 
 
 RANK = {"sparkctl.run": "tiny-0a1b2c", "com.docker.swarm.service.name": "tiny-0a1b2c_rank0"}
