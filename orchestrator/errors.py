@@ -17,7 +17,8 @@
     │   └── OthersError
     ├── ChangeError               a change did not take, and what was done about it
     │   ├── StoppedError
-    │   └── JournalError
+    │   ├── JournalError
+    │   └── LockLostError
     ├── DeclinedError             nobody said yes
     ├── LabError                  the simulated Sparks
     ├── RunError                  a training run that did not succeed
@@ -179,6 +180,12 @@ class JournalError(ChangeError):
     """A journal record cannot be read: what it is about was left, all else was given back."""
 
     code = "E502"
+
+
+class LockLostError(ChangeError):
+    """Somebody else has taken over the lock of a machine: no further change was made there."""
+
+    code = "E503"
 
 
 class DeclinedError(SparkctlError):

@@ -62,7 +62,8 @@ def test_the_list_of_errors(generated: Generated) -> None:
         *rows,
         "",
         "Other exit codes: 0 done; 1 several kinds of errors, or a fault of sparkctl itself;",
-        "2 wrong usage; 130 stopped with Ctrl-C. A report (`--json`) has the code in `error.code`.",
+        "2 wrong usage; 130, 143 or 129 stopped by Ctrl-C, SIGTERM or SIGHUP. A report (`--json`)",
+        "has the code in `error.code`.",
     ]
     generated("docs/errors.md", "\n".join(text) + "\n")
 

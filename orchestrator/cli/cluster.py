@@ -22,9 +22,10 @@ from orchestrator.cli.reporting import Command, Outcome, reported
 from orchestrator.cli.status import status
 from orchestrator.node.node import Node
 from orchestrator.reconcile.apply import Planner, carry_out
+from orchestrator.reconcile.at_hand import AtHand
 from orchestrator.reconcile.evidence import left_unread
-from orchestrator.reconcile.lock import this_owner
 from orchestrator.reconcile.observe import observe
+from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
 from orchestrator.reconcile.plan_file import refuse_stale, write_plan
 from orchestrator.reconcile.preflight import check, check_down
@@ -179,8 +180,9 @@ def _settle(
         consent.to(plan)
     listen = progress_lines(err() if as_json else out())
     owner = this_owner(f"sparkctl cluster {command}")
-    with stopped_by_interrupt() as stop:
-        return carry_out(plan, planner, spec, nodes, owner, listen, stop)
+    at_hand = AtHand()
+    with stopped_by_interrupt(at_hand):
+        return carry_out(plan, planner, spec, nodes, owner, listen, at_hand)
 
 
 def _repaired(

@@ -1,27 +1,145 @@
-"""Ctrl-C once: stop after the change at hand. Ctrl-C twice: at once."""
+"""Ctrl-C, SIGTERM, SIGHUP: what is begun is finished or named, and the process is gone in time.
 
+The first one interrupts what the main thread does; what is left is tidied up on the way out, for
+`LEAVES_WITHIN` seconds at the most, whatever hangs. The second one ends the process at once.
+"""
+
+import os
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from orchestrator.ui.console import err
+from orchestrator.errors import StoppedError
+from orchestrator.ui.plain import one_line
+
+if TYPE_CHECKING:  # every command reads this file
+    from orchestrator.reconcile.at_hand import AtHand
+    from orchestrator.resources.base import Change
+
+LEAVES_WITHIN = 5.0
+"""Seconds from the first signal."""
+
+_TICK = 0.5  # seconds
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that asks the process to end; only `main` catches it for good."""
+
+
+@dataclass
+class Signalled:
+    """Which signal has come, and when (seconds of the monotonic clock)."""
+
+    number: int | None = None
+    at: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell says it of a process that a signal ended; that of Ctrl-C when none came."""
+        return 128 + (self.number or signal.SIGINT)
 
 
 @contextmanager
-def stopped_by_interrupt() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one ends the process as if unhandled."""
-    stop = threading.Event()
+def interruptible() -> Iterator[Signalled]:
+    """Until its end a signal raises Interrupted here, once."""
+    seen = Signalled()
 
     def first(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        stop.set()
-        err().line()
-        err().print("stopping after the change at hand; Ctrl-C again stops at once")
+        seen.number, seen.at = number, time.monotonic()
+        _handle(lambda number, frame: os._exit(seen.exit_code))
+        raise Interrupted
 
-    before = signal.signal(signal.SIGINT, first)
+    def tick(number: int, frame: FrameType | None) -> None:
+        if seen.number is not None and time.monotonic() - seen.at > LEAVES_WITHIN:
+            os._exit(seen.exit_code)
+
+    # Without it a signal that comes in the moment before this thread begins to wait for a lock is
+    # handled when it has got the lock, which may be never.
+    before = signal.signal(signal.SIGALRM, tick)
+    signal.setitimer(signal.ITIMER_REAL, _TICK, _TICK)
     try:
-        yield stop
+        with _handled(first):
+            yield seen
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def stopped_by_interrupt(at_hand: "AtHand") -> Iterator[None]:
+    """Until its end the first signal lets the changes that are at hand come to their end, and no
+    other begin. Where none is at hand it is as everywhere else. The second one names those that
+    are left as they are."""
+    before: dict[int, Handler] = {}
+    seen = Signalled()
+
+    def first(number: int, frame: FrameType | None) -> None:
+        changes = at_hand.stop()
+        if not changes:
+            before[number](number, frame)
+            return
+        seen.number = number
+        _handle(second)
+        _say(f"stopping when this is done: {_named(changes)}\nCtrl-C again stops at once")
+
+    def second(number: int, frame: FrameType | None) -> None:
+        changes = at_hand.stop()
+        _say(f"left in the middle: {_named(changes)}" if changes else "stopped")
+        os._exit(128 + number)
+
+    try:
+        with _handled(first) as found:
+            before.update(found)
+            yield
+    except StoppedError as stopped:
+        stopped.exit_code = seen.exit_code
+        raise
+
+
+def leave(code: int) -> None:
+    """End the process without waiting for threads that still wait for a machine."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+@contextmanager
+def _handled(handler: Handler) -> Iterator[dict[int, Handler]]:
+    """Gives the handlers of before, which come back at the end."""
+    before = _handle(handler)
+    try:
+        yield before
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+def _handle(handler: Handler) -> dict[int, Handler]:
+    """A signal that whoever started us wants ignored (`nohup`) stays so."""
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    handled = {number: former for number, former in found.items() if former != signal.SIG_IGN}
+    for number in handled:
+        signal.signal(number, handler)
+    return handled  # type: ignore[return-value]
+
+
+def _named(changes: Iterable["Change"]) -> str:
+    return "; ".join(f"{change.id}: {change.summary}" for change in changes)
+
+
+def _say(text: str) -> None:
+    """Not through a stream: the signal may have come while this very thread was writing to it."""
+    lines = "\n".join(one_line(line) for line in text.splitlines())
+    with suppress(OSError):
+        os.write(2, f"\n{lines}\n".encode())

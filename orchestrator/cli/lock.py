@@ -9,10 +9,9 @@ import click
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password, confirm
 from orchestrator.cli.groups import Ordered
 from orchestrator.cli.options import yes_option
-from orchestrator.names import LOCK_FOLDER
 from orchestrator.node.connect import connected
 from orchestrator.node.node import Node
-from orchestrator.reconcile.lock import Held, break_locks, read_locks
+from orchestrator.reconcile.lock import CHANGES, Held, break_locks, read_locks
 from orchestrator.reconcile.observe import observe
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
@@ -46,7 +45,7 @@ def break_(file: Path, yes: bool) -> None:
             out().print(f"{name:<10} {locks[name]}")
         if held:
             confirm(f"Break the locks of {', '.join(held)} of cluster {spec.name!r}?", yes=yes)
-            break_locks({name: nodes[name] for name in held}, LOCK_FOLDER)
+            break_locks({name: nodes[name] for name in held}, CHANGES)
         out().print(f"{len(held)} broken")
 
 
@@ -55,4 +54,4 @@ def _locks(file: Path) -> Iterator[tuple[ClusterSpec, dict[str, Node], Locks]]:
     spec = load_cluster(file)
     with connected(spec, ask_passphrase=ask_passphrase) as nodes:
         observe(spec, nodes, ask=ask_sudo_password)  # the way to root that everybody takes
-        yield spec, nodes, read_locks(nodes, LOCK_FOLDER)
+        yield spec, nodes, read_locks(nodes, CHANGES)

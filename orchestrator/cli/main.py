@@ -4,12 +4,14 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from orchestrator import __version__
 from orchestrator.cli.groups import OneFileEach
+from orchestrator.cli.interrupt import Signalled, interruptible, leave
 from orchestrator.errors import SparkctlError
 from orchestrator.ui.console import err, show_error
 
@@ -42,25 +44,37 @@ def cli(context: click.Context, file: Path) -> None:
 
 
 def main() -> None:
-    """Entry point: every error that is a user's to mend is shown as such, with its exit code."""
+    """Entry point: every error that is a user's to fix is shown as such, with its exit code."""
     # paramiko writes tracebacks of failed connections to its log; we say them in our own words.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    with interruptible() as signalled:
+        code = _run(signalled)
+        if signalled.number is not None:
+            leave(code)
+    sys.exit(code)
+
+
+def _run(signalled: Signalled) -> int:
+    """The command's exit code."""
     try:
         # Without its standalone mode click hands an exit code back instead of raising it.
-        sys.exit(cli(standalone_mode=False) or 0)
+        return cli(standalone_mode=False) or 0
     except SparkctlError as error:
         show_error(error, err())
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        err().print("stopped")
-        sys.exit(130)
+        with suppress(OSError):  # a terminal that was closed
+            err().print("stopped")
+        return signalled.exit_code
     except Exception as error:
         if os.environ.get("SPARKCTL_DEBUG"):
             for line in traceback.format_exc().splitlines():
                 err().print(line)
+        if signalled.number is not None:  # what was cut off on the way out, or a closed terminal
+            return signalled.exit_code
         show_error(
             SparkctlError(
                 f"a fault of sparkctl itself: {type(error).__name__}: {error}",
@@ -68,4 +82,4 @@ def main() -> None:
             ),
             err(),
         )
-        sys.exit(1)
+        return 1

@@ -25,13 +25,17 @@ _TIMEOUT = 60.0  # seconds a call may stay silent
 _CHANNELS = 4  # of the 10 sessions that sshd allows per connection by default
 
 
-def docker_over(dial: Dial, node: str) -> docker.DockerClient:
+def docker_over(
+    dial: Dial, node: str, before_change: Callable[[], None] = lambda: None
+) -> docker.DockerClient:
     """A Docker SDK client whose every connection comes from `dial`.
+
+    `before_change` is called before each request that may change something.
 
     Costs one API call (`/version`), so that a Docker 20.10 and a Docker 29 are both spoken to in a
     version that they know.
     """
-    adapter = _Adapter(dial)
+    adapter = _Adapter(dial, before_change)
     try:
         with docker_trouble(node):
             version = _client(adapter, "1.41").api.version(api_version=False)["ApiVersion"]
@@ -107,9 +111,15 @@ class _Pool(urllib3.HTTPConnectionPool):
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    def __init__(self, dial: Dial) -> None:
+    def __init__(self, dial: Dial, before_change: Callable[[], None]) -> None:
         super().__init__()
         self._pool = _Pool(dial)
+        self._before_change = before_change
+
+    def send(self, request: Any, *args: Any, **options: Any) -> Any:
+        if request.method not in ("GET", "HEAD"):
+            self._before_change()
+        return super().send(request, *args, **options)
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
         return self._pool

@@ -32,14 +32,18 @@ class LocalConnection:
     """Commands as child processes."""
 
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _closed: bool = False
 
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
         child = start(command, subprocess.PIPE, subprocess.PIPE, subprocess.PIPE)
-        self._children.append(child)
+        self._keep(child)
         try:
             stdout, stderr = child.communicate(stdin, timeout=deadline)
         except BaseException as error:
             end(child)
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                with contextlib.suppress(OSError):  # what was still to be written
+                    pipe.close()  # type: ignore[union-attr]
             if isinstance(error, subprocess.TimeoutExpired):
                 raise TimeoutError from None
             raise
@@ -52,7 +56,7 @@ class LocalConnection:
         ours, theirs = socket.socketpair()
         with theirs:
             child = start(command, theirs.fileno(), theirs.fileno(), subprocess.DEVNULL)
-        self._children.append(child)
+        self._keep(child)
         with contextlib.suppress(BrokenPipeError):  # it has ended already: a stream at its end
             ours.sendall(first)
         return _LocalStream(fileno=ours.detach())
@@ -66,5 +70,11 @@ class LocalConnection:
             ) from None
 
     def close(self) -> None:
+        self._closed = True
         while self._children:
             end(self._children.pop())
+
+    def _keep(self, child: subprocess.Popen[bytes]) -> None:
+        self._children.append(child)
+        if self._closed:  # meanwhile, by another thread
+            end(child)

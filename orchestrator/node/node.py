@@ -20,6 +20,7 @@ from orchestrator.node.escalate import (
     escalated_with_password,
     head,
 )
+from orchestrator.node.fence import LOST, Fence, lost
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -38,6 +39,8 @@ class Node:
     """Sent when this machine has said that it wants one, and never before."""
     reopen: Callable[[], Connection] | None = field(default=None, repr=False)
     """Connects again, the same way."""
+    fence: Fence | None = None
+    """While a lock is held: no script, and no change over Docker's API, without it."""
     _docker: "DockerClient | None" = field(default=None, repr=False)
     _wants: dict[Need, bool] = field(default_factory=dict, repr=False)
     """What it has said: whether this takes a password."""
@@ -54,7 +57,7 @@ class Node:
         is no root.
         """
         mark = f"sparkctl-{secrets.token_hex(8)}"
-        body = f"echo {mark}\n{{\n{script}\n}} </dev/null\n"
+        body = f"echo {mark}\n{{\n{self._fenced(script, need)}\n}} </dev/null\n"
         done = self._run("sh -s", body.encode(), need=need, deadline=deadline)
         if done.code:
             raise RemoteError(
@@ -67,6 +70,7 @@ class Node:
     def docker_cli(self, *args: str, stdin: bytes = b"", deadline: float = 60.0) -> str:
         """Run the `docker` command of the machine; for what the API does not have."""
         command = shlex.join(["docker", *args])
+        self.check_fence()
         done = self._run(command, stdin, need="docker", deadline=deadline)
         if done.code:
             raise RemoteError(
@@ -75,6 +79,14 @@ class Node:
                 node=self.name,
             )
         return done.stdout.decode(errors="replace")
+
+    def check_fence(self) -> None:
+        """Raise LockLostError when the lock that this node is changed under is not ours any more.
+
+        Scripts and API calls do it by themselves.
+        """
+        if self.fence is not None:
+            self.script(":", need=self.fence.need)
 
     @contextmanager
     def reading(self, script: str, *, silence: float) -> Iterator[IO[bytes]]:
@@ -102,7 +114,7 @@ class Node:
             # A quarter of a second, which only who needs it waits for.
             from orchestrator.node.docker_client import docker_over
 
-            self._docker = docker_over(self._dial, self.name)
+            self._docker = docker_over(self._dial, self.name, self.check_fence)
         return self._docker
 
     def reset_docker(self) -> None:
@@ -131,6 +143,14 @@ class Node:
 
     def _dial(self) -> Stream:
         return self.docker_stream("system", "dial-stdio")
+
+    def _fenced(self, script: str, need: Need) -> str:
+        if self.fence is None:
+            return script
+        if self.fence.allows(need):
+            return f"{self.fence.check}\n{script}"
+        self.check_fence()
+        return script
 
     def _open(self, command: str, stdin: bytes = b"") -> Stream:
         if self.sudo_password and "docker" not in self._wants:
@@ -190,6 +210,8 @@ class Node:
                 node=self.name,
             )
         self._tried = self._tried or with_password
+        if done.code == LOST and self.fence is not None:
+            raise lost(self.name)
         return done
 
     def _late(self, command: str, deadline: float, what_of_it: str) -> RemoteError:

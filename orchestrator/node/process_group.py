@@ -29,7 +29,3 @@ def end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, force)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_GRACE)
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            with contextlib.suppress(OSError):  # what was still to be written
-                pipe.close()

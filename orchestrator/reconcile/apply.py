@@ -1,8 +1,8 @@
 """Carry out a plan: locked, journaled, in parallel over nodes, and observed again at the end."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import groupby
 
 import docker
@@ -11,17 +11,19 @@ import requests
 from orchestrator.errors import (
     ChangeError,
     ConnectError,
+    LockLostError,
     RemoteError,
     SparkctlError,
     StoppedError,
 )
-from orchestrator.names import LOCK_FOLDER
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each, raise_all, try_each
 from orchestrator.reconcile import journal
+from orchestrator.reconcile.at_hand import AtHand
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Listener
-from orchestrator.reconcile.lock import Owner, locked
+from orchestrator.reconcile.lock import CHANGES, LAUNCH, locked
 from orchestrator.reconcile.observe import observe
+from orchestrator.reconcile.owner import Owner
 from orchestrator.reconcile.plan import Plan, Step
 from orchestrator.reconcile.plan_file import refuse_changed
 from orchestrator.resources.base import World
@@ -38,17 +40,20 @@ def carry_out(
     nodes: Mapping[str, Node],
     owner: Owner,
     listen: Listener,
-    stop: threading.Event | None = None,
+    at_hand: AtHand,
 ) -> World:
     """Make the changes of `shown`, and read all machines again: nothing of it may be left to do.
 
     Between the showing and the lock the machines may have changed: then StalePlanError is raised
-    and nothing is done. Once `stop` is set no further change is begun, and StoppedError is raised.
+    and nothing is done. Once `at_hand` is stopped no further change is begun, and StoppedError is
+    raised, or LockLostError when somebody else has taken over meanwhile.
     """
-    with locked(nodes, LOCK_FOLDER, owner):
+    manager = {name: node for name, node in nodes.items() if name == spec.manager.name}
+    launch = replace(LAUNCH, need="root")  # who may use Docker is one of the things that change
+    with locked(manager, launch, owner), locked(nodes, CHANGES, owner, at_hand.stop):
         world = observe(spec, nodes)
         refuse_changed(planner(world), shown)
-        apply(shown, spec, nodes, world, listen, stop)
+        apply(shown, spec, nodes, world, listen, at_hand)
         world = observe(spec, nodes)
         _refuse_rest(planner(world), shown)
     return world
@@ -60,12 +65,24 @@ def apply(
     nodes: Mapping[str, Node],
     world: World,
     listen: Listener,
-    stop: threading.Event | None = None,
+    at_hand: AtHand,
 ) -> None:
     """Make the changes. A record is written before its change, and goes after the way back."""
     records = {name: journal.records(facts) for name, facts in world.items()}
 
     def work(step: Step) -> None:
+        if not at_hand.begin(step.change):
+            return
+        try:
+            make(step)
+            made.append(step)
+        except LockLostError as error:
+            at_hand.stop(error)
+            raise
+        finally:
+            at_hand.end(step.change)
+
+    def make(step: Step) -> None:
         node = nodes[step.change.node]
         if step.journaled:
             known = records[step.change.node]
@@ -76,15 +93,21 @@ def apply(
         if step.record is not None:
             journal.forget(node, spec.paths.state, [step.record])
 
-    _by_stages(plan, work, stop)
+    made: list[Step] = []
+    _by_stages(plan, work)
+    if len(made) < len(plan.steps):
+        raise at_hand.why or StoppedError(
+            f"stopped after {len(made)} of {len(plan.steps)} changes",
+            resolution="Go on: `sparkctl cluster up`. Back: `sparkctl cluster down`. "
+            "The machines know what was done.",
+        )
     # After `down` everywhere: a power cut may have left half a record and no whole one.
     back = nodes if plan.direction == "down" else {name for name, _ in plan.settled}
     settled = {name: [file for node, file in plan.settled if node == name] for name in back}
     on_each(back, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
 
 
-def _by_stages(plan: Plan, work: Callable[[Step], None], stop: threading.Event | None) -> None:
-    made: list[Step] = []
+def _by_stages(plan: Plan, work: Callable[[Step], None]) -> None:
     for _, stage in groupby(plan.steps, key=lambda step: step.change.stage):
         by_node: dict[str, list[Step]] = {}
         for step in stage:
@@ -92,18 +115,9 @@ def _by_stages(plan: Plan, work: Callable[[Step], None], stop: threading.Event |
 
         def on_node(name: str, steps: Mapping[str, list[Step]] = by_node) -> None:
             for step in steps[name]:
-                if stop is not None and stop.is_set():
-                    return
                 work(step)
-                made.append(step)
 
         on_each(by_node, on_node)
-    if len(made) < len(plan.steps):
-        raise StoppedError(
-            f"stopped after {len(made)} of {len(plan.steps)} changes",
-            resolution="Go on: `sparkctl cluster up`. Back: `sparkctl cluster down`. "
-            "The machines know what was done.",
-        )
 
 
 def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:

@@ -2,25 +2,37 @@
 
 A folder below /run on the machine, and in it who holds it, for the other one to read. The holder
 touches it every few seconds; one that was not touched for `STALE` seconds belongs to somebody who
-is gone, and is taken over. A restart of Docker that outlives its controller is waited for.
+is gone, and is taken over; so is that of a dead process of this computer, at once. A holder that
+slept does not know that: so every change first looks whether the lock is still its own
+(`node.fence`). A restart of Docker that outlives its controller is waited for.
 """
 
 import base64
-import getpass
 import json
-import os
-import secrets
 import shlex
-import socket
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from functools import partial
 
-from orchestrator.errors import LockedError, SparkctlError
+from orchestrator.errors import LockedError, LockLostError, SparkctlError
+from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
+from orchestrator.node.escalate import Need
+from orchestrator.node.fence import Fence
 from orchestrator.node.node import Node
-from orchestrator.node.parallel import on_each
+from orchestrator.node.parallel import begin, on_each, try_each
+from orchestrator.reconcile.lock_scripts import (
+    BEAT_SCRIPT,
+    BREAK,
+    CHECK,
+    MAKE_FOR_DOCKER,
+    MAKE_FOR_ROOT,
+    READ,
+    RELEASE,
+    TAKE,
+)
+from orchestrator.reconcile.owner import Owner, is_dead
 
 STALE = 60
 """Seconds without a sign of life, by the machine's own clock."""
@@ -30,18 +42,25 @@ BEAT = 10.0
 
 
 @dataclass(frozen=True)
-class Owner:
-    """Who holds a lock. Nothing in it is secret."""
+class Place:
+    """Where a lock is on a machine, and who may take it there."""
 
-    user: str
-    host: str
-    pid: int
-    command: str
-    since: str
-    token: str
+    folder: str
+    need: Need = "root"
+    make: str = MAKE_FOR_ROOT
+    """Shell that makes `$folder`, or leaves it as it is."""
 
-    def __str__(self) -> str:
-        return f"{self.user}@{self.host} (pid {self.pid}), `{self.command}`, since {self.since}"
+    @property
+    def lock(self) -> str:
+        """The lock itself, as a word of shell."""
+        return shlex.quote(f"{self.folder}/lock")
+
+
+CHANGES = Place(LOCK_FOLDER)
+"""On all machines, while `cluster up` or `down` changes them."""
+
+LAUNCH = Place(LAUNCH_FOLDER, "docker", MAKE_FOR_DOCKER)
+"""On the manager, while a run is put onto the swarm, and while machines are changed."""
 
 
 @dataclass(frozen=True)
@@ -55,55 +74,61 @@ class Held:
         return f"{self.owner or 'somebody'}, last sign of life {self.silent} s ago"
 
 
-def this_owner(command: str) -> Owner:
-    """This process."""
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    return Owner(
-        getpass.getuser(), socket.gethostname(), os.getpid(), command, since, secrets.token_hex(8)
-    )
-
-
 @contextmanager
-def locked(nodes: Mapping[str, Node], folder: str, owner: Owner) -> Iterator[None]:
+def locked(
+    nodes: Mapping[str, Node],
+    place: Place,
+    owner: Owner,
+    lost: Callable[[LockLostError], object] = lambda error: None,
+) -> Iterator[None]:
     """Hold the lock of all nodes. Raises LockedError, and holds none, when one is taken.
 
     Taken in the order of names, which is the same for everybody: two who want the same machines
-    never wait for each other.
+    never wait for each other. While it is held no change is made on a node whose lock is not ours
+    any more: LockLostError is raised instead. `lost` is told when that is seen between two changes.
     """
-    taken: list[Node] = []
+    tried: list[Node] = []
+    fences = {name: node.fence for name, node in nodes.items()}
     over = threading.Event()
-    beating = threading.Thread(target=_beat, args=(taken, folder, over), daemon=True)
     try:
         for name in sorted(nodes):
-            _take(nodes[name], folder, owner)
-            taken.append(nodes[name])
-        beating.start()
+            tried.append(nodes[name])  # before: an interrupt may come when it is taken
+            try:
+                _take(nodes[name], place, owner)
+            except SparkctlError:
+                tried.pop()
+                raise
+            nodes[name].fence = Fence(CHECK.format(lock=place.lock, token=owner.token), place.need)
+            begin(partial(_beat, nodes[name], place, owner, over, lost))
         yield
     finally:
         over.set()
-        if beating.is_alive():
-            beating.join()
-        for node in taken:
-            with suppress(SparkctlError):  # out of reach: the lock goes stale by itself
-                node.script(_RELEASE.format(lock=_path(folder), token=owner.token))
+        for node in tried:
+            node.fence = None  # what is lost, this lock or one around it, is let go all the same
+        release = RELEASE.format(lock=place.lock, make=place.make, token=owner.token)
+        # Out of reach: the lock goes stale by itself.
+        by_name = {node.name: node for node in tried}
+        try_each(by_name, lambda name: by_name[name].script(release, need=place.need))
+        for name, fence in fences.items():
+            nodes[name].fence = fence
 
 
-def read_locks(nodes: Mapping[str, Node], folder: str) -> dict[str, Held | None]:
+def read_locks(nodes: Mapping[str, Node], place: Place) -> dict[str, Held | None]:
     """The lock of every node, or None where it is free."""
-    script = _READ.format(lock=_path(folder))
-    return on_each(nodes, lambda name: _held(nodes[name].script(script)))
+    script = READ.format(lock=place.lock)
+    return on_each(nodes, lambda name: _held(nodes[name].script(script, need=place.need)))
 
 
-def break_locks(nodes: Mapping[str, Node], folder: str) -> None:
+def break_locks(nodes: Mapping[str, Node], place: Place) -> None:
     """Remove the locks, whoever holds them."""
-    script = _BREAK.format(lock=_path(folder))
-    on_each(nodes, lambda name: nodes[name].script(script))
+    script = BREAK.format(lock=place.lock, make=place.make)
+    on_each(nodes, lambda name: nodes[name].script(script, need=place.need))
 
 
-def _take(node: Node, folder: str, owner: Owner) -> None:
-    content = base64.b64encode(json.dumps(asdict(owner)).encode()).decode()
-    script = _TAKE.format(lock=_path(folder), stale=STALE, owner=content)
-    held = _held(node.script(script, deadline=270))
+def _take(node: Node, place: Place, owner: Owner) -> None:
+    held = _attempt(node, place, owner)
+    if held is not None and held.owner is not None and is_dead(held.owner):
+        held = _attempt(node, place, owner, dead=held.owner)
     if held is not None:
         raise LockedError(
             f"{node.name} is being changed by somebody else; nothing was changed",
@@ -114,11 +139,36 @@ def _take(node: Node, folder: str, owner: Owner) -> None:
         )
 
 
-def _beat(taken: list[Node], folder: str, over: threading.Event) -> None:
+def _attempt(node: Node, place: Place, owner: Owner, dead: Owner | None = None) -> Held | None:
+    """Who holds it, and None when it is ours now. Of a `dead` one it is taken over."""
+    script = TAKE.format(
+        lock=place.lock,
+        make=place.make,
+        stale=STALE,
+        dead=shlex.quote(dead.token if dead else "nobody"),
+        owner=base64.b64encode(json.dumps(asdict(owner)).encode()).decode(),
+    )
+    return _held(node.script(script, need=place.need, deadline=270))
+
+
+def _beat(
+    node: Node,
+    place: Place,
+    owner: Owner,
+    over: threading.Event,
+    lost: Callable[[LockLostError], object],
+) -> None:
+    """Of one node: one that hangs does not make the others' locks old."""
+    script = BEAT_SCRIPT.format(lock=place.lock, token=owner.token)
     while not over.wait(BEAT):
-        for node in list(taken):
-            with suppress(SparkctlError):
-                node.script(f"touch -c {_path(folder)}/owner", deadline=BEAT)
+        try:
+            node.script(script, need=place.need, deadline=BEAT)
+        except LockLostError as error:
+            if not over.is_set():
+                lost(error)
+            return
+        except SparkctlError:
+            pass  # out of reach for now
 
 
 def _held(output: str) -> Held | None:
@@ -130,65 +180,3 @@ def _held(output: str) -> Held | None:
         return Held(Owner(**json.loads(text)), int(silent))
     except (ValueError, TypeError):  # between mkdir and the writing of the owner
         return Held(None, int(silent) if silent.strip().isdecimal() else 0)
-
-
-def _path(folder: str) -> str:
-    return shlex.quote(f"{folder}/lock")
-
-
-# Looking and taking are one step, among ourselves, under flock(1) on the folder; a Docker restart
-# whose controller has died holds it too, for four minutes at the most. The folder may have
-# been removed by a release while we waited for it, hence the comparison.
-_ENTER = """\
-lock={lock}
-folder=${{lock%/*}}
-touched() {{ stat -c %Y "$lock/owner" 2>/dev/null || stat -c %Y "$lock"; }}
-silent() {{ echo $(( $(date +%s) - $(touched) )); }}
-until [ -d "$folder" ] &&
-      [ "$(stat -c %i "$folder" 2>/dev/null)" = "$(stat -Lc %i /proc/self/fd/9 2>/dev/null)" ]; do
-  mkdir -p "$folder"
-  exec 9<"$folder" && flock -w 240 9 || {{
-    echo "something still goes on there; it holds flock(1) on $folder" >&2
-    exit 1
-  }}
-done
-"""
-
-_TAKE = (
-    _ENTER
-    + """\
-if [ -d "$lock" ] && [ "$(silent)" -lt {stale} ]; then
-  silent
-  cat "$lock/owner" 2>/dev/null || :
-  exit 0
-fi
-set -e
-rm -rf "$lock"
-mkdir "$lock"
-echo {owner} | base64 -d >"$lock/owner"
-"""
-)
-
-_READ = """\
-lock={lock}
-[ ! -d "$lock" ] || {{
-  echo $(( $(date +%s) - $(stat -c %Y "$lock/owner" 2>/dev/null || stat -c %Y "$lock") ))
-  cat "$lock/owner" 2>/dev/null || :
-}}
-"""
-
-_RELEASE = (
-    _ENTER
-    + """\
-grep -qs {token} "$lock/owner" && rm -rf "$lock"
-rmdir "$folder" 2>/dev/null || :
-"""
-)
-
-_BREAK = (
-    _ENTER
-    + """\
-rm -rf "$lock"
-rmdir "$folder" 2>/dev/null || :
-"""
-)

@@ -133,7 +133,7 @@ def _unit() -> str:
     """
     path, folder = DAEMON_JSON, PurePosixPath(DAEMON_JSON).parent
     return f"""\
-mkdir -p {LOCK_FOLDER}
+mkdir -p -m 700 {LOCK_FOLDER}
 exec 9<{LOCK_FOLDER}
 flock -w 60 9 || exit 1
 kept=$(mktemp -d /run/sparkctl-restart.XXXXXX) || exit 1

@@ -85,7 +85,7 @@ class Engine:
 
 
 _STARTS = f"""\
-mkdir -p {LOCK_FOLDER}
+mkdir -p -m 700 {LOCK_FOLDER}
 exec 9<{LOCK_FOLDER} && flock -w 60 9 || exit 1
 since=$(date '+%Y-%m-%d %H:%M:%S')
 starts() {{

@@ -8,9 +8,10 @@ import pytest
 
 from orchestrator.node.connect import connected
 from orchestrator.reconcile.apply import apply, carry_out
+from orchestrator.reconcile.at_hand import AtHand
 from orchestrator.reconcile.events import Event
-from orchestrator.reconcile.lock import this_owner
 from orchestrator.reconcile.observe import observe
+from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
 from orchestrator.spec.load import load_cluster
 from tests.lab.machine import Machine, snapshot
@@ -46,7 +47,7 @@ def test_plan_apply_nothing_restore_original(
         up = _only(plan_up(spec, world), kind)
         assert set(up.nodes) == set(machines)
 
-        apply(up, spec, nodes, world, _silent)
+        apply(up, spec, nodes, world, _silent, AtHand())
         assert {name: snapshot(machine) for name, machine in machines.items()} != before
         world = observe(spec, nodes)
         assert _ids(_only(plan_up(spec, world), kind)) == []
@@ -54,5 +55,5 @@ def test_plan_apply_nothing_restore_original(
         down = plan_down(spec, world)
         assert sorted(_ids(down)) == sorted(_ids(up))
         owner = this_owner("the test")
-        carry_out(down, partial(plan_down, spec), spec, nodes, owner, _silent)
+        carry_out(down, partial(plan_down, spec), spec, nodes, owner, _silent, AtHand())
     assert {name: snapshot(machine) for name, machine in machines.items()} == before

@@ -55,9 +55,11 @@ def test_a_kept_plan_is_carried_out_once(
         sparkctl("cluster", "down", "--yes")
 
 
-def test_two_laptops_at_once_and_one_that_died(
-    sparkctl: Sparkctl, machines: dict[str, Machine]
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_two_at_once_and_one_that_died(
+    sparkctl: Sparkctl, machines: dict[str, Machine], elsewhere: bool
 ) -> None:
+    """On another computer nobody knows that it died; on this one it is known at once."""
     machine = machines["spark-a"]
     owner = "/run/sparkctl/lock/owner"
     command = [sys.executable, "-m", "orchestrator", "-f", str(sparkctl.file)]
@@ -74,9 +76,12 @@ def test_two_laptops_at_once_and_one_that_died(
         first.kill()
         first.wait(timeout=30)
         assert f"(pid {first.pid})" in sparkctl("cluster", "lock", "show").stdout
-        sparkctl("cluster", "up", "--yes", expect=6)
-        for one in machines.values():  # a minute later
-            one.attempt("touch", "-c", "-d", "2 minutes ago", owner)
+        if elsewhere:
+            for one in machines.values():
+                one.attempt("sed", "-i", 's/"computer": "/&another /', owner)
+            sparkctl("cluster", "up", "--yes", expect=6)
+            for one in machines.values():  # a minute later
+                one.attempt("touch", "-c", "-d", "2 minutes ago", owner)
         sparkctl("cluster", "up", "--yes")
         assert sparkctl("cluster", "lock", "show").stdout.count("free") == 2
         sparkctl("cluster", "status", "--check")

@@ -1,5 +1,6 @@
 """The whole Docker SDK over streams that we dial, with an engine of a few lines at their end."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image
-from orchestrator.errors import ConnectError, RemoteError
+from orchestrator.errors import ConnectError, LockLostError, RemoteError
 from orchestrator.names import LABEL_IMAGE
 from orchestrator.node.connection import Stream
 from orchestrator.node.docker_client import docker_over
@@ -215,3 +216,22 @@ def test_a_connection_that_is_gone_keeps_its_own_error() -> None:
 
     with pytest.raises(ConnectError, match="is gone"):
         docker_over(gone, "spark-a")
+
+
+def test_a_change_is_looked_at_first_and_a_question_is_not(engine: Engine) -> None:
+    """As while a lock is held: by the SDK's own objects too, which were made long before."""
+    asked: list[str] = []
+
+    def lost() -> None:
+        asked.append("before a change")
+        raise LockLostError("somebody took over")
+
+    client = docker_over(engine.dial, "spark-a", lost)
+    with contextlib.closing(client):
+        client.info()
+        assert asked == []
+        for change in (client.swarm.leave, lambda: client.api.remove_service("one")):
+            with pytest.raises(LockLostError):
+                change()
+    assert len(asked) == 2
+    assert not any("/leave" in path or "services" in path for path in engine.requests)

@@ -14,6 +14,7 @@ from orchestrator.lab.wait import until
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin
+from orchestrator.node.process_group import start
 from tests.support.stand_ins import stand_in
 
 
@@ -86,6 +87,20 @@ def test_a_command_ends_with_all_that_it_has_started(way: str, tmp_path: Path) -
     until(lambda: not alive(child.read_text().strip()), what="its end", deadline_s=20)
 
 
+def test_a_command_that_begins_while_the_connection_is_closed_ends_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = LocalConnection()
+
+    def started(*args: Any) -> subprocess.Popen[bytes]:
+        child = start(*args)
+        connection.close()
+        return child
+
+    monkeypatch.setattr("orchestrator.node.local.start", started)
+    assert connection.run("exec sleep 300", b"", deadline=60).code != 0
+
+
 def test_ctrl_c_at_the_terminal_does_not_reach_a_change() -> None:
     """It goes to the foreground's group, and children have a group and a session of their own."""
     said = LocalConnection().run("ps -o pgid=,sid= -p $$", b"", deadline=20).stdout.split()
@@ -118,10 +133,10 @@ def test_a_command_that_has_ended_at_once_is_a_stream_at_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As over SSH: writing to it is no fault, the next read says that it is over."""
-    start = subprocess.Popen
+    popen = subprocess.Popen
 
     def ended(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
-        child = start(*args, **options)
+        child = popen(*args, **options)
         child.wait(20)
         return child
 

@@ -1,6 +1,5 @@
 """Carrying out a plan: what comes before what, and what a failure stops."""
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,10 +9,12 @@ import pytest
 import requests
 
 from orchestrator.errors import ChangeError, ConnectError, NodeErrors, RemoteError, SparkctlError
+from orchestrator.names import LAUNCH_FOLDER
 from orchestrator.node.node import Node
 from orchestrator.reconcile.apply import carry_out
+from orchestrator.reconcile.at_hand import AtHand
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event, Listener
-from orchestrator.reconcile.lock import this_owner
+from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, Step, plan_down, plan_up
 from orchestrator.resources.base import Change, Stage, State, World
 from orchestrator.spec.cluster import ClusterSpec
@@ -89,7 +90,7 @@ class Site:
     def down(self, *steps: Step, settled: tuple[tuple[str, str], ...] = ()) -> None:
         self.carry_out(Plan(self.spec.name, "down", steps, settled), self.heard.append)
 
-    def carry_out(self, plan: Plan, listen: Listener, stop: threading.Event | None = None) -> None:
+    def carry_out(self, plan: Plan, listen: Listener, at_hand: AtHand | None = None) -> None:
         """`plan` is what is to be done until it was done; then it is what the facts say."""
         plans = iter([plan])
         rest = plan_up if plan.direction == "up" else plan_down
@@ -98,7 +99,7 @@ class Site:
             return next(plans, None) or rest(self.spec, world)
 
         owner = this_owner("sparkctl cluster up")
-        carry_out(plan, planner, self.spec, self.nodes, owner, listen, stop)
+        carry_out(plan, planner, self.spec, self.nodes, owner, listen, at_hand or AtHand())
 
     def told(self) -> list[str]:
         return [f"{type(event).__name__} {event.change.id}" for event in self.heard]
@@ -152,7 +153,7 @@ def test_a_change_whose_record_cannot_be_written_is_not_made(site: Site) -> None
 def test_all_machines_are_read_again_before_it_counts(site: Site) -> None:
     site.up(step(Note("spark-a", "one")))
     for machine in site.machines.values():
-        *_, last, release = machine.scripts
+        *_, last, release = (s for s in machine.scripts if LAUNCH_FOLDER not in s)
         assert "| fact user" in last
         assert "/run/sparkctl/lock" in release
 
@@ -226,7 +227,7 @@ def test_a_machine_out_of_reach_is_why_docker_did_not_answer(
     site: Site, raised: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(script: str) -> str:
-        if "{\n:\n}" in script:
+        if "\n:\n}" in script:
             raise ConnectError("the connection to spark-b is gone", node="spark-b")
         return answer(script)
 

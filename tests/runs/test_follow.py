@@ -164,7 +164,11 @@ def test_a_machine_that_is_away_for_a_while_comes_back(cluster: Cluster) -> None
 
     def reopen() -> Any:
         opened.append("spark-b")
-        return cluster.connections["spark-b"]
+        was = cluster.connections["spark-b"]
+        fresh = type(was)()  # the one that was closed is no good any more
+        fresh.away = was.away
+        cluster.connections["spark-b"] = fresh
+        return fresh
 
     def back(cluster: Cluster) -> None:
         cluster.connections["spark-b"].away = None

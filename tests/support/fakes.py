@@ -1,9 +1,10 @@
 """Whole clusters of fake connections, answering the probe with given facts."""
 
+import re
 from collections.abc import Mapping
 
 from orchestrator.errors import SparkctlError
-from orchestrator.names import LOCK_FOLDER
+from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
 from orchestrator.node.connect import Connect
 from orchestrator.node.connection import Completed, Connection
 from orchestrator.node.escalate import NEEDS_PASSWORD, WRONG_PASSWORD
@@ -11,6 +12,9 @@ from orchestrator.node.facts import Facts
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 from orchestrator.testing.connection import FakeConnection
 from orchestrator.testing.facts import probe_output
+
+_LOCKS = (f"{LOCK_FOLDER}/lock", f"{LAUNCH_FOLDER}/lock")
+_FENCE = re.compile(r"(?<=\n\{\n)grep -qsF \w+ \S+/lock/owner \|\| exit 98\n")
 
 ROOT_NEEDS = "right"
 """The password of machines that want one."""
@@ -28,8 +32,9 @@ class FakeMachine(FakeConnection):
 
     @property
     def changes(self) -> list[str]:
-        """The scripts that were run besides the probe and the taking and giving of the lock."""
-        return [s for s in self.scripts if not _is_probe(s) and f"{LOCK_FOLDER}/lock" not in s]
+        """The scripts that were run besides the probe and the taking and giving of the locks."""
+        scripts = [_FENCE.sub("", script) for script in self.scripts]
+        return [s for s in scripts if not _is_probe(s) and not any(lock in s for lock in _LOCKS)]
 
     def _answer(self, script: str) -> Completed | str:
         password = self.passwords[-1]
