@@ -1,5 +1,6 @@
 """`sparkctl train <stack>`."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +14,8 @@ from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
 from orchestrator.node.connect import connected
 from orchestrator.node.facts import Machine
 from orchestrator.reconcile.observe import observe_machines
-from orchestrator.runs.launch import Prepared, prepare, wait_for_gpus
+from orchestrator.runs.launch import Prepared, prepare
+from orchestrator.runs.queue import in_turn
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_recipe, stack_names
 from orchestrator.spec.stack import StackSpec
@@ -82,9 +84,8 @@ def _train(
         for line in prepared.forecast.lines if prepared.forecast else ():
             console.print(line, soft_wrap=True)
         console.print(f"image {prepared.image.tag} on {prepared.image.base}")
-        if queue:
-            wait_for_gpus(nodes[spec.manager.name], lambda line: console.print(line))
-        record = start(spec, prepared, nodes, skip)
+        begin = partial(start, spec, prepared, nodes, skip)
+        record = in_turn(spec, nodes, console.print, begin) if queue else begin()
         if as_json:
             print_line(begun(record))
         if detach:

@@ -2,28 +2,24 @@
 
 import os
 import secrets as random
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
-from orchestrator.errors import BusyError
 from orchestrator.node.docker_trouble import docker_trouble
 from orchestrator.node.facts import Machine
 from orchestrator.node.node import Node
-from orchestrator.node.parallel import on_each
+from orchestrator.node.parallel import on_each, raise_all, try_each
 from orchestrator.runs.forecast import Forecast, forecast
 from orchestrator.runs.record import files_of, record_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import deploy, make_way, remove, write_run_folder
+from orchestrator.stack.deploy import deploy, remove, remove_run_folder, write_run_folder
 from orchestrator.stack.ranks import Rank, ranks_for, unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.stack.secret import secret_values
 from training.contract.record import RunRecord
-
-_QUEUE_POLL = 5.0  # seconds
 
 Say = Callable[[str, str], None]
 """Called with a node's name and a line of progress."""
@@ -82,21 +78,6 @@ def _clock(manager: Node) -> datetime:
     return datetime.fromtimestamp(int(said), UTC) if said.isdecimal() else datetime.now(UTC)
 
 
-def wait_for_gpus(
-    manager: Node, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
-) -> None:
-    """Return when no other run holds them; `say` is told once for each that does."""
-    told = ""
-    while True:
-        try:
-            return make_way(manager)
-        except BusyError as busy:
-            if busy.brief != told:
-                say(f"waiting: {busy.brief}")
-                told = busy.brief
-            sleep(_QUEUE_POLL)
-
-
 def flush_page_caches(nodes: Iterable[Node]) -> None:
     """Give back what the kernel keeps of files; what is being written is waited for. Needs root."""
     by_name = {node.name: node for node in nodes}
@@ -104,32 +85,44 @@ def flush_page_caches(nodes: Iterable[Node]) -> None:
     on_each(by_name, lambda name: by_name[name].script(script, deadline=300.0))
 
 
-def launch(
-    prepared: Prepared, nodes: Mapping[str, Node], images: Mapping[str, str], say: Say
-) -> RunRecord:
-    """Images first, on all nodes in parallel; then folders; then the deploy.
-
-    `images`: the ID of the run's image on the nodes that are known to have it. Returns the record
-    as every node has it.
-    """
-    manager = nodes[next(iter(nodes))]
-    by_node = {rank.node: rank for rank in prepared.ranks}
-    recipe, run = prepared.image, prepared.rendered.run
+def build_images(
+    prepared: Prepared, nodes: Mapping[str, Node], known: Mapping[str, str], say: Say
+) -> dict[str, str]:
+    """The ID of the run's image by node; built where it is not `known` to be. Takes minutes."""
 
     def image_of(name: str) -> str:
         with docker_trouble(name):
-            return ensure_image(nodes[name], recipe, lambda line: say(name, line))
+            return ensure_image(nodes[name], prepared.image, lambda line: say(name, line))
 
-    built = on_each([name for name in by_node if name not in images], image_of)
-    record = prepared.record.model_copy(update={"images": {**images, **built}})
+    missing = [rank.node for rank in prepared.ranks if rank.node not in known]
+    return {**known, **on_each(missing, image_of)}
+
+
+def launch(prepared: Prepared, nodes: Mapping[str, Node], images: Mapping[str, str]) -> RunRecord:
+    """Folders, on all nodes in parallel; then the deploy. Returns the record as every node has it.
+
+    When it fails, or is interrupted, nothing stays of a run that has not begun.
+    """
+    manager = nodes[next(iter(nodes))]
+    by_node = {rank.node: rank for rank in prepared.ranks}
+    run = prepared.rendered.run
+    record = prepared.record.model_copy(update={"images": images})
     if prepared.anew:
         record = record.model_copy(update={"created": _clock(manager)})
     files = files_of(record, prepared.rendered)
     if not prepared.anew:
         remove(manager, run)  # what an end that nobody saw has left; before its verdict goes
-    on_each(
-        by_node,
-        lambda name: write_run_folder(nodes[name], by_node[name], run, files, anew=prepared.anew),
-    )
-    deploy(manager, prepared.rendered, prepared.secrets)
+
+    def write(name: str) -> None:
+        write_run_folder(nodes[name], by_node[name], run, files, anew=prepared.anew)
+
+    written: Iterable[str] = by_node  # of an interrupt nobody knows how far they came
+    try:
+        written, errors = try_each(by_node, write)
+        raise_all(errors)
+        deploy(manager, prepared.rendered, prepared.secrets)
+    except BaseException:
+        if prepared.anew:
+            try_each(written, lambda name: remove_run_folder(nodes[name], by_node[name], run))
+        raise
     return record

@@ -11,9 +11,10 @@ from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin, on_each
 from orchestrator.runs.checks import Check
 from orchestrator.runs.launch import Prepared
+from orchestrator.runs.queue import judged
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.deploy import make_way
 from orchestrator.stack.ranks import Rank
+from orchestrator.stack.way import refuse_busy
 from orchestrator.templates import rendered
 from training.config import source_of
 
@@ -78,16 +79,20 @@ def preflight(
     spec: ClusterSpec,
     prepared: Prepared,
     nodes: Mapping[str, Node],
-    skip: Collection[str] = (),
+    skip: Collection[str],
+    clear: Callable[[], None],
 ) -> Checked:
-    """Read all machines of the run at once, and take runs that have ended off the swarm.
+    """Read all machines of the run at once. Changes nothing.
 
-    Raises BusyError when another run holds the GPUs, RunError with everything else that must be
-    mended first.
+    `clear` takes runs that have ended off the swarm; called where there is one, as it may hang and
+    hold what is looked at. Raises BusyError when another run holds the GPUs, RunError with
+    everything else that must be fixed first.
     """
-    way = begin(partial(make_way, nodes[spec.manager.name]))
+    way = begin(partial(refuse_busy, nodes[spec.manager.name], judged(spec, nodes)))
     readings = read(spec, prepared, nodes)
-    way.result()
+    if way.result().over:
+        clear()
+        readings = read(spec, prepared, nodes)
     found = [one for one in judge(prepared, readings) if one.check not in skip]
     fatal = [one for one in found if one.fatal]
     if fatal:

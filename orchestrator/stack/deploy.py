@@ -5,7 +5,6 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 
-from orchestrator.errors import BusyError
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.docker_trouble import docker_trouble
 from orchestrator.node.facts import File
@@ -13,7 +12,7 @@ from orchestrator.node.files import write_file
 from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered
-from orchestrator.stack.tasks import DONE, newest_tasks, read_tasks
+from orchestrator.stack.tasks import newest_tasks, read_tasks
 from training.contract.files import RECORDS, STOP, RankFiles
 
 _LEAVE = 30.0
@@ -27,12 +26,17 @@ def write_run_folder(
     """The folder that the rank's container binds (Swarm does not make it), and, where no container
     can write, what is to be remembered of the run: `files`.
 
-    `anew`: the folder must not be there. Else the run goes on: what ended it goes, all else stays.
+    `anew`: the folder must not be there, and nothing of it stays when this fails. Else the run goes
+    on: what ended it goes, all else stays.
     """
-    folder, record = f"{rank.runs}/{run}", f"{rank.runs}/{RECORDS}/{run}"
+    folder, record = _folders(rank, run)
     owner = f"{rank.uid}:{rank.gid}"
     folders = [f"{rank.runs}/{RECORDS}", record]
-    make = [f"mkdir {shlex.quote(folder)}", f"chown {owner} {shlex.quote(folder)}"]
+    make = [
+        f"mkdir {shlex.quote(folder)}",
+        f"trap {shlex.quote(shlex.join(['rm', '-rf', folder, record]))} EXIT",
+        f"chown {owner} {shlex.quote(folder)}",
+    ]
     open_again = [f"cd {shlex.quote(folder)}", f"rm -f {STOP} {RankFiles.any_verdict}"]
     remember = [
         f"mkdir -p -m 700 {shlex.quote(path)} && chown {owner} {shlex.quote(path)}"
@@ -42,8 +46,21 @@ def write_run_folder(
         write_file(f"{record}/{name}", File(text.encode(), "600", int(rank.uid), int(rank.gid)))
         for name, text in files.items()
     ]
-    script = "\n".join(["set -e", *(make if anew else open_again), *remember, *writes])
+    steps = [*(make if anew else open_again), *remember, *writes]
+    script = "\n".join(["set -e", *steps, "trap - EXIT"])
     node.script(script, need="docker")
+
+
+def remove_run_folder(node: Node, rank: Rank, run: str) -> None:
+    """What `write_run_folder` has made of a run that no rank of which has begun."""
+    folder, record = _folders(rank, run)
+    begun = shlex.quote(f"{folder}/{RankFiles(rank.rank).log}")
+    node.script(f"[ -e {begun} ] || {shlex.join(['rm', '-rf', folder, record])}", need="docker")
+
+
+def _folders(rank: Rank, run: str) -> tuple[str, str]:
+    """That of the run, and that of its record."""
+    return f"{rank.runs}/{run}", f"{rank.runs}/{RECORDS}/{run}"
 
 
 def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> None:
@@ -95,21 +112,3 @@ def let_leave(manager: Node, run: str, *, sleep: Callable[[float], None] = time.
     end = time.monotonic() + _LEAVE
     while in_place() and time.monotonic() < end:
         sleep(_LOOK)
-
-
-def make_way(manager: Node) -> None:
-    """Take runs that have ended off the swarm, and their secrets with them.
-
-    Raises BusyError when one still runs. A run has ended when all its ranks exited with 0: they do
-    so only with a verdict. One that broke otherwise is left for who looks for the reason.
-    """
-    for run, tasks in newest_tasks(read_tasks(manager)).items():
-        states = {task.state for task in tasks}
-        if states == {"complete"}:
-            remove(manager, run)
-        elif states - DONE:
-            raise BusyError(
-                f"the GPUs are in use by the run {run}",
-                resolution=f"Watch it: sparkctl runs follow {run}\n"
-                f"End it: sparkctl runs stop {run}\nWait for it: sparkctl train --queue …",
-            )

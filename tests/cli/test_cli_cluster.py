@@ -1,13 +1,15 @@
 """`sparkctl cluster …` over fake machines: what is shown, what is counted, what is exited with."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import ConnectError, DeclinedError
+from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import plan_up
+from orchestrator.testing.connection import Answer
 from orchestrator.ui.report import ClusterReport
 from tests.cli.conftest import Sparkctl
 from tests.support.clusters import changed, sparks
@@ -85,6 +87,31 @@ def test_down_with_nothing_to_give_back_frees_the_lock_of_a_dead_up(
     assert (ran.code, ran.stdout) == (0, "no changes\n")
     for machine in site.machines.values():
         assert 'rm -rf "$lock"' in machine.scripts[-1]
+
+
+@pytest.mark.parametrize(
+    ("place", "many"), [("/run/sparkctl", 2), ("/run/lock/sparkctl-launch", 1)]
+)
+def test_locks_are_shown_and_broken(
+    place: str, many: int, sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    """Those of all machines, and the manager's for starting a run."""
+    holder = json.dumps(asdict(this_owner("sparkctl train tiny")))
+
+    def held(answer: Answer) -> Answer:
+        return lambda script: (
+            f"3\n{holder}" if f"lock={place}/lock\n[ ! -d" in script else answer(script)
+        )
+
+    for machine in site.machines.values():
+        machine.answer = held(machine.answer)
+    shown = sparkctl("cluster", "lock", "show").stdout
+    assert shown.count("`sparkctl train tiny`") == many
+    assert f"{many} broken" in sparkctl("cluster", "lock", "break", "--yes").stdout
+    scripts = [script for machine in site.machines.values() for script in machine.scripts]
+    broken = [script for script in scripts if 'rm -rf "$lock"' in script]
+    assert len(broken) == many
+    assert all(f"lock={place}/lock" in script for script in broken)
 
 
 def test_an_obstacle_stops_plan_and_up_with_its_own_exit_code(

@@ -185,11 +185,11 @@ def test_progress_of_an_image_is_shown_as_it_is(
     """Lines of pip and of Docker are full of brackets, which are markup to rich."""
     line = "RUN [/bin/sh] [notice] A new release of pip [bold]"
 
-    def launch(prepared: Prepared, nodes: object, images: object, say: object) -> None:
+    def build(prepared: Prepared, nodes: object, images: object, say: object) -> None:
         say("spark-a", line)  # type: ignore[operator]
         raise RunError("enough")
 
-    monkeypatch.setattr("orchestrator.cli.starting.launch", launch)
+    monkeypatch.setattr("orchestrator.cli.starting.build_images", build)
     monkeypatch.setattr("orchestrator.cli.starting.preflight", lambda *_: Checked([], {}))
     take_in(site)
     ran = sparkctl("train", "tiny-llama-lora")

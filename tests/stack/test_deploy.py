@@ -8,13 +8,19 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import RemoteError, RunError
+from orchestrator.errors import RemoteError
 from orchestrator.node.connection import Completed
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.spec.load import load_stack
 from orchestrator.stack import deploy as stack_deploy
-from orchestrator.stack.deploy import deploy, let_leave, make_way, remove, write_run_folder
+from orchestrator.stack.deploy import (
+    deploy,
+    let_leave,
+    remove,
+    remove_run_folder,
+    write_run_folder,
+)
 from orchestrator.stack.ranks import unseen_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.testing.connection import FakeConnection
@@ -30,6 +36,10 @@ class Thing:
 
     store: "Store"
     fields: dict[str, Any]
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        return {"Spec": {"Labels": self.fields["labels"]}}
 
     def remove(self) -> None:
         self.store.things.remove(self)
@@ -178,29 +188,6 @@ def test_a_rank_that_does_not_leave_is_not_waited_for_without_end(
     let_leave(node, RUN, sleep=lambda _: pytest.fail("it is waited for"))
 
 
-@pytest.mark.parametrize("state", ["pending", "preparing", "running"])
-def test_gpus_that_a_run_holds_are_not_given_twice(state: str) -> None:
-    node, engine, _ = manager()
-    engine.seen = [task("other-run", 0, "complete"), task("other-run", 1, state, at="2")]
-    with pytest.raises(RunError, match="in use by the run other-run") as caught:
-        make_way(node)
-    assert "sparkctl runs stop other-run" in str(caught.value.resolution)
-
-
-def test_runs_that_have_ended_go_and_take_their_secrets_along() -> None:
-    node, engine, _ = manager()
-    for run in ("ended", "broken"):
-        engine.services.create(name=run, labels={"sparkctl.run": run})
-        engine.secrets.create(name=run, labels={"sparkctl.run": run})
-    engine.seen = [
-        task("ended", 0, "failed", at="1"), task("ended", 0, "complete", at="2"),
-        task("ended", 1, "complete"), task("broken", 0, "complete"), task("broken", 1, "rejected"),
-    ]  # fmt: skip
-    make_way(node)
-    for store in (engine.services, engine.secrets):
-        assert [thing.fields["name"] for thing in store.things] == ["broken"]
-
-
 def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
     """By the shell that runs on the machine; a run of the same name is never written into."""
     (rank, _) = unseen_ranks(sparks(2), load_stack("llama3-70b-lora"))
@@ -231,3 +218,15 @@ def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
     assert (record / "run.json").read_text() == "{1}\n"
     with pytest.raises(RemoteError):
         write_run_folder(node, mine, "never there", {}, anew=False)
+
+
+def test_the_folder_of_a_run_that_has_not_begun_goes_again(tmp_path: Path) -> None:
+    (rank, _) = unseen_ranks(sparks(2), load_stack("llama3-70b-lora"))
+    mine = replace(rank, runs=str(tmp_path), uid=str(os.getuid()), gid=str(os.getgid()))
+    node = Node("here", LocalConnection())
+    for begun in (False, True):
+        write_run_folder(node, mine, RUN, {"run.json": "{}\n"})
+        if begun:
+            (tmp_path / RUN / "log-rank0.txt").touch()
+        remove_run_folder(node, mine, RUN)
+        assert (tmp_path / RUN).exists() is begun

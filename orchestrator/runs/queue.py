@@ -1,0 +1,88 @@
+"""Wait for the GPUs: for hours, over a connection that comes and goes."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from orchestrator.errors import BusyError, ConnectError, LockedError, RemoteError, SparkctlError
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import on_each
+from orchestrator.runs.reading import read_runs
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.stack.way import refuse_busy
+
+T = TypeVar("T")
+
+POLL = 5.0
+"""Seconds between two looks."""
+
+AWAY = 900.0
+"""Seconds that the machines may not answer: a laptop that slept, one of them that reboots."""
+
+
+def judged(spec: ClusterSpec, nodes: Mapping[str, Node]) -> Callable[[str], bool]:
+    """Whether a run has a verdict, as its ranks' folders tell it."""
+
+    def has_verdict(run: str) -> bool:
+        found = read_runs(spec, nodes, only=run).runs
+        return any(one.name == run and one.verdict is not None for one in found)
+
+    return has_verdict
+
+
+def in_turn(
+    spec: ClusterSpec,
+    nodes: Mapping[str, Node],
+    say: Callable[[str], None],
+    start: Callable[[], T],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """`start`, when no run holds the GPUs; whoever was quicker then is waited for again."""
+    while True:
+        wait_for_gpus(spec, nodes, say, sleep=sleep)
+        try:
+            return start()
+        except (BusyError, LockedError) as quicker:
+            say(f"waiting: {quicker.brief}")
+            sleep(POLL)
+
+
+def wait_for_gpus(
+    spec: ClusterSpec,
+    nodes: Mapping[str, Node],
+    say: Callable[[str], None],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Return when no other run holds them and all machines answer.
+
+    `say` is told once what is waited for. Raises the error of a machine that is away for too long,
+    or that refuses us.
+    """
+    told, silent_since = "", None
+    while True:
+        try:
+            if silent_since is not None:
+                on_each(nodes, lambda name: nodes[name].reconnect())
+            on_each(nodes, lambda name: nodes[name].script(":", need="docker"))
+            refuse_busy(nodes[spec.manager.name], judged(spec, nodes))
+            return
+        except BusyError as busy:
+            reason, silent_since = busy.brief, None
+        except SparkctlError as error:
+            silent_since = silent_since if silent_since is not None else clock()
+            if not may_pass(error) or clock() - silent_since > AWAY:
+                raise
+            reason = error.brief
+        if reason != told:
+            say(f"waiting: {reason}")
+            told = reason
+        sleep(POLL)
+
+
+def may_pass(error: SparkctlError) -> bool:
+    """A machine that reboots comes back; one that refuses us does not change its mind."""
+    parts = getattr(error, "errors", (error,))
+    return all(type(one) is ConnectError or isinstance(one, RemoteError) for one in parts)
