@@ -92,6 +92,35 @@ def test_two_at_once_and_one_that_died(
         sparkctl("cluster", "down", "--yes")
 
 
+def test_a_laptop_that_slept_for_too_long_makes_no_further_change(
+    sparkctl: Sparkctl, machines: dict[str, Machine]
+) -> None:
+    owner = "/run/sparkctl/lock/owner"
+    command = [sys.executable, "-u", "-m", "orchestrator", "-f", str(sparkctl.file)]
+    sleeper = subprocess.Popen(
+        [*command, "cluster", "up", "--yes"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert sleeper.stdout is not None
+        assert any(line.startswith("✓") for line in sleeper.stdout), "no change was made"
+        sleeper.send_signal(signal.SIGSTOP)
+        for one in machines.values():  # a minute later
+            one.attempt("touch", "-c", "-d", "2 minutes ago", owner)
+        sparkctl("cluster", "up", "--yes")
+        sleeper.send_signal(signal.SIGCONT)
+        _, stderr = sleeper.communicate(timeout=120)
+        assert sleeper.returncode == 7
+        assert "E503" in stderr
+        assert "took over the lock" in stderr
+        sparkctl("cluster", "status", "--check")
+        assert sparkctl("cluster", "lock", "show").stdout.count("free") == 2
+    finally:
+        sleeper.kill()
+        sleeper.communicate()
+        sparkctl("cluster", "down", "--yes")
+
+
 def test_a_full_disk_is_said_before_anything_is_changed(
     sparkctl: Sparkctl,
     machines: dict[str, Machine],
