@@ -47,8 +47,9 @@ class Site:
         return Node(name, FakeConnection(answer))
 
     def removed(self) -> list[str]:
-        """Machines whose folder of the run was taken away."""
-        return sorted(name for name, script in self.scripts if "rm -rf" in script and RUN in script)
+        """Machines whose folder of the run was taken away, by a script that makes none."""
+        away = [(n, s) for n, s in self.scripts if "rm -rf" in s and "mkdir" not in s and RUN in s]
+        return sorted(name for name, _ in away)
 
 
 def test_a_folder_that_cannot_be_made_takes_the_others_along() -> None:
