@@ -1,12 +1,6 @@
-"""Ranks that can be stopped and started again in moments: real processes, groups and signals.
-
-What costs seconds at every start of a rank is importing torch and transformers. multiprocessing's
-fork server has them imported already, and every rank is a fork of it; nothing else differs from
-`python -m training.train`.
-"""
+"""Ranks that can be stopped and started again: real processes, groups and signals."""
 
 import json
-import multiprocessing
 import os
 import signal
 import time
@@ -17,11 +11,10 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from forked import fork, meeting
 from two_nodes import DEADLINE, E, free_port, secrets_of
 
 from training.contract.events import Step, parse
-
-PRELOAD = ["training.trainer", "training.load", "training.adapter", "transformers.models.llama"]
 
 
 @dataclass
@@ -64,16 +57,12 @@ class Run:
     @contextmanager
     def attempt(self, config: Mapping[str, Any] | None = None) -> Iterator[Gang]:
         """Start all ranks; none of them outlives the block."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOAD)
         port, processes = free_port(), []
         for rank in range(self.world_size):
             node = self.node(rank)
             (node / "run").mkdir(parents=True, exist_ok=True)
             (node / "training.json").write_text(json.dumps(config or self.config))
-            process = context.Process(target=_rank, args=(node, self._environ(rank, port)))
-            process.start()
-            processes.append(process)
+            processes.append(fork(node, self._environ(rank, port)))
         try:
             yield Gang(self, processes)
         finally:
@@ -120,29 +109,4 @@ class Run:
             "SPARKCTL_RUN_DIR": str(node / "run"),
             "SPARKCTL_CACHE_DIR": str(self.caches / node.name),
             "SPARKCTL_DATA_DIR": str(self.caches / "data"),
-            "OMP_NUM_THREADS": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-            "RANK": str(rank),
-            "LOCAL_RANK": "0",
-            "WORLD_SIZE": str(self.world_size),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port),
-        }
-
-
-def _rank(node: Path, environ: Mapping[str, str]) -> None:
-    """Be `python -m training.train CONFIG` with these variables."""
-    from multiprocessing import resource_tracker
-
-    import torch
-
-    from training.events import take_stdout
-    from training.train import main
-
-    resource_tracker.register = lambda *_: None  # type: ignore[assignment]  # killed: leaks no news
-    os.environ.update(environ)
-    os.chdir(node)
-    torch.set_num_threads(1)
-    for stream, name in ((1, "stdout"), (2, "stderr")):
-        os.dup2(os.open(node / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-    os._exit(main([str(node / "training.json")], take_stdout()))
+        } | meeting(rank, self.world_size, port)

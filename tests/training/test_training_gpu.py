@@ -74,7 +74,7 @@ def base(gpu: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("method", METHODS)
 def test_bfloat16_on_cuda_learns(gpu: None, nodes: Nodes, method: str) -> None:
     """Passes in bfloat16, what is trained in float32; batches without padding are not refused."""
-    (rank,) = nodes.run(world_size=1, config=learning(METHODS[method]))
+    (rank,) = nodes.run(entry_point=True, world_size=1, config=learning(METHODS[method]))
     assert rank.status == 0, rank.stderr
     (start,), (first, *_, last) = rank.events(Start), rank.events(Eval)
     assert start.device == "cuda:0"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.torch
 @pytest.fixture(scope="module")
 def trained(nodes: Nodes) -> list[Rank]:
     """One good run of two ranks with a sharded base; several tests look at it."""
-    ranks = nodes.run()
+    ranks = nodes.run(entry_point=True)
     assert [rank.status for rank in ranks] == [0, 0], [
         [*rank.stdout, rank.stderr] for rank in ranks
     ]
@@ -161,7 +161,7 @@ def test_one_node_trains_alone(trained: list[Rank], nodes: Nodes) -> None:
 
 
 def test_a_rank_of_another_attempt_is_refused_by_all(nodes: Nodes, tmp_path: Path) -> None:
-    (tmp_path / NONCE).write_text("twice")
+    (tmp_path / NONCE).write_text("of-another")
     ranks = nodes.run(environ={1: {SECRETS_DIR: str(tmp_path)}})
     assert [rank.status for rank in ranks] == [78, 78]
     for number, rank in enumerate(ranks):

@@ -1,4 +1,4 @@
-"""Two nodes on one computer: real entry points and process groups, nothing shared but loopback."""
+"""Two nodes on one computer: real processes and groups, nothing shared but loopback."""
 
 import json
 import os
@@ -7,8 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, TypeVar
+
+from forked import fork, meeting
 
 from training.contract.events import parse
 from training.environment import NONCE
@@ -16,7 +19,7 @@ from training.environment import NONCE
 E = TypeVar("E")
 
 ROOT = Path(__file__).parents[2]
-DEADLINE = 150
+DEADLINE = 300
 """Seconds that a rank may take on a busy computer, base model included."""
 ACCELERATE = """\
 compute_environment: LOCAL_MACHINE
@@ -69,7 +72,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class Nodes:
-    """Starts one rank per node through the entry point, each with folders of its own.
+    """Starts one rank per node, each with folders of its own.
 
     The caches outlive a run, as on real nodes: the base model is built once per test session.
     """
@@ -83,9 +86,15 @@ class Nodes:
         world_size: int = 2,
         environ: Mapping[int, Mapping[str, str]] | None = None,
         config: Mapping[str, Mapping[str, Any]] | None = None,
+        entry_point: bool = False,
     ) -> list[Rank]:
-        """Train the tiny recipe, changed by `config`; `environ` changes the environment by rank."""
-        run, port, ranks = self.new_folder(), free_port(), []
+        """Train the tiny recipe, changed by `config`; `environ` changes the environment by rank.
+
+        With `entry_point` as a container does it: a shell, accelerate's file, a fresh Python.
+        """
+        start = _start if entry_point else fork
+        run, port = self.new_folder(), free_port()
+        ranks: list[subprocess.Popen[bytes] | ForkServerProcess] = []
         document = recipe(config or {})
         try:
             for rank in range(world_size):
@@ -95,8 +104,9 @@ class Nodes:
                 accelerate = ACCELERATE.format(world_size=world_size, rank=rank, port=port)
                 (node / "accelerate.yaml").write_text(accelerate)
                 told = self._environ(node, rank, world_size) | dict((environ or {}).get(rank, {}))
-                ranks.append(_start(node, told))
-            statuses = [process.wait(timeout=DEADLINE) for process in ranks]
+                met = {} if entry_point else meeting(rank, world_size, port)
+                ranks.append(start(node, met | told))
+            statuses = [_status(process) for process in ranks]
         finally:
             _end(ranks)
         return [self._read(run / f"node-{i}", i, status) for i, status in enumerate(statuses)]
@@ -106,8 +116,8 @@ class Nodes:
         return inherited | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
             "HOME": str(node),
+            "OMP_NUM_THREADS": "1",
             "SPARKCTL_RUN_ID": "test",
             "SPARKCTL_SECRETS_DIR": str(secrets_of(node)),
             "SPARKCTL_NODE": node.name,
@@ -140,19 +150,28 @@ def _start(node: Path, environ: dict[str, str]) -> "subprocess.Popen[bytes]":
         )
 
 
-def _end(ranks: list["subprocess.Popen[bytes]"]) -> None:
+def _status(process: "subprocess.Popen[bytes] | ForkServerProcess") -> int:
+    """Its exit status, once it has ended."""
+    if isinstance(process, subprocess.Popen):
+        return process.wait(timeout=DEADLINE)
+    process.join(timeout=DEADLINE)
+    assert process.exitcode is not None, f"no end within {DEADLINE} s"
+    return process.exitcode
+
+
+def _end(ranks: list["subprocess.Popen[bytes] | ForkServerProcess"]) -> None:
     """Nothing outlives a test."""
     for process in ranks:
         process.kill()
     for process in ranks:
-        process.wait(timeout=60)
+        _status(process)
 
 
 def secrets_of(node: Path) -> Path:
     """The folder of the secrets of a rank on this node, with the nonce in it."""
     folder = node / "secrets"
     folder.mkdir(exist_ok=True)
-    (folder / NONCE).write_text("once")
+    (folder / NONCE).write_text("of-this-attempt")
     return folder
 
 
