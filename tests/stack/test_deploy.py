@@ -220,13 +220,28 @@ def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
         write_run_folder(node, mine, "never there", {}, anew=False)
 
 
-def test_the_folder_of_a_run_that_has_not_begun_goes_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_folder_of_a_run_that_has_not_begun_goes_again(tmp_path: Path, begun: bool) -> None:
     (rank, _) = unseen_ranks(sparks(2), load_stack("llama3-70b-lora"))
     mine = replace(rank, runs=str(tmp_path), uid=str(os.getuid()), gid=str(os.getgid()))
     node = Node("here", LocalConnection())
-    for begun in (False, True):
-        write_run_folder(node, mine, RUN, {"run.json": "{}\n"})
-        if begun:
-            (tmp_path / RUN / "log-rank0.txt").touch()
-        remove_run_folder(node, mine, RUN)
-        assert (tmp_path / RUN).exists() is begun
+    write_run_folder(node, mine, RUN, {"run.json": "{}\n"})
+    if begun:
+        (tmp_path / RUN / "log-rank0.txt").touch()
+    remove_run_folder(node, mine, RUN)
+    assert (tmp_path / RUN).exists() is begun
+    assert (tmp_path / ".records" / RUN).exists() is begun
+
+
+def test_a_folder_that_cannot_be_filled_does_not_stay(tmp_path: Path) -> None:
+    """As on a full disk. One that was there before is not touched."""
+    (rank, _) = unseen_ranks(sparks(2), load_stack("llama3-70b-lora"))
+    mine = replace(rank, runs=str(tmp_path), uid=str(os.getuid()), gid=str(os.getgid()))
+    node = Node("here", LocalConnection())
+    with pytest.raises(RemoteError):
+        write_run_folder(node, mine, RUN, {"run.json": "{}\n", "no/such/folder": ""})
+    assert not (tmp_path / RUN).exists()
+    (tmp_path / RUN).mkdir()
+    with pytest.raises(RemoteError):
+        write_run_folder(node, mine, RUN, {})
+    assert (tmp_path / RUN).exists()
