@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.lab.wait import until
+from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
 from tests.lab.machine import Machine, snapshot
 from tests.lab.sparkctl import Sparkctl
 
@@ -95,7 +96,7 @@ def test_two_at_once_and_one_that_died(
 def test_a_laptop_that_slept_for_too_long_makes_no_further_change(
     sparkctl: Sparkctl, machines: dict[str, Machine]
 ) -> None:
-    owner = "/run/sparkctl/lock/owner"
+    owners = [f"{folder}/lock/owner" for folder in (LOCK_FOLDER, LAUNCH_FOLDER)]
     command = [sys.executable, "-u", "-m", "orchestrator", "-f", str(sparkctl.file)]
     sleeper = subprocess.Popen(
         [*command, "cluster", "up", "--yes"],
@@ -106,7 +107,7 @@ def test_a_laptop_that_slept_for_too_long_makes_no_further_change(
         assert any(line.startswith("✓") for line in sleeper.stdout), "no change was made"
         sleeper.send_signal(signal.SIGSTOP)
         for one in machines.values():  # a minute later
-            one.attempt("touch", "-c", "-d", "2 minutes ago", owner)
+            one.attempt("touch", "-c", "-d", "2 minutes ago", *owners)
         sparkctl("cluster", "up", "--yes")
         sleeper.send_signal(signal.SIGCONT)
         _, stderr = sleeper.communicate(timeout=120)
