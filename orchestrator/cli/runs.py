@@ -1,6 +1,6 @@
 """`sparkctl runs …`: the runs of the cluster, wherever they were started."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -117,15 +117,26 @@ def stop(file: Path, run: str, as_json: bool) -> None:
 @click.argument("run")
 @detach_option
 @skip_check_option
+@yes_option
 @json_lines_option
 @click.pass_obj
-def resume(file: Path, run: str, detach: bool, skip: tuple[str, ...], as_json: bool) -> None:
+def resume(
+    file: Path, run: str, detach: bool, skip: tuple[str, ...], yes: bool, as_json: bool
+) -> None:
     """Start RUN again, which was stopped or has failed: it goes on from its last checkpoint."""
     spec = load_cluster(file).only_members()
     with _read(spec, all_of_them=True) as (nodes, reading):
         found = reading.find(run)
+        control.require_nodes(found, nodes)
         world = observe_machines(spec, nodes, ask=ask_sudo_password)
-        prepared = control.again(spec, found, world)
+
+        def agree(lines: Sequence[str]) -> None:
+            err().print(f"Besides training, and unlike the recipe here, {found.name} does this:")
+            for line in lines:
+                err().print(f"  {line}")
+            confirm(f"Go on with {found.name}?", yes=yes)
+
+        prepared = control.again(spec, found, world, agree)
         known = control.log_sizes(found, nodes)
         record = start(spec, prepared, nodes, skip)
         if as_json:

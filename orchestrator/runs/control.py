@@ -3,7 +3,7 @@
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -18,8 +18,10 @@ from orchestrator.runs.reading import Run, Unreadable, read_runs
 from orchestrator.runs.state import LIVE
 from orchestrator.runs.verdict import Outcome, broken, told
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.load import load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.deploy import let_leave, remove
+from orchestrator.stack.powers import powers_of
 from training.contract.files import RECORDS, STOP, RankFiles, is_run_name
 
 _POLL = 0.5
@@ -86,9 +88,15 @@ def again(
     spec: ClusterSpec,
     run: Run,
     world: Mapping[str, Machine],
+    agree: Callable[[Sequence[str]], None],
     environ: Mapping[str, str] = os.environ,
 ) -> Prepared:
     """What is to be deployed for a run to go on, on the machines as they are now.
+
+    A record lies on the nodes, so it is no recipe of this computer's. What it would do beyond
+    training, and the shipped recipe of its name does not, is given to `agree` in lines, which
+    raises when nobody wants that. Of secrets only the names are taken from it: a value comes from
+    the environment, or from the file that the shipped recipe names.
 
     Raises RunError for a run that still runs or has succeeded, or whose ranks would be on other
     nodes (each has its part of the checkpoint), and SpecError for a secret that is not there.
@@ -97,7 +105,11 @@ def again(
         raise RunError(f"{run.name} is {run.state}", resolution=f"sparkctl runs follow {run.name}")
     if run.state == "succeeded":
         raise RunError(f"{run.name} has succeeded: there is nothing to go on with")
-    prepared = prepare(spec, _stack_of(run), world, environ, run=run.name)
+    stack, shipped = _stack_of(run), _shipped(run)
+    known = {power.line for power in powers_of(shipped)} if shipped else set()
+    if asked := [power.line for power in powers_of(stack) if power.line not in known]:
+        agree(asked)
+    prepared = prepare(spec, stack, world, environ, run=run.name)
     missing = [name for name in run.record.secrets if name not in prepared.secrets]
     if missing:
         raise SpecError(
@@ -118,7 +130,7 @@ def again(
 
 
 def _stack_of(run: Run) -> StackSpec:
-    """The stack as it was, on as many nodes as it was."""
+    """The stack as it was, on as many nodes as it was; but no file of this computer is in it."""
     try:
         stack = StackSpec.model_validate(run.record.stack)
     except ValidationError as invalid:
@@ -128,7 +140,18 @@ def _stack_of(run: Run) -> StackSpec:
             resolution="Go on with that version, or start it anew: sparkctl train",
         ) from None
     nodes = stack.nodes.model_copy(update={"max": len(run.record.ranks)})
-    return stack.model_copy(update={"nodes": nodes})
+    shipped = _shipped(run)
+    files = {secret.name: secret.file for secret in shipped.secrets} if shipped else {}
+    secrets = [
+        secret.model_copy(update={"file": files.get(secret.name)}) for secret in stack.secrets
+    ]
+    return stack.model_copy(update={"nodes": nodes, "secrets": secrets})
+
+
+def _shipped(run: Run) -> StackSpec | None:
+    """The recipe of this computer that the run's stack has the name of."""
+    name = run.record.stack_name
+    return load_stack(name) if name in stack_names() else None
 
 
 def log_sizes(run: Run, nodes: Mapping[str, Node]) -> dict[int, int]:

