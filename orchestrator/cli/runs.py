@@ -27,7 +27,9 @@ from orchestrator.runs.compare import compare as compare_runs
 from orchestrator.runs.events import LogLine
 from orchestrator.runs.fetch import fetch as fetch_run
 from orchestrator.runs.logs import chosen, read_logs, since_when
-from orchestrator.runs.reading import Reading, Run, read_runs
+from orchestrator.runs.reading import Reading, read_runs
+from orchestrator.runs.resume import again
+from orchestrator.runs.run import Run
 from orchestrator.runs.summary import summary
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
@@ -136,7 +138,7 @@ def resume(
                 err().print(f"  {line}")
             confirm(f"Go on with {found.name}?", yes=yes)
 
-        prepared = control.again(spec, found, world, agree)
+        prepared = again(spec, found, world, agree)
         known = control.log_sizes(found, nodes)
         record = start(spec, prepared, nodes, skip)
         if as_json:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.runs.reading import Run
+from orchestrator.runs.run import Run
 from orchestrator.runs.summary import summary
 from training.contract.events import Result
 

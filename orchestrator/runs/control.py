@@ -1,27 +1,19 @@
-"""Stop a run, start it again, take it away."""
+"""Stop a run, take it away."""
 
-import os
 import shlex
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
-from pydantic import ValidationError
-
-from orchestrator.errors import RunError, SpecError
-from orchestrator.node.facts import Machine
+from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
-from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.peek import PEEK, runs_folder
-from orchestrator.runs.reading import Run, Unreadable, read_runs
+from orchestrator.runs.reading import read_runs
+from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.state import LIVE
 from orchestrator.runs.verdict import Outcome, broken, told
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.load import load_stack, stack_names
-from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.deploy import let_leave, remove
-from orchestrator.stack.powers import powers_of
 from training.contract.files import RECORDS, STOP, RankFiles, is_run_name
 
 _POLL = 0.5
@@ -84,76 +76,6 @@ def _grace(run: Run) -> float:
     return float(seconds) if fits else _MOST_GRACE
 
 
-def again(
-    spec: ClusterSpec,
-    run: Run,
-    world: Mapping[str, Machine],
-    agree: Callable[[Sequence[str]], None],
-    environ: Mapping[str, str] = os.environ,
-) -> Prepared:
-    """What is to be deployed for a run to go on, on the machines as they are now.
-
-    A record lies on the nodes, so it is no recipe of this computer's. What it would do beyond
-    training, and the shipped recipe of its name does not, is given to `agree` in lines, which
-    raises when nobody wants that. Of secrets only the names are taken from it: a value comes from
-    the environment, or from the file that the shipped recipe names.
-
-    Raises RunError for a run that still runs or has succeeded, or whose ranks would be on other
-    nodes (each has its part of the checkpoint), and SpecError for a secret that is not there.
-    """
-    if run.state in LIVE:
-        raise RunError(f"{run.name} is {run.state}", resolution=f"sparkctl runs follow {run.name}")
-    if run.state == "succeeded":
-        raise RunError(f"{run.name} has succeeded: there is nothing to go on with")
-    stack, shipped = _stack_of(run), _shipped(run)
-    known = {power.line for power in powers_of(shipped)} if shipped else set()
-    if asked := [power.line for power in powers_of(stack) if power.line not in known]:
-        agree(asked)
-    prepared = prepare(spec, stack, world, environ, run=run.name)
-    missing = [name for name in run.record.secrets if name not in prepared.secrets]
-    if missing:
-        raise SpecError(
-            f"{run.name} was started with the secret {missing[0]}",
-            resolution=f"Set it again: export {missing[0]}=… (values are kept nowhere).",
-        )
-    was = [(place.rank, place.node, place.folder) for place in run.record.ranks]
-    now = [(place.rank, place.node, place.folder) for place in prepared.record.ranks]
-    if was != now:
-        raise RunError(
-            f"the ranks of {run.name} would not be where they were",
-            details=f"{_listed(was)}\nnow: {_listed(now)}",
-            resolution="Put the nodes into the cluster file as they were then: each rank's "
-            "checkpoint is on its node.",
-        )
-    record = prepared.record.model_copy(update={"created": run.record.created})
-    return replace(prepared, record=record)
-
-
-def _stack_of(run: Run) -> StackSpec:
-    """The stack as it was, on as many nodes as it was; but no file of this computer is in it."""
-    try:
-        stack = StackSpec.model_validate(run.record.stack)
-    except ValidationError as invalid:
-        raise RunError(
-            f"{run.name} was started by another version of sparkctl",
-            details=str(invalid.errors()[0]["msg"]),
-            resolution="Go on with that version, or start it anew: sparkctl train",
-        ) from None
-    nodes = stack.nodes.model_copy(update={"max": len(run.record.ranks)})
-    shipped = _shipped(run)
-    files = {secret.name: secret.file for secret in shipped.secrets} if shipped else {}
-    secrets = [
-        secret.model_copy(update={"file": files.get(secret.name)}) for secret in stack.secrets
-    ]
-    return stack.model_copy(update={"nodes": nodes, "secrets": secrets})
-
-
-def _shipped(run: Run) -> StackSpec | None:
-    """The recipe of this computer that the run's stack has the name of."""
-    name = run.record.stack_name
-    return load_stack(name) if name in stack_names() else None
-
-
 def log_sizes(run: Run, nodes: Mapping[str, Node]) -> dict[int, int]:
     """How many bytes the log of each rank has already."""
     places = {place.node: place for place in run.record.ranks}
@@ -193,7 +115,3 @@ rmdir {RECORDS} 2>/dev/null || :
 [ ! -d {run.name} ]
 """
     on_each(nodes, lambda name: nodes[name].script(script, need="docker"))
-
-
-def _listed(places: Iterable[tuple[int, str, str]]) -> str:
-    return ", ".join(f"rank {rank} on {node} in {folder}" for rank, node, folder in places)

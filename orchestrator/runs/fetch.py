@@ -11,8 +11,8 @@ from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.landing import Landing
 from orchestrator.runs.offered import Offer, admitted, listing, offered
-from orchestrator.runs.reading import Run
 from orchestrator.runs.receive import receive
+from orchestrator.runs.run import Run
 from orchestrator.runs.state import LIVE
 from training.contract.files import DEPLOY, RECORD, RECORDS, is_run_name
 

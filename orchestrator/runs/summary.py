@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from orchestrator.runs.reading import Run
+from orchestrator.runs.run import Run
 from orchestrator.runs.seen import RankSeen
 from training.contract.events import Eval, Result, Start, Step
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.runs.reading import Reading, Run
+from orchestrator.runs.reading import Reading
+from orchestrator.runs.run import Run
 from orchestrator.runs.summary import summary
 
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.runs.compare import Comparison
-from orchestrator.runs.reading import Run, Unreadable
+from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.summary import Summary
 from orchestrator.ui import figures
 

@@ -182,7 +182,7 @@ def test_resume_goes_on_after_what_is_known(
 ) -> None:
     watched: list[Any] = []
     monkeypatch.setattr(command, "observe_machines", lambda *_, **__: {})
-    monkeypatch.setattr(control, "again", lambda spec, run, world, agree: run.record)
+    monkeypatch.setattr(command, "again", lambda spec, run, world, agree: run.record)
     monkeypatch.setattr(command, "start", lambda spec, prepared, nodes, skip: prepared)
     monkeypatch.setattr(command, "watch", lambda *_, offsets, as_json: watched.append(offsets))
     cluster.judge(state="stopped")

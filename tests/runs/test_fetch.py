@@ -16,7 +16,7 @@ from orchestrator.errors import ConnectError, RunError
 from orchestrator.node.connection import Completed, Stream
 from orchestrator.runs import landing, offered, receive
 from orchestrator.runs.fetch import Fetched, fetch
-from orchestrator.runs.reading import Run
+from orchestrator.runs.run import Run
 from orchestrator.stack.tasks import Task
 from tests.runs.folders import RUN, Cluster, Unwrapped
 from tests.support.stand_ins import stand_in

@@ -10,9 +10,9 @@ import pytest
 
 from orchestrator.errors import DeclinedError, RunError, SpecError
 from orchestrator.node.facts import Facts
-from orchestrator.runs.control import again
 from orchestrator.runs.launch import Prepared, prepare
-from orchestrator.runs.reading import Run
+from orchestrator.runs.resume import again
+from orchestrator.runs.run import Run
 from orchestrator.runs.seen import RankSeen
 from orchestrator.spec.load import load_stack
 from orchestrator.spec.stack import StackSpec

@@ -15,7 +15,8 @@ import pytest
 from orchestrator.errors import RunError, SparkctlError
 from orchestrator.runs import control
 from orchestrator.runs.logs import read_logs
-from orchestrator.runs.reading import Reading, Unreadable, read_runs
+from orchestrator.runs.reading import Reading, read_runs
+from orchestrator.runs.run import Unreadable
 from orchestrator.spec.cluster import ClusterSpec
 from tests.runs.folders import RUN, Cluster, both, event
 from tests.runs.test_reading import OTHER, read

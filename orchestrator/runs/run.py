@@ -1,0 +1,72 @@
+"""A run as its nodes and Swarm tell it; or that nothing of it is to be believed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.runs.seen import RankSeen
+from orchestrator.runs.state import LIVE, state_of
+from orchestrator.runs.verdict import believed
+from orchestrator.stack.tasks import Task
+from training.contract.record import RunRecord
+from training.contract.verdict import Attempt, Verdict
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the cluster tells it."""
+
+    record: RunRecord
+    """Folders are those of the nodes themselves, not what a file says."""
+    ranks: Mapping[int, RankSeen]
+    """Those whose nodes were read."""
+    tasks: tuple[Task, ...] | None
+    """The newest Swarm task of each rank; none when the services are gone, None when Swarm could
+    not be asked."""
+    bytes: Mapping[str, int]
+    """Size of the run folder by node."""
+    legacy: bool = False
+    """The record lies where the run's container can write: of an older sparkctl."""
+
+    @property
+    def name(self) -> str:
+        """Unique on the cluster."""
+        return self.record.run
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How it ended, if it has."""
+        verdicts = {rank: seen.verdict for rank, seen in self.ranks.items() if seen.verdict}
+        return believed(verdicts, first_is_away=0 not in self.ranks)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """As rank 0 tells them, which sees all."""
+        return self.ranks[0].attempts if 0 in self.ranks else ()
+
+    @property
+    def state(self) -> str:
+        """One word: `orchestrator.runs.state`."""
+        verdict = self.verdict
+        return state_of(verdict.state if verdict else None, self.tasks, len(self.attempts))
+
+    @property
+    def live(self) -> bool:
+        """Whether it holds GPUs, or is about to."""
+        return self.state in LIVE
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A run of which nothing is believed. It can be deleted, by its name."""
+
+    name: str
+    why: str
+    bytes: Mapping[str, int]
+    """Size of its folder, by the nodes that have one."""
+    live: bool = False
+    """Whether Swarm still runs something of it."""
+
+    @property
+    def state(self) -> str:
+        """As `runs list` shows it."""
+        return "unreadable"
