@@ -45,7 +45,7 @@ def test_a_node_comes_leaves_comes_back_and_is_forgotten(
     leaving = edited("leaving", lambda document: document["nodes"][1].update(state="absent"))
 
     sparkctl("cluster", "up", "--yes", file=one)
-    assert "7 changes (6 create, 1 update) on 1 node" in sparkctl("cluster", "plan").stdout
+    assert "8 changes (7 create, 1 update) on 1 node" in sparkctl("cluster", "plan").stdout
     sparkctl("cluster", "up", "--yes")
     assert sorted(_members(machines)) == ["spark-a", "spark-b"]
 

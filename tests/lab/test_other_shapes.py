@@ -55,7 +55,7 @@ def test_free_sudo_needs_no_password(
     file = tmp_path / "cluster.yaml"
     file.write_text(yaml.safe_dump(data))
 
-    assert "14 changes" in sparkctl("cluster", "plan", file=file).stdout
+    assert "16 changes" in sparkctl("cluster", "plan", file=file).stdout
 
 
 def test_this_computers_docker_is_spoken_to_without_ssh(machines: dict[str, Machine]) -> None:

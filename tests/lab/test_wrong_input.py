@@ -101,7 +101,7 @@ def test_a_missing_sudo_password_is_said_and_the_environment_gives_it(
     failed = sparkctl("cluster", "plan", file=file, expect=5)
     assert "SPARKCTL_SUDO_PASSWORD" in failed.stderr
     given = Sparkctl(sparkctl.file, {"SPARKCTL_SUDO_PASSWORD": password})
-    assert "14 changes" in given("cluster", "plan", file=file).stdout
+    assert "16 changes" in given("cluster", "plan", file=file).stdout
 
 
 def test_without_a_terminal_and_without_yes_nothing_happens(
