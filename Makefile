@@ -28,7 +28,7 @@ demo: $(VENV)/.controller engine
 
 test: $(VENV)/.complete engine check
 	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not lab"
-	$(PY) -m pytest $(TWO_LABS) -m lab
+	$(PY) -m pytest $(TWO_LABS) tests/lab
 
 test-fast: $(VENV)/.complete
 	$(PY) -m pytest $(SIDE_BY_SIDE) $(FAST)
