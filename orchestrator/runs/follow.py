@@ -13,6 +13,7 @@ from orchestrator.errors import ConnectError, RemoteError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
 from orchestrator.runs import verdict as verdicts
+from orchestrator.runs.absence import AWAY, may_pass
 from orchestrator.runs.events import (
     Ended,
     NodeBack,
@@ -42,7 +43,7 @@ class Patience:
     """Until every rank runs. Past it Swarm's own reason is the verdict."""
     broken: float = 5.0
     """How long a verdict may still come when all containers have ended."""
-    away: float = 900.0
+    away: float = AWAY
     """How long a machine may not answer: one that reboots comes back."""
     results: float = 10.0
     """How long the last lines of the other ranks may still come in after the verdict."""
@@ -170,8 +171,7 @@ def _heard(watch: _Watch, rank: int, piece: Piece) -> None:
 
 
 def _silent(watch: _Watch, node: str, error: SparkctlError, patience: Patience) -> None:
-    """A machine that reboots comes back; one that refuses us does not change its mind."""
-    if not (type(error) is ConnectError or isinstance(error, RemoteError)):
+    if not may_pass(error):
         raise error
     now = time.monotonic()
     if node not in watch.silent:

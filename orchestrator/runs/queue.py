@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from orchestrator.errors import BusyError, ConnectError, LockedError, RemoteError, SparkctlError
+from orchestrator.errors import BusyError, LockedError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
+from orchestrator.runs.absence import AWAY, may_pass
 from orchestrator.runs.reading import read_runs
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.way import refuse_busy
@@ -15,9 +16,6 @@ T = TypeVar("T")
 
 POLL = 5.0
 """Seconds between two looks."""
-
-AWAY = 900.0
-"""Seconds that the machines may not answer: a laptop that slept, one of them that reboots."""
 
 
 def judged(spec: ClusterSpec, nodes: Mapping[str, Node]) -> Callable[[str], bool]:
@@ -80,9 +78,3 @@ def wait_for_gpus(
             say(f"waiting: {reason}")
             told = reason
         sleep(POLL)
-
-
-def may_pass(error: SparkctlError) -> bool:
-    """A machine that reboots comes back; one that refuses us does not change its mind."""
-    parts = getattr(error, "errors", (error,))
-    return all(type(one) is ConnectError or isinstance(one, RemoteError) for one in parts)

@@ -15,7 +15,8 @@ from orchestrator.errors import (
 )
 from orchestrator.node.node import Node
 from orchestrator.runs import queue
-from orchestrator.runs.queue import AWAY, POLL, in_turn, may_pass, wait_for_gpus
+from orchestrator.runs.absence import AWAY, may_pass
+from orchestrator.runs.queue import POLL, in_turn, wait_for_gpus
 from orchestrator.stack.way import Standing
 from orchestrator.testing.connection import FakeConnection
 from tests.support.clusters import sparks
