@@ -43,7 +43,7 @@ def test_the_rank_is_this_process_with_the_variables_of_torchrun(tmp_path: Path)
     assert (told["pid"], told["argv"]) == (rank.pid, ["--colour", "red"])
     assert told["threads"] == 7
     expected = {
-        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_ADDR": "127.0.0.2",
         "MASTER_PORT": "4321",
         "RANK": "1",
         "WORLD_SIZE": "2",
