@@ -6,11 +6,15 @@ from random import Random
 
 import pytest
 
+from orchestrator.node.node import Node
+from orchestrator.reconcile.lock_scripts import BEAT_SCRIPT
+from orchestrator.testing.connection import FakeConnection
 from tests.faults import table
 from tests.faults.fault import Command
 from tests.faults.matrix import CUT, FULL_DISK, KILLED, Seens, every, in_order, points, sample
 from tests.faults.point import Point, Seen
 from tests.faults.trial import Outcome, Trial
+from tests.faults.watch import Watch, WatchedConnection
 
 UP = [
     Seen("start", "spark-a", 1, 0.3),
@@ -86,3 +90,14 @@ def test_the_table_counts_points_and_what_was_lost() -> None:
     assert "| SSH connection cut | `up` | `down` | 2 | 1 |" in text
     document = "# A\n<!-- faults -->\nold\n<!-- /faults -->\nend\n"
     assert table.put(document, text) == f"# A\n<!-- faults -->\n{text}<!-- /faults -->\nend\n"
+
+
+def test_a_sign_of_life_is_no_operation_of_a_change() -> None:
+    """It comes every ten seconds: counted, a point of one run would not be there in the next."""
+    noted: list[Seen] = []
+    watch = Watch(None, lambda: None, noted.append)
+    node = Node("spark-a", WatchedConnection(FakeConnection(lambda _: ""), "spark-a", watch))
+    node.script(BEAT_SCRIPT.format(lock="/run/lock/x", token="t"))
+    assert noted == []
+    node.script(":")
+    assert [one.operation for one in noted] == [1]
