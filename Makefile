@@ -3,7 +3,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
-FAST := -m "not lab and not torch and not gang"
+FAST := -m "not lab and not torch and not gang and not patient"
 # Several at once, each with whole files: fixtures of a file are dear. The lab's tests have this
 # computer for themselves; they wait more than they compute, so two labs go on at a time. Files are
 # taken in their order, which has the long ones before the short ones.

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.clusters import ROOT
 
+pytestmark = pytest.mark.patient
+
 RENAMED = {
     "events.py": "tokens_per_second",
     "heartbeat.py": "phase",

@@ -12,6 +12,8 @@ from orchestrator.artifacts.image import image_recipe
 from orchestrator.spec.load import stack_names
 from tests.support.clusters import EXAMPLE, ROOT
 
+pytestmark = pytest.mark.patient
+
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,6 +13,8 @@ import pytest
 from orchestrator.lab.wait import until
 from tests.support.ssh_server import SilentServer, silent_server
 
+pytestmark = pytest.mark.patient
+
 ENDS_WITHIN = 30.0
 """Seconds; the command that hangs would hold it for a minute, and its threads for ever."""
 

@@ -16,6 +16,8 @@ from orchestrator.node.ssh import SshConnection
 from orchestrator.spec.load import load_cluster
 from tests.support.ssh_server import silent_server
 
+pytestmark = pytest.mark.patient
+
 ENDS_WITHIN = 20.0  # seconds; without a deadline it would be for ever
 
 

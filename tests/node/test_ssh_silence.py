@@ -15,6 +15,8 @@ from orchestrator.lab.wait import until
 from orchestrator.node.login import Login
 from orchestrator.node.ssh import SshConnection
 
+pytestmark = pytest.mark.patient
+
 PATIENCE = 0.5
 ENDS_WITHIN = 20.0  # seconds; without a deadline it would be for ever
 

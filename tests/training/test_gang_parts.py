@@ -11,6 +11,7 @@ from disks import fill, small_disk
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.lab.wait import until
 from training.contract.verdict import Attempt, Verdict
 from training.gang.child import Child
 from training.gang.config import GangConfig
@@ -375,5 +376,11 @@ def test_a_trainer_does_not_outlive_what_started_it() -> None:
 
     code, trainer = asyncio.run(scenario())
     assert code == 128 + signal.SIGKILL
-    state = Path(f"/proc/{trainer}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    def gone() -> bool:
+        try:
+            return Path(f"/proc/{trainer}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            return True
+
+    until(gone, what="the trainer's end", deadline_s=20)
