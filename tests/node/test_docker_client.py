@@ -164,7 +164,8 @@ def test_nothing_of_this_computer_s_docker_config_goes_to_a_node(
     engine.built = OURS
     node = node_of(engine)
     assert ensure_image(node, RECIPE, lambda line: None) == "sha256:abc"
-    node.docker.api.pull("nvcr.io/nvidia/pytorch", tag="25.11-py3", stream=True)
+    # Read to its end: a server whose client has gone cannot finish what it says.
+    assert list(node.docker.api.pull("nvcr.io/nvidia/pytorch", tag="25.11-py3", stream=True))
     node.close()
     assert engine.builds == 1
     assert any("/images/create?" in path for path in engine.requests)
