@@ -218,7 +218,8 @@ class BusyError(RunError):
 class NodeErrors(SparkctlError):
     """The errors of several nodes, all kept.
 
-    Its exit code is that of its members when they agree, else 1.
+    Its exit code is that of its members when they agree. Else a change that failed decides: that a
+    machine may be half changed matters more than that another one is out of reach.
     """
 
     code = "E900"
@@ -228,6 +229,8 @@ class NodeErrors(SparkctlError):
         nodes = ", ".join(sorted({e.node for e in self.errors if e.node}))
         super().__init__(f"{len(self.errors)} errors on {nodes}")
         codes = {e.exit_code for e in self.errors}
+        if ChangeError.exit_code in codes:
+            codes = {ChangeError.exit_code}
         self.exit_code = codes.pop() if len(codes) == 1 else 1
 
     def to_dict(self) -> dict[str, object]:

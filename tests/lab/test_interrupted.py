@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.lab.wait import until
 from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
@@ -96,8 +97,12 @@ def test_two_at_once_and_one_that_died(
 def test_a_laptop_that_slept_for_too_long_makes_no_further_change(
     sparkctl: Sparkctl, machines: dict[str, Machine]
 ) -> None:
+    # The clock of a stopped process goes on, that of a suspended computer stands still.
+    cluster = yaml.safe_load(sparkctl.file.read_text())
+    file = sparkctl.file.with_name("awake.yaml")
+    file.write_text(yaml.safe_dump(cluster | {"ssh": cluster["ssh"] | {"connect_timeout": 300}}))
     owners = [f"{folder}/lock/owner" for folder in (LOCK_FOLDER, LAUNCH_FOLDER)]
-    command = [sys.executable, "-u", "-m", "orchestrator", "-f", str(sparkctl.file)]
+    command = [sys.executable, "-u", "-m", "orchestrator", "-f", str(file)]
     sleeper = subprocess.Popen(
         [*command, "cluster", "up", "--yes"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -111,7 +116,7 @@ def test_a_laptop_that_slept_for_too_long_makes_no_further_change(
         sparkctl("cluster", "up", "--yes")
         sleeper.send_signal(signal.SIGCONT)
         _, stderr = sleeper.communicate(timeout=120)
-        assert sleeper.returncode == 7
+        assert sleeper.returncode == 7, stderr
         assert "E503" in stderr
         assert "took over the lock" in stderr
         sparkctl("cluster", "status", "--check")

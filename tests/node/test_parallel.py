@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from orchestrator.errors import ConnectError, NodeErrors, PreflightError
+from orchestrator.errors import ConnectError, LockLostError, NodeErrors, PreflightError
 from orchestrator.node.parallel import begin, on_each, raise_all, try_each
 
 
@@ -78,7 +78,7 @@ def test_a_fault_of_the_program_is_not_taken_for_a_node_s_error() -> None:
         on_each(["a"], lambda name: 1 // 0)
 
 
-def test_several_errors_share_their_exit_code_or_have_one() -> None:
+def test_several_errors_share_their_exit_code_or_one_decides() -> None:
     off, wrong = ConnectError("off", node="b"), PreflightError("wrong", node="a")
     with pytest.raises(NodeErrors) as caught:
         raise_all({"b": off, "c": ConnectError("off", node="c")})
@@ -86,6 +86,9 @@ def test_several_errors_share_their_exit_code_or_have_one() -> None:
     with pytest.raises(NodeErrors) as caught:
         raise_all({"b": off, "a": wrong})
     assert caught.value.exit_code == 1
+    with pytest.raises(NodeErrors) as failed:
+        raise_all({"b": off, "a": LockLostError("lost", node="a")})
+    assert failed.value.exit_code == 7
     assert caught.value.errors == (off, wrong)
     assert [e["code"] for e in caught.value.to_dict()["errors"]] == ["E200", "E400"]  # type: ignore[index]
 
