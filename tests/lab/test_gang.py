@@ -152,6 +152,12 @@ def restart_docker(machine: Machine) -> None:
     machine.run("systemctl", "restart", "docker")
 
 
+def stop_docker_for_a_while(machine: Machine) -> None:
+    machine.run("systemctl", "stop", "docker.socket", "docker")
+    machine.run("sleep", "20")
+    machine.run("systemctl", "start", "docker.socket", "docker")
+
+
 def cut_fabric(machine: Machine) -> None:
     machine.run("ip", "link", "set", FABRIC, "down")
     machine.run("sleep", "20")
@@ -165,6 +171,9 @@ def cut_fabric(machine: Machine) -> None:
         pytest.param(kill_container, "spark-b", id="docker kill of rank 1"),
         pytest.param(kill_container, "spark-a", id="docker kill of rank 0"),
         pytest.param(restart_docker, "spark-b", id="dockerd restarted under rank 1"),
+        pytest.param(
+            stop_docker_for_a_while, "spark-a", id="the manager's dockerd stopped for 20 s"
+        ),
         pytest.param(cut_fabric, "spark-b", id="fabric cut for 20 s"),
         pytest.param(reboot, "spark-b", id="reboot of rank 1's node"),
         pytest.param(reboot, "spark-a", id="reboot of rank 0's node, the manager"),
@@ -180,7 +189,7 @@ def test_the_run_comes_to_its_end_with_the_same_losses(
 ) -> None:
     run = begin()
     run.reach(20)
-    with run.followed() as follower:  # it sees a rebooting machine go and come back
+    with run.followed() as follower:  # it sees machine and engine go and come back
         run.reach(35)  # between two checkpoints
         what(machines[node])
         said, complaints = follower.communicate(timeout=DEADLINE)
@@ -197,6 +206,35 @@ def test_the_run_comes_to_its_end_with_the_same_losses(
     measured(request.node.callspec.id, costs)
     for machine in machines.values():
         assert machine.run("docker", "ps", "-q", "--filter", "label=sparkctl.run").strip() == ""
+
+
+def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
+    begin: Callable[..., Run],
+    undisturbed: dict[int, float],
+    machines: dict[str, Machine],
+    later: Callable[[Callable[[], object]], None],
+) -> None:
+    full = machines["spark-b"]
+    owner = full.run("stat", "-c", "uid=%u,gid=%g,mode=%a", RUNS).strip()
+    full.run("mount", "-t", "tmpfs", "-o", f"size=4g,{owner}", "tmpfs", RUNS)
+    later(lambda: full.run("umount", "--lazy", RUNS))
+    run = begin()
+    run.reach(25)
+    used = full.run("df", "--output=used", "--block-size=1K", RUNS).split()[-1]
+    struck = full.run("date", "-u", "+%FT%T.%NZ").strip()
+    full.run("mount", "-o", f"remount,size={used}k", RUNS)
+    failed = run.follow(expect=10)
+    assert f"no space is left for {RUNS}/{run.name}" in failed.stderr
+    verdict = run.show()["verdict"]
+    assert (verdict["code"], verdict["rank"], verdict["node"]) == ("disk_full", 1, "spark-b")
+    assert verdict["attempts"] == 1
+    took = datetime.fromisoformat(verdict["ended"]) - datetime.fromisoformat(struck)
+    measured("verdict after the disk of rank 1 was full", {"s": took.total_seconds()})
+
+    full.run("mount", "-o", "remount,size=4g", RUNS)
+    assert f"succeeded  {run.name}" in run.sparkctl("runs", "resume", run.name).stdout
+    assert run.losses() == undisturbed
+    run.sparkctl("runs", "rm", run.name, "--yes")
 
 
 def measured(what: str, costs: Mapping[str, object]) -> None:
