@@ -228,9 +228,8 @@ class NodeErrors(SparkctlError):
         self.errors = tuple(errors)
         nodes = ", ".join(sorted({e.node for e in self.errors if e.node}))
         super().__init__(f"{len(self.errors)} errors on {nodes}")
-        codes = {e.exit_code for e in self.errors}
-        if ChangeError.exit_code in codes:
-            codes = {ChangeError.exit_code}
+        changes = [e for e in self.errors if isinstance(e, ChangeError)]
+        codes = {e.exit_code for e in changes or self.errors}
         self.exit_code = codes.pop() if len(codes) == 1 else 1
 
     def to_dict(self) -> dict[str, object]:

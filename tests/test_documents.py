@@ -61,7 +61,7 @@ def test_the_list_of_errors(generated: Generated) -> None:
         "|---|---|---|---|",
         *rows,
         "",
-        "Other exit codes: 0 done; 1 several kinds of errors without a 7, or a fault of sparkctl;",
+        "Other exit codes: 0 done; 1 several kinds of errors, no E5xx, or a fault of sparkctl;",
         "2 wrong usage; 130, 143 or 129 stopped by Ctrl-C, SIGTERM or SIGHUP. A report (`--json`)",
         "has the code in `error.code`.",
     ]
