@@ -1,4 +1,4 @@
-"""Logins as people have them: shells that greet, shells of another kind, keys that run one thing."""
+"""Logins as people have them: shells that greet, other shells, keys that run one thing alone."""
 
 from collections.abc import Callable
 
