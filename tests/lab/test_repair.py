@@ -128,7 +128,7 @@ def test_a_swarm_that_somebody_else_has_made_since_is_left_alone(
 def test_a_worker_that_somebody_took_out_right_after_up_is_given_back(
     sparkctl: Sparkctl, machines: dict[str, Machine]
 ) -> None:
-    """Docker leaves an endpoint of its own on its bridge then, for ever."""
+    """Its bridge goes, though Docker may have left an endpoint of its own on it."""
     sparkctl("cluster", "plan")
     before = {name: snapshot(machine) for name, machine in machines.items()}
     sparkctl("cluster", "up", "--yes")
