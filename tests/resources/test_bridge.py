@@ -1,6 +1,6 @@
 """What Docker leaves on docker_gwbridge of a node that left: the shape that `inspect` has of it.
 
-In the lab Docker takes its endpoint away by itself; on a machine where it did not, this was read.
+In the lab Docker takes its endpoint away by itself; it was reported that it does not always.
 """
 
 from types import SimpleNamespace
