@@ -10,7 +10,7 @@ from orchestrator.lab.context import archive, digest, read_tree
 
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables"),
-    *("ca-certificates", "docker.io", "procps", "iputils-ping", "rsync", "python3"),
+    *("ca-certificates", "docker.io", "procps", "iputils-ping", "rsync", "python3", "tcsh"),
 )
 EXTRA_PACKAGES = {"trixie": ("docker-cli",), "bookworm": ()}
 """Trixie has Docker 26.1 with its command line apart, bookworm has 20.10 in one package."""

@@ -9,8 +9,8 @@ PATIENCE = 3.0
 # SIGKILL, to the whole group: after a softer signal, what is deaf to it would outlive its shell.
 # A machine without such a command (no coreutils, an old busybox) sets no bound.
 _WRAPPER = (
-    "if timeout -s KILL 1 true 2>/dev/null; then exec timeout -s KILL {seconds} {command}; "
-    "else exec {command}; fi"
+    "if timeout -s KILL 1 true 2>/dev/null; then set -- timeout -s KILL {seconds}; "
+    'else set --; fi; exec "$@" {command}'
 )
 
 

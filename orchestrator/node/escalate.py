@@ -1,11 +1,13 @@
 """Root on the machine, without a secret in argv, environment, log or journal.
 
-Two wrappers, both a line of POSIX shell. The first needs no password and gets none: it says by its
-exit code that sudo wants one, and then nothing has been run. Only then the second is used. It reads
-the password as the first line of its standard input; sudo reads it once more from there, and the
-command gets what follows the line `sparkctl-body`: nothing of a password reaches it, also where
-sudo did not ask. `read` and `printf` are builtins, so the password never becomes an argument of a
-process. A wrong password is tried exactly once: the second attempt of sudo meets a pipe's end.
+Two wrappers, both one line of POSIX shell without a backslash or an exclamation mark in it: login
+shells of other kinds (fish, tcsh) take that line as it is and hand it to `sh`. The first needs no
+password and gets none: it says by its exit code that sudo wants one, and then nothing has been run.
+Only then the second is used. It reads the password as the first line of its standard input; sudo
+reads it once more from there, and the command gets what follows the line `sparkctl-body`: nothing
+of a password reaches it, also where sudo did not ask. `read` and `printf` are builtins, so the
+password never becomes an argument of a process. A wrong password is tried exactly once: the second
+attempt of sudo meets a pipe's end.
 
 No process stands between the channel and the command, so the channel ends when the command does.
 """
@@ -27,20 +29,21 @@ _ALREADY = {
     "docker": "[ -w /var/run/docker.sock ]",
 }
 
-_WITHOUT = """\
-IFS= read -r p || :
-if {already}; then exec {command}; fi
-if sudo -kn true 2>/dev/null; then exec sudo -n -- {command}; fi
-if {docker}; then exit {needs_for_root}; fi
-exit {needs}
-"""
+_WITHOUT = (
+    "IFS= read -r p || :; "
+    "if {already}; then set --; "
+    "elif sudo -kn true; then set -- sudo -n --; "
+    "elif {docker}; then exit {needs_for_root}; "
+    "else exit {needs}; fi; "
+    'exec "$@" {command}'
+)
 
-_TRY = """\
-IFS= read -r p || :
-printf '%s\\n' "$p" | sudo -kS -p '' -- true 2>/dev/null || exit {wrong}
-"""
+# sudo's own words, on standard error, say why: a password, a terminal, a rule of the machine.
+_TRY = (
+    "IFS= read -r p || :; {{ printf %s \"$p\"; echo; }} | sudo -kS -p '' -- true || exit {wrong}; "
+)
 
-_WITH = "exec sudo -kS -p '' -- sh -c {skip}\n"
+_WITH = "exec sudo -kS -p '' -- sh -c {skip}"
 _SKIP = f'while IFS= read -r l; do if [ "$l" = {_BODY} ]; then exec {{command}}; fi; done; exit 1'
 
 

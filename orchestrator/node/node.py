@@ -1,6 +1,5 @@
 """One machine, as everything above sees it: scripts as root, and its Docker Engine."""
 
-import secrets
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from orchestrator.errors import PasswordNeededError, RemoteError, SudoError
+from orchestrator.errors import PasswordNeededError, RemoteError, SparkctlError, SudoError
 from orchestrator.node.bounded import PATIENCE, bounded
 from orchestrator.node.connection import Completed, Connection, Stream
 from orchestrator.node.escalate import (
@@ -21,12 +20,13 @@ from orchestrator.node.escalate import (
     head,
 )
 from orchestrator.node.fence import LOST, Fence, lost
+from orchestrator.node.marks import Marks
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_NOISE = 2**16
-"""Bytes of a line that a login shell may print by itself."""
+_BEGINS = 60.0
+"""Seconds that a stream may take to begin."""
 
 
 @dataclass
@@ -51,13 +51,11 @@ class Node:
 
         With `need="docker"` it runs as the login user where that user may use Docker.
 
-        The script travels on standard input (nothing of it shows in the process list). Whatever
-        the login shell prints by itself is cut off by a mark. Raises RemoteError when it exits
-        non-zero or passes its deadline (seconds), where the machine ends it; SudoError when there
-        is no root.
+        The script travels on standard input (nothing of it shows in the process list). Raises
+        RemoteError when it exits non-zero, has not run, or passes its deadline (seconds), where the
+        machine ends it; SudoError when there is no root.
         """
-        mark = f"sparkctl-{secrets.token_hex(8)}"
-        body = f"echo {mark}\n{{\n{self._fenced(script, need)}\n}} </dev/null\n"
+        body = f"{{\n{self._fenced(script, need)}\n}} </dev/null\n"
         done = self._run("sh -s", body.encode(), need=need, deadline=deadline)
         if done.code:
             raise RemoteError(
@@ -65,7 +63,7 @@ class Node:
                 details=_tail(done.stderr) or _tail(done.stdout),
                 node=self.name,
             )
-        return done.stdout.decode(errors="replace").partition(f"{mark}\n")[2]
+        return done.stdout.decode(errors="replace")
 
     def docker_cli(self, *args: str, stdin: bytes = b"", deadline: float = 60.0) -> str:
         """Run the `docker` command of the machine; for what the API does not have."""
@@ -95,14 +93,10 @@ class Node:
         It runs as `script(…, need="docker")` does, but nobody learns its exit code. Reading raises
         TimeoutError when nothing comes for `silence` seconds.
         """
-        mark = f"sparkctl-{secrets.token_hex(8)}"
-        body = f"echo {mark}\n{script}\nexit\n".encode()
-        stream = self._open("sh -s", body)
+        stream = self._open("sh -s", f"{script}\nexit\n".encode())
         try:
             stream.settimeout(silence)
             with stream.makefile("rb") as file:
-                while (line := file.readline(_NOISE)) and line.strip() != mark.encode():
-                    pass  # what a login shell prints by itself
                 yield file
         finally:
             stream.close()
@@ -155,8 +149,24 @@ class Node:
     def _open(self, command: str, stdin: bytes = b"") -> Stream:
         if self.sudo_password and "docker" not in self._wants:
             self._run("true", b"", need="docker", deadline=60.0)  # a stream tells no exit code
-        wrapped, before = self._wrapped(command, "docker", self._with_password("docker"))
-        return self.connection.open(wrapped, before + stdin)
+        marks = Marks.new()
+        wrapped, before = self._wrapped(
+            marks.before(command), "docker", self._with_password("docker")
+        )
+        stream = self.connection.open(wrapped, before + stdin)
+        try:
+            stream.settimeout(_BEGINS)
+            begins = marks.skip(stream)
+            if not begins.begun:
+                self._run("true", b"", need="docker", deadline=60.0)  # it tells the reason
+                raise self._not_run(begins.output)
+        except TimeoutError:
+            stream.close()
+            raise self._late(command, _BEGINS, "It has not begun.") from None
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
     def _with_password(self, need: Need) -> bool:
         return bool(self.sudo_password) and self._wants.get(need, False)
@@ -169,18 +179,10 @@ class Node:
         wrapped = escalated_with_password(command, tried=tried)
         return wrapped, head(self.sudo_password, tried=tried)
 
-    def _hear(self, need: Need, code: int) -> None:
-        """Remember what a command without a password says about the machine."""
-        if code in (NEEDS_PASSWORD, NEEDS_PASSWORD_FOR_ROOT):
-            self._wants |= {"root": True, "docker": code == NEEDS_PASSWORD}
-        elif need == "root":
-            self._wants |= {"root": False, "docker": False}
-        else:
-            self._wants[need] = False
-
     def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
-        with_password = self._with_password(need)
-        wrapped, before = self._wrapped(bounded(command, deadline), need, with_password)
+        with_password, marks = self._with_password(need), Marks.new()
+        around = bounded(marks.around(command), deadline)
+        wrapped, before = self._wrapped(around, need, with_password)
         began = time.monotonic()
         try:
             done = self.connection.run(wrapped, before + stdin, deadline=deadline + PATIENCE)
@@ -190,29 +192,54 @@ class Node:
             ) from None
         if done.code and time.monotonic() - began >= deadline:
             raise self._late(command, deadline, "The machine has ended it.")
-        if not with_password:
-            self._hear(need, done.code)
-            if self._with_password(need):  # nothing has been run yet
+        marked = marks.cut(done.stdout)
+        if not marked.begun:
+            asked = done.code in (NEEDS_PASSWORD, NEEDS_PASSWORD_FOR_ROOT)
+            if asked:
+                self._wants |= {"root": True, "docker": done.code == NEEDS_PASSWORD}
+            if asked and self.sudo_password and not with_password:
                 return self._run(command, stdin, need=need, deadline=deadline)
+            raise self._refused(done)
+        if with_password:
+            self._tried = True
+        else:
+            self._wants |= {"root": False, "docker": False} if need == "root" else {need: False}
+        if done.code == LOST and self.fence is not None:
+            raise lost(self.name)
+        if not done.code and not marked.ended:
+            raise self._not_run(marked.output)
+        return Completed(done.code, marked.output, done.stderr)
+
+    def _refused(self, done: Completed) -> SparkctlError:
+        """Why nothing was begun."""
+        words = _tail(done.stderr)
         if done.code in (NEEDS_PASSWORD, NEEDS_PASSWORD_FOR_ROOT):
-            raise PasswordNeededError(
+            return PasswordNeededError(
                 f"sudo on {self.name} wants a password",
+                details=words,
                 resolution="Set SPARKCTL_SUDO_PASSWORD, or name a file in the cluster file "
                 "(sudo: {password_file: …}; nodes[].sudo for one node), or run in a terminal and "
                 "be asked.",
                 node=self.name,
             )
         if done.code == WRONG_PASSWORD:
-            raise SudoError(
-                f"sudo on {self.name} refused the password",
-                details="It was tried once. Either it is wrong, or the login may not use sudo.",
-                resolution="Check it with `sudo -k; sudo true` on the machine.",
+            return SudoError(
+                f"sudo on {self.name} gives no root with the password that it was given",
+                details=words,
+                resolution="It was tried once. Check it with `sudo -k; sudo true` on the machine.",
                 node=self.name,
             )
-        self._tried = self._tried or with_password
-        if done.code == LOST and self.fence is not None:
-            raise lost(self.name)
-        return done
+        return self._not_run(done.stdout + done.stderr)
+
+    def _not_run(self, said: bytes) -> RemoteError:
+        return RemoteError(
+            f"{self.name} did not run what it was sent",
+            details=_tail(said),
+            resolution="Log in as sparkctl does and run `echo hello`. What may stand in the way: a "
+            "command in authorized_keys or sshd_config (ForceCommand), a login shell that runs "
+            "no commands, a .bashrc or .profile that ends the session.",
+            node=self.name,
+        )
 
     def _late(self, command: str, deadline: float, what_of_it: str) -> RemoteError:
         return RemoteError(

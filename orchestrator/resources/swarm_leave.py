@@ -16,6 +16,8 @@ from orchestrator.errors import SparkctlError
 from orchestrator.node.node import Node
 
 BRIDGE = "docker_gwbridge"  # made by Docker at init and join, left behind at leave
+_INGRESS = "gateway_ingress-sbox"
+"""Docker's own endpoint on the bridge, and no container."""
 
 _DRAINED_WITHIN = 30  # seconds for the tasks to end; what is left then ends with the membership
 
@@ -55,9 +57,14 @@ def remove_from_list(listed: SwarmNode) -> None:
 @_until_done
 def remove_bridge(node: Node) -> None:
     """Remove the network that Docker made at joining, where it is still there."""
-    # Retried: Docker takes its own endpoint off the bridge a moment after the node has left.
+    # Retried: Docker takes its own endpoint off the bridge a moment after the node has left. Of a
+    # node that left in the moment after it had joined it never does.
     with suppress(docker.errors.NotFound):
-        node.docker.networks.get(BRIDGE).remove()
+        bridge = node.docker.networks.get(BRIDGE)
+        for endpoint in (bridge.attrs.get("Containers") or {}).values():
+            if endpoint["Name"] == _INGRESS:
+                bridge.disconnect(_INGRESS, force=True)
+        bridge.remove()
 
 
 @_until_done

@@ -69,12 +69,20 @@ class SwarmList:
     def _is_former(self, listed: Mapping[str, Any], world: World) -> bool:
         if (listed["Spec"].get("Labels") or {}).get(LABEL_CLUSTER) != self.cluster:
             return False
-        name = _name(listed)
-        if name not in world:  # of a member that could not be reached this may be the entry
-            return name not in self.members
-        # Its present entry goes by its own leaving, if it is to leave.
-        return world[name].swarm_node_id != str(listed["ID"])
+        # Who is a member now is none of the past, whatever its label says: it is in the file, and
+        # goes by its own leaving, if it is to leave.
+        if str(listed["ID"]) in {facts.swarm_node_id for facts in world.values()}:
+            return False
+        # Of a member that could not be reached this may be the entry.
+        unseen = set(self.members) - set(world)
+        return not unseen if _label(listed) is None else _label(listed) not in unseen
+
+
+def _label(listed: Mapping[str, Any]) -> str | None:
+    """The name that we gave it, if it is still there."""
+    label = (listed["Spec"].get("Labels") or {}).get(LABEL_NODE)
+    return None if label is None else str(label)
 
 
 def _name(listed: Mapping[str, Any]) -> str:
-    return str((listed["Spec"].get("Labels") or {}).get(LABEL_NODE, listed["ID"]))
+    return _label(listed) or str(listed["ID"])

@@ -5,9 +5,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.node.connection import Completed, Pipe, Stream
-from orchestrator.node.escalate import body
+from orchestrator.node.escalate import (
+    NEEDS_PASSWORD,
+    NEEDS_PASSWORD_FOR_ROOT,
+    WRONG_PASSWORD,
+    body,
+)
+from orchestrator.node.marks import Marks
 
 Answer = Callable[[str], Completed | str]
+
+
+def marks_of(command: str) -> Marks:
+    """Those that a command line prints."""
+    found = re.search(r"echo (sparkctl-[0-9a-f]{16});", command)
+    assert found is not None, command
+    return Marks(found[1])
+
+
+def printed(command: str, output: bytes) -> bytes:
+    """What the machine prints when the command has this output."""
+    marks = marks_of(command)
+    return f"{marks.name}\n".encode() + output + f"\n{marks.end}\n".encode()
 
 
 @dataclass
@@ -33,11 +52,12 @@ class FakeConnection:
         self.passwords.append(password)
         self.scripts.append(script)
         reply = self.answer(script)
-        if isinstance(reply, Completed):
-            return reply
-        mark = re.match(r"echo (sparkctl-\w+)\n", script)
-        output = f"{mark[1]}\n{reply}" if mark else reply
-        return Completed(0, (self.noise + output).encode(), b"")
+        if isinstance(reply, str):
+            reply = Completed(0, reply.encode(), b"")
+        if reply.code in (NEEDS_PASSWORD, NEEDS_PASSWORD_FOR_ROOT, WRONG_PASSWORD):
+            return reply  # nothing is begun
+        output = self.noise.encode() + printed(command, reply.stdout)
+        return Completed(reply.code, output, reply.stderr)
 
     def open(self, command: str, first: bytes) -> Stream:
         self.opened.append(command)

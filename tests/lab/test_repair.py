@@ -123,3 +123,15 @@ def test_a_swarm_that_somebody_else_has_made_since_is_left_alone(
     kept = sparkctl("cluster", "down", "--yes", "--json").json()["kept"]
     assert kept == ["spark-b: it is in a swarm that sparkctl did not make, and stays there"]
     assert _swarm(machine) == "active"
+
+
+def test_a_worker_that_somebody_took_out_right_after_up_is_given_back(
+    sparkctl: Sparkctl, machines: dict[str, Machine]
+) -> None:
+    """Its bridge goes, though Docker may have left an endpoint of its own on it."""
+    sparkctl("cluster", "plan")
+    before = {name: snapshot(machine) for name, machine in machines.items()}
+    sparkctl("cluster", "up", "--yes")
+    machines["spark-b"].run("docker", "swarm", "leave", "--force")
+    sparkctl("cluster", "down", "--yes")
+    assert {name: snapshot(machine) for name, machine in machines.items()} == before

@@ -187,6 +187,36 @@ def test_a_wrong_password_is_tried_once(machine: Callable[[bool], Machine], tmp_
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("words", [
+    "sudo: sorry, you must have a tty to run sudo",
+    "nvidia is not in the sudoers file.",
+    "sudo: 1 incorrect password attempt",
+])  # fmt: skip
+@pytest.mark.parametrize("password", [None, PASSWORD])
+def test_sudo_s_own_words_are_shown(
+    words: str, password: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path, "sudo", f"echo '{words}' >&2; exit 1")
+    stand_in(tmp_path, "id", "echo 1000")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(SudoError) as caught:
+        Node("here", LocalConnection(), password).script("true")
+    assert caught.value.details == words
+    assert isinstance(caught.value, PasswordNeededError) == (password is None)
+
+
+def test_where_there_is_no_sudo_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sh", "true"):
+        (tmp_path / name).symlink_to(f"/bin/{name}")
+    stand_in(tmp_path, "id", "echo 1000")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SudoError) as caught:
+        Node("here", LocalConnection(), None).script("true")
+    assert "sudo: not found" in str(caught.value.details)
+
+
 def test_the_exit_code_of_the_script_comes_through(machine: Callable[[bool], Machine]) -> None:
     for needs_password in (False, True):
         with pytest.raises(RemoteError, match="exit code 41"):

@@ -13,7 +13,7 @@ def wanting_a_password(code: int = NEEDS_PASSWORD, *, root: bool = False) -> Fak
     """A machine whose sudo wants a password; with `root` only for what is not Docker's."""
 
     def answer(script: str) -> Completed | str:
-        asked = not connection.passwords[-1] and not (root and "docker.sock ]; then exec" in
+        asked = not connection.passwords[-1] and not (root and "docker.sock ]; then set" in
                                                       connection.commands[-1])  # fmt: skip
         return Completed(code, b"", b"") if asked else ""
 

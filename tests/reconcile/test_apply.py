@@ -110,7 +110,7 @@ class Site:
 
 
 def _word(script: str) -> str:
-    body = script.splitlines()[2]
+    body = script.splitlines()[1]
     if body.startswith("mkdir -p -m 700"):
         return "journal"
     return "forget" if body.startswith("rm -f") else body

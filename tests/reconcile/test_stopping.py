@@ -108,8 +108,8 @@ def test_while_it_is_locked_every_script_looks_at_the_lock_first(site: Site) -> 
     changes = [script for script in scripts if "note one" in script or "journal/" in script]
     assert len(changes) >= 2
     for script in changes:
-        assert script.splitlines()[2].startswith("grep -qsF "), script
-        assert script.splitlines()[2].endswith("/run/sparkctl/lock/owner || exit 98")
+        assert script.splitlines()[1].startswith("grep -qsF "), script
+        assert script.splitlines()[1].endswith("/run/sparkctl/lock/owner || exit 98")
 
 
 @pytest.fixture

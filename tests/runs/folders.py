@@ -11,6 +11,7 @@ from orchestrator.node.connection import Completed, Stream
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.runs.events import RankEvent, parse_line
+from orchestrator.testing.connection import marks_of
 from training.contract.files import RECORD, RECORDS, RankFiles
 from training.contract.record import RankPlace, RunRecord
 from training.contract.verdict import Verdict
@@ -30,10 +31,11 @@ class Unwrapped(LocalConnection):
         self.scripts += 1
         if self.away is not None:
             raise self.away
-        return super().run("sh -s", stdin.partition(b"\n")[2], deadline=deadline)
+        script = stdin.partition(b"\n")[2]
+        return super().run(marks_of(command).around("sh -s"), script, deadline=deadline)
 
     def open(self, command: str, first: bytes) -> Stream:
-        return super().open("sh -s", first.partition(b"\n")[2])
+        return super().open(marks_of(command).before("sh -s"), first.partition(b"\n")[2])
 
 
 @dataclass

@@ -18,6 +18,7 @@ from orchestrator.runs import landing, offered, receive
 from orchestrator.runs.fetch import Fetched, fetch
 from orchestrator.runs.run import Run
 from orchestrator.stack.tasks import Task
+from orchestrator.testing.connection import printed
 from tests.runs.folders import RUN, Cluster, Unwrapped
 from tests.support.stand_ins import stand_in
 from training.contract.files import RECORD, RECORDS
@@ -44,14 +45,13 @@ class Faulty(Unwrapped):
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
         if self.instead_of_listing is None or b"sha256sum" not in stdin:
             return super().run(command, stdin, deadline=deadline)
-        mark = stdin.split(b"\n")[1].removeprefix(b"echo ")
-        return Completed(0, mark + b"\n" + base64.b64encode(self.instead_of_listing), b"")
+        return Completed(0, printed(command, base64.b64encode(self.instead_of_listing)), b"")
 
     def open(self, command: str, first: bytes) -> Stream:
-        password, mark, *script = first.split(b"\n")
+        password, *script = first.split(b"\n")
         if self.instead_of_files is not None:
             script = [b"base64 -d <<'END'", base64.encodebytes(self.instead_of_files), b"END"]
-        lines = [password, mark, self.before_files.encode(), *script, b""]
+        lines = [password, self.before_files.encode(), *script, b""]
         return Watched(super().open(command, b"\n".join(lines)), self)
 
 

@@ -19,6 +19,7 @@ from orchestrator.runs.summary import summary
 from orchestrator.runs.told_by import NodeRuns, understood
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.tasks import Task, newest_tasks
+from orchestrator.testing.connection import printed
 from tests.runs.folders import AT, ENDED, RUN, Cluster, Unwrapped, both, event, task
 from tests.support.clusters import cluster as cluster_of
 from training.contract.events import Result
@@ -214,8 +215,7 @@ class Piecemeal(Unwrapped):
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
         self.scripts += 1
         piece = f"{AT % self.scripts} one\n".encode() * 2**15  # 32 bytes each
-        mark = stdin.partition(b"echo ")[2].partition(b"\n")[0]
-        return Completed(0, mark + b"\n" + base64.b64encode(piece) + b"\n\n", b"")
+        return Completed(0, printed(command, base64.b64encode(piece) + b"\n\n"), b"")
 
 
 def test_logs_of_any_size_are_held_piece_by_piece(tmp_path: Path) -> None:

@@ -103,9 +103,8 @@ class Told(Unwrapped):
 
         lines = [f"{n}\t{base64.b64encode(v.encode()).decode()}" for n, v in self.facts.items()]
         prints = "\n".join(["cat <<'END'", *lines, "END"])
-        marked = stdin.partition(b"\n")[2].partition(b"\n")[0]
         self.scripts += 1
-        return super().run("", b"\n" + marked + b"\n" + prints.encode(), deadline=deadline)
+        return super().run(command, b"\n" + prints.encode(), deadline=deadline)
 
 
 def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

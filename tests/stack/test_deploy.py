@@ -23,7 +23,7 @@ from orchestrator.stack.deploy import (
 )
 from orchestrator.stack.ranks import unseen_ranks
 from orchestrator.stack.render import Rendered, render
-from orchestrator.testing.connection import FakeConnection
+from orchestrator.testing.connection import FakeConnection, marks_of
 from tests.support.clusters import sparks
 
 RUN = "llama3-70b-lora-0a1b2c"
@@ -195,7 +195,8 @@ def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
 
     class Unwrapped(LocalConnection):
         def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
-            return super().run("sh -s", stdin.partition(b"\n")[2], deadline=deadline)
+            script = stdin.partition(b"\n")[2]
+            return super().run(marks_of(command).around("sh -s"), script, deadline=deadline)
 
     node = Node("here", Unwrapped())
     write_run_folder(node, mine, "it's run-1", {"run.json": "{}\n", "b": "$x"})

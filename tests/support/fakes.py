@@ -14,7 +14,7 @@ from orchestrator.testing.connection import FakeConnection
 from orchestrator.testing.facts import probe_output
 
 _LOCKS = (f"{LOCK_FOLDER}/lock", f"{LAUNCH_FOLDER}/lock")
-_FENCE = re.compile(r"(?<=\n\{\n)grep -qsF \w+ \S+/lock/owner \|\| exit 98\n")
+_FENCE = re.compile(r"(?<=\{\n)grep -qsF \w+ \S+/lock/owner \|\| exit 98\n")
 
 ROOT_NEEDS = "right"
 """The password of machines that want one."""
