@@ -8,6 +8,7 @@ from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.node.facts import Facts
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.evidence import refuse_lost_journals, refuse_unread
+from orchestrator.reconcile.identity import refuse_one_machine_twice
 from orchestrator.reconcile.journal import records
 from orchestrator.reconcile.membership import troubles
 from orchestrator.reconcile.plan import plan_up
@@ -33,6 +34,7 @@ _JOB_CLI = 23  # first Docker CLI whose `stack deploy` knows mode replicated-job
 
 def check(spec: ClusterSpec, world: World) -> None:
     """Raise what stands in the way of `cluster up`, the first obstacle of every node."""
+    refuse_one_machine_twice(world)
     _raise_first(_CHECKS, spec, world, [node.name for node in spec.members])
     _manager(spec, world)
     raise_all({name: t.error(name) for name, t in troubles(spec, world).items()})

@@ -125,6 +125,7 @@ def _journal(records: Mapping[str, Any]) -> Mapping[str, Any]:
 
 _CONVERT: dict[str, Callable[[Any], Any]] = {
     "groups": frozenset,
+    "host_keys": frozenset,
     "networks": frozenset,
     "containers": tuple,
     "run_containers": tuple,
