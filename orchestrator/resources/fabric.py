@@ -15,7 +15,8 @@ from orchestrator.errors import PreflightError, SparkctlError
 from orchestrator.node.facts import Address, Machine
 from orchestrator.node.parallel import raise_all
 from orchestrator.resources.fabric_subnet import Candidate, in_one_subnet, refuse_same_address
-from orchestrator.spec.cluster import ClusterSpec, NodeSpec, is_link_local
+from orchestrator.spec.addresses import is_link_local
+from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 
 # Order of preference: port 1, then port 0, each with its first twin first.
 _SPARK_PORTS = ("enp1s0f1np1", "enp1s0f0np0", "enP2p1s0f1np1", "enP2p1s0f0np0")
