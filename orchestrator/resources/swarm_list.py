@@ -69,11 +69,15 @@ class SwarmList:
     def _is_former(self, listed: Mapping[str, Any], world: World) -> bool:
         if (listed["Spec"].get("Labels") or {}).get(LABEL_CLUSTER) != self.cluster:
             return False
+        if str(listed["ID"]) in {facts.swarm_node_id for facts in world.values()}:
+            return False  # it is one of these machines, whatever its label says
         name = _name(listed)
-        if name not in world:  # of a member that could not be reached this may be the entry
-            return name not in self.members
-        # Its present entry goes by its own leaving, if it is to leave.
-        return world[name].swarm_node_id != str(listed["ID"])
+        return name in world or (name not in self.members and not self._is_somebody_missed(world))
+
+    def _is_somebody_missed(self, world: World) -> bool:
+        """Whether a member that could not be read may stand in the list under any name."""
+        names = {_name(listed) for listed in world[self.node].swarm_nodes}
+        return not {*self.members} <= {*world} | names
 
 
 def _name(listed: Mapping[str, Any]) -> str:
