@@ -133,6 +133,10 @@ class Machine:
 class Facts(Machine):
     """A snapshot of one machine: with everything that `cluster` may change."""
 
+    machine_id: str
+    """Of the installed system; empty where it has none yet. A copied disk has that of the first."""
+    host_keys: frozenset[str]
+    """Public keys of its sshd, as `type base64`."""
     groups: frozenset[str]
     docker_group: bool
     kernel: str

@@ -104,6 +104,8 @@ def parse_facts(node: str, output: str) -> Facts:
         raw = _decode(output)
         return Facts(
             **_common(node, raw),
+            machine_id=_machine_id(_text(raw["machine_id"])),
+            host_keys=frozenset(_lines(raw["host_keys"])),
             groups=frozenset(_text(raw["groups"]).split()),
             docker_group=bool(raw["docker_group"].strip()),
             kernel=_text(raw["kernel"]),
@@ -213,6 +215,11 @@ def _meminfo(text: str) -> dict[str, int]:
     """/proc/meminfo in bytes."""
     found = re.findall(r"^(\w+):\s+(\d+) kB$", text, flags=re.MULTILINE)
     return {name: int(kib) * 1024 for name, kib in found}
+
+
+def _machine_id(text: str) -> str:
+    """Empty for what systemd writes before the first boot is over (`uninitialized`)."""
+    return text if re.fullmatch(r"[0-9a-f]{32}", text) else ""
 
 
 def _gpus(text: str) -> tuple[Gpu, ...]:

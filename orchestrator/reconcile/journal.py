@@ -37,13 +37,18 @@ _JOURNALED: tuple[type, ...] = (
 
 @dataclass(frozen=True)
 class Record:
-    """One resource on one node, as it was and as we wrote it."""
+    """One resource on one node, as it was and as we wrote it.
+
+    It is about the machine that it was read from, whatever that was called when it was written.
+    """
 
     file: str
     cluster: str
     resource: Resource
     original: State | None
     written: State
+    former: str | None = None
+    """The machine's name when this was written, where it is called otherwise now."""
 
 
 def is_journaled(resource: Resource) -> bool:
@@ -137,12 +142,12 @@ def _slug(resource: Resource) -> str:
 
 def _parsed(facts: Facts) -> dict[str, Record | Unreadable]:
     return {
-        name: raw if isinstance(raw, Unreadable) else _parse(name, raw)
+        name: raw if isinstance(raw, Unreadable) else _parse(name, raw, facts.node)
         for name, raw in sorted(facts.journal.items())
     }
 
 
-def _parse(file: str, raw: Mapping[str, Any]) -> Record | Unreadable:
+def _parse(file: str, raw: Mapping[str, Any], node: str) -> Record | Unreadable:
     classes = {cls.__name__: cls for cls in _JOURNALED}
     try:
         if raw["version"] != VERSION:
@@ -150,7 +155,10 @@ def _parse(file: str, raw: Mapping[str, Any]) -> Record | Unreadable:
                 f"it is of version {raw['version']!r:.20}, written by another sparkctl"
             )
         fields = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["fields"].items()}
-        resource = classes[raw["resource"]](**fields)
-        return Record(file, raw["cluster"], resource, raw["original"], raw["written"])
+        called = str(fields["node"])
+        own = {k for k in ("node", "manager") if fields.get(k) == called}
+        resource = classes[raw["resource"]](**fields | dict.fromkeys(own, node))
+        former = called if called != node else None
+        return Record(file, raw["cluster"], resource, raw["original"], raw["written"], former)
     except (KeyError, TypeError, ValueError, AttributeError):
         return Unreadable("it is not one that this sparkctl understands")

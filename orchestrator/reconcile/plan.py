@@ -3,16 +3,19 @@
 A world may lack machines that could not be reached: nothing is planned for those.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from orchestrator.reconcile.catalog import resources_for
 from orchestrator.reconcile.evidence import unexplained
+from orchestrator.reconcile.identity import present_names
 from orchestrator.reconcile.journal import Record, is_journaled, records
 from orchestrator.reconcile.others import Other, others
 from orchestrator.resources.base import Action, Change, Resource, Stage, State, World
 from orchestrator.resources.directory import ALL, Directory
 from orchestrator.resources.leftovers import BuiltImages, RunServices, UnfinishedCopies
+from orchestrator.resources.swarm import SwarmWorker
 from orchestrator.spec.cluster import ClusterSpec
 
 Direction = Literal["up", "down", "repair"]
@@ -101,6 +104,7 @@ def _given_back(
     spec: ClusterSpec, world: World, names: list[str], *, delete_runs: bool = False
 ) -> Plan:
     """The way back of these nodes, each in the reverse order of its journal."""
+    present = present_names(world)
     steps: list[Step] = []
     settled: list[tuple[str, str]] = []
     kept: list[str] = []
@@ -116,7 +120,7 @@ def _given_back(
             if before is not None:
                 steps.append(Step(leftover, _change(leftover, world, before, None)))
         for record in reversed(records(facts)):
-            resource = _as_told(record, spec, delete_runs)
+            resource = _as_told(record, spec, delete_runs, present)
             before = resource.observe(world)
             after = resource.reverted(world, record.original, record.written)
             if after != record.original:
@@ -158,9 +162,13 @@ def _absent(state: State | None) -> bool:
     )
 
 
-def _as_told(record: Record, spec: ClusterSpec, delete_runs: bool) -> Resource:
+def _as_told(
+    record: Record, spec: ClusterSpec, delete_runs: bool, present: Mapping[str, str]
+) -> Resource:
     """The journaled resource; with --delete-runs the runs folder may go with its contents."""
     resource = record.resource
+    if isinstance(resource, SwarmWorker):
+        return replace(resource, manager=present.get(resource.manager, resource.manager))
     if delete_runs and _is_runs(resource, spec):
         return Directory(resource.node, spec.paths.runs, disposable=True, made=ALL)
     return resource

@@ -8,6 +8,7 @@ from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.node.facts import Facts
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.evidence import refuse_lost_journals, refuse_unread
+from orchestrator.reconcile.identity import refuse_copies, refuse_one_machine_twice, refuse_renamed
 from orchestrator.reconcile.journal import records
 from orchestrator.reconcile.membership import troubles
 from orchestrator.reconcile.plan import plan_up
@@ -33,6 +34,9 @@ _JOB_CLI = 23  # first Docker CLI whose `stack deploy` knows mode replicated-job
 
 def check(spec: ClusterSpec, world: World) -> None:
     """Raise what stands in the way of `cluster up`, the first obstacle of every node."""
+    refuse_one_machine_twice(world)
+    refuse_copies(world)
+    refuse_renamed(spec, world)
     _raise_first(_CHECKS, spec, world, [node.name for node in spec.members])
     _manager(spec, world)
     raise_all({name: t.error(name) for name, t in troubles(spec, world).items()})
@@ -44,7 +48,8 @@ def check(spec: ClusterSpec, world: World) -> None:
 
 def check_down(spec: ClusterSpec, world: World) -> None:
     """Raise what stands in the way of `cluster down`: Docker must be there, and the journals."""
-    _raise_first((_engine_for_the_way_back,), spec, world, [node.name for node in spec.nodes])
+    refuse_one_machine_twice(world)
+    _raise_first((_ours, _engine_for_the_way_back), spec, world, [node.name for node in spec.nodes])
     refuse_lost_journals(spec, world, [node.name for node in spec.nodes])
 
 
@@ -154,7 +159,8 @@ def _ours(facts: Facts, spec: ClusterSpec) -> None:
         raise PreflightError(
             f"{facts.node} belongs to the cluster {foreign[0]!r}, not to {spec.name!r}",
             resolution=f"Give it back first: `sparkctl cluster down` with the file of "
-            f"{foreign[0]!r}. Only the journal on the machine knows its original state.",
+            f"{foreign[0]!r}, or with a copy of this one that has `name: {foreign[0]}`. Only the "
+            "journal on the machine knows its original state.",
         )
 
 

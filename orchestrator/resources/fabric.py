@@ -2,26 +2,26 @@
 
 Detected and adopted, never configured here. What NVIDIA documents: one cable shows as two network
 devices (`enp1s0f1np1` and its twin `enP2p1s0f1np1`, or `…f0np0` for the other port), each in a
-subnet of its own. The swarm and the process group meet on the first one; NCCL may use both twins.
+subnet of its own. The swarm and the process group meet on one of them: in a subnet that all nodes
+are in (`fabric_subnet.py`), as the two ends of a cable are. NCCL may use both twins.
 """
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.errors import PreflightError, SparkctlError
 from orchestrator.node.facts import Address, Machine
 from orchestrator.node.parallel import raise_all
-from orchestrator.spec.cluster import ClusterSpec, NodeSpec, is_link_local
+from orchestrator.resources.fabric_subnet import Candidate, in_one_subnet, refuse_same_address
+from orchestrator.spec.addresses import is_link_local
+from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 
 # Order of preference: port 1, then port 0, each with its first twin first.
 _SPARK_PORTS = ("enp1s0f1np1", "enp1s0f0np0", "enP2p1s0f1np1", "enP2p1s0f0np0")
-_ANY = f"any of {', '.join(_SPARK_PORTS)} in a subnet that all nodes share"
+_ANY = f"any of {', '.join(_SPARK_PORTS)}"
 _PORT = re.compile(r"f(\d)np\1$")
-
-Addresses = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]
-"""Of one machine."""
 
 
 @dataclass(frozen=True)
@@ -34,70 +34,71 @@ class FabricPort:
 
 
 def fabric_ports(spec: ClusterSpec, world: Mapping[str, Machine]) -> dict[str, FabricPort]:
-    """The fabric port of every member that was read. Raises PreflightError when one has none."""
-    ports: dict[str, FabricPort] = {}
-    errors: dict[str, SparkctlError] = {}
+    """The fabric port of every member that was read: all in one subnet.
+
+    Raises PreflightError when one has none, when no subnet is common to all, or when two have the
+    same address. Where the file names the address of every node, these may be in several subnets.
+    """
     there = [node for node in spec.members if node.name in world]
-    everywhere = [_addresses(world[node.name]) for node in there]
-    for node in there:
-        try:
-            ports[node.name] = _port(node, spec, world[node.name], everywhere)
-        except PreflightError as error:
-            errors[node.name] = error
-    raise_all(errors)
-    return ports
-
-
-def _port(
-    node: NodeSpec, spec: ClusterSpec, facts: Machine, everywhere: Sequence[Addresses]
-) -> FabricPort:
-    """`everywhere`: the addresses of every machine."""
-    found = _candidates(node, spec, facts, everywhere)
-    detecting = _wanted(node, spec) == _ANY
-    if not found and detecting and len(spec.members) == 1:
+    found = {node.name: _candidates(node, spec, world[node.name]) for node in there}
+    if len(spec.members) == 1 and _wanted(spec.manager, spec) == _ANY and not any(found.values()):
         # A single Spark has no cable; loopback also survives a change of its Wi-Fi address.
-        return FabricPort("lo", "127.0.0.1")
-    if not found:
-        have = ", ".join(f"{a.interface} {a.address}/{a.prefix}" for a in facts.addresses)
-        raise PreflightError(
-            f"{node.name} has no usable address on {_wanted(node, spec)}",
-            details=f"addresses there: {have or 'none'}",
-            resolution="Give the ConnectX ports static addresses (NVIDIA Sync or netplan; one "
-            "subnet per port), or name the link in the cluster file: fabric: {interface: …}. "
-            "Link-local addresses (169.254.…) are refused: when one vanishes, Docker no longer "
-            "starts.",
-            node=node.name,
-        )
-    best = found[0]
-    return FabricPort(best.interface, best.address, _twins(best.interface, facts.rdma))
+        return dict.fromkeys(found, FabricPort("lo", "127.0.0.1"))
+    none: dict[str, SparkctlError] = {
+        node.name: _no_address(node, spec, world[node.name])
+        for node in there
+        if not found[node.name]
+    }
+    raise_all(none)
+    if all(node.fabric.address is not None for node in there):
+        chosen = {name: candidates[0] for name, candidates in found.items()}
+    else:
+        chosen = in_one_subnet(found)
+    refuse_same_address(chosen)
+    return {
+        name: FabricPort(one.interface, str(one.ip.ip), _twins(one.interface, world[name].rdma))
+        for name, one in chosen.items()
+    }
 
 
-def _candidates(
-    node: NodeSpec, spec: ClusterSpec, facts: Machine, everywhere: Sequence[Addresses]
-) -> list[Address]:
+def _candidates(node: NodeSpec, spec: ClusterSpec, facts: Machine) -> list[Candidate]:
+    """Best first."""
     usable = [a for a in facts.addresses if not is_link_local(a.address)]
+    found = [_candidate(a, facts) for a in usable if _is_wanted(a, node, spec)]
+    return sorted(found, key=lambda one: one.rank)
+
+
+def _candidate(address: Address, facts: Machine) -> Candidate:
+    """What a swarm stands on stays, also when fewer nodes are looked at."""
+    ip = ipaddress.IPv4Interface(f"{address.address}/{address.prefix}")
+    in_use = address.address == facts.swarm.get("NodeAddr")
+    known = address.interface in _SPARK_PORTS
+    port = _SPARK_PORTS.index(address.interface) if known else len(_SPARK_PORTS)
+    return Candidate(address.interface, ip, (not in_use, port))
+
+
+def _is_wanted(address: Address, node: NodeSpec, spec: ClusterSpec) -> bool:
     if node.fabric.address is not None:
-        return [a for a in usable if a.address == str(node.fabric.address)]
+        return address.address == str(node.fabric.address)
     interface = node.fabric.interface or spec.fabric.interface
     if interface is not None:
-        return [a for a in usable if a.interface == interface]
+        return address.interface == interface
     if spec.fabric.subnet is not None:
-        return [a for a in usable if ipaddress.ip_address(a.address) in spec.fabric.subnet]
-    on_ports = sorted(
-        (a for a in usable if a.interface in _SPARK_PORTS),
-        key=lambda a: _SPARK_PORTS.index(a.interface),
+        return ipaddress.ip_address(address.address) in spec.fabric.subnet
+    return address.interface in _SPARK_PORTS
+
+
+def _no_address(node: NodeSpec, spec: ClusterSpec, facts: Machine) -> PreflightError:
+    have = ", ".join(f"{a.interface} {a.address}/{a.prefix}" for a in facts.addresses)
+    return PreflightError(
+        f"{node.name} has no usable address on {_wanted(node, spec)}",
+        details=f"addresses there: {have or 'none'}",
+        resolution="Give the ConnectX ports static addresses (NVIDIA Sync or netplan; one "
+        "subnet per port), or name the link in the cluster file: fabric: {interface: …}. "
+        "Link-local addresses (169.254.…) are refused: when one vanishes, Docker no longer "
+        "starts.",
+        node=node.name,
     )
-    return [a for a in on_ports if _shared(a, everywhere)]
-
-
-def _addresses(facts: Machine) -> Addresses:
-    return tuple(ipaddress.ip_address(a.address) for a in facts.addresses)
-
-
-def _shared(address: Address, everywhere: Sequence[Addresses]) -> bool:
-    """Whether every machine has an address in the same subnet."""
-    network = ipaddress.ip_interface(f"{address.address}/{address.prefix}").network
-    return all(any(other in network for other in machine) for machine in everywhere)
 
 
 def _wanted(node: NodeSpec, spec: ClusterSpec) -> str:

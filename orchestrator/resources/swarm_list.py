@@ -69,20 +69,16 @@ class SwarmList:
     def _is_former(self, listed: Mapping[str, Any], world: World) -> bool:
         if (listed["Spec"].get("Labels") or {}).get(LABEL_CLUSTER) != self.cluster:
             return False
-        # Who is a member now is none of the past, whatever its label says: it is in the file, and
-        # goes by its own leaving, if it is to leave.
         if str(listed["ID"]) in {facts.swarm_node_id for facts in world.values()}:
-            return False
-        # Of a member that could not be reached this may be the entry.
-        unseen = set(self.members) - set(world)
-        return not unseen if _label(listed) is None else _label(listed) not in unseen
+            return False  # it is one of these machines, whatever its label says
+        name = _name(listed)
+        return name in world or (name not in self.members and not self._is_somebody_missed(world))
 
-
-def _label(listed: Mapping[str, Any]) -> str | None:
-    """The name that we gave it, if it is still there."""
-    label = (listed["Spec"].get("Labels") or {}).get(LABEL_NODE)
-    return None if label is None else str(label)
+    def _is_somebody_missed(self, world: World) -> bool:
+        """Whether a member that could not be read may stand in the list under any name."""
+        names = {_name(listed) for listed in world[self.node].swarm_nodes}
+        return not {*self.members} <= {*world} | names
 
 
 def _name(listed: Mapping[str, Any]) -> str:
-    return _label(listed) or str(listed["ID"])
+    return str((listed["Spec"].get("Labels") or {}).get(LABEL_NODE, listed["ID"]))

@@ -1,18 +1,20 @@
 """`cluster.yaml`: which machines there are and what they should become."""
 
-import ipaddress
 from collections import Counter
 from itertools import permutations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, IPvAnyAddress, IPvAnyNetwork, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from orchestrator.spec.addresses import FabricAddress, FabricNetwork
 from orchestrator.spec.base import ApiVersion, Model
+from orchestrator.spec.patterns import GPU_KIND, NAME, ULIMIT, VARIABLE
+from orchestrator.spec.ssh_target import parse_target, refuse_more_than_host
 from orchestrator.spec.units import Bytes
 
-Environment = dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+Environment = dict[Annotated[str, Field(pattern=VARIABLE)], str]
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class SshTarget(Model):
@@ -33,7 +35,7 @@ class NodeFabric(Model):
 
     interface: str | None = None
     """Interface name on this node."""
-    address: IPvAnyAddress | None = None
+    address: FabricAddress | None = None
     """IPv4 address of this node on the fabric."""
 
 
@@ -46,12 +48,12 @@ class SudoSpec(Model):
 
 
 class NodeSpec(Model):
-    """One machine."""
+    """One machine; a plain string is short for `{name: …}`."""
 
     name: Name
     """Unique in the cluster; lower case, digits and dashes."""
     ssh: SshTarget | None = None
-    """SSH target; a plain string is short for `{host: …}`."""
+    """SSH target; a plain string is `host`, `user@host`, `host:port` or `user@host:port`."""
     connection: Literal["ssh", "local"] = "ssh"
     """`local` is the machine that sparkctl runs on; no SSH then."""
     sudo: SudoSpec | None = None
@@ -61,10 +63,21 @@ class NodeSpec(Model):
     state: Literal["present", "absent"] = "present"
     """`absent`: the next `cluster up` takes the machine out of the cluster and gives it back."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        if isinstance(value, int | float):
+            raise ValueError("a node is a name or a mapping; put a name of digits in quotes")
+        return {"name": value} if isinstance(value, str) else value
+
     @field_validator("ssh", mode="before")
     @classmethod
-    def _alias(cls, value: object) -> object:
-        return {"host": value} if isinstance(value, str) else value
+    def _as_typed(cls, value: object) -> object:
+        if isinstance(value, str):
+            return parse_target(value)
+        if isinstance(value, dict) and isinstance(value.get("host"), str):
+            refuse_more_than_host(value["host"])
+        return value
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
@@ -95,7 +108,7 @@ class FabricSpec(Model):
 
     interface: str | None = None
     """Interface name on every node, e.g. enp1s0f1np1."""
-    subnet: IPvAnyNetwork | None = None
+    subnet: FabricNetwork | None = None
     """Or: the network the fabric addresses are in, e.g. 192.168.100.0/24."""
     port: Annotated[int, Field(ge=1024, le=65534)] = 29500
     """TCP port on rank 0 where the process group meets; the supervisors meet at the next one."""
@@ -110,7 +123,7 @@ class FabricSpec(Model):
 class GpuSpec(Model):
     """How GPUs are announced to Swarm."""
 
-    kind: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] = "NVIDIA_GPU"
+    kind: Annotated[str, Field(pattern=GPU_KIND)] = "NVIDIA_GPU"
     """Generic-resource kind. It also makes the swarm-resource line, so that both always match."""
 
     @property
@@ -126,7 +139,7 @@ class ContainerSpec(Model):
     """Image with Python and torch that the training image is built upon."""
     shm: Bytes = 16 * 2**30
     """Size of /dev/shm, e.g. 16GiB. It comes out of the unified memory."""
-    ulimits: dict[Annotated[str, Field(pattern=r"^[a-z]+$")], int] = {
+    ulimits: dict[Annotated[str, Field(pattern=ULIMIT)], int] = {
         "memlock": -1,
         "stack": 67108864,
     }
@@ -196,7 +209,8 @@ class ClusterSpec(Model):
     name: Name
     """Shown in every prompt; part of the swarm's labels."""
     nodes: Annotated[list[NodeSpec], Field(min_length=1, max_length=64)]
-    """The machines, in rank order: the first (present) is the manager and holds rank 0."""
+    """The machines, in rank order: the first (present) is the manager and holds rank 0. A plain
+    string is a node of that name."""
     fabric: FabricSpec = FabricSpec()
     gpu: GpuSpec = GpuSpec()
     ssh: SshSpec = SshSpec()
@@ -209,7 +223,7 @@ class ClusterSpec(Model):
         _refuse_twice("name", [n.name for n in self.nodes])
         addresses = [str(n.fabric.address) for n in self.nodes if n.fabric.address is not None]
         _refuse_twice("fabric address", addresses)
-        targets = [f"{n.target.host}:{n.target.port}" for n in self.nodes if n.connection == "ssh"]
+        targets = [_where(n.target) for n in self.nodes if n.connection == "ssh"]
         _refuse_twice("SSH target", targets)
         if sum(n.connection == "local" for n in self.nodes) > 1:
             raise ValueError("only one node can be `connection: local`")
@@ -237,9 +251,10 @@ class ClusterSpec(Model):
         return self.members[1:]
 
 
-def is_link_local(address: str) -> bool:
-    """Whether the address is one that vanishes with the link (169.254/16, fe80::/10)."""
-    return ipaddress.ip_address(address).is_link_local
+def _where(target: SshTarget) -> str:
+    """Capitals in a host name make no other machine."""
+    host = target.host.lower()
+    return host if target.port is None else f"{host}:{target.port}"
 
 
 def _refuse_twice(what: str, values: list[str]) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import SpecError, UnknownKeyError
 from orchestrator.spec.files import NoFile, UnfitFile, read_text
+from orchestrator.spec.sentences import sentence
 from orchestrator.spec.yaml_text import TooMuchError, compose, construct
 
 Key = str | int
@@ -129,7 +130,7 @@ def validate(model: type[M], document: Document) -> M:
 def _sentence(model: type[BaseModel], document: Document, fault: Any) -> str:
     location: KeyPath = fault["loc"]
     path = ".".join(str(key) for key in location)
-    message = fault["msg"].removeprefix("Value error, ")
+    message = sentence(fault)
     if fault["type"] == "extra_forbidden":
         known = _known_keys(model, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1)

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.cluster import Environment
+from orchestrator.spec.patterns import SECRET, STACK_NAME
 from orchestrator.spec.units import Bytes
 from training.config import TrainingConfig
 from training.gang.config import GangConfig
@@ -23,7 +24,7 @@ class NodesNeeded(Model):
 class SecretSpec(Model):
     """A secret that the run needs. Its value never leaves Docker's secret store on the nodes."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=26)]
+    name: Annotated[str, Field(pattern=SECRET, max_length=26)]
     """Environment variable on this computer that holds the value; file name in /run/secrets."""
     file: str | None = None
     """File on this computer that holds the value when the environment does not; mode 600."""
@@ -43,7 +44,7 @@ class StackSpec(Model):
 
     apiVersion: ApiVersion  # noqa: N815 - the name is the API's
     kind: Literal["Stack"]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$")]
+    name: Annotated[str, Field(pattern=STACK_NAME)]
     """Begins the name of every run; Docker's configs and services have room for 30 characters."""
     description: str
     """One line for people."""

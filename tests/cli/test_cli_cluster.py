@@ -12,7 +12,7 @@ from orchestrator.reconcile.plan import plan_up
 from orchestrator.testing.connection import Answer
 from orchestrator.ui.report import ClusterReport
 from tests.cli.conftest import Sparkctl
-from tests.support.clusters import changed, sparks
+from tests.support.clusters import EXAMPLE, changed, sparks
 from tests.support.fakes import ROOT_NEEDS, FakeCluster
 from tests.support.simulate import made
 
@@ -331,3 +331,18 @@ def test_down_with_another_paths_section_than_up_had_is_no_fault(
     assert ran.code == 8
     assert "  - directory       remove ~/sparkctl/runs" in ran.stdout
     assert "~/other" not in ran.stdout
+
+
+def test_a_node_that_was_renamed_is_told_and_given_back(
+    sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path
+) -> None:
+    take_in(site)
+    site.machines["spark-c"] = site.machines.pop("spark-b")
+    file = tmp_path / "renamed.yaml"
+    file.write_text(EXAMPLE.read_text(encoding="utf-8").replace("name: spark-b", "name: spark-c"))
+    for command in ("plan", "up", "status"):
+        ran = sparkctl("cluster", command, file=file)
+        assert (ran.code, "calls itself spark-b in its journal" in ran.stderr) == (6, True)
+    ran = sparkctl("cluster", "down", file=file)
+    assert ran.code == 8  # nobody there to ask, and no --yes
+    assert ran.stdout.startswith("spark-c\n  - swarm           leave the swarm\n")

@@ -15,6 +15,8 @@ for device in /sys/class/infiniband/*/device/net/*; do
 done | fact rdma
 docker info --format '{{json .}}' 2>/dev/null | fact docker_info
 
+cat /etc/machine-id 2>/dev/null | fact machine_id
+cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null | cut -d' ' -f1,2 | fact host_keys
 id -nG "$user" | fact groups
 getent group docker | fact docker_group
 uname -srm | fact kernel

@@ -58,6 +58,8 @@ def any_facts(draw: st.DrawFn) -> Facts:
         "docker_group": draw(st.booleans()),
         "memory_bytes": draw(st.integers(0, 2**30)) * 1024,
         "gpus": tuple(draw(st.lists(words.map(lambda w: Gpu(f"GPU-{w}", w, w)), max_size=2))),
+        "machine_id": draw(st.sampled_from(["", "0123456789abcdef" * 2])),
+        "host_keys": frozenset(draw(names)),
         "nvidia_runtime": draw(st.none() | lines),
         "addresses": tuple(draw(st.lists(addresses, max_size=3))),
         "rdma": draw(st.dictionaries(words, words, max_size=2)),
@@ -84,6 +86,11 @@ def any_facts(draw: st.DrawFn) -> Facts:
 @given(any_facts())
 def test_facts_survive_the_way_from_the_machine(facts: Facts) -> None:
     assert parse_facts(facts.node, probe_output(facts)) == facts
+
+
+@pytest.mark.parametrize("text", ["uninitialized", "0123", "nonsense\n" * 4])
+def test_a_machine_id_that_is_none_is_empty(text: str) -> None:
+    assert parse_facts("spark-a", probe_output(stock_spark(machine_id=text))).machine_id == ""
 
 
 @given(st.text(max_size=60) | st.lists(st.text(max_size=8)).map("\t".join))

@@ -91,6 +91,11 @@ def test_a_machine_without_docker_and_gpu_is_read_all_the_same(bare: Path, tmp_p
     assert (facts.user, facts.uid, facts.gid) == (me.pw_name, me.pw_uid, me.pw_gid)
     assert facts.home == me.pw_dir
     assert facts.memory_bytes > 0
+    machine_id = Path("/etc/machine-id")
+    assert facts.machine_id == (machine_id.read_text().strip() if machine_id.exists() else "")
+    assert facts.host_keys == {
+        " ".join(key.read_text().split()[:2]) for key in Path("/etc/ssh").glob("ssh_host_*_key.pub")
+    }
     assert (facts.docker, facts.docker_cli, facts.gpus, facts.nvidia_runtime) == (
         None, None, (), None,
     )  # fmt: skip

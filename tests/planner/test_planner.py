@@ -8,12 +8,19 @@ import pytest
 
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
 from orchestrator.reconcile.repair import plan_repair
-from tests.support.clusters import case_files, changed, cluster, read_case, world_of
+from tests.support.clusters import (
+    case_files,
+    changed,
+    cluster,
+    read_case,
+    under_new_names,
+    world_of,
+)
 from tests.support.simulate import made
 
 CASES = Path(__file__).parent / "cases"
 KEYS = {"what", "cluster", "facts", "up", "then", "plan", "look_at", "changes", "kept", "settled"}
-KEYS |= {"daemon_json", "delete_runs", "cluster_then", "offline", "others"}
+KEYS |= {"daemon_json", "delete_runs", "cluster_then", "was", "offline", "others"}
 SIGNS = {"create": "+", "update": "~", "delete": "-"}
 
 
@@ -39,8 +46,7 @@ def _plan(case: dict[str, Any]) -> Plan:
         world[name] = changed(world[name], differences)
     if "cluster_then" in case:
         spec = cluster(case["cluster_then"])
-        new = world_of(spec)
-        world = {node.name: world.get(node.name, new[node.name]) for node in spec.nodes}
+        world = under_new_names(spec, world, case.get("was", {}))
     for name in case.get("offline", []):
         del world[name]
     if case["plan"] == "repair":

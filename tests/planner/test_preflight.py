@@ -1,7 +1,8 @@
 """What stands in the way of `up`, from data files: machines -> code, node and words.
 
-Keys as in cases/README.md; `errors` holds one entry per node: `node`, `says` (all in brief, details
-or resolution) and perhaps `code` (default E400).
+Keys as in cases/README.md; `down: true` asks what stands in the way of `down`. `errors` holds one
+entry per node: `node` (null: it is about several), `says` (all in brief, details or resolution) and
+perhaps `code` (default E400).
 """
 
 from pathlib import Path
@@ -10,14 +11,21 @@ import pytest
 
 from orchestrator.errors import NodeErrors, PreflightError, SparkctlError
 from orchestrator.reconcile.plan import plan_up
-from orchestrator.reconcile.preflight import check
+from orchestrator.reconcile.preflight import check, check_down
 from orchestrator.resources.fabric import fabric_ports
-from tests.support.clusters import case_files, changed, cluster, read_case, world_of
+from tests.support.clusters import (
+    case_files,
+    changed,
+    cluster,
+    read_case,
+    under_new_names,
+    world_of,
+)
 from tests.support.simulate import made
 
 CASES = Path(__file__).parent / "preflight"
 NO_CASES = Path(__file__).parent / "no-obstacle"
-KEYS = {"what", "cluster", "facts", "up", "then", "errors"}
+KEYS = {"what", "cluster", "facts", "up", "then", "cluster_then", "was", "down", "errors"}
 
 
 @pytest.mark.parametrize("path", case_files(CASES), ids=lambda path: path.stem)
@@ -29,8 +37,11 @@ def test_the_obstacle_is_named(path: Path) -> None:
         world = made(plan_up(spec, world), spec, world)
     for name, differences in case.get("then", {}).items():
         world[name] = changed(world[name], differences)
+    if "cluster_then" in case:
+        spec = cluster(case["cluster_then"])
+        world = under_new_names(spec, world, case.get("was", {}))
     with pytest.raises(SparkctlError) as caught:
-        check(spec, world)
+        (check_down if case.get("down") else check)(spec, world)
         fabric_ports(spec, world)
     error = caught.value
     errors = error.errors if isinstance(error, NodeErrors) else (error,)

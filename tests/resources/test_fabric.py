@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.errors import NodeErrors, PreflightError
 from orchestrator.resources.fabric import FabricPort, fabric_ports
@@ -97,12 +99,39 @@ def test_the_subnet_of_the_cluster_file_wins() -> None:
 def test_a_node_wins_over_the_cluster() -> None:
     found = ports(
         [LAN, PORT_1],
-        [LAN, PORT_0, PORT_1],
+        [LAN, PORT_1],
         fabric={"interface": "enp1s0f1np1"},
-        b={"address": "192.168.200.2"},
+        b={"address": "10.1.1.2"},
         a={"interface": "enP7s7"},
     )
+    assert chosen(found) == ["enP7s7 10.1.1.1", "enP7s7 10.1.1.2"]
+
+
+def test_addresses_that_are_named_for_every_node_may_be_routed() -> None:
+    named = {"a": {"address": "10.1.1.1"}, "b": {"address": "192.168.200.2"}}
+    found = ports([LAN, PORT_1], [LAN, PORT_0], **named)
     assert chosen(found) == ["enP7s7 10.1.1.1", "enp1s0f0np0 192.168.200.2"]
+    with pytest.raises(PreflightError, match="no subnet"):
+        ports([LAN, PORT_1], [LAN, PORT_0], a=named["a"])
+
+
+@given(st.permutations(["a", "b", "c"]))
+def test_the_subnet_is_the_same_whatever_the_order_of_the_nodes(order: list[str]) -> None:
+    """Two switches, one behind each port; at one machine their cables are the other way round."""
+    at = {"a": (0, 1), "b": (1, 0), "c": (0, 1)}
+    machines = {
+        name: {
+            "addresses": [
+                f"enp1s0f{port}np{port} 10.0.{net}.{ord(name)}/24" for port, net in enumerate(nets)
+            ]
+        }
+        for name, nets in at.items()
+    }
+    spec = cluster({"nodes": order})
+    found = fabric_ports(spec, world_of(spec, machines))
+    assert {name: port.address.rpartition(".")[0] for name, port in found.items()} == dict.fromkeys(
+        order, "10.0.1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +139,6 @@ def test_a_node_wins_over_the_cluster() -> None:
     [
         ({"interface": "eth9"}, {}, "no usable address on interface eth9"),
         ({"subnet": "10.9.0.0/16"}, {}, "no usable address on subnet 10.9.0.0/16"),
-        ({"subnet": "fd00::/64"}, {}, "no usable address on subnet fd00::/64"),
         ({}, {"address": "10.9.9.9"}, "no usable address on 10.9.9.9"),
     ],
 )

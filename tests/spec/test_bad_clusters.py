@@ -45,6 +45,15 @@ def test_the_fault_is_named_with_its_place(case: dict[str, Any], tmp_path: Path)
         assert str(words) in told
 
 
+def test_a_password_in_a_target_is_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(f"{HEAD}nodes: [{{name: a, ssh: 'nvidia:hunter2@h'}}]\n")
+    with pytest.raises(SpecError, match="a password has no place in the cluster file") as caught:
+        load_cluster(file)
+    error = caught.value
+    assert "hunter2" not in "\n".join([error.brief, str(error.details), str(error.resolution)])
+
+
 def test_all_faults_are_told_at_once_each_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
     file.write_text(f"{HEAD}nodes:\n- {{name: A}}\n- {{name: b, conection: ssh}}\ngpus: 1\n")

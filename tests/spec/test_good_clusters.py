@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import SpecError
-from orchestrator.spec.cluster import ClusterSpec, is_link_local
+from orchestrator.spec.addresses import is_link_local
+from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.document import parse_document, validate
 from orchestrator.spec.load import load_cluster
 from tests.support.clusters import EXAMPLE, cluster
@@ -39,6 +40,34 @@ def test_a_node_is_reached_under_its_name_or_alias_or_target() -> None:
         {"nodes": ["a", {"name": "b", "ssh": "alias"}, {"name": "c", "ssh": {"host": "h"}}]}
     )
     assert [node.target.host for node in spec.nodes] == ["a", "alias", "h"]
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("nvidia@192.168.1.20", ("nvidia", "192.168.1.20", None)),
+        ("192.168.1.21:2222", (None, "192.168.1.21", 2222)),
+        ("ssh://nvidia@spark-a.local:2222", ("nvidia", "spark-a.local", 2222)),
+        ("fe80::4abb:47ff:fe2c:1%enP7s7", (None, "fe80::4abb:47ff:fe2c:1%enP7s7", None)),
+        ("nvidia@[fd00::1]:22", ("nvidia", "fd00::1", 22)),
+        ("[fd00::1]", (None, "fd00::1", None)),
+        ("spark_a", (None, "spark_a", None)),
+    ],
+)
+def test_a_target_is_understood_as_people_type_it(
+    text: str, target: tuple[str | None, str, int | None]
+) -> None:
+    (node,) = cluster({"nodes": [{"name": "a", "ssh": text}]}).nodes
+    assert (node.target.user, node.target.host, node.target.port) == target
+
+
+def test_a_node_may_be_its_name_alone(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"{HEAD}nodes: [spark-a, {{name: spark-b, ssh: b}}]\n")
+    spec = load_cluster(tmp_path / "c.yaml")
+    assert [(n.name, n.target.host) for n in spec.nodes] == [
+        ("spark-a", "spark-a"),
+        ("spark-b", "b"),
+    ]
 
 
 def test_files_are_relative_to_the_cluster_file(tmp_path: Path) -> None:

@@ -57,6 +57,21 @@ def world_of(
     }
 
 
+def under_new_names(
+    spec: ClusterSpec, world: Mapping[str, Facts], was: Mapping[str, str]
+) -> dict[str, Facts]:
+    """The machines behind the names of another cluster file: those of before, or fresh ones.
+
+    `was` says which one it is where a name leads to another machine than before.
+    """
+    fresh = world_of(spec)
+    found = {node.name: world.get(was.get(node.name, node.name)) for node in spec.nodes}
+    return {
+        name: fresh[name] if facts is None else replace(facts, node=name)
+        for name, facts in found.items()
+    }
+
+
 def changed(facts: Facts, differences: Mapping[str, Any]) -> Facts:
     """The same machine with what is said of it."""
     for name, value in differences.items():
@@ -125,6 +140,7 @@ def _journal(records: Mapping[str, Any]) -> Mapping[str, Any]:
 
 _CONVERT: dict[str, Callable[[Any], Any]] = {
     "groups": frozenset,
+    "host_keys": frozenset,
     "networks": frozenset,
     "containers": tuple,
     "run_containers": tuple,

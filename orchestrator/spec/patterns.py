@@ -1,0 +1,17 @@
+"""Regular expressions of the declarative API, and what they ask for in words."""
+
+NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+STACK_NAME = r"^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$"
+SECRET = r"^[A-Z][A-Z0-9_]*$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+GPU_KIND = r"^[A-Za-z][A-Za-z0-9_-]*$"
+ULIMIT = r"^[a-z]+$"
+
+WORDS = {
+    NAME: "a name is at most 40 lower-case letters, digits and dashes, no dash first or last",
+    STACK_NAME: "a name is at most 30 lower-case letters, digits and dashes, no dash first or last",
+    SECRET: "a secret's name is capitals, digits and _, a capital first",
+    VARIABLE: "a variable's name is letters, digits and _, no digit first",
+    GPU_KIND: "a kind is letters, digits, _ and -, a letter first, such as NVIDIA_GPU",
+    ULIMIT: "a limit's name is lower-case letters, such as memlock",
+}

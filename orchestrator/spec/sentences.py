@@ -1,0 +1,49 @@
+"""pydantic's faults in a person's words. No value is repeated but names: one may be a secret."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.spec.patterns import NAME, STACK_NAME, WORDS
+
+_PLAIN = {
+    "missing": "this key is missing",
+    "list_type": "a list is expected",
+    "dict_type": "a mapping is expected, such as `key: value`",
+    "model_type": "a mapping is expected, such as `key: value`",
+    "int_type": "a whole number is expected",
+    "int_parsing": "a whole number is expected",
+    "int_from_float": "a whole number is expected",
+    "float_type": "a number is expected",
+    "float_parsing": "a number is expected",
+    "bool_type": "true or false is expected",
+    "bool_parsing": "true or false is expected",
+}
+
+
+def sentence(fault: Mapping[str, Any]) -> str:
+    """What is wrong with one value; where it stands is said by others."""
+    kind, given, told = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind == "string_pattern_mismatch" and told["pattern"] in WORDS:
+        return _misfit(str(given), told["pattern"], fault["loc"])
+    if kind == "string_type":
+        quotes = isinstance(given, int | float)
+        return "text is expected" + (": put it in quotes" if quotes else "")
+    if kind == "literal_error":
+        return f"{told['expected']} is expected"
+    return _PLAIN.get(kind) or str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _misfit(given: str, pattern: str, location: tuple[str | int, ...]) -> str:
+    words = f"{given!r} does not fit: {WORDS[pattern]}"
+    near = _as_name(given)
+    if pattern not in (NAME, STACK_NAME) or not re.search(pattern, near):
+        return words
+    is_host = "nodes" in location and re.fullmatch(r"[\w.-]+", given)
+    ssh = f", and `ssh: {given}` if it is reached under that name" if is_host else ""
+    return f"{words}; write {near!r}{ssh}"
+
+
+def _as_name(given: str) -> str:
+    """The first part of a host name, with dashes for what a name must not have."""
+    return re.sub(r"[^a-z0-9]+", "-", given.partition(".")[0].lower()).strip("-")
