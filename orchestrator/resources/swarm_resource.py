@@ -17,6 +17,7 @@ from orchestrator.node.facts import File
 from orchestrator.node.files import remove_file, write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
+from orchestrator.resources.linked import refuse_link
 
 _ACTIVE = re.compile(
     r"""^[ \t]*(?P<key>["']?)swarm-resource(?P=key)[ \t]*="""
@@ -134,9 +135,13 @@ class SwarmResource:
                 "`nvidia-ctk config`.",
                 node=self.node,
             ) from None
-        return file_state(File(text.encode(), now.mode, now.uid, now.gid))
+        state = file_state(File(text.encode(), now.mode, now.uid, now.gid))
+        if state != self.observe(world):
+            refuse_link(world[self.node], RUNTIME_CONFIG)
+        return state
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
+        refuse_link(world[self.node], RUNTIME_CONFIG)
         now = self.observe(world)
         if now is None or now == written:
             return original
