@@ -48,6 +48,8 @@ class NoFolder:
     """A folder that is not there, and the nearest one above it that is."""
 
     nearest: str
+    blocked: str = ""
+    """What is in the way of making it, in words."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ class Facts(Machine):
     run_containers: tuple[str, ...]
     dockerd_flags: tuple[str, ...]
     """Arguments of the running dockerd; what is set there must not be in daemon.json too."""
+    docker_from: str
+    """Another way to install Docker than docker.service; empty for none."""
     docker_log: str
     """The last lines of docker.service, when the engine does not answer."""
     docker_root: str
@@ -168,6 +172,8 @@ class Facts(Machine):
     """Of daemon.json: absent, alone (nothing else is in it), or shared."""
     daemon_json: File | None
     runtime_config: File | None
+    links: Mapping[str, str]
+    """Those of the two files that are links, and where they lead to."""
     staged: tuple[str, ...]
     """Copies beside these two files that a change which died has left."""
     folders: Mapping[str, Folder | NoFolder]

@@ -117,6 +117,7 @@ def parse_facts(node: str, output: str) -> Facts:
             containers=tuple(_lines(raw["containers"])),
             run_containers=tuple(_lines(raw["run_containers"])),
             dockerd_flags=tuple(_lines(raw["dockerd_flags"])),
+            docker_from=_text(raw["docker_from"]),
             docker_log=_text(raw.get("docker_log", b"")),
             docker_root=_text(raw["docker_root"]),
             swarm_on_disk=_object(raw.get("swarm_on_disk", b"")),
@@ -133,6 +134,7 @@ def parse_facts(node: str, output: str) -> Facts:
             daemon_folder=_text(raw["daemon_folder"]),
             daemon_json=_file(raw, "daemon_json"),
             runtime_config=_file(raw, "runtime_config"),
+            links=_pairs(raw["links"]),
             staged=tuple(_lines(raw["staged"])),
             folders={
                 name.removeprefix("folder."): _folder(value)
@@ -254,7 +256,8 @@ def _file(raw: Mapping[str, bytes], name: str) -> File | None:
 def _folder(raw: bytes) -> Folder | NoFolder:
     lines = _lines(raw)
     if lines[0].startswith("absent "):
-        return NoFolder(lines[0].removeprefix("absent "))
+        blocked = lines[1].removeprefix("blocked ") if len(lines) > 1 else ""
+        return NoFolder(lines[0].removeprefix("absent "), blocked)
     mode, uid, gid = lines[0].split()
     told: dict[str, list[str]] = {"entry": [], "link": [], "mount": [], "above": [], "size": []}
     for line in lines[1:]:

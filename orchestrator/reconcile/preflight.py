@@ -68,6 +68,21 @@ def _raise_first(
     raise_all(problems)
 
 
+def _installed(facts: Facts, spec: ClusterSpec) -> None:
+    told = facts.docker or {}
+    found = facts.docker_from
+    if "name=rootless" in (told.get("SecurityOptions") or []):
+        found = "rootless Docker"
+    elif told.get("OperatingSystem") == "Docker Desktop":
+        found = "Docker Desktop"
+    if found:
+        raise PreflightError(
+            f"Docker on {facts.node} is {found}, which sparkctl does not set up",
+            resolution="It needs the Docker Engine that runs as docker.service and reads "
+            f"{DAEMON_JSON}. Install that instead: https://docs.docker.com/engine/install/",
+        )
+
+
 def _engine(facts: Facts, spec: ClusterSpec) -> None:
     if facts.docker is None:
         raise PreflightError(
@@ -173,7 +188,15 @@ def _engine_for_the_way_back(facts: Facts, spec: ClusterSpec) -> None:
         )
 
 
-_CHECKS: tuple[Check, ...] = (_engine, _gpu, _flags, _daemon_json, _runtime_config, _ours)
+_CHECKS: tuple[Check, ...] = (
+    _installed,
+    _engine,
+    _gpu,
+    _flags,
+    _daemon_json,
+    _runtime_config,
+    _ours,
+)
 
 
 def _manager(spec: ClusterSpec, world: World) -> None:

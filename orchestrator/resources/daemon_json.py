@@ -11,6 +11,7 @@ from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
 from orchestrator.resources.daemon_merge import merge, unmerge
 from orchestrator.resources.docker_restart import Outcome, restart_with
+from orchestrator.resources.linked import refuse_link
 from orchestrator.resources.masking import masked_words
 
 _NO_FOLDER: State = {"folder": False}
@@ -53,9 +54,13 @@ class DaemonJson:
         now = world[self.node].daemon_json
         base = now or File(b"", "644", 0, 0)
         content = merge(base.content if now else None, self.ours)
-        return {"file": file_state(File(content, base.mode, base.uid, base.gid)), "active": True}
+        state = {"file": file_state(File(content, base.mode, base.uid, base.gid)), "active": True}
+        if state != self.observe(world):
+            refuse_link(world[self.node], DAEMON_JSON)
+        return state
 
     def reverted(self, world: World, original: State | None, written: State) -> State:
+        refuse_link(world[self.node], DAEMON_JSON)
         now = self.observe(world)["file"]
         was = None if original is None else original["file"]
         active = False if original is None else bool(original["active"])

@@ -8,6 +8,7 @@ user has edited since.
 import copy
 import json
 import re
+from pathlib import PurePosixPath
 from typing import Any
 
 
@@ -16,12 +17,14 @@ class NotAnObject(ValueError):
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """The document; an empty file is an empty document, as dockerd sees it.
+    """The document as dockerd sees it: an empty file and `null` are empty, a BOM is none of it.
 
     Raises ValueError (with the line, from json) or NotAnObject.
     """
-    text = content.decode("utf-8")
+    text = content.decode("utf-8-sig")
     document = json.loads(text) if text.strip() else {}
+    if document is None:
+        return {}
     if not isinstance(document, dict):
         raise NotAnObject("daemon.json is not a JSON object")
     return document
@@ -47,15 +50,19 @@ def unmerge(content: bytes, original: bytes | None, ours: dict[str, Any]) -> byt
 
 
 def merged_document(document: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
-    """Objects are merged, lists extended, everything else replaced."""
+    """Objects are merged, lists extended, everything else replaced.
+
+    What says the same in other words stays as it is: another file would be another restart.
+    """
     merged = copy.deepcopy(document)
     for key, value in ours.items():
         now = merged.get(key)
+        if _says_the_same(now, value):
+            continue
         if isinstance(value, dict) and isinstance(now, dict):
             merged[key] = merged_document(now, value)
         elif isinstance(value, list) and isinstance(now, list) and key.endswith("resources"):
-            foreign = [item for item in now if _kind(item) not in {_kind(o) for o in value}]
-            merged[key] = foreign + value
+            merged[key] = _extended(now, value)
         else:
             merged[key] = copy.deepcopy(value)
     return merged
@@ -102,6 +109,24 @@ def _unmerged_list(
     """What the user has, less ours, plus what the merge had displaced."""
     kept = [item for item in now if item not in ours or item in was]
     return kept + [item for item in was if item not in written]
+
+
+def _says_the_same(now: object, ours: object) -> bool:
+    """Whether a runtime is whole as it is: of a type, or with the same program and no arguments."""
+    if not isinstance(now, dict) or not isinstance(ours, dict) or "path" not in ours:
+        return False
+    if now.get("runtimeType"):
+        return True
+    program = str(now.get("path") or "")
+    return PurePosixPath(program).name == ours["path"] and not now.get("runtimeArgs")
+
+
+def _extended(now: list[Any], ours: list[Any]) -> list[Any]:
+    """What is of other kinds, and ours; the list itself when only the order differs."""
+    kinds = {_kind(item) for item in ours}
+    foreign = [item for item in now if _kind(item) not in kinds]
+    extended = foreign + ours
+    return now if sorted(map(str, now)) == sorted(map(str, extended)) else extended
 
 
 def _kind(resource: object) -> str:

@@ -51,6 +51,13 @@ class Directory:
         return {**_HERE, "made": ours} if ours and self.made != ALL else _HERE
 
     def desired(self, world: World) -> State:
+        folder = self._seen(world)
+        if isinstance(folder, NoFolder) and folder.blocked:
+            raise PreflightError(
+                f"{self.path} cannot be made on {self.node}: {folder.blocked}",
+                resolution="Mount or make what belongs there, or take it out of the way.",
+                node=self.node,
+            )
         return _HERE
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:

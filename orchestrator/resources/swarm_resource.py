@@ -6,18 +6,22 @@ drives both; the stock line says `DOCKER_RESOURCE_GPU`, which matches no kind th
 """
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from orchestrator.errors import PreflightError
 from orchestrator.names import RUNTIME_CONFIG
 from orchestrator.node.facts import File
 from orchestrator.node.files import remove_file, write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
+from orchestrator.resources.linked import refuse_link
 
 _ACTIVE = re.compile(
-    r"""^[ \t]*swarm-resource[ \t]*=[ \t]*(?P<quote>["'])(?P<names>[^"'\n]*)(?P=quote)[^\n]*$""",
+    r"""^[ \t]*(?P<key>["']?)swarm-resource(?P=key)[ \t]*="""
+    r"""[ \t]*(?P<quote>["'])(?P<names>[^"'\n]*)(?P=quote)[^\n]*$""",
     re.MULTILINE,
 )
 _STOCK = re.compile(r"^[ \t]*#[ \t]*swarm-resource[ \t]*=[^\n]*$", re.MULTILINE)
@@ -27,8 +31,29 @@ _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
 def with_resource(text: str, variable: str) -> str:
     """The config with `variable` among its swarm resources; unchanged when it already is.
 
-    Only the top level counts, what follows the first `[table]` is another key.
+    Only the top level counts, what follows the first `[table]` is another key. Raises ValueError
+    where the result would not be TOML that differs in this key alone.
     """
+    written = _with_resource(text, variable)
+    _require(text, written, variable)
+    return written
+
+
+def _require(text: str, written: str, variable: str) -> None:
+    """Whether a line can be read by a regular expression depends on how it is written."""
+    before = tomllib.loads(text)
+    had = _split_names(str(before.get("swarm-resource", "")))
+    try:
+        after = tomllib.loads(written)
+    except tomllib.TOMLDecodeError:
+        after = {}
+    has = _split_names(str(after.pop("swarm-resource", "")))
+    before.pop("swarm-resource", None)
+    if after != before or has != had + [variable] * (variable not in had):
+        raise ValueError("swarm-resource is written there in a way that sparkctl cannot edit")
+
+
+def _with_resource(text: str, variable: str) -> str:
     head, tail = _split(text)
     active = _ACTIVE.search(head)
     if active:
@@ -63,7 +88,11 @@ def without_resource(text: str, variable: str, original: str) -> str:
 
 
 def _names(line: re.Match[str]) -> list[str]:
-    return [name.strip() for name in line["names"].split(",") if name.strip()]
+    return _split_names(line["names"])
+
+
+def _split_names(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _line(names: list[str]) -> str:
@@ -95,15 +124,39 @@ class SwarmResource:
 
     def desired(self, world: World) -> State | None:
         now = world[self.node].runtime_config or File(b"", "644", 0, 0)
-        text = with_resource(now.content.decode(), self.variable)
-        return file_state(File(text.encode(), now.mode, now.uid, now.gid))
+        try:
+            text = with_resource(now.content.decode(), self.variable)
+        except ValueError as error:
+            raise PreflightError(
+                f"{RUNTIME_CONFIG} on {self.node} cannot be changed",
+                details=str(error),
+                resolution="Write the key as one line at the top of the file, "
+                f'`swarm-resource = "{self.variable}"`, or regenerate the file with '
+                "`nvidia-ctk config`.",
+                node=self.node,
+            ) from None
+        state = file_state(File(text.encode(), now.mode, now.uid, now.gid))
+        if state != self.observe(world):
+            refuse_link(world[self.node], RUNTIME_CONFIG)
+        return state
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
+        refuse_link(world[self.node], RUNTIME_CONFIG)
         now = self.observe(world)
         if now is None or now == written:
             return original
         before = "" if original is None else original["text"]
-        return {**now, "text": without_resource(now["text"], self.variable, before)}
+        text = without_resource(now["text"], self.variable, before)
+        try:
+            tomllib.loads(text if text != now["text"] else "")
+        except tomllib.TOMLDecodeError as error:
+            raise PreflightError(
+                f"{RUNTIME_CONFIG} on {self.node} is not valid TOML",
+                details=str(error),
+                resolution="It was edited after `cluster up`. Mend it, then run `down` again.",
+                node=self.node,
+            ) from None
+        return {**now, "text": text}
 
     def summary(self, before: State | None, after: State | None) -> str:
         if after is None:

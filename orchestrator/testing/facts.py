@@ -66,6 +66,7 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
         containers=(),
         run_containers=(),
         dockerd_flags=("-H", "fd://", "--containerd=/run/containerd/containerd.sock"),
+        docker_from="",
         docker_log="",
         docker_root="/var/lib/docker",
         swarm_on_disk=None,
@@ -77,6 +78,7 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
         daemon_folder="shared",
         daemon_json=None,
         runtime_config=File(STOCK_CONFIG, "644", 0, 0),
+        links={},
         staged=(),
         folders=dict(_FOLDERS),
         journal={},
@@ -119,6 +121,7 @@ def probe_output(facts: Facts) -> str:
         "containers": "\n".join(facts.containers),
         "run_containers": "\n".join(facts.run_containers),
         "dockerd_flags": "\n".join(facts.dockerd_flags),
+        "docker_from": facts.docker_from,
         "docker_log": facts.docker_log,
         "docker_root": facts.docker_root,
         "swarm_on_disk": "" if facts.swarm_on_disk is None else json.dumps(facts.swarm_on_disk),
@@ -132,6 +135,7 @@ def probe_output(facts: Facts) -> str:
             _running(s) for s in facts.strangers if s.kind in ("container", "task")
         ),
         "things": "\n".join(f"{s.kind} {s.name} -" for s in facts.strangers),
+        "links": "".join(f"{path} {target}\n" for path, target in facts.links.items()),
         "staged": "\n".join(facts.staged),
     }
     raw |= _file("daemon_json", facts.daemon_json) | _file("runtime_config", facts.runtime_config)
@@ -163,7 +167,8 @@ def _record(record: Mapping[str, Any] | Unreadable) -> str:
 
 def _folder(folder: Folder | NoFolder) -> str:
     if isinstance(folder, NoFolder):
-        return f"absent {folder.nearest}"
+        blocked = f"\nblocked {folder.blocked}" if folder.blocked else ""
+        return f"absent {folder.nearest}{blocked}"
     lines = [f"{folder.mode} {folder.uid} {folder.gid}"]
     lines += [f"entry {name}" for name in folder.entries]
     lines += ["entry and more"] * (MOST_ENTRIES + 1 - len(folder.entries)) * folder.more

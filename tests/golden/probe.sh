@@ -34,6 +34,9 @@ docker image ls --filter label=sparkctl.image --format '{{.Repository}}:{{.Tag}}
 docker ps -a --filter label=sparkctl.run --format '{{.Names}}' 2>/dev/null | fact run_containers
 tr '\0' '\n' <"/proc/$(systemctl show -p MainPID --value docker.service 2>/dev/null)/cmdline" 2>/dev/null |
   sed 1d | fact dockerd_flags
+if systemctl is-active --quiet snap.docker.dockerd.service 2>/dev/null; then echo 'the snap docker'
+elif docker --version 2>/dev/null | grep -qi podman; then echo podman-docker
+fi | fact docker_from
 docker version >/dev/null 2>&1 ||
   journalctl -u docker.service -n 8 --no-pager -o cat 2>/dev/null | fact docker_log
 root=$(sed -n 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' /etc/docker/daemon.json 2>/dev/null)
@@ -56,6 +59,9 @@ fi
 if [ ! -d /etc/docker ]; then echo absent
 elif ls -A /etc/docker | grep -qvx daemon.json; then echo shared
 else echo alone; fi | fact daemon_folder
+for path in /etc/docker/daemon.json /etc/nvidia-container-runtime/config.toml; do
+  [ ! -L "$path" ] || printf '%s %s\n' "$path" "$(readlink "$path")"
+done | fact links
 file daemon_json /etc/docker/daemon.json
 file runtime_config /etc/nvidia-container-runtime/config.toml
 for copy in /etc/docker/daemon.json.sparkctl.* /etc/nvidia-container-runtime/config.toml.sparkctl.* \
@@ -92,8 +98,12 @@ folder() {
     done
   else
     nearest=${path%/*}
-    until [ -d "${nearest:-/}" ]; do nearest=${nearest%/*}; done
-    printf 'absent %s' "${nearest:-/}"
+    under=$path
+    until [ -d "${nearest:-/}" ]; do under=$nearest; nearest=${nearest%/*}; done
+    printf 'absent %s\n' "${nearest:-/}"
+    if [ -L "$under" ]; then printf 'blocked %s is a link to what is not there\n' "$under"
+    elif [ -e "$under" ]; then printf 'blocked %s is not a folder\n' "$under"
+    fi
   fi | fact "folder.$1"
 }
 folder /var/lib/sparkctl ''

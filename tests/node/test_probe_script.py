@@ -195,3 +195,31 @@ def test_what_a_run_needs_is_a_part_of_it_and_asks_docker_once() -> None:
 def test_half_of_what_a_run_needs_is_an_error() -> None:
     with pytest.raises(RemoteError, match="cannot be understood"):
         parse_machine("here", "user\tcm9vdA==\n")
+
+
+def test_what_is_in_the_way_of_a_folder_is_read(bare: Path, tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to(tmp_path / "unmounted")
+    (tmp_path / "file").touch()
+    paths = PathsSpec(runs=str(tmp_path / "dangling" / "runs"), data=str(tmp_path / "file" / "x"))
+    facts = parse_facts("here", run_probe(paths))
+    link = f"{tmp_path}/dangling is a link to what is not there"
+    assert facts.folders[paths.runs] == NoFolder(str(tmp_path), link)
+    assert facts.folders[paths.data] == NoFolder(str(tmp_path), f"{tmp_path}/file is not a folder")
+
+
+@pytest.mark.parametrize(
+    ("tool", "says", "found"),
+    [
+        ("docker", '[ "$*" = --version ] && echo podman version 5.4.2', "podman-docker"),
+        (
+            "systemctl",
+            '[ "$*" = "is-active --quiet snap.docker.dockerd.service" ]',
+            "the snap docker",
+        ),
+    ],
+)
+def test_another_way_to_install_docker_is_read(
+    bare: Path, tool: str, says: str, found: str
+) -> None:
+    stand_in(bare, tool, says)
+    assert parse_facts("here", run_probe(PathsSpec())).docker_from == found

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.node.facts import File
-from orchestrator.resources.base import file_state
+from orchestrator.resources.base import file_state, state_file
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.daemon_merge import NotAnObject, merge, parse, unmerge
 from orchestrator.testing.facts import stock_spark
@@ -113,12 +113,12 @@ def test_a_file_without_anything_of_ours_comes_back_in_the_very_same_bytes() -> 
     assert unmerge(theirs, None, OURS) == theirs
 
 
-@pytest.mark.parametrize("text", [b"", b" \n", b"{}"])
+@pytest.mark.parametrize("text", [b"", b" \n", b"{}", b"null", b"\xef\xbb\xbf", b"\xef\xbb\xbf{}"])
 def test_nothing_is_an_empty_document(text: bytes) -> None:
     assert parse(text) == {}
 
 
-@pytest.mark.parametrize("text", [b"[]", b"null", b'"x"', b"1"])
+@pytest.mark.parametrize("text", [b"[]", b'"x"', b"1"])
 def test_json_that_is_no_object_is_refused(text: bytes) -> None:
     with pytest.raises(NotAnObject):
         parse(text)
@@ -149,3 +149,59 @@ def test_an_unedited_file_goes_back_to_the_original_bytes() -> None:
     merged = File(written["file"]["text"].encode(), "640", 0, 5)
     now = {"spark-a": stock_spark(daemon_json=merged)}
     assert RESOURCE.reverted(now, original, written)["file"] == file_state(odd)
+
+
+BY_TYPE = {
+    "runtimeType": "io.containerd.runc.v2",
+    "options": {"BinaryName": "/usr/bin/nvidia-container-runtime"},
+}
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        {"args": [], "path": "nvidia-container-runtime"},
+        {"path": "nvidia-container-runtime"},
+        {"path": "/usr/bin/nvidia-container-runtime", "runtimeArgs": []},
+        {"path": "nvidia-container-runtime", "runtimeArgs": None},
+        BY_TYPE,
+    ],
+)
+def test_a_file_that_is_right_in_other_words_keeps_its_very_bytes(runtime: dict[str, Any]) -> None:
+    right = {
+        "default-runtime": "nvidia",
+        "node-generic-resources": ["NVIDIA_GPU=GPU-00000001", "SSD=fast"],
+        "runtimes": {"nvidia": runtime},
+    }
+    text = json.dumps(right).encode()
+    assert merge(text, OURS) == text
+
+
+def test_a_runtime_by_type_gets_no_path_and_comes_back() -> None:
+    """dockerd refuses a runtime that has both."""
+    original = json.dumps({"runtimes": {"nvidia": BY_TYPE}}).encode()
+    written = parse(merge(original, OURS))
+    assert written["runtimes"]["nvidia"] == BY_TYPE
+    back = unmerge(json.dumps(written | {"debug": True}).encode(), original, OURS)
+    assert back is not None
+    assert parse(back) == {"runtimes": {"nvidia": BY_TYPE}, "debug": True}
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [{}, {"path": "runc"}, {"path": "nvidia-container-runtime", "runtimeArgs": ["--x"]}],
+)
+def test_a_runtime_that_is_another_becomes_ours(runtime: dict[str, Any]) -> None:
+    text = json.dumps({"runtimes": {"nvidia": runtime}}).encode()
+    assert parse(merge(text, OURS))["runtimes"] == OURS["runtimes"]
+
+
+@pytest.mark.parametrize("text", [b'\xef\xbb\xbf{\n  "log-driver": "json-file"\n}\n', b"null\n"])
+def test_what_dockerd_accepts_is_accepted_and_comes_back_exactly(text: bytes) -> None:
+    theirs = File(text, "644", 0, 0)
+    before = {"spark-a": stock_spark(daemon_json=theirs)}
+    original, written = RESOURCE.observe(before), RESOURCE.desired(before)
+    assert parse(state_file(written["file"]).content)["default-runtime"] == "nvidia"
+    now = {"spark-a": stock_spark(daemon_json=state_file(written["file"]))}
+    back = RESOURCE.reverted(now, original, written)
+    assert state_file(back["file"]) == theirs

@@ -5,8 +5,10 @@ import tomllib
 import pytest
 from hypothesis import given
 
-from orchestrator.resources.swarm_resource import with_resource, without_resource
-from orchestrator.testing.facts import STOCK_CONFIG
+from orchestrator.errors import PreflightError
+from orchestrator.node.facts import File
+from orchestrator.resources.swarm_resource import SwarmResource, with_resource, without_resource
+from orchestrator.testing.facts import STOCK_CONFIG, stock_spark
 from tests.support.strategies import runtime_configs
 
 OURS = "DOCKER_RESOURCE_NVIDIA_GPU"
@@ -77,3 +79,36 @@ def test_our_name_in_a_list_with_blanks_is_taken_out() -> None:
 
 def test_a_line_that_the_user_took_out_is_not_put_back() -> None:
     assert without_resource("disable-require = true\n", OURS, STOCK) == "disable-require = true\n"
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_quoted_key_is_the_same_key(quote: str) -> None:
+    """A second line of it would be no TOML, and every NVIDIA container would fail."""
+    text = f'disable-require = false\n{quote}swarm-resource{quote} = "A"\n\n[table]\nkey = 1\n'
+    written = with_resource(text, OURS)
+    assert tomllib.loads(written) == tomllib.loads(text) | {"swarm-resource": f"A,{OURS}"}
+    assert without_resource(written, OURS, text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'swarm-resource = """A"""\n',
+        '"swarm\\u002dresource" = "A"\n',
+        'note = """\n#swarm-resource = "x"\n"""\n',
+        "swarm-resource = [1]\n",
+        "a = = 1\n",
+    ],
+)
+def test_what_cannot_be_edited_safely_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        with_resource(text, OURS)
+
+
+def test_an_edit_that_broke_the_file_is_told_by_name_on_the_way_back() -> None:
+    resource = SwarmResource("spark-a", OURS)
+    written = resource.desired({"spark-a": stock_spark()})
+    assert written is not None
+    broken = File(written["text"].encode() + b"a = = 1\n", "644", 0, 0)
+    with pytest.raises(PreflightError, match="not valid TOML"):
+        resource.reverted({"spark-a": stock_spark(runtime_config=broken)}, None, written)

@@ -96,7 +96,8 @@ def folder(text: str | Mapping[str, Any], facts: Facts) -> Folder | NoFolder:
         lists = {k: tuple(v) if isinstance(v, list) else v for k, v in text.items()}
         return replace(here, **lists)
     if text.startswith("absent "):
-        return NoFolder(text.removeprefix("absent "))
+        nearest, _, blocked = text.removeprefix("absent ").partition(", ")
+        return NoFolder(nearest, blocked)
     assert text in ("empty", "full")
     return here if text == "empty" else replace(here, entries=("full",))
 
