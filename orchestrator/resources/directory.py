@@ -167,8 +167,13 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
+# Made by its owner where that one may: between `mkdir` and `chown` the power may go.
 _MAKE = """\
-make() { [ -z "$1" ] || [ -d "$1" ] || { make "${1%/*}"; mkdir "$1"; chown "$user:" "$1"; }; }
+one() {
+  setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups mkdir -- "$1" 2>/dev/null ||
+    { mkdir -- "$1"; chown "$user:" "$1"; }
+}
+make() { [ -z "$1" ] || [ -d "$1" ] || { make "${1%/*}"; one "$1"; }; }
 make "$path"
 """
 
@@ -198,5 +203,8 @@ done
 _ITSELF = """\
 [ ! -d "$path" ] || rmdir -- "$path"
 above=${path%/*}
-while [ "$above" != "$nearest" ] && rmdir "$above" 2>/dev/null; do above=${above%/*}; done
+ours() { case $1 in "${nearest%/}"/?*) ;; *) false ;; esac; }
+while ours "$above" && { [ ! -e "$above" ] || rmdir -- "$above" 2>/dev/null; }; do
+  above=${above%/*}
+done
 """
