@@ -144,8 +144,9 @@ def test_containers_that_a_restart_stops_are_named_and_need_a_yes_of_their_own(
 
         sparkctl("cluster", "up", "--yes", "--end-others")
         assert running() == "web"
-        entry = json.loads(machine.read(FILE))["runtimes"]["nvidia"]
-        assert entry["path"] == "nvidia-container-runtime"
+        written = json.loads(machine.read(FILE))
+        assert written["default-runtime"] == "nvidia"
+        assert written["runtimes"] == json.loads(own)["runtimes"]  # whole as it is
         sparkctl("cluster", "down", "--yes", "--end-others")
         assert machine.read(FILE) == own
         assert running() == "web"
