@@ -9,7 +9,7 @@ of a password reaches it, also where sudo did not ask. `read` and `printf` are b
 password never becomes an argument of a process. A wrong password is tried exactly once: the second
 attempt of sudo meets a pipe's end.
 
-No process stands between the channel and the command, so the channel ends when the command does.
+No process stands between the channel and a stream's command, so the channel ends when it does.
 """
 
 import shlex

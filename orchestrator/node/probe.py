@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import json
 import re
 import traceback
@@ -233,12 +234,18 @@ def _addresses(raw: bytes) -> tuple[Address, ...]:
     if not raw.strip():
         return ()
     return tuple(
-        Address(link["ifname"], info["local"], int(info["prefixlen"]))
+        _address(link["ifname"], info["local"], info["prefixlen"])
         for link in json.loads(raw)
         if "UP" in link.get("flags", []) and "LOOPBACK" not in link.get("flags", [])
         for info in link.get("addr_info", [])
         if info.get("family") == "inet"
     )
+
+
+def _address(interface: str, local: str, prefix: int) -> Address:
+    """What is none is found here, and not where it is reckoned with."""
+    ip = ipaddress.IPv4Interface(f"{local}/{prefix}")
+    return Address(interface, str(ip.ip), ip.network.prefixlen)
 
 
 def _version(text: str) -> str | None:

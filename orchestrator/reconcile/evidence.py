@@ -72,7 +72,7 @@ def unexplained(spec: ClusterSpec, facts: Facts) -> list[str]:
         if all(resource.observe(world) == resource.desired(world) for resource in written):
             files = f"{DAEMON_JSON} and {RUNTIME_CONFIG}"
             return [f"{files} say what sparkctl writes, and no journal says that it did: they stay"]
-    except ValueError:  # a file that is no JSON or text is none of ours
+    except (ValueError, PreflightError):  # no JSON, a link: what we would not write is not ours
         pass
     return []
 

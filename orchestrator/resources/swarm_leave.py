@@ -57,8 +57,8 @@ def remove_from_list(listed: SwarmNode) -> None:
 @_until_done
 def remove_bridge(node: Node) -> None:
     """Remove the network that Docker made at joining, where it is still there."""
-    # Retried: Docker takes its own endpoint off the bridge a moment after the node has left. Of a
-    # node that left in the moment after it had joined it never does.
+    # Retried: Docker takes its own endpoint off the bridge a moment after the node has left. It was
+    # reported that of a node that left right after it had joined it never does.
     with suppress(docker.errors.NotFound):
         bridge = node.docker.networks.get(BRIDGE)
         for endpoint in (bridge.attrs.get("Containers") or {}).values():

@@ -10,7 +10,6 @@ import shlex
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from tests.lab.machine import Machine
 from tests.lab.sparkctl import Sparkctl
 from tests.lab.test_gang import RUNS
+from tests.support.ear import ear
 from training.redactor import Redactor
 
 SECRETS = {
@@ -56,38 +56,23 @@ def leaking(machines: dict[str, Machine]) -> Iterator[str]:
 
 
 @pytest.fixture
-def ear(machines: dict[str, Machine]) -> Iterator[tuple[str, list[bytes]]]:
-    """An address that the nodes reach, and the bodies that were posted to it."""
+def heard(machines: dict[str, Machine]) -> Iterator[tuple[str, list[bytes]]]:
+    """An address of this computer that the nodes reach, and the bodies that were posted to it."""
     networks = next(iter(machines.values())).container.attrs["NetworkSettings"]["Networks"]
     gateway = next(one["Gateway"] for one in networks.values() if one["Gateway"])
-    bodies: list[bytes] = []
-
-    class Ear(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on the terminal."""
-
-    with HTTPServer((gateway, 0), Ear) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://{gateway}:{server.server_port}/", bodies
-        server.shutdown()
-        thread.join()
+    with ear(gateway) as found:
+        yield found
 
 
 def test_a_secret_is_found_nowhere(
     machines: dict[str, Machine],
     module_up: Sparkctl,
     leaking: str,
-    ear: tuple[str, list[bytes]],
+    heard: tuple[str, list[bytes]],
     tmp_path: Path,
 ) -> None:
     """Neither while the run goes on nor after it, whatever is asked of it."""
-    url, bodies = ear
+    url, bodies = heard
     sparkctl = Sparkctl(module_up.file, SECRETS | {"SPARKCTL_DEBUG": "1"})
     tell = "cat /run/secrets/*; base64 /run/secrets/*; env; cat"
     hooks = [{"on": ["failed"], "command": ["sh", "-c", tell]}, {"on": ["failed"], "url": url}]

@@ -101,6 +101,14 @@ def test_garbage_is_a_remote_error(output: str) -> None:
     assert caught.value.resolution
 
 
+@pytest.mark.parametrize("address", ["10.0.0", "fe80::1", "10.0.0.1; reboot", "[/x]", ""])
+def test_an_address_that_is_none_is_a_remote_error(address: str) -> None:
+    """Before anybody reckons with it."""
+    output = probe_output(stock_spark(addresses=(Address("enp1s0f1np1", address, 24),)))
+    with pytest.raises(RemoteError, match="cannot be understood"):
+        parse_facts("spark-a", output)
+
+
 @given(st.integers(0, 2000))
 def test_a_probe_that_was_cut_off_is_a_remote_error_or_lacks_only_its_end(cut: int) -> None:
     whole = probe_output(stock_spark())

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +19,8 @@ from urllib.parse import quote
 import pytest
 from disks import fill, small_disk
 from two_nodes import ROOT, free_port
+
+from tests.support.ear import ear
 
 pytestmark = pytest.mark.gang
 
@@ -328,27 +329,9 @@ def test_the_end_is_told_once(gang: MakeGang, tmp_path: Path) -> None:
 
 def test_a_secret_is_in_no_file_and_in_no_webhook(gang: MakeGang, tmp_path: Path) -> None:
     """Whatever the rank, a hook and the verdict say of it, in whatever encoding."""
-    bodies: list[bytes] = []
-
-    class Ear(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on the terminal."""
-
-    with HTTPServer(("127.0.0.1", 0), Ear) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        hooks = [
-            {"command": ["sh", "-c", 'echo "told $A_KEY"; cat']},
-            {"url": f"http://127.0.0.1:{server.server_port}/"},
-        ]
+    with ear() as (url, bodies):
+        hooks = [{"command": ["sh", "-c", 'echo "told $A_KEY"; cat']}, {"url": url}]
         verdict = gang(script(0, "leak"), hooks=hooks).run()[0]
-        server.shutdown()
-        thread.join()
     assert (verdict["state"], verdict["code"]) == ("failed", "crash")
     assert verdict["message"].startswith("ConnectionError: https://alice:***@host '***' Basic ")
     assert len(verdict["tail"]) > 1
