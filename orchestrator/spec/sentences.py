@@ -1,10 +1,13 @@
-"""pydantic's faults in a person's words. No value is repeated but names: one may be a secret."""
+"""pydantic's faults in a person's words. Of values only names are repeated: others may be secrets.
+
+What stands where a secret's name belongs may well be the secret.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.spec.patterns import NAME, STACK_NAME, WORDS
+from orchestrator.spec.patterns import NAME, SECRET, STACK_NAME, WORDS
 
 _PLAIN = {
     "missing": "this key is missing",
@@ -35,7 +38,8 @@ def sentence(fault: Mapping[str, Any]) -> str:
 
 
 def _misfit(given: str, pattern: str, location: tuple[str | int, ...]) -> str:
-    words = f"{given!r} does not fit: {WORDS[pattern]}"
+    given_there = "what stands there" if pattern == SECRET else repr(given)
+    words = f"{given_there} does not fit: {WORDS[pattern]}"
     near = _as_name(given)
     if pattern not in (NAME, STACK_NAME) or not re.search(pattern, near):
         return words

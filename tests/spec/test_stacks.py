@@ -139,6 +139,14 @@ def test_names_of_secrets_that_are_ours_are_taken() -> None:
         load_stack(TINY, ("secrets=[{name: SPARKCTL_NONCE}]",))
 
 
+def test_a_secret_where_its_name_belongs_is_not_repeated(tmp_path: Path) -> None:
+    text = (ROOT / "stacks" / f"{TINY}.yaml").read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(f"{text}\nsecrets: [{{name: hf_planted}}]\n")
+    with pytest.raises(SpecError, match="a secret's name is capitals") as caught:
+        load_stack(str(tmp_path / "mine.yaml"))
+    assert "planted" not in str(caught.value.to_dict())
+
+
 def test_a_hook_may_name_a_secret_of_the_stack() -> None:
     hook = "gang.hooks=[{url_secret: CHAT}]"
     assert load_stack(TINY, (hook, "secrets=[{name: CHAT}]")).gang.hooks[0].url_secret == "CHAT"
