@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 
 from docker import DockerClient
@@ -11,6 +12,7 @@ from docker.models.containers import Container
 from orchestrator.lab import cluster_file, engine, labels, network, node, seed
 from orchestrator.lab.lab import in_parallel
 from orchestrator.lab.spec import check_name, state_folder
+from orchestrator.lab.wait import until
 
 
 def down(name: str, *, out: Path | None = None, shared: bool = False) -> int:
@@ -30,7 +32,8 @@ def down(name: str, *, out: Path | None = None, shared: bool = False) -> int:
         in_parallel(_remove, nodes)
         _forget_cgroups(client, nodes)
         for volume in client.volumes.list(filters=labels.of_lab(name)):
-            volume.remove(force=True)
+            with suppress(NotFound):
+                volume.remove(force=True)
         network.remove(client, name)
         for place in places:
             _remove_files(place, name)
@@ -47,7 +50,10 @@ def names() -> set[str]:
     """
     with engine.connected() as client:
         marked = [
-            *(c.labels for c in client.containers.list(all=True, filters=labels.ANY)),
+            *(
+                c.labels
+                for c in client.containers.list(all=True, filters=labels.ANY, ignore_removed=True)
+            ),
             *((n.attrs or {})["Labels"] for n in client.networks.list(filters=labels.ANY)),
             *((v.attrs or {})["Labels"] for v in client.volumes.list(filters=labels.ANY)),
         ]
@@ -55,10 +61,23 @@ def names() -> set[str]:
 
 
 def _remove(container: Container) -> None:
+    """Somebody else may be taking the same lab away: then the end of that is waited for."""
     try:
         container.remove(force=True, v=True)
     except NotFound:
         return
+    except APIError as error:
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
+        until(lambda: _is_gone(container), what=f"end of {container.name}", deadline_s=60)
+
+
+def _is_gone(container: Container) -> bool:
+    try:
+        container.reload()
+    except NotFound:
+        return True
+    return False
 
 
 def _remove_files(out: Path, lab: str) -> None:
@@ -97,7 +116,9 @@ def remove_shared(client: DockerClient) -> None:
     """
     mine = labels.of_lab(labels.SHARED)
     for volume in client.volumes.list(filters=mine):
-        users = client.containers.list(all=True, filters={"volume": volume.name})
+        users = client.containers.list(
+            all=True, filters={"volume": volume.name}, ignore_removed=True
+        )
         if all(user.name == volume.name and user.status != "running" for user in users):
             seed.discard(client, volume.name)
     in_use = {c["ImageID"] for c in client.api.containers(all=True)}
