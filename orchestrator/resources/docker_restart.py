@@ -15,6 +15,7 @@ from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
 from orchestrator.node.facts import File
 from orchestrator.node.files import staged
 from orchestrator.node.node import Node
+from orchestrator.resources.docker_words import WHY
 
 UNIT = "sparkctl-docker-restart.service"
 
@@ -159,17 +160,7 @@ starts() {{
     sleep 0.2
   done
 }}
-why() {{
-  # The journal is behind, on a busy machine by seconds, whatever --sync says.
-  for _ in 1 2 3 4 5 6 7 8; do
-    sleep 1
-    ! journalctl -u docker.service --since "$since" --no-pager -q -o cat |
-      grep -q 'Failed with result' || break
-  done
-  journalctl -u docker.service --since "$since" --no-pager -q -o cat |
-    grep -vE 'level=(info|debug)' | tail -n 10
-}}
-root=$(timeout 10 docker info --format '{{{{.DockerRootDir}}}}' 2>/dev/null)
+{WHY}root=$(timeout 10 docker info --format '{{{{.DockerRootDir}}}}' 2>/dev/null)
 if [ -z "$1" ]; then rm -f {path}; else mv -f "$1" {path}; fi || exit 1
 sync {folder}
 starts && exit 0

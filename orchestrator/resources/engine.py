@@ -14,6 +14,7 @@ from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
 from orchestrator.node.files import remove_file, write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, state_file
+from orchestrator.resources.docker_words import WHY
 
 _STARTS_WITHIN = 45  # seconds, for each of the three attempts
 
@@ -97,7 +98,7 @@ starts() {{
 }}
 """
 
-_FAILED = """
-journalctl -u docker.service --since "$since" -n 15 --no-pager -o cat >&2 || :
+_FAILED = f"""
+{WHY}why >&2
 exit 1
 """

@@ -220,9 +220,9 @@ def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
     later(lambda: full.run("umount", "--lazy", RUNS))
     run = begin()
     run.reach(25)
-    used = full.run("df", "--output=used", "--block-size=1K", RUNS).split()[-1]
     struck = full.run("date", "-u", "+%FT%T.%NZ").strip()
-    full.run("mount", "-o", f"remount,size={used}k", RUNS)
+    full.run("mount", "-o", "remount,size=64m", RUNS)
+    full.attempt("dd", "if=/dev/zero", f"of={RUNS}/filler", "bs=64K")  # until nothing fits
     failed = run.follow(expect=10)
     assert f"no space is left for {RUNS}/{run.name}" in failed.stderr
     verdict = run.show()["verdict"]
@@ -231,6 +231,7 @@ def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
     took = datetime.fromisoformat(verdict["ended"]) - datetime.fromisoformat(struck)
     measured("verdict after the disk of rank 1 was full", {"s": took.total_seconds()})
 
+    full.run("rm", f"{RUNS}/filler")
     full.run("mount", "-o", "remount,size=4g", RUNS)
     assert f"succeeded  {run.name}" in run.sparkctl("runs", "resume", run.name).stdout
     assert run.losses() == undisturbed

@@ -46,6 +46,7 @@ class Machine:
             env={"PATH": f"{self.root / 'bin'}:{os.environ['PATH']}", "ROOT": str(self.root)},
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip
+        self.said = done.stdout
         log = self.root / "starts"
         self.started = log.read_text().split("\n--\n")[:-1] if log.exists() else []
         assert not list(self.root.glob("run/*")), "something was left behind"
@@ -70,7 +71,15 @@ case $said in {refused}) rm -f "$ROOT/runs"; exit 1 ;; *) touch "$ROOT/runs" ;; 
 case $1 in info) echo /srv/docker ;; version) [ -e "$ROOT/runs" ] ;; esac""",
         )
         stand_in(tools, "dockerd", "echo --validate")
-        stand_in(tools, "journalctl", "echo \"docker.service: Failed with result 'exit-code'.\"")
+        stand_in(
+            tools,
+            "journalctl",
+            """\
+case " $*" in
+  *' _SYSTEMD_UNIT=docker.service '*) echo 'failed to start daemon: it wants no nvidia' ;;
+  *) yes "docker.service: Failed with result 'exit-code'." | head -n 12 ;;
+esac""",
+        )
         stand_in(tools, "sleep", ":")
 
 
@@ -96,6 +105,16 @@ def test_after_a_start_that_failed_the_former_file_is_back_and_docker_runs_with_
     assert (machine.file.read_text(), machine.started) == ("former", ["new", "former"])
     assert machine.file.stat().st_mode & 0o777 == 0o640
     assert [path.name for path in machine.file.parent.iterdir()] == ["daemon.json"]
+
+
+@pytest.mark.parametrize("refuses", [("new",), ("new", "former")])
+def test_what_dockerd_said_is_told_however_often_systemd_tried_again(
+    machine: Machine, refuses: tuple[str, ...]
+) -> None:
+    machine.refuses = refuses
+    machine.restart("new")
+    assert "failed to start daemon: it wants no nvidia\n" in machine.said
+    assert "Failed with result" in machine.said
 
 
 def test_where_there_was_no_file_there_is_none_again(machine: Machine) -> None:
