@@ -3,6 +3,7 @@
 import shlex
 import socket
 import threading
+from collections.abc import Iterable
 
 import paramiko
 
@@ -13,7 +14,7 @@ from orchestrator.errors import (
     PassphraseNeededError,
 )
 from orchestrator.node.keys import PERSON, Offer, Unlocked, offer
-from orchestrator.node.known_hosts import KnownKey, host_name, known_keys, write_down
+from orchestrator.node.known_hosts import Known, KnownKey, host_name, known_keys, write_down
 from orchestrator.node.login import Login
 
 _KEEPALIVE = 15  # seconds between signs of life
@@ -67,15 +68,15 @@ def unreachable(login: Login, why: object) -> ConnectError:
         reason = f"the name {login.host!r} is not known: {reason}"
     return ConnectError(
         f"{login.title} cannot be reached",
-        details=reason,
+        details="\n".join([reason, *_not_served(login)]),
         resolution=f"Is it switched on and on this network? Try: {login.command}",
         node=login.node,
     )
 
 
-def _exchange_keys(transport: paramiko.Transport, login: Login, known: list[KnownKey]) -> None:
+def _exchange_keys(transport: paramiko.Transport, login: Login, known: Known) -> None:
     options = transport.get_security_options()
-    kinds = {key.kind for key in known}
+    kinds = {key.kind for key in known.keys or known.without_port}
     # A key that we know is asked for first, else the machine chooses one that we do not.
     options.key_types = sorted(options.key_types, key=lambda name: _kind(name) not in kinds)
     transport.auth_timeout = login.timeout
@@ -92,10 +93,14 @@ def _kind(algorithm: str) -> str:
     return _RSA if algorithm.startswith("rsa-sha2-") else algorithm
 
 
-def _known(login: Login) -> list[KnownKey]:
-    name = host_name(login.host, login.port)
+def _known(login: Login) -> Known:
+    files = (*login.known_hosts, *login.system_known_hosts)
+    plain = host_name(login.host, 22)
+    may_be_plain = login.host_key_alias is None and login.known_as != plain
     try:
-        return known_keys((*login.known_hosts, *login.system_known_hosts), name)
+        return Known(
+            known_keys(files, login.known_as), known_keys(files, plain) if may_be_plain else []
+        )
     except OSError as error:
         raise HostKeyError(
             f"{error.filename} cannot be read",
@@ -106,40 +111,63 @@ def _known(login: Login) -> list[KnownKey]:
         ) from None
 
 
-def _check_host_key(login: Login, known: list[KnownKey], shown: paramiko.PKey) -> None:
+def _check_host_key(login: Login, known: Known, shown: paramiko.PKey) -> None:
     """Known, or new where new ones are accepted; a changed or revoked one never is."""
-    name, key = host_name(login.host, login.port), shown.get_base64()
-    lines = "\n".join(f"{line.file}:{line.line}: {line.kind}" for line in known)
-    if any(line.revoked and line.key == key for line in known):
+    name, key = login.known_as, shown.get_base64()
+    same = [line for line in (*known.keys, *known.without_port) if line.key == key]
+    revoked = [line for line in same if line.revoked]
+    if revoked:
         raise HostKeyError(
             f"the host key of {login.title} is REVOKED",
-            details=f"it shows {_named(shown)}\n{lines}",
+            details=f"it shows {_named(shown)}\n{_places(revoked)}",
             resolution="Do not connect. Give the machine a new host key.",
             node=login.node,
         )
-    valid = [line for line in known if not line.revoked]
-    if any(line.key == key for line in valid):
+    valid = [line for line in known.keys if not line.revoked]
+    if any(line in same for line in valid) or (not valid and same):
         return
     if valid:
         files = dict.fromkeys(str(line.file) for line in valid)
         mend = [shlex.join(["ssh-keygen", "-R", name, "-f", file]) for file in files]
         raise HostKeyError(
             f"the host key of {login.title} has CHANGED",
-            details=f"it shows {_named(shown)}; known is another, here:\n{lines}",
+            details=f"it shows {_named(shown)}; known is another, here:\n{_places(valid)}",
             resolution="Somebody may be in between. If the machine was reinstalled: "
             + "\n".join(mend),
             node=login.node,
         )
-    if not (login.accept_new and login.known_hosts):
+    if not login.known_hosts:
+        raise HostKeyError(
+            f"the host key of {login.title} is not known, and there is no file to keep it in",
+            details=f"it shows {_named(shown)}\nUserKnownHostsFile of ssh_config keeps nothing",
+            resolution="Set in the cluster file: "
+            "`ssh: {known_hosts: ~/.ssh/known_hosts, host_keys: accept-new}`",
+            node=login.node,
+        )
+    if not login.accept_new:
         raise HostKeyError(
             f"the host key of {login.title} is not known",
-            details=f"it shows {_named(shown)}\n"
-            f"known keys: {', '.join(map(str, login.known_hosts)) or 'no file (ssh_config)'}",
-            resolution=f"Look at it once with: {login.command}\n"
+            details="\n".join(
+                [
+                    f"it shows {_named(shown)}",
+                    f"known keys: {', '.join(map(str, login.known_hosts))}",
+                    *_not_served(login),
+                ]
+            ),
+            resolution=f"Look at it once with: {login.asking_command}\n"
             "or set `ssh: {host_keys: accept-new}` in the cluster file.",
             node=login.node,
         )
     write_down(login.known_hosts[0], name, shown.get_name(), key)
+
+
+def _places(lines: Iterable[KnownKey]) -> str:
+    return "\n".join(f"{line.file}:{line.line}: {line.kind}" for line in lines)
+
+
+def _not_served(login: Login) -> list[str]:
+    """What ssh would do besides, where a login fails without it."""
+    return [f"ssh_config says `{said}`, which sparkctl does not do" for said in login.not_served]
 
 
 def _named(key: paramiko.PKey) -> str:
@@ -152,7 +180,7 @@ def _authenticate(transport: paramiko.Transport, login: Login, offered: Offer) -
         # The agent may have to ask a person first.
         transport.auth_timeout = PERSON if identity.from_agent else login.timeout
         try:
-            more = transport.auth_publickey(login.as_user, identity.key)
+            more = transport.auth_publickey(login.user, identity.key)
         except paramiko.BadAuthenticationType as error:
             allowed = ", ".join(error.allowed_types)
             raise _refused(login, [f"it takes no keys, only: {allowed}", *notes]) from None
@@ -173,8 +201,8 @@ def _authenticate(transport: paramiko.Transport, login: Login, offered: Offer) -
 
 def _refused(login: Login, notes: list[str]) -> AuthenticationError:
     return AuthenticationError(
-        f"{login.title} refused the login of {login.as_user}",
-        details="\n".join(notes),
+        f"{login.title} refused the login of {login.user}",
+        details="\n".join([*notes, *_not_served(login)]),
         resolution=f"Try: {login.command}\nA key is installed with ssh-copy-id.",
         node=login.node,
     )

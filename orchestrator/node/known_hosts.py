@@ -3,10 +3,11 @@
 import base64
 import hashlib
 import hmac
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from orchestrator.node.ssh_config.patterns import matches_list
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,15 @@ class KnownKey:
     key: str
     """In base64, as the file has it."""
     revoked: bool
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the known-hosts files say of a machine."""
+
+    keys: list[KnownKey]
+    without_port: list[KnownKey]
+    """Of its host alone; one of these is as good where there are none for the port."""
 
 
 def host_name(host: str, port: int) -> str:
@@ -63,16 +73,7 @@ def _lines(file: Path, name: str) -> Iterator[KnownKey]:
 def _speaks_of(hosts: str, name: str) -> bool:
     if hosts.startswith("|1|"):
         return _is_hash_of(hosts, name)
-    patterns = hosts.lower().split(",")
-    if any(_matches(pattern[1:], name) for pattern in patterns if pattern.startswith("!")):
-        return False
-    return any(_matches(pattern, name) for pattern in patterns)
-
-
-def _matches(pattern: str, name: str) -> bool:
-    # Not fnmatch: a name with a port has brackets, which mean nothing here.
-    regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(regex, name) is not None
+    return matches_list(hosts.lower(), name)
 
 
 def _is_hash_of(hashed: str, name: str) -> bool:

@@ -1,19 +1,24 @@
 """What leads to one machine: the cluster file, completed from ssh_config as `ssh` would."""
 
-import getpass
 import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import AuthenticationError, SpecError
-from orchestrator.node.ssh_config import Entry, SshConfig, expanded
+from orchestrator.node.known_hosts import host_name
+from orchestrator.node.ssh_config import (
+    HostConfig,
+    Reader,
+    Tokens,
+    Unreadable,
+    find_reader,
+    hops,
+    host_config,
+)
 from orchestrator.spec.cluster import NodeSpec, SshSpec, SshTarget
 
 _DEEPEST = 8  # jump hosts in a chain; a longer one goes in a circle
-_USUAL_KEYS = ("id_rsa", "id_ecdsa", "id_ed25519")
-_USUAL_KNOWN_HOSTS = "~/.ssh/known_hosts"
-_SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 AGENT_OF_THE_ENVIRONMENT = "SSH_AUTH_SOCK"
 
 
@@ -24,13 +29,15 @@ class Login:
     node: str
     host: str
     port: int
-    user: str | None
+    user: str
     keys: tuple[str, ...]
     known_hosts: tuple[Path, ...]
     """All are read; a new key is written to the first."""
     accept_new: bool
     timeout: float
     system_known_hosts: tuple[Path, ...] = ()
+    host_key_alias: str | None = None
+    """The name in the known-hosts files, whatever the port."""
     agent: str = AGENT_OF_THE_ENVIRONMENT
     """The agent's socket, as IdentityAgent says it: a path, SSH_AUTH_SOCK, or none."""
     only_keys: bool = False
@@ -41,13 +48,30 @@ class Login:
     """The same as ssh_config writes it."""
     proxy_command: str | None = None
     """ProxyCommand: a local command whose streams lead there."""
+    config: str | None = None
+    """Another file than the usual ones, from the cluster file."""
+    not_served: tuple[str, ...] = ()
+    """What ssh_config says and sparkctl does not do, as `keyword value`."""
     is_jump: bool = False
     """Not the node itself, but on the way to it."""
 
     @property
+    def known_as(self) -> str:
+        """Its name in the known-hosts files."""
+        return self.host_key_alias or host_name(self.host, self.port)
+
+    @property
     def command(self) -> str:
         """The `ssh` line that does the same, for a person to try."""
-        parts = ["ssh", "-p", str(self.port)]
+        return self._command("accept-new" if self.accept_new else None)
+
+    @property
+    def asking_command(self) -> str:
+        """The same, and ssh asks whether a new host key is right."""
+        return self._command("ask")
+
+    def _command(self, new_keys: str | None) -> str:
+        parts = ["ssh", *(["-F", self.config] if self.config else []), "-p", str(self.port)]
         for key in self.keys:
             parts += ["-i", key]
         if self.only_keys:
@@ -56,18 +80,15 @@ class Login:
             parts += ["-o", f"IdentityAgent={_quoted(self.agent)}"]
         known = " ".join(_quoted(str(file)) for file in self.known_hosts)
         parts += ["-o", f"UserKnownHostsFile={known or 'none'}"]
-        if self.accept_new:
-            parts += ["-o", "StrictHostKeyChecking=accept-new"]
+        if self.host_key_alias:
+            parts += ["-o", f"HostKeyAlias={self.host_key_alias}"]
+        if new_keys:
+            parts += ["-o", f"StrictHostKeyChecking={new_keys}"]
         if self.proxy_jump:
             parts += ["-J", self.proxy_jump]
         if self.proxy_command:
             parts += ["-o", f"ProxyCommand={self.proxy_command}"]
-        return shlex.join([*parts, f"{self.as_user}@{self.host}"])
-
-    @property
-    def as_user(self) -> str:
-        """The user there."""
-        return self.user or getpass.getuser()
+        return shlex.join([*parts, f"{self.user}@{self.host}"])
 
     @property
     def where(self) -> str:
@@ -80,9 +101,8 @@ class Login:
         return f"{'the jump host of ' if self.is_jump else ''}{self.node} ({self.where})"
 
 
-def login_for(node: NodeSpec, ssh: SshSpec, config_file: Path | None = None) -> Login:
-    """The spec, completed from ~/.ssh/config; what the cluster file says wins."""
-    config = SshConfig(config_file or Path("~/.ssh/config").expanduser())
+def login_for(node: NodeSpec, ssh: SshSpec) -> Login:
+    """The spec, completed from ssh_config; what the cluster file says wins."""
     key = node.target.key
     if key is not None and not Path(key).expanduser().is_file():
         raise AuthenticationError(
@@ -91,104 +111,97 @@ def login_for(node: NodeSpec, ssh: SshSpec, config_file: Path | None = None) -> 
             "and the usual files in ~/.ssh are tried.",
             node=node.name,
         )
-    return _login(node.name, node.target, ssh, config, depth=0)
+    if ssh.config and not Path(ssh.config).expanduser().is_file():
+        raise SpecError(
+            f"there is no file {ssh.config}",
+            resolution="Mend ssh.config in the cluster file, or leave it out for ~/.ssh/config.",
+            node=node.name,
+        )
+    return _Way(node.name, ssh, find_reader(ssh.config)).login(node.target, depth=0)
 
 
-def _login(node: str, target: SshTarget, ssh: SshSpec, config: SshConfig, depth: int) -> Login:
-    entry = config.lookup(target.host)
+@dataclass(frozen=True)
+class _Way:
+    """To one node."""
 
-    def files(keyword: str, usual: str, ours: str | None = None) -> tuple[Path, ...]:
-        paths = [ours] if ours else _split(str(entry.get(keyword, usual)))
-        found = (Path(expanded(path, entry, target.host)) for path in paths)
-        # These two keep nothing: with accept-new any key would be taken every time.
-        return tuple(path for path in found if str(path) not in ("none", os.devnull))
+    node: str
+    ssh: SshSpec
+    reader: Reader
 
-    jump = str(entry.get("proxyjump", "none"))
-    jump = "" if jump.lower() == "none" else jump
-    return Login(
-        node=node,
-        host=str(entry["hostname"]),
-        port=target.port or _port(node, entry),
-        user=target.user or _text(entry.get("user")),
-        keys=_keys(target, entry),
-        known_hosts=files("userknownhostsfile", _USUAL_KNOWN_HOSTS, ssh.known_hosts),
-        accept_new=_accepts_new(ssh, entry),
-        timeout=ssh.connect_timeout,
-        system_known_hosts=files("globalknownhostsfile", _SYSTEM_KNOWN_HOSTS),
-        agent=_agent(entry, target.host),
-        only_keys=target.key is not None or str(entry.get("identitiesonly")).lower() == "yes",
-        jumps=_jumps(node, jump, ssh, config, depth) if jump else (),
-        proxy_jump=jump or None,
-        proxy_command=_text(entry.get("proxycommand")),
-        is_jump=depth > 0,
-    )
+    def login(self, target: SshTarget, depth: int) -> Login:
+        try:
+            return self._login(target, depth)
+        except Unreadable as error:
+            raise SpecError(
+                f"{self.ssh.config or '~/.ssh/config'} does not lead to {target.host}",
+                details=str(error),
+                resolution=f"Mend what it says; `ssh -G {target.host}` shows what ssh makes of it. "
+                "ssh.config in the cluster file names another file.",
+                node=self.node,
+            ) from None
+
+    def _login(self, target: SshTarget, depth: int) -> Login:
+        said = host_config(self.reader.settings(target.host, target.user, target.port))
+        tokens = Tokens(target.host, said.hostname, said.port, said.user, said.host_key_alias)
+        user_files = (self.ssh.known_hosts,) if self.ssh.known_hosts else said.user_known_hosts
+        return Login(
+            node=self.node,
+            host=said.hostname,
+            port=said.port,
+            user=said.user,
+            keys=_keys(target, said, tokens),
+            known_hosts=_files(user_files),
+            accept_new=_accepts_new(self.ssh, said),
+            timeout=self.ssh.connect_timeout,
+            system_known_hosts=_files(said.global_known_hosts),
+            host_key_alias=said.host_key_alias,
+            agent=_agent(said),
+            only_keys=target.key is not None or said.identities_only,
+            jumps=self._jumps(said.proxy_jump, tokens, depth) if said.proxy_jump else (),
+            proxy_jump=said.proxy_jump,
+            proxy_command=said.proxy_command and tokens.on_the_way(said.proxy_command),
+            config=self.ssh.config,
+            not_served=said.not_served,
+            is_jump=depth > 0,
+        )
+
+    def _jumps(self, jump: str, tokens: Tokens, depth: int) -> tuple[Login, ...]:
+        """Only the first host of the list may have a way of its own, which comes before it."""
+        if depth >= _DEEPEST:
+            raise Unreadable(f"its ProxyJump goes in a circle, at {jump}")
+        chain: list[Login] = []
+        for hop in hops(jump):
+            user = hop.user and tokens.on_the_way(hop.user)
+            target = SshTarget(host=tokens.on_the_way(hop.host), port=hop.port, user=user)
+            login = self.login(target, depth + 1)
+            chain += [login] if chain else [*login.jumps, login]
+        return tuple(chain)
 
 
-def _keys(target: SshTarget, entry: Entry) -> tuple[str, ...]:
+def _keys(target: SshTarget, said: HostConfig, tokens: Tokens) -> tuple[str, ...]:
     if target.key:
         return (str(Path(target.key).expanduser()),)
-    named = entry.get("identityfile")
-    assert named is None or isinstance(named, list)
-    if named is None:
-        named = [f"~/.ssh/{name}" for name in _USUAL_KEYS]
+    paths = [Path(tokens.path(key)) for key in said.identity_files if key.lower() != "none"]
     # They need not exist, as with ssh itself; the public half is enough for the agent.
-    paths = [Path(key).expanduser() for key in named]
     return tuple(str(p) for p in paths if p.is_file() or Path(f"{p}.pub").is_file())
 
 
-def _agent(entry: Entry, host: str) -> str:
-    said = str(entry.get("identityagent", AGENT_OF_THE_ENVIRONMENT))
-    if said == AGENT_OF_THE_ENVIRONMENT or said.lower() == "none":
-        return said
-    variable = said[1:] if said.startswith("$") and not said.startswith("${") else None
-    path = os.environ.get(variable, "") if variable else expanded(said, entry, host)
-    return path or "none"
+def _files(paths: tuple[str, ...]) -> tuple[Path, ...]:
+    # These two keep nothing: with accept-new any key would be taken every time.
+    kept = (path for path in paths if path.lower() != "none" and path != os.devnull)
+    return tuple(Path(path).expanduser() for path in kept)
 
 
-def _accepts_new(ssh: SshSpec, entry: Entry) -> bool:
+def _agent(said: HostConfig) -> str:
+    agent = said.identity_agent or AGENT_OF_THE_ENVIRONMENT
+    if agent.startswith("$"):
+        return os.environ.get(agent[1:]) or "none"
+    return "none" if agent.lower() == "none" else agent
+
+
+def _accepts_new(ssh: SshSpec, said: HostConfig) -> bool:
     """The cluster file's word, else ssh_config's; a check that it turns off is not turned off."""
-    said = ssh.host_keys or str(entry.get("stricthostkeychecking", "ask")).lower()
-    return said in ("accept-new", "no", "off")
-
-
-def _port(node: str, entry: Entry) -> int:
-    port = str(entry.get("port", 22))
-    if not port.isdecimal():
-        raise SpecError(f"{node}: ~/.ssh/config gives it the port {port!r}", node=node)
-    return int(port)
-
-
-def _jumps(node: str, hosts: str, ssh: SshSpec, config: SshConfig, depth: int) -> tuple[Login, ...]:
-    """Each host of the list may have a way of its own, which comes before it."""
-    if depth >= _DEEPEST:
-        raise SpecError(
-            f"{node}: the ProxyJump of ~/.ssh/config goes in a circle",
-            details=f"at {hosts}",
-            node=node,
-        )
-    chain: list[Login] = []
-    for host in hosts.split(","):
-        user, at, rest = host.strip().rpartition("@")
-        name, colon, port = rest.rpartition(":")
-        target = SshTarget(
-            host=name if colon and port.isdecimal() else rest,
-            port=int(port) if colon and port.isdecimal() else None,
-            user=user if at else None,
-        )
-        jump = _login(node, target, ssh, config, depth + 1)
-        chain += [*jump.jumps, jump] if not chain else [jump]
-    return tuple(chain)
-
-
-def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:  # a quotation mark without its pair
-        return text.split()
-
-
-def _text(value: object) -> str | None:
-    return None if value is None or str(value).lower() == "none" else str(value)
+    return said.accepts_new if ssh.host_keys is None else ssh.host_keys == "accept-new"
 
 
 def _quoted(path: str) -> str:

@@ -94,8 +94,10 @@ class NodeSpec(Model):
 class SshSpec(Model):
     """SSH settings for all nodes."""
 
+    config: str | None = None
+    """Another file instead of ~/.ssh/config and /etc/ssh/ssh_config, as with `ssh -F`."""
     known_hosts: str | None = None
-    """Known-hosts file; default: ssh_config's UserKnownHostsFile, else ~/.ssh/known_hosts."""
+    """Known-hosts file; default: ssh_config's UserKnownHostsFile."""
     host_keys: Literal["strict", "accept-new"] | None = None
     """An unknown host key is refused (strict) or written down (accept-new). A changed one is always
     refused. Default: ssh_config's StrictHostKeyChecking (`no` means accept-new), else strict."""

@@ -103,10 +103,10 @@ def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:
         except RuntimeError as error:
             raise SpecError(f"{file}: {value}: {error}") from None
 
-    def resolved(section: Section, key: str) -> Section:
+    def resolved(section: Section, *keys: str) -> Section:
         if section is None:
             return section
-        return section.model_copy(update={key: absolute(getattr(section, key))})
+        return section.model_copy(update={key: absolute(getattr(section, key)) for key in keys})
 
     nodes = [
         node.model_copy(
@@ -120,7 +120,7 @@ def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:
     return spec.model_copy(
         update={
             "nodes": nodes,
-            "ssh": resolved(spec.ssh, "known_hosts"),
+            "ssh": resolved(spec.ssh, "known_hosts", "config"),
             "sudo": resolved(spec.sudo, "password_file"),
         }
     )

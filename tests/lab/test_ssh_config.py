@@ -35,12 +35,21 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"HOME": str(self.folder), "SPARKCTL_SUDO_PASSWORD": self.state.password}
+        return {"SPARKCTL_SUDO_PASSWORD": self.state.password}
 
     def port(self, node: int) -> int:
         nodes = self.data["nodes"]
         assert isinstance(nodes, list)
         return int(nodes[node]["ssh"]["port"])
+
+    @property
+    def config(self) -> Path:
+        return self.ssh / "config"
+
+    def write(self, *blocks: str) -> None:
+        """Its ~/.ssh/config. ssh takes the home from the user database: all paths are said."""
+        usual = f"Host *\n  UserKnownHostsFile {self.ssh}/known_hosts\n"
+        self.config.write_text("".join(blocks) + usual + f"  IdentityFile {self.ssh}/id_ed25519\n")
 
     def host(self, node: int, *lines: str) -> str:
         """A block of ssh_config for a node's port on the loopback address."""
@@ -56,7 +65,10 @@ def home(lab: LabSpec, sparkctl: Sparkctl, tmp_path: Path, monkeypatch: pytest.M
     made.ssh.mkdir(parents=True, mode=0o700)
     nodes = [{"name": name} for name in ("spark-a", "spark-b")]
     kept = {key: data[key] for key in ("apiVersion", "kind", "name", "container") if key in data}
-    made.file.write_text(yaml.safe_dump(kept | {"nodes": nodes}))
+    made.file.write_text(
+        yaml.safe_dump(kept | {"nodes": nodes, "ssh": {"config": str(made.config)}})
+    )
+    made.write()
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return made
 
@@ -85,16 +97,15 @@ def test_through_a_jump_host_with_a_key_that_only_the_agent_holds(
     with (home.ssh / "known_hosts").open("a") as known:
         known.writelines(f"{inside} {' '.join(key.split()[:2])}\n" for key in keys)
     (home.ssh / "agent").write_text(f'IdentityAgent "{agent}"\n')
-    (home.ssh / "config").write_text(
-        f"{home.host(0)}"
-        f"Host spark-b\n  HostName {inside}\n  ProxyJump spark-a\n"
-        "Host *\n  User nvidia\n  Include agent\n"
+    home.write(
+        home.host(0),
+        f"Host spark-b\n  HostName {inside}\n  ProxyJump spark-a\n",
+        f"Host *\n  User nvidia\n  Include {home.ssh}/agent\n",
     )
     report = sparkctl_at("cluster", "plan", "--json").json()
     assert {change["node"] for change in report["changes"]} == {"spark-a", "spark-b"}
 
-    config = (home.ssh / "config").read_text()
-    (home.ssh / "config").write_text(f"Host spark-b\n  IdentityAgent none\n{config}")
+    home.config.write_text(f"Host spark-b\n  IdentityAgent none\n{home.config.read_text()}")
     failed = sparkctl_at("cluster", "status", expect=4)
     assert f"error E201: spark-b ({inside}:22) refused the login of nvidia" in failed.stderr
     assert "-o IdentityAgent=none" in failed.stderr
@@ -109,7 +120,7 @@ def encrypted(home: Home, passphrase: str) -> Path:
         check=True, capture_output=True,
     )  # fmt: skip
     shutil.copy(home.state.known_hosts, home.ssh / "known_hosts")
-    (home.ssh / "config").write_text(home.host(0) + home.host(1))
+    home.write(home.host(0), home.host(1))
     return key
 
 
@@ -146,12 +157,12 @@ def test_what_ssh_config_says_of_new_host_keys_holds_and_the_cluster_file_wins(
     shutil.copy(home.state.key, home.ssh / "id_ed25519")
     known = home.ssh / "known_hosts"
     hosts = home.host(0) + home.host(1)
-    (home.ssh / "config").write_text(hosts + "Host *\n  StrictHostKeyChecking yes\n")
+    home.write(hosts, "Host *\n  StrictHostKeyChecking yes\n")
     assert sparkctl_at("cluster", "plan", expect=4).stderr.count("error E202") == 2
 
-    (home.ssh / "config").write_text(hosts + "Host *\n  StrictHostKeyChecking no\n")
+    home.write(hosts, "Host *\n  StrictHostKeyChecking no\n")
     text = home.file.read_text()
-    home.file.write_text(text + "ssh: {host_keys: strict}\n")
+    home.file.write_text(text.replace("ssh:\n", "ssh:\n  host_keys: strict\n"))
     sparkctl_at("cluster", "plan", expect=4)
     assert not known.exists()
     home.file.write_text(text)

@@ -1,20 +1,24 @@
 """From the cluster file and ~/.ssh/config to the one login of a machine; no network."""
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import AuthenticationError, SparkctlError, SpecError
+from orchestrator.errors import AuthenticationError, SpecError
 from orchestrator.node.login import Login, login_for
+from orchestrator.node.ssh_config.parser import usual_files
 from orchestrator.spec.cluster import NodeSpec, SshSpec, SshTarget
+from tests.support.ssh_config import SSH, without_openssh
 
 CONFIG = """\
 Host spark-a
   HostName 10.1.1.1
   Port 2222
   User nvidia
-  IdentityFile ~/.ssh/spark
-  UserKnownHostsFile /etc/spark-hosts ~/.ssh/other
+  IdentityFile SSH/spark
+  UserKnownHostsFile /etc/spark-hosts SSH/other
 
 Host bastion
   HostName 10.0.0.1
@@ -31,6 +35,9 @@ Host direct
   ProxyCommand none
 
 Host circle
+  ProxyJump roundabout
+
+Host roundabout
   ProxyJump circle
 
 Host command
@@ -38,10 +45,14 @@ Host command
 """
 
 
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "config").write_text(CONFIG)
+ME = pwd.getpwuid(os.getuid())
+
+
+@pytest.fixture(params=[pytest.param(True, marks=SSH), False], ids=["OpenSSH", "without"])
+def config(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    if not request.param:
+        without_openssh(monkeypatch)
+    (tmp_path / "config").write_text(CONFIG.replace("SSH", f"{tmp_path}/.ssh"))
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "spark").touch()
     return tmp_path / "config"
@@ -49,7 +60,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def login(config: Path, target: SshTarget | None = None, ssh: SshSpec | None = None) -> Login:
     node = NodeSpec(name="spark-a", ssh=target)
-    return login_for(node, ssh or SshSpec(), config)
+    return login_for(node, (ssh or SshSpec()).model_copy(update={"config": str(config)}))
 
 
 def test_what_is_left_out_comes_from_ssh_config(config: Path) -> None:
@@ -71,12 +82,20 @@ def test_what_the_cluster_file_says_wins(config: Path) -> None:
 
 def test_a_host_that_the_config_does_not_know_is_taken_as_it_is(config: Path) -> None:
     found = login(config, SshTarget(host="10.9.9.9"))
-    assert (found.host, found.port, found.user, found.keys) == ("10.9.9.9", 22, None, ())
-    assert found.known_hosts[0] == config.parent / ".ssh" / "known_hosts"
+    assert (found.host, found.port, found.user) == ("10.9.9.9", 22, ME.pw_name)
+    assert found.known_hosts[0] == Path(ME.pw_dir) / ".ssh" / "known_hosts"
 
 
-def test_without_a_config_file(tmp_path: Path) -> None:
-    assert login(tmp_path / "none").host == "spark-a"
+def test_the_usual_files_are_those_of_the_user_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with ssh, whatever $HOME says."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host a-host-of-this-test\n  Port 7\n")
+    found = login_for(NodeSpec(name="a-host-of-this-test"), SshSpec())
+    assert found.port == 22
+    assert usual_files()[0].path == Path(ME.pw_dir) / ".ssh" / "config"
 
 
 def test_a_jump_is_a_login_of_its_own(config: Path) -> None:
@@ -90,7 +109,7 @@ def test_jumps_in_a_row_and_with_a_jump_of_their_own(config: Path) -> None:
     found = login(config, SshTarget(host="far"))
     assert [(j.host, j.port, j.user) for j in found.jumps] == [
         ("10.0.0.1", 22, "door"),
-        ("jump", 22, None),
+        ("jump", 22, ME.pw_name),
         ("last", 2200, "me"),
     ]
 
@@ -101,8 +120,9 @@ def test_none_is_no_way(config: Path) -> None:
 
 
 def test_a_circle_of_jumps_is_told(config: Path) -> None:
-    with pytest.raises(SpecError, match="in a circle"):
+    with pytest.raises(SpecError) as caught:
         login(config, SshTarget(host="circle"))
+    assert "goes in a circle" in str(caught.value.details)
 
 
 def test_a_command_as_the_way(config: Path) -> None:
@@ -123,30 +143,14 @@ def test_a_key_that_the_cluster_file_names_is_the_only_one_offered(config: Path)
     assert not login(config).only_keys
 
 
-def test_a_config_file_that_ssh_would_not_read_is_told(tmp_path: Path) -> None:
-    (tmp_path / "config").write_text("Host a\n  this is no line\nMatch\n")
-    with pytest.raises(SparkctlError) as caught:
-        login(tmp_path / "config")
-    assert str(tmp_path / "config") in caught.value.brief
-
-
-def test_lines_of_a_config_that_cannot_be_meant(config: Path, tmp_path: Path) -> None:
-    for text, words in (
-        ("Port many\n", "gives it the port 'many'"),
-        ("Match host\n  User me\n", "cannot be read"),
-        ("Include config\n", "cannot be read"),
-    ):
-        (tmp_path / ".ssh" / "config").write_text(text)
-        with pytest.raises(SpecError, match=words):
-            login(tmp_path / ".ssh" / "config")
-
-
 def test_what_a_config_file_includes_holds_and_blocks_go_on_after_it(
     config: Path, tmp_path: Path
 ) -> None:
     (tmp_path / ".ssh" / "more.d").mkdir()
     (tmp_path / ".ssh" / "more.d" / "one").write_text("Host lab\n  Port 2020\n")
-    config.write_text("Include more.d/*\nUser everywhere\nHost other\n  Include none\n  Port 9\n")
+    config.write_text(
+        f"Include {tmp_path}/.ssh/more.d/*\nUser everywhere\nHost other\n  Include none\n  Port 9\n"
+    )
     assert (login(config, SshTarget(host="lab")).port, login(config).user) == (2020, "everywhere")
     assert login(config, SshTarget(host="other")).port == 9
 
@@ -160,7 +164,7 @@ def test_what_a_config_file_includes_holds_and_blocks_go_on_after_it(
         ("IdentityAgent $MY_AGENT", "/run/mine", True),
         ("IdentityAgent ${MY_AGENT}.2", "/run/mine.2", True),
         ("IdentityAgent $NOBODY_SET_THIS", "none", True),
-        ('IdentityAgent "~/my agents/%r.sock"', "HOME/my agents/nvidia.sock", True),
+        ('IdentityAgent "~/my agents/%r.sock"', f"{ME.pw_dir}/my agents/nvidia.sock", True),
     ],
 )
 def test_the_agent_is_that_of_ssh_config(
@@ -168,18 +172,17 @@ def test_the_agent_is_that_of_ssh_config(
     socket: str,
     shown: bool,
     config: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MY_AGENT", "/run/mine")
     config.write_text(f"User nvidia\n{said}\n")
     found = login(config)
-    assert found.agent == socket.replace("HOME", str(tmp_path))
+    assert found.agent == socket
     assert ("IdentityAgent=" in found.command) == shown
 
 
 def test_identities_only(config: Path) -> None:
-    config.write_text("IdentitiesOnly yes\nIdentityFile ~/.ssh/token\n")
+    config.write_text(f"IdentitiesOnly yes\nIdentityFile {config.parent}/.ssh/token\n")
     (config.parent / ".ssh" / "token.pub").touch()  # its other half is in the agent alone
     found = login(config)
     assert found.only_keys
@@ -217,6 +220,6 @@ def test_the_line_to_try_is_what_sparkctl_does(config: Path) -> None:
     key.touch()
     found = login(config, SshTarget(host="spark-a", key=str(key)))
     assert found.command == (
-        f"ssh -p 2222 -i '{key}' -o IdentitiesOnly=yes "
+        f"ssh -F {config} -p 2222 -i '{key}' -o IdentitiesOnly=yes "
         f"-o 'UserKnownHostsFile=/etc/spark-hosts {config.parent}/.ssh/other' nvidia@10.1.1.1"
     )

@@ -1,0 +1,320 @@
+"""ssh_config read here, for computers without OpenSSH: equal to it, or refused by name.
+
+Read as readconf.c of OpenSSH 9.2 does. `Match exec`, `Match final` and `canonical`, and
+CanonicalizeHostname are left to OpenSSH.
+"""
+
+import glob
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.node.ssh_config import keywords
+from orchestrator.node.ssh_config.host import Settings, hops
+from orchestrator.node.ssh_config.patterns import matches, matches_list
+from orchestrator.node.ssh_config.tokens import Tokens, home, local_user, variables
+from orchestrator.node.ssh_config.words import Unreadable, UnreadableFile, arguments, first_word
+
+_BLANK = " \t\r\n"
+_DEEPEST = 16  # files including files; as in ssh
+_USUAL_KEYS = ("rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss", "dsa")
+_USUAL: Settings = {
+    "port": ("22",),
+    "identityfile": tuple(f"~/.ssh/id_{kind}" for kind in _USUAL_KEYS),
+    "userknownhostsfile": ("~/.ssh/known_hosts", "~/.ssh/known_hosts2"),
+    "globalknownhostsfile": ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"),
+    "stricthostkeychecking": ("ask",),
+    "identitiesonly": ("no",),
+}
+_FLAGS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
+_CHECKS = {"yes": "true", "true": "true", "no": "false", "false": "false", "off": "false"} | {
+    said: said for said in ("ask", "accept-new")
+}
+_SAME = {"identityfile2": "identityfile", "keepalive": "tcpkeepalive"}
+_SINGLE = keywords.FLAGS | keywords.WORDS | keywords.NUMBERS | {"stricthostkeychecking"}
+_SEVERAL = ("identityfile", "certificatefile")  # each line adds one
+_NUMBER = re.compile(r"\d+|(\d+[smhdw])+|none", re.IGNORECASE)
+_NEEDS_OPENSSH = "needs OpenSSH, and there is no `ssh` on this computer"
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """One file; one that is not there says nothing."""
+
+    path: Path
+    of_user: bool = True
+    """Else of the system: paths that it includes are in its own folder."""
+    checked: bool = True
+    """Others may not write it, as ssh demands of every file but one named by `-F`."""
+
+
+@dataclass(frozen=True)
+class OwnParser:
+    """Of several files what is said first holds."""
+
+    files: Sequence[ConfigFile]
+
+    def settings(self, host: str, user: str | None, port: int | None) -> Settings:
+        """Unreadable: what OpenSSH would not read, or what is left to it; with file and line."""
+        reading = _Reading(host, user, port)
+        for file in self.files:
+            if file.path.exists():
+                reading.active = True
+                reading.file(file, 0)
+        return reading.settings()
+
+
+@dataclass
+class _Reading:
+    host: str
+    user: str | None
+    port: int | None
+    said: dict[str, list[str]] = field(default_factory=dict)
+    active: bool = True
+    """Whether lines hold for the host, as the last Host or Match says."""
+    shut: bool = False
+    """Within an Include that does not hold: nothing in it does."""
+
+    def __post_init__(self) -> None:
+        if self.user is not None:
+            self.said["user"] = [self.user]
+        if self.port is not None:
+            self.said["port"] = [str(self.port)]
+
+    def file(self, file: ConfigFile, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise UnreadableFile(f"{file.path}: the Include goes in a circle")
+        for number, line in _lines(file):
+            try:
+                self._line(line, file, depth)
+            except UnreadableFile:  # one that it includes
+                raise
+            except Unreadable as error:
+                raise UnreadableFile(f"{file.path} line {number}: {error}") from None
+
+    def settings(self) -> Settings:
+        said = {keyword: tuple(values) for keyword, values in self.said.items()}
+        if "hostkeyalias" in said:
+            said["hostkeyalias"] = (said["hostkeyalias"][0].lower(),)
+        user = said.get("user", (local_user(),))
+        name = self._hostname()
+        settings = {**_USUAL, **said, "user": user, "hostname": (name,)}
+        tokens = Tokens(
+            self.host,
+            name,
+            int(settings["port"][0]),
+            user[0],
+            settings.get("hostkeyalias", (None,))[0],
+        )
+        settings["userknownhostsfile"] = tuple(map(tokens.path, settings["userknownhostsfile"]))
+        agent = said.get("identityagent")
+        if agent and not _is_variable(agent[0]):
+            settings["identityagent"] = (tokens.path(agent[0]),)
+        return settings
+
+    def _hostname(self) -> str:
+        """HostName with its tokens, in lower case unless it is an address."""
+        said = self.said.get("hostname", ["%h"])[0]
+        name = ""
+        parts = iter(said)
+        for char in parts:
+            token = next(parts, "") if char == "%" else None
+            if token not in (None, "h", "%"):
+                raise Unreadable(f"unknown key %{token} in HostName {said}")
+            name += {None: char, "h": self.host, "%": "%"}[token]
+        try:
+            ipaddress.ip_address(name.partition("%")[0])
+        except ValueError:
+            return name.lower()
+        return name
+
+    def _line(self, line: str, file: ConfigFile, depth: int) -> None:
+        word, rest = first_word(line.lstrip(_BLANK))
+        keyword = word.lower()
+        if not keyword or keyword.startswith("#"):
+            return
+        if not rest:
+            raise Unreadable(f'no argument after keyword "{keyword}"')
+        if rest.startswith("="):
+            raise Unreadable(f'"{word}" in quotes, and = after it')
+        words = arguments(rest)
+        if keyword not in keywords.ALL:
+            if matches_list(self.said.get("ignoreunknown", [""])[0].lower(), keyword):
+                return
+            raise Unreadable(f"Bad configuration option: {keyword}")
+        match keyword:
+            case "include":
+                for pattern in words:
+                    self._include(pattern, file, depth)
+            case "host":
+                self._host(words)
+            case "match":
+                self.active = self._match(rest) and not self.shut
+            case "proxycommand" | "proxyjump" | "knownhostscommand":
+                self._way(keyword, rest)
+            case _:
+                self._setting(_SAME.get(keyword, keyword), words)
+
+    def _include(self, pattern: str, file: ConfigFile, depth: int) -> None:
+        if not pattern or "\\" in pattern or (pattern.startswith("~") and not file.of_user):
+            raise Unreadable(f"bad include path {pattern}")
+        if not pattern.startswith(("/", "~")):
+            pattern = f"{'~/.ssh' if file.of_user else '/etc/ssh'}/{pattern}"
+        active, shut = self.active, self.shut
+        # As glob(3), which ssh leaves it to: `~` is $HOME here, `*` is no name with a dot first.
+        paths = glob.glob(str(Path(pattern).expanduser()))  # noqa: PTH207
+        for path in sorted(paths, key=os.fsencode):
+            self.shut = shut or not active
+            self.file(ConfigFile(Path(path), file.of_user), depth + 1)
+            self.active, self.shut = active, shut
+
+    def _host(self, patterns: list[str]) -> None:
+        self.active = False
+        for pattern in patterns:
+            if not pattern:
+                raise Unreadable("keyword host empty argument")
+            if self.shut:
+                return
+            if matches(pattern.removeprefix("!"), self.host):
+                self.active = not pattern.startswith("!")
+                if not self.active:
+                    return
+
+    def _match(self, rest: str) -> bool:
+        holds, criteria = True, 0
+        while rest:
+            word, rest = first_word(rest)
+            if not word or word.startswith("#"):
+                break
+            negated, criterion = word.startswith("!"), word.removeprefix("!").lower()
+            if criterion == "all":
+                if criteria > 1 or (rest and not rest.startswith("#")):
+                    raise Unreadable("'all' cannot be combined with other Match attributes")
+                return holds and not negated
+            criteria += 1
+            if criterion in ("canonical", "final"):
+                raise Unreadable(f"`Match {criterion}` {_NEEDS_OPENSSH}")
+            said, rest = first_word(rest)
+            if not said or said.startswith("#"):
+                raise Unreadable(f"Missing Match criteria for {criterion}")
+            if criterion == "exec":
+                if holds:
+                    raise Unreadable(f"`Match exec` {_NEEDS_OPENSSH}")
+                continue
+            holds = holds and self._meets(criterion, said) != negated
+        if not criteria:
+            raise Unreadable("One or more attributes required for Match")
+        return holds
+
+    def _meets(self, criterion: str, said: str) -> bool:
+        match criterion:
+            case "host":
+                return matches_list(said.lower(), self._hostname().lower())
+            case "originalhost":
+                return matches_list(said.lower(), self.host.lower())
+            case "user":
+                return matches_list(said, self.said.get("user", [local_user()])[0])
+            case "localuser":
+                return matches_list(said, local_user())
+        raise Unreadable(f"Unsupported Match attribute {criterion}")
+
+    def _way(self, keyword: str, rest: str) -> None:
+        """The rest of the line as it is. Of ProxyCommand and ProxyJump the first one counts."""
+        text = rest.lstrip(_BLANK + "=")
+        if keyword == "proxyjump":
+            text = text if "," in text else text.partition(" #")[0].rstrip(_BLANK)
+            if text.lower() != "none":
+                before, comma, _ = text.rpartition(",")
+                text = f"{before}{comma}{hops(text)[-1]}"
+        other = {"proxyjump": "proxycommand", "proxycommand": "proxyjump"}.get(keyword)
+        if self.active and other not in self.said:
+            self.said.setdefault(keyword, [text])
+
+    def _setting(self, keyword: str, words: list[str]) -> None:
+        if keyword in keywords.LISTS:
+            if "" in words:
+                raise Unreadable(f"keyword {keyword} empty argument")
+            if len(words) > 1 and "none" in map(str.lower, words):
+                raise Unreadable(f'keyword {keyword} "none" argument must appear alone.')
+        elif keyword in _SINGLE:
+            if not words or not words[0]:
+                raise Unreadable("Missing argument.")
+            if len(words) > 1:
+                raise Unreadable(f"keyword {keyword} extra arguments at end of line")
+            words = [_valid(keyword, words[0])]
+        if not self.active or not words:
+            return
+        if keyword == "canonicalizehostname" and words[0].lower() not in ("no", "false"):
+            raise Unreadable(f"CanonicalizeHostname {_NEEDS_OPENSSH}")
+        if keyword == "forkafterauthentication" and words == ["yes"]:
+            raise Unreadable("Cannot fork into background without a command to execute.")
+        if keyword in _SEVERAL:
+            named = self.said.setdefault(keyword, [])
+            named += [word for word in words if word not in named]
+        else:
+            self.said.setdefault(keyword, words)
+
+
+def _valid(keyword: str, word: str) -> str:
+    """The value as `ssh -G` prints it."""
+    if keyword in keywords.FLAGS:
+        found = _FLAGS.get(word.lower())
+    elif keyword == "stricthostkeychecking":
+        found = _CHECKS.get(word.lower())
+    elif keyword in keywords.NUMBERS:
+        found = word if _NUMBER.fullmatch(word) else None
+    elif keyword == "port":
+        found = _port(word)
+    elif keyword == "identityagent":
+        if _is_variable(word) and not word[1:].replace("_", "a").isalnum():
+            raise Unreadable(f"Invalid environment name {word}.")
+        if not _is_variable(word):
+            variables(word)
+        return word
+    else:
+        return word
+    if found is None:
+        raise Unreadable(f'unsupported option "{word}".')
+    return found
+
+
+def _is_variable(agent: str) -> bool:
+    return agent.startswith("$") and not agent.startswith("${")
+
+
+def _port(word: str) -> str | None:
+    if word.isascii() and word.isdigit():
+        return str(int(word)) if 0 < int(word) < 65536 else None
+    try:
+        return str(socket.getservbyname(word, "tcp"))
+    except (OSError, ValueError):
+        return None
+
+
+def _lines(file: ConfigFile) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers; another encoding than UTF-8 is kept byte by byte."""
+    path = file.path
+    try:
+        with path.open("rb") as opened:
+            found = os.fstat(opened.fileno())
+            if file.checked and (found.st_uid not in (0, os.getuid()) or found.st_mode & 0o022):
+                raise UnreadableFile(f"Bad owner or permissions on {path}")
+            text = opened.read().decode("utf-8", "surrogateescape")
+    except IsADirectoryError:
+        return
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror}") from None
+    for number, line in enumerate(text.split("\n"), 1):
+        yield number, line.partition("\0")[0].rstrip(_BLANK + "\f")
+
+
+def usual_files() -> tuple[ConfigFile, ...]:
+    """The user's, then the system's."""
+    return (
+        ConfigFile(Path(home()) / ".ssh/config"),
+        ConfigFile(Path("/etc/ssh/ssh_config"), of_user=False),
+    )
