@@ -174,6 +174,8 @@ class Facts(Machine):
     runtime_config: File | None
     links: Mapping[str, str]
     """Those of the two files that are links, and where they lead to."""
+    fixed: Mapping[str, str]
+    """Those of the two files that nobody can replace, and why."""
     staged: tuple[str, ...]
     """Copies beside these two files that a change which died has left."""
     folders: Mapping[str, Folder | NoFolder]

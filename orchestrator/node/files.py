@@ -6,12 +6,18 @@ import shlex
 from orchestrator.node.facts import File
 
 
-def staged(path: str, file: File) -> str:
-    """Shell: `$staged` is a complete, fsynced file beside `path`, with its mode and owner.
-
-    On a full disk the half of it is removed again, and the shell exits.
-    """
+def real_path(path: str) -> str:
+    """Shell: `$real` is the file that `path` leads to where it is a link, else `path`."""
     target = shlex.quote(path)
+    return f"real={target}; [ ! -L {target} ] || real=$(readlink -f {target})"
+
+
+def staged(target: str, file: File) -> str:
+    """Shell: `$staged` is a complete, fsynced file beside `target`, with its mode and owner.
+
+    `target` is a word of the shell, quoted. On a full disk the half of it is removed again, and
+    the shell exits.
+    """
     return f"""\
 staged=$(mktemp {target}.sparkctl.XXXXXX)
 {{ base64 -d >"$staged" &&
@@ -24,11 +30,19 @@ staged=$(mktemp {target}.sparkctl.XXXXXX)
 
 
 def write_file(path: str, file: File) -> str:
-    """Shell: replace `path` atomically. Its folder must be there."""
-    target = shlex.quote(path)
+    """Shell: replace `path` atomically, a link too. Its folder must be there."""
+    return _write(shlex.quote(path), file)
+
+
+def write_through(path: str, file: File) -> str:
+    """The same; a link stays, and what it leads to is replaced. For folders of root alone."""
+    return f"{real_path(path)}\n" + _write('"$real"', file)
+
+
+def _write(target: str, file: File) -> str:
     return f"""\
 set -e
-{staged(path, file)}
+{staged(target, file)}
 mv -f "$staged" {target}
 sync "$(dirname {target})"
 """

@@ -136,6 +136,7 @@ def parse_facts(node: str, output: str) -> Facts:
             daemon_json=_file(raw, "daemon_json"),
             runtime_config=_file(raw, "runtime_config"),
             links=_pairs(raw["links"]),
+            fixed=_pairs(raw["fixed"]),
             staged=tuple(_lines(raw["staged"])),
             folders={
                 name.removeprefix("folder."): _folder(value)

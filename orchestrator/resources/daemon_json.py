@@ -11,8 +11,8 @@ from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
 from orchestrator.resources.daemon_merge import merge, unmerge
 from orchestrator.resources.docker_restart import Outcome, restart_with
-from orchestrator.resources.linked import refuse_link
 from orchestrator.resources.masking import masked_words
+from orchestrator.resources.replaceable import require_no_link, require_writable
 
 _NO_FOLDER: State = {"folder": False}
 """Part of the state of a file that has no folder either."""
@@ -56,11 +56,18 @@ class DaemonJson:
         content = merge(base.content if now else None, self.ours)
         state = {"file": file_state(File(content, base.mode, base.uid, base.gid)), "active": True}
         if state != self.observe(world):
-            refuse_link(world[self.node], DAEMON_JSON)
+            require_writable(world[self.node], DAEMON_JSON)
         return state
 
     def reverted(self, world: World, original: State | None, written: State) -> State:
-        refuse_link(world[self.node], DAEMON_JSON)
+        state = self._reverted(world, original, written)
+        if state != self.observe(world):
+            require_writable(world[self.node], DAEMON_JSON)
+            if state["file"] is None:
+                require_no_link(world[self.node], DAEMON_JSON)
+        return state
+
+    def _reverted(self, world: World, original: State | None, written: State) -> State:
         now = self.observe(world)["file"]
         was = None if original is None else original["file"]
         active = False if original is None else bool(original["active"])

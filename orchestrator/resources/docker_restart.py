@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
 from orchestrator.node.facts import File
-from orchestrator.node.files import staged
+from orchestrator.node.files import real_path, staged
 from orchestrator.node.node import Node
 from orchestrator.resources.docker_words import WHY
 
@@ -54,7 +54,7 @@ def restart_with(node: Node, file: File | None, *, with_folder: bool = True) -> 
     if not with_folder:
         node.script(f"rmdir {PurePosixPath(DAEMON_JSON).parent} 2>/dev/null || :")
     outcome, _, lines = said.partition("\n")
-    named = re.sub(rf"{DAEMON_JSON}\.sparkctl\.[\w.]+", DAEMON_JSON, lines)
+    named = re.sub(r"/[^\s:]*\.sparkctl\.[\w.]+", DAEMON_JSON, lines)
     return Restart(Outcome(outcome), named.strip())
 
 
@@ -66,7 +66,8 @@ set -e
 {_WAIT}
 {"" if file is None else f"mkdir -p {PurePosixPath(DAEMON_JSON).parent}"}
 {_CHECK}
-{"staged=" if file is None else staged(DAEMON_JSON, file)}
+{real_path(DAEMON_JSON)}
+{"staged=" if file is None else staged('"$real"', file)}
 if [ -n "$staged" ] && ! said=$(check "$staged"); then
   rm -f "$staged"
   printf '%s\\n' {shlex.quote(Outcome.REFUSED)} "$said"
@@ -132,22 +133,22 @@ def _unit() -> str:
     is started without it, with the data-root that it had, and the file is put back after that: a
     Docker that has not read its last file, which is how it was found.
     """
-    path, folder = DAEMON_JSON, PurePosixPath(DAEMON_JSON).parent
     return f"""\
+{real_path(DAEMON_JSON)}
 mkdir -p -m 700 {LOCK_FOLDER}
 exec 9<{LOCK_FOLDER}
 flock -w 60 9 || exit 1
 kept=$(mktemp -d /run/sparkctl-restart.XXXXXX) || exit 1
 trap 'rm -rf "$kept"; rmdir {LOCK_FOLDER} 2>/dev/null' EXIT
-[ ! -e {path} ] || cp -a {path} "$kept/former" || exit 1
+[ ! -e "$real" ] || cp -a "$real" "$kept/former" || exit 1
 put_back() {{
   if [ -e "$kept/former" ]; then
-    cp -a "$kept/former" {path}.sparkctl.former && sync {path}.sparkctl.former &&
-      mv -f {path}.sparkctl.former {path}
+    cp -a "$kept/former" "$real.sparkctl.former" && sync "$real.sparkctl.former" &&
+      mv -f "$real.sparkctl.former" "$real"
   else
-    rm -f {path}
+    rm -f "$real"
   fi
-  sync {folder}
+  sync "${{real%/*}}"
 }}
 {_CHECK}
 starts() {{
@@ -161,8 +162,8 @@ starts() {{
   done
 }}
 {WHY}root=$(timeout 10 docker info --format '{{{{.DockerRootDir}}}}' 2>/dev/null)
-if [ -z "$1" ]; then rm -f {path}; else mv -f "$1" {path}; fi || exit 1
-sync {folder}
+if [ -z "$1" ]; then rm -f "$real"; else mv -f "$1" "$real"; fi || exit 1
+sync "${{real%/*}}"
 starts && exit 0
 lines=$(why)
 put_back
@@ -170,7 +171,7 @@ starts && printf '%s\n' "$lines" && exit 10
 why
 printf '{{"data-root": "%s"}}' "${{root:-/var/lib/docker}}" >"$kept/defaults"
 check "$kept/defaults" >/dev/null || echo '{{}}' >"$kept/defaults"
-cp "$kept/defaults" {path}
+cp "$kept/defaults" "$real"
 starts; started=$?
 put_back
 [ "$started" = 0 ] && exit 11

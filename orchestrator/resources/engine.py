@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from orchestrator.errors import ChangeError, RemoteError
 from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
-from orchestrator.node.files import remove_file, write_file
+from orchestrator.node.files import remove_file, write_through
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, state_file
 from orchestrator.resources.docker_words import WHY
@@ -77,7 +77,7 @@ class Engine:
         attempts = ["! starts || exit 0"]
         if self.put_back:
             file = None if self.former is None else state_file(self.former)
-            undo = remove_file(DAEMON_JSON) if file is None else write_file(DAEMON_JSON, file)
+            undo = remove_file(DAEMON_JSON) if file is None else write_through(DAEMON_JSON, file)
             attempts.append(f"( {undo} )\n! starts || exit 0")
         if self.swarm is not None:
             folder = shlex.quote(self.swarm)

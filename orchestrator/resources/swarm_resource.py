@@ -14,10 +14,10 @@ from typing import ClassVar
 from orchestrator.errors import PreflightError
 from orchestrator.names import RUNTIME_CONFIG
 from orchestrator.node.facts import File
-from orchestrator.node.files import remove_file, write_file
+from orchestrator.node.files import remove_file, write_through
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
-from orchestrator.resources.linked import refuse_link
+from orchestrator.resources.replaceable import require_no_link, require_writable
 
 _ACTIVE = re.compile(
     r"""^[ \t]*(?P<key>["']?)swarm-resource(?P=key)[ \t]*="""
@@ -137,11 +137,18 @@ class SwarmResource:
             ) from None
         state = file_state(File(text.encode(), now.mode, now.uid, now.gid))
         if state != self.observe(world):
-            refuse_link(world[self.node], RUNTIME_CONFIG)
+            require_writable(world[self.node], RUNTIME_CONFIG)
         return state
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
-        refuse_link(world[self.node], RUNTIME_CONFIG)
+        state = self._reverted(world, original, written)
+        if state != self.observe(world):
+            require_writable(world[self.node], RUNTIME_CONFIG)
+            if state is None:
+                require_no_link(world[self.node], RUNTIME_CONFIG)
+        return state
+
+    def _reverted(self, world: World, original: State | None, written: State) -> State | None:
         now = self.observe(world)
         if now is None or now == written:
             return original
@@ -171,4 +178,4 @@ class SwarmResource:
         if change.after is None:
             nodes[self.node].script(remove_file(RUNTIME_CONFIG))
         else:
-            nodes[self.node].script(write_file(RUNTIME_CONFIG, state_file(change.after)))
+            nodes[self.node].script(write_through(RUNTIME_CONFIG, state_file(change.after)))

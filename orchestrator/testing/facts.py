@@ -79,6 +79,7 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
         daemon_json=None,
         runtime_config=File(STOCK_CONFIG, "644", 0, 0),
         links={},
+        fixed={},
         staged=(),
         folders=dict(_FOLDERS),
         journal={},
@@ -136,6 +137,7 @@ def probe_output(facts: Facts) -> str:
         ),
         "things": "\n".join(f"{s.kind} {s.name} -" for s in facts.strangers),
         "links": "".join(f"{path} {target}\n" for path, target in facts.links.items()),
+        "fixed": "".join(f"{path} {why}\n" for path, why in facts.fixed.items()),
         "staged": "\n".join(facts.staged),
     }
     raw |= _file("daemon_json", facts.daemon_json) | _file("runtime_config", facts.runtime_config)

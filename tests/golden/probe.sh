@@ -1,5 +1,5 @@
 fact() { printf '%s\t' "$1"; base64 | tr -d '\n'; echo; }
-file() { [ -r "$2" ] || return 0; stat -c '%a %u %g' "$2" | fact "$1.stat"; fact "$1.bytes" <"$2"; }
+file() { [ -r "$2" ] || return 0; stat -L -c '%a %u %g' "$2" | fact "$1.stat"; fact "$1.bytes" <"$2"; }
 
 user=${SUDO_USER:-$(id -un)}
 home=$(getent passwd "$user" | cut -d: -f6)
@@ -62,12 +62,6 @@ else echo alone; fi | fact daemon_folder
 for path in /etc/docker/daemon.json /etc/nvidia-container-runtime/config.toml; do
   [ ! -L "$path" ] || printf '%s %s\n' "$path" "$(readlink "$path")"
 done | fact links
-file daemon_json /etc/docker/daemon.json
-file runtime_config /etc/nvidia-container-runtime/config.toml
-for copy in /etc/docker/daemon.json.sparkctl.* /etc/nvidia-container-runtime/config.toml.sparkctl.* \
-            /var/lib/sparkctl/journal/*.json.sparkctl.*; do
-  [ ! -e "$copy" ] || printf '%s\n' "$copy"
-done | fact staged
 kernel_s() { readlink -f -- "$1" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g'; }
 mounted() {
   real=$(kernel_s "$1")
@@ -84,6 +78,25 @@ mounted_above() {
     esac
   done </proc/self/mountinfo
 }
+real() { if [ -L "$1" ]; then readlink -f -- "$1"; else printf '%s\n' "$1"; fi; }
+for path in /etc/docker/daemon.json /etc/nvidia-container-runtime/config.toml; do
+  real=$(real "$path")
+  folder=${real%/*}
+  until [ -d "${folder:-/}" ]; do folder=${folder%/*}; done
+  if [ -L "$path" ] && [ ! -e "$path" ]; then why='it is a link to what is not there'
+  elif [ -e "$path" ] && [ ! -f "$path" ]; then why='it is not a file'
+  elif [ -e "$path" ] && [ -n "$(mounted "$path")" ]; then why='it is a mount of its own'
+  elif [ -e "$path" ] && [ ! -w "$path" ]; then why='it is read-only or immutable (lsattr)'
+  elif [ ! -w "${folder:-/}" ]; then why="${folder:-/} is read-only or immutable (lsattr)"
+  else continue; fi
+  printf '%s %s\n' "$path" "$why"
+done | fact fixed
+file daemon_json /etc/docker/daemon.json
+file runtime_config /etc/nvidia-container-runtime/config.toml
+for copy in "$(real /etc/docker/daemon.json)".sparkctl.* "$(real /etc/nvidia-container-runtime/config.toml)".sparkctl.* \
+            /var/lib/sparkctl/journal/*.json.sparkctl.*; do
+  [ ! -e "$copy" ] || printf '%s\n' "$copy"
+done | fact staged
 folder() {
   case $1 in '~'*) path=$home${1#'~'} ;; *) path=$1 ;; esac
   if [ -d "$path" ]; then

@@ -14,12 +14,13 @@ FOREIGN = (
 )
 
 CACHE = "/home/nvidia/sparkctl/cache"
+FILES = ("/etc/docker/daemon.json", "/etc/nvidia-container-runtime/config.toml")
 
 
 @pytest.mark.parametrize(
     ("content", "mode", "owner"),
     [(None, "644", "root:root"), (FOREIGN, "640", "root:docker")],
-    ids=["no daemon.json", "foreign keys, odd indentation, no newline"],
+    ids=["no daemon.json", "foreign keys, odd indentation, no newline; links on spark-b"],
 )
 def test_down_gives_back_what_up_found(
     machines: dict[str, Machine],
@@ -34,17 +35,27 @@ def test_down_gives_back_what_up_found(
         later(lambda m=machine: m.put("/etc/docker/daemon.json", None))
         later(lambda m=machine: m.run("mkdir", "-p", "/etc/docker"))
         machine.put("/etc/docker/daemon.json", content, mode=mode, owner=owner)
+    other = machines["spark-b"]
     if content is None:
-        machines["spark-b"].run("rmdir", "/etc/docker")  # nor is there a folder
+        other.run("rmdir", "/etc/docker")  # nor is there a folder
+    else:
+        for file in FILES:
+            moved = f"/srv/their config/{file.rpartition('/')[2]}"
+            later(lambda f=file, m=moved: other.run("sh", "-c", f'[ ! -e "{m}" ] || mv "{m}" {f}'))
+            other.run("sh", "-c", f'mkdir -p "/srv/their config"; mv {file} "{moved}"')
+            other.run("ln", "-s", moved, file)
+        later(lambda: other.run("rm", "-rf", "/srv/their config"))
     sparkctl("cluster", "plan")  # the very first use of sudo leaves its own mark in the home
     before = {name: snapshot(machine) for name, machine in machines.items()}
 
     sparkctl("cluster", "up", "--yes")
     assert all(snapshot(machine) != before[name] for name, machine in machines.items())
     if content is not None:
-        merged = json.loads(machines["spark-a"].read("/etc/docker/daemon.json"))
-        assert merged["log-opts"] == {"max-size": "10m"}
-        assert merged["default-runtime"] == "nvidia"
+        for machine in machines.values():
+            merged = json.loads(machine.run("cat", "/etc/docker/daemon.json"))
+            assert merged["log-opts"] == {"max-size": "10m"}
+            assert merged["default-runtime"] == "nvidia"
+        assert other.run("sh", "-c", "find /srv /etc/docker -type l").strip() == FILES[0]
 
     again = sparkctl("cluster", "up", "--yes", "--json").json()
     assert again["changes"] == []

@@ -76,6 +76,8 @@ def any_facts(draw: st.DrawFn) -> Facts:
         "daemon_json": draw(files),
         "runtime_config": draw(files),
         "staged": draw(names),
+        "links": draw(st.dictionaries(words, words, max_size=2)),
+        "fixed": draw(st.dictionaries(words, words, max_size=2)),
         "strangers": tuple(draw(strangers)),
         "folders": draw(st.dictionaries(lines, folders, max_size=3)),
         "journal": draw(st.dictionaries(words, st.dictionaries(words, values), max_size=2)),

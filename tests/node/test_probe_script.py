@@ -207,6 +207,46 @@ def test_what_is_in_the_way_of_a_folder_is_read(bare: Path, tmp_path: Path) -> N
     assert facts.folders[paths.data] == NoFolder(str(tmp_path), f"{tmp_path}/file is not a folder")
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root mounts")
+def test_a_file_that_cannot_be_replaced_is_read_with_the_reason(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a mount namespace of its own, where nothing outlives the test."""
+    monkeypatch.setattr("orchestrator.node.probe.DAEMON_JSON", f"{tmp_path}/d/daemon.json")
+    monkeypatch.setattr("orchestrator.node.probe.RUNTIME_CONFIG", f"{tmp_path}/r/config.toml")
+    daemon, config = tmp_path / "d" / "daemon.json", tmp_path / "r" / "config.toml"
+
+    def fixed(mounts: str = ":") -> dict[str, str]:
+        script = f"export PATH={bare}\n{probe_script(PathsSpec())}"
+        command = ["unshare", "--mount", "sh", "-c", f"{{ {mounts}; }} >&2; sh"]
+        done = subprocess.run(
+            command, input=script, capture_output=True, text=True, check=True, env=outside
+        )
+        return dict(parse_facts("here", done.stdout).fixed)
+
+    outside = {"PATH": os.defpath}
+    assert fixed() == {}  # neither folder is there
+    daemon.parent.mkdir()
+    config.parent.mkdir()
+    daemon.symlink_to("../elsewhere")
+    assert fixed() == {str(daemon): "it is a link to what is not there"}
+    (tmp_path / "elsewhere").write_text("{}")
+    config.mkdir()
+    assert fixed() == {str(config): "it is not a file"}
+    config.rmdir()
+    config.write_text("")
+    assert fixed() == {}
+    assert fixed(f"mount --bind {config} {config}") == {str(config): "it is a mount of its own"}
+    read_only = f"mount --bind {config.parent} {config.parent} && mount -o remount,ro,bind "
+    assert fixed(read_only + str(config.parent)) == {
+        str(config): "it is read-only or immutable (lsattr)"
+    }
+    config.unlink()
+    assert fixed(read_only + str(config.parent)) == {
+        str(config): f"{config.parent} is read-only or immutable (lsattr)"
+    }
+
+
 @pytest.mark.parametrize(
     ("tool", "says", "found"),
     [

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.node.ssh_config import HostConfig, Unreadable, host_config, keywords
+from orchestrator.node.ssh_config.files import ConfigFile
 from orchestrator.node.ssh_config.openssh import OpenSsh
-from orchestrator.node.ssh_config.parser import ConfigFile, OwnParser
+from orchestrator.node.ssh_config.parser import OwnParser
 from tests.support.ssh_config import SSH
 
 VERSION = "OpenSSH_9.2"  # the one that the parser is after

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import AuthenticationError, SpecError
 from orchestrator.node.login import Login, login_for
-from orchestrator.node.ssh_config.parser import usual_files
+from orchestrator.node.ssh_config.files import usual_files
 from orchestrator.spec.cluster import NodeSpec, SshSpec, SshTarget
 from tests.support.ssh_config import SSH, without_openssh
 

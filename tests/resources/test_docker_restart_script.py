@@ -125,6 +125,22 @@ def test_where_there_was_no_file_there_is_none_again(machine: Machine) -> None:
     assert not machine.file.exists()
 
 
+@pytest.mark.parametrize("refuses", [(), ("new",), ("new", "former"), ("no file",)])
+def test_a_link_stays_a_link_and_what_it_leads_to_is_the_file(
+    machine: Machine, refuses: tuple[str, ...]
+) -> None:
+    kept = machine.root / "their config"
+    machine.file.rename(kept)
+    machine.file.symlink_to(kept)
+    machine.refuses = refuses
+    taken = machine.restart(None if "no file" in refuses else "new") == Outcome.DONE
+    assert machine.file.readlink() == kept
+    assert kept.read_text() == ("new" if taken else "former")
+    if not taken:
+        assert kept.stat().st_mode & 0o777 == 0o640
+    assert not list(machine.root.glob("*.sparkctl.*"))
+
+
 def test_a_former_file_that_docker_cannot_start_with_either_is_back_all_the_same(
     machine: Machine,
 ) -> None:

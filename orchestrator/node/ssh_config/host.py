@@ -99,7 +99,9 @@ class Hop:
         return f"{self.user}@" * bool(self.user) + host + f":{self.port}" * bool(self.port)
 
 
-_HOP = re.compile(r"(?:(?P<user>.+)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^][:@]+))(?::(?P<port>\d*))?")
+_HOP = re.compile(
+    r"(?:(?P<user>.+)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^][:@]+))(?::(?P<port>0*[0-9]{0,5}))?"
+)
 
 
 def hops(jump: str) -> tuple[Hop, ...]:

@@ -4,22 +4,24 @@ Read as readconf.c of OpenSSH 9.2 does. `Match exec`, `Match final` and `canonic
 CanonicalizeHostname are left to OpenSSH.
 """
 
-import glob
 import ipaddress
-import os
-import re
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from orchestrator.node.ssh_config import keywords
+from orchestrator.node.ssh_config.files import ConfigFile
 from orchestrator.node.ssh_config.host import Settings, hops
 from orchestrator.node.ssh_config.patterns import matches, matches_list
-from orchestrator.node.ssh_config.tokens import Tokens, home, local_user, variables
-from orchestrator.node.ssh_config.words import Unreadable, UnreadableFile, arguments, first_word
+from orchestrator.node.ssh_config.tokens import Tokens, local_user
+from orchestrator.node.ssh_config.values import is_variable, printed
+from orchestrator.node.ssh_config.words import (
+    BLANK,
+    Unreadable,
+    UnreadableFile,
+    arguments,
+    first_word,
+)
 
-_BLANK = " \t\r\n"
 _DEEPEST = 16  # files including files; as in ssh
 _USUAL_KEYS = ("rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss", "dsa")
 _USUAL: Settings = {
@@ -30,26 +32,10 @@ _USUAL: Settings = {
     "stricthostkeychecking": ("ask",),
     "identitiesonly": ("no",),
 }
-_FLAGS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
-_CHECKS = {"yes": "true", "true": "true", "no": "false", "false": "false", "off": "false"} | {
-    said: said for said in ("ask", "accept-new")
-}
 _SAME = {"identityfile2": "identityfile", "keepalive": "tcpkeepalive"}
 _SINGLE = keywords.FLAGS | keywords.WORDS | keywords.NUMBERS | {"stricthostkeychecking"}
 _SEVERAL = ("identityfile", "certificatefile")  # each line adds one
-_NUMBER = re.compile(r"\d+|(\d+[smhdw])+|none", re.IGNORECASE)
 _NEEDS_OPENSSH = "needs OpenSSH, and there is no `ssh` on this computer"
-
-
-@dataclass(frozen=True)
-class ConfigFile:
-    """One file; one that is not there says nothing."""
-
-    path: Path
-    of_user: bool = True
-    """Else of the system: paths that it includes are in its own folder."""
-    checked: bool = True
-    """Others may not write it, as ssh demands of every file but one named by `-F`."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +74,7 @@ class _Reading:
     def file(self, file: ConfigFile, depth: int) -> None:
         if depth > _DEEPEST:
             raise UnreadableFile(f"{file.path}: the Include goes in a circle")
-        for number, line in _lines(file):
+        for number, line in file.lines():
             try:
                 self._line(line, file, depth)
             except UnreadableFile:  # one that it includes
@@ -112,7 +98,7 @@ class _Reading:
         )
         settings["userknownhostsfile"] = tuple(map(tokens.path, settings["userknownhostsfile"]))
         agent = said.get("identityagent")
-        if agent and not _is_variable(agent[0]):
+        if agent and not is_variable(agent[0]):
             settings["identityagent"] = (tokens.path(agent[0]),)
         return settings
 
@@ -133,7 +119,7 @@ class _Reading:
         return name
 
     def _line(self, line: str, file: ConfigFile, depth: int) -> None:
-        word, rest = first_word(line.lstrip(_BLANK))
+        word, rest = first_word(line.lstrip(BLANK))
         keyword = word.lower()
         if not keyword or keyword.startswith("#"):
             return
@@ -160,16 +146,10 @@ class _Reading:
                 self._setting(_SAME.get(keyword, keyword), words)
 
     def _include(self, pattern: str, file: ConfigFile, depth: int) -> None:
-        if not pattern or "\\" in pattern or (pattern.startswith("~") and not file.of_user):
-            raise Unreadable(f"bad include path {pattern}")
-        if not pattern.startswith(("/", "~")):
-            pattern = f"{'~/.ssh' if file.of_user else '/etc/ssh'}/{pattern}"
         active, shut = self.active, self.shut
-        # As glob(3), which ssh leaves it to: `~` is $HOME here, `*` is no name with a dot first.
-        paths = glob.glob(str(Path(pattern).expanduser()))  # noqa: PTH207
-        for path in sorted(paths, key=os.fsencode):
+        for included in file.included(pattern):
             self.shut = shut or not active
-            self.file(ConfigFile(Path(path), file.of_user), depth + 1)
+            self.file(included, depth + 1)
             self.active, self.shut = active, shut
 
     def _host(self, patterns: list[str]) -> None:
@@ -224,9 +204,9 @@ class _Reading:
 
     def _way(self, keyword: str, rest: str) -> None:
         """The rest of the line as it is. Of ProxyCommand and ProxyJump the first one counts."""
-        text = rest.lstrip(_BLANK + "=")
+        text = rest.lstrip(BLANK + "=")
         if keyword == "proxyjump":
-            text = text if "," in text else text.partition(" #")[0].rstrip(_BLANK)
+            text = text if "," in text else text.partition(" #")[0].rstrip(BLANK)
             if text.lower() != "none":
                 before, comma, _ = text.rpartition(",")
                 text = f"{before}{comma}{hops(text)[-1]}"
@@ -245,7 +225,7 @@ class _Reading:
                 raise Unreadable("Missing argument.")
             if len(words) > 1:
                 raise Unreadable(f"keyword {keyword} extra arguments at end of line")
-            words = [_valid(keyword, words[0])]
+            words = [printed(keyword, words[0])]
         if not self.active or not words:
             return
         if keyword == "canonicalizehostname" and words[0].lower() not in ("no", "false"):
@@ -257,64 +237,3 @@ class _Reading:
             named += [word for word in words if word not in named]
         else:
             self.said.setdefault(keyword, words)
-
-
-def _valid(keyword: str, word: str) -> str:
-    """The value as `ssh -G` prints it."""
-    if keyword in keywords.FLAGS:
-        found = _FLAGS.get(word.lower())
-    elif keyword == "stricthostkeychecking":
-        found = _CHECKS.get(word.lower())
-    elif keyword in keywords.NUMBERS:
-        found = word if _NUMBER.fullmatch(word) else None
-    elif keyword == "port":
-        found = _port(word)
-    elif keyword == "identityagent":
-        if _is_variable(word) and not word[1:].replace("_", "a").isalnum():
-            raise Unreadable(f"Invalid environment name {word}.")
-        if not _is_variable(word):
-            variables(word)
-        return word
-    else:
-        return word
-    if found is None:
-        raise Unreadable(f'unsupported option "{word}".')
-    return found
-
-
-def _is_variable(agent: str) -> bool:
-    return agent.startswith("$") and not agent.startswith("${")
-
-
-def _port(word: str) -> str | None:
-    if word.isascii() and word.isdigit():
-        return str(int(word)) if 0 < int(word) < 65536 else None
-    try:
-        return str(socket.getservbyname(word, "tcp"))
-    except (OSError, ValueError):
-        return None
-
-
-def _lines(file: ConfigFile) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers; another encoding than UTF-8 is kept byte by byte."""
-    path = file.path
-    try:
-        with path.open("rb") as opened:
-            found = os.fstat(opened.fileno())
-            if file.checked and (found.st_uid not in (0, os.getuid()) or found.st_mode & 0o022):
-                raise UnreadableFile(f"Bad owner or permissions on {path}")
-            text = opened.read().decode("utf-8", "surrogateescape")
-    except IsADirectoryError:
-        return
-    except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror}") from None
-    for number, line in enumerate(text.split("\n"), 1):
-        yield number, line.partition("\0")[0].rstrip(_BLANK + "\f")
-
-
-def usual_files() -> tuple[ConfigFile, ...]:
-    """The user's, then the system's."""
-    return (
-        ConfigFile(Path(home()) / ".ssh/config"),
-        ConfigFile(Path("/etc/ssh/ssh_config"), of_user=False),
-    )

@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.node.ssh_config.files import ConfigFile, usual_files
 from orchestrator.node.ssh_config.host import Settings
 from orchestrator.node.ssh_config.openssh import OpenSsh
-from orchestrator.node.ssh_config.parser import ConfigFile, OwnParser, usual_files
+from orchestrator.node.ssh_config.parser import OwnParser
 
 
 class Reader(Protocol):

@@ -2,7 +2,9 @@
 
 import re
 
-_BLANK = " \t\r\n"
+BLANK = " \t\r\n"
+"""What ssh takes for a blank at both ends of a line."""
+
 _DELIMITER = re.compile(r"[ \t\r\n\"=]")
 
 
@@ -24,10 +26,10 @@ def first_word(text: str) -> tuple[str, str]:
         end = text.find('"', start + 1)
         if end < 0:
             raise Unreadable("invalid quotes")
-        return text[:start] + text[start + 1 : end], text[end + 1 :].lstrip(_BLANK)
-    rest = text[start + 1 :].lstrip(_BLANK)
+        return text[:start] + text[start + 1 : end], text[end + 1 :].lstrip(BLANK)
+    rest = text[start + 1 :].lstrip(BLANK)
     if text[start] != "=" and rest.startswith("="):
-        rest = rest[1:].lstrip(_BLANK)
+        rest = rest[1:].lstrip(BLANK)
     return text[:start], rest
 
 
