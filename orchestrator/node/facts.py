@@ -86,6 +86,8 @@ class Address:
     interface: str
     address: str
     prefix: int
+    carrier: bool = True
+    """Whether there is a signal: a cable, and a machine at its other end."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,11 @@ class Facts(Machine):
     groups: frozenset[str]
     docker_group: bool
     kernel: str
+    """System, release and processor, as `uname -srm` says it."""
+    kho_off: bool
+    """Whether the kernel was started with `kho=off`."""
+    speeds: Mapping[str, int]
+    """Mb/s by interface, of those that say it."""
     os: str
     gpus: tuple[Gpu, ...]
     nvidia_runtime: str | None

@@ -110,6 +110,8 @@ def parse_facts(node: str, output: str) -> Facts:
             groups=frozenset(_text(raw["groups"]).split()),
             docker_group=bool(raw["docker_group"].strip()),
             kernel=_text(raw["kernel"]),
+            kho_off=bool(raw["kho_off"].strip()),
+            speeds=_speeds(raw["speeds"]),
             os=_text(raw.get("os", b"")),
             gpus=_gpus(_text(raw["gpus"])),
             nvidia_runtime=_text(raw["nvidia_runtime"]) or None,
@@ -235,7 +237,12 @@ def _addresses(raw: bytes) -> tuple[Address, ...]:
     if not raw.strip():
         return ()
     return tuple(
-        _address(link["ifname"], info["local"], info["prefixlen"])
+        _address(
+            link["ifname"],
+            info["local"],
+            info["prefixlen"],
+            carrier="NO-CARRIER" not in link["flags"],
+        )
         for link in json.loads(raw)
         if "UP" in link.get("flags", []) and "LOOPBACK" not in link.get("flags", [])
         for info in link.get("addr_info", [])
@@ -243,10 +250,16 @@ def _addresses(raw: bytes) -> tuple[Address, ...]:
     )
 
 
-def _address(interface: str, local: str, prefix: int) -> Address:
+def _speeds(raw: bytes) -> dict[str, int]:
+    """Without those that say none: -1 where there is no carrier, nothing where it is virtual."""
+    told = _pairs(raw)
+    return {name: int(speed) for name, speed in told.items() if re.fullmatch("[0-9]{1,7}", speed)}
+
+
+def _address(interface: str, local: str, prefix: int, *, carrier: bool) -> Address:
     """What is none is found here, and not where it is reckoned with."""
     ip = ipaddress.IPv4Interface(f"{local}/{prefix}")
-    return Address(interface, str(ip.ip), ip.network.prefixlen)
+    return Address(interface, str(ip.ip), ip.network.prefixlen, carrier)
 
 
 def _version(text: str) -> str | None:

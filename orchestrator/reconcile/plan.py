@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from orchestrator.reconcile.advice import advice
 from orchestrator.reconcile.catalog import resources_for
 from orchestrator.reconcile.evidence import unexplained
 from orchestrator.reconcile.identity import present_names
@@ -46,6 +47,8 @@ class Plan:
     """What stays behind on purpose on machines that are given back, in words."""
     others: tuple[Other, ...] = ()
     """What is not sparkctl's and ends or stops with these changes."""
+    advice: tuple[str, ...] = ()
+    """What is not sparkctl's to change and will be felt in a run, in words."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -65,6 +68,7 @@ class Plan:
             "changes": [change.to_dict() for change in self.changes],
             "kept": list(self.kept),
             "others": [other.to_dict() for other in self.others],
+            "advice": list(self.advice),
         }
 
 
@@ -80,7 +84,8 @@ def plan_up(spec: ClusterSpec, world: World) -> Plan:
         if change.before != change.after:
             steps.append(Step(resource, change, journaled=is_journaled(resource)))
     ordered = sorted(steps, key=lambda step: step.change.stage)
-    return with_others(replace(leaving, direction="up", steps=tuple(ordered)), spec, world)
+    plan = replace(leaving, direction="up", steps=tuple(ordered), advice=advice(spec, world))
+    return with_others(plan, spec, world)
 
 
 def plan_down(spec: ClusterSpec, world: World, *, delete_runs: bool = False) -> Plan:

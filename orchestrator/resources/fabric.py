@@ -63,7 +63,7 @@ def fabric_ports(spec: ClusterSpec, world: Mapping[str, Machine]) -> dict[str, F
 
 def _candidates(node: NodeSpec, spec: ClusterSpec, facts: Machine) -> list[Candidate]:
     """Best first."""
-    usable = [a for a in facts.addresses if not is_link_local(a.address)]
+    usable = [a for a in facts.addresses if a.carrier and not is_link_local(a.address)]
     found = [_candidate(a, facts) for a in usable if _is_wanted(a, node, spec)]
     return sorted(found, key=lambda one: one.rank)
 
@@ -89,11 +89,15 @@ def _is_wanted(address: Address, node: NodeSpec, spec: ClusterSpec) -> bool:
 
 
 def _no_address(node: NodeSpec, spec: ClusterSpec, facts: Machine) -> PreflightError:
-    have = ", ".join(f"{a.interface} {a.address}/{a.prefix}" for a in facts.addresses)
+    have = ", ".join(
+        f"{a.interface} {a.address}/{a.prefix}{'' if a.carrier else ' (no carrier)'}"
+        for a in facts.addresses
+    )
     return PreflightError(
         f"{node.name} has no usable address on {_wanted(node, spec)}",
         details=f"addresses there: {have or 'none'}",
-        resolution="Give the ConnectX ports static addresses (NVIDIA Sync or netplan; one "
+        resolution="Where it says no carrier: is the cable in, the other machine on? Else give the "
+        "ConnectX ports static addresses (NVIDIA Sync or netplan; one "
         "subnet per port), or name the link in the cluster file: fabric: {interface: …}. "
         "Link-local addresses (169.254.…) are refused: when one vanishes, Docker no longer "
         "starts.",

@@ -2,5 +2,7 @@
 
 from typing import Literal, get_args
 
-Check = Literal["gpu", "memory", "disk", "port", "clock", "fabric", "image", "model", "folder"]
+Check = Literal[
+    "gpu", "memory", "disk", "port", "clock", "fabric", "image", "model", "folder", "software"
+]
 CHECKS: tuple[Check, ...] = get_args(Check)

@@ -9,6 +9,8 @@ from functools import partial
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin, on_each
+from orchestrator.node.reach import REACHES, Door
+from orchestrator.node.software import Software, uneven
 from orchestrator.runs.checks import Check
 from orchestrator.runs.launch import Prepared
 from orchestrator.runs.queue import judged
@@ -51,8 +53,11 @@ class Reading:
     """Machines that answer over the fabric."""
     missing: tuple[str, ...]
     """Folders that the container binds and that are not there."""
+    shut: tuple[str, ...] = ()
+    """Ports of rank 0 that nothing comes back from, as `tcp ADDRESS PORT`."""
     uplinks: tuple[str, ...] = ()
     """Interfaces that lead to everywhere else."""
+    software: Software | None = None
 
 
 @dataclass(frozen=True)
@@ -133,12 +138,16 @@ def read(
 def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     """The shell script for the machine of this rank."""
     model = prepared.stack.training.model.name
+    ports = (spec.fabric.port, spec.fabric.port + 1)
+    meeting = prepared.ranks[0]
     cached = f"{rank.hub}/models--{model.replace('/', '--')}/snapshots"
     return rendered(
         "preflight.sh.j2",
         folders={"runs": rank.runs, "models": rank.hub},
         binds=[rank.runs, rank.cache, rank.hub, rank.data],
-        ports=[spec.fabric.port, spec.fabric.port + 1] if rank.rank == 0 else [],
+        ports=ports if rank.rank == 0 else (),
+        reaches=REACHES,
+        doors=[Door("tcp", meeting.address, port) for port in ports] if rank.rank else [],
         base=prepared.image.base,
         image=prepared.image.tag,
         model=cached if source_of(model) == "hub" else None,
@@ -173,7 +182,14 @@ def parse(output: str, *, asked: float, span: float) -> Reading:
         model=bool(facts["model"]) if "model" in facts else None,
         peers=tuple(facts.get("peer", "").split()),
         missing=tuple(facts.get("missing", "").splitlines()),
+        shut=tuple(facts.get("shut", "").splitlines()),
         uplinks=tuple(facts.get("uplink", "").split()),
+        software=Software(
+            kernel=facts.get("kernel", ""),
+            kho_off=bool(facts.get("kho_off")),
+            driver=facts.get("driver", "").partition("\n")[0],
+            toolkit=facts.get("toolkit", "").rpartition(" ")[2],
+        ),
     )
 
 
@@ -239,6 +255,17 @@ def _of_one(prepared: Prepared, rank: Rank, reading: Reading) -> Iterator[Findin
                 f"{other.node} does not answer at {other.address} over {rank.interface}",
                 "Look at the cable and at `ip address` on both: sparkctl cluster status",
             )
+    meeting = prepared.ranks[0]
+    for door in reading.shut:
+        protocol, address, at = (*door.split(), "", "", "")[:3]
+        if meeting.node in reading.peers and address == meeting.address and at.isdecimal():
+            yield Finding(
+                "port",
+                node,
+                f"nothing comes back from {meeting.node} at {protocol} {address}:{at}",
+                f"A firewall drops it. On {meeting.node}, for example: "
+                f"sudo ufw allow in on {meeting.interface}",
+            )
     if reading.model is False:
         stack = prepared.stack
         offline = stack.env.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
@@ -273,6 +300,9 @@ def _between(readings: Mapping[str, Reading]) -> Iterator[Finding]:
                 "timedatectl set-ntp true",
                 fatal=False,
             )
+    software = {node: one.software for node, one in readings.items() if one.software}
+    for node, words in uneven(software):
+        yield Finding("software", node, words, "Upgrade both alike, or go back.", fatal=False)
     bases = {node: reading.base for node, reading in readings.items() if reading.base}
     if len(set(bases.values())) > 1:
         reference = next(iter(bases.values()))

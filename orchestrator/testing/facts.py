@@ -48,6 +48,8 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
         host_keys=frozenset({f"ssh-ed25519 AAAA{number:04d}"}),
         groups=frozenset({"nvidia", "sudo"}),
         docker_group=True,
+        kho_off=False,
+        speeds={"enP7s7": 10_000, "enp1s0f1np1": 200_000, "enP2p1s0f1np1": 200_000},
         kernel="Linux 6.17.0-1014-nvidia aarch64",
         os="Ubuntu 24.04.3 LTS",
         memory_bytes=128 * 10**9,
@@ -110,6 +112,8 @@ def probe_output(facts: Facts) -> str:
         "groups": " ".join(sorted(facts.groups)),
         "docker_group": "docker:x:999:" if facts.docker_group else "",
         "kernel": facts.kernel,
+        "kho_off": "yes" * facts.kho_off,
+        "speeds": "".join(f"{name} {speed}\n" for name, speed in facts.speeds.items()),
         "os": facts.os,
         "meminfo": "".join(f"{k}:  {v // 1024} kB\n" for k, v in memory.items()),
         "gpus": "".join(f"{g.uuid}, {g.name}, {g.driver}\n" for g in facts.gpus),
@@ -148,7 +152,8 @@ def probe_output(facts: Facts) -> str:
 
 def _link(address: Address) -> Mapping[str, Any]:
     info = {"family": "inet", "local": address.address, "prefixlen": address.prefix}
-    return {"ifname": address.interface, "flags": ["UP"], "addr_info": [info]}
+    flags = ["UP", "LOWER_UP"] if address.carrier else ["NO-CARRIER", "UP"]
+    return {"ifname": address.interface, "flags": flags, "addr_info": [info]}
 
 
 def _file(name: str, file: File | None) -> dict[str, str | bytes]:

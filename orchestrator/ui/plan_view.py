@@ -26,6 +26,8 @@ def show_plan(plan: Plan, console: Console, *, diffs: bool = False) -> None:
         console.print(f"  = {line}", style="cyan")
     for other in plan.others:
         console.print(f"  ! not sparkctl's: {other}", style="yellow")
+    for line in plan.advice:
+        console.print(f"  ? {line}", style="yellow")
     console.print(count(plan))
 
 

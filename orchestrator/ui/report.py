@@ -88,6 +88,8 @@ class ClusterReport(_Part):
     """down: what stays behind on purpose."""
     others: list[OtherReport] = []
     """plan, up, down: what is not sparkctl's and ends or stops; see --end-others."""
+    advice: list[str] = []
+    """plan, up, status: what is not sparkctl's to change and will be felt in a run."""
     nodes: list[NodeReport]
     """status only."""
     skipped: list[str] = []
@@ -117,6 +119,7 @@ def plan_report(
         changes=[_change(change) for change in (*first, *plan.changes)],
         kept=list(plan.kept),
         others=[OtherReport(**other.to_dict()) for other in plan.others],
+        advice=list(plan.advice),
         nodes=[],
         skipped=list(skipped),
         error=None if error is None else error.to_dict(),
@@ -134,6 +137,7 @@ def status_report(
         converged=None if plan is None else not plan.steps,
         changes=[] if plan is None else [_change(change) for change in plan.changes],
         kept=[],
+        advice=[] if plan is None else list(plan.advice),
         nodes=[NodeReport(**node.to_dict()) for node in nodes],
         error=None if error is None else error.to_dict(),
     )

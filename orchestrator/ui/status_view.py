@@ -100,6 +100,8 @@ def show_status(rows: list[NodeStatus], console: Console) -> None:
 
 def show_drift(plan: Plan, console: Console) -> None:
     """Whether reality is as the file says, and where it is not."""
+    for line in plan.advice:
+        console.print(f"? {line}", style="yellow")
     if not plan.steps:
         console.print("as the file says: no changes")
         return

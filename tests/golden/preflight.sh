@@ -1,15 +1,27 @@
 fact() { printf '%s\t' "$1"; base64 | tr -d '\n'; echo; }
 date +%s.%N | fact clock
+reaches() {
+  case $1 in
+    tcp) said=$(LC_ALL=C timeout 3 bash -c ": </dev/tcp/$2/$3" 2>&1) ;;
+    udp) timeout 3 bash -c "exec 3<>/dev/udp/$2/$3; printf x >&3; read -r -t 2 -u 3; [ \$? -le 128 ]" ;;
+  esac || case $said in *refused*) ;; *) return 1 ;; esac
+}
+blocked() { said=; reaches "$@" 2>/dev/null || printf '%s %s %s\n' "$@"; }
+command -v bash >/dev/null || blocked() { :; }
 answers=$(
   { ping -c 1 -W 2 -I enp1s0f1np1 192.168.100.2 >/dev/null 2>&1 && echo peer spark-b; } &
   { users=$(nvidia-smi --query-compute-apps=pid,process_name --format=csv,noheader 2>/dev/null) && printf 'gpu answers\n%s\n' "$users" | sed '/^gpu/!s/^/user /'; } &
+  nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | sed 's/^/driver /' &
   docker image inspect --format 'base {{.Id}}' nvcr.io/nvidia/pytorch:25.11-py3 2>/dev/null &
   docker image inspect --format 'image {{.Id}}' sparkctl/train:00da8dc8a1d2 2>/dev/null &
   wait
 )
-for what in peer gpu user base image; do
+for what in peer shut gpu user driver base image; do
   printf '%s\n' "$answers" | sed -n "s/^$what //p" | fact "$what"
 done
+uname -r | fact kernel
+{ grep -qw kho=off /proc/cmdline && echo yes; } 2>/dev/null | fact kho_off
+nvidia-ctk --version 2>/dev/null | head -n 1 | fact toolkit
 sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo | fact memory
 df -Pk /home/nvidia/sparkctl/runs 2>/dev/null | awk 'NR == 2 {print $4}' | fact disk.runs
 df -Pk /home/nvidia/.cache/huggingface/hub 2>/dev/null | awk 'NR == 2 {print $4}' | fact disk.models

@@ -20,6 +20,10 @@ cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null | cut -d' ' -f1,2 | fact host_keys
 id -nG "$user" | fact groups
 getent group docker | fact docker_group
 uname -srm | fact kernel
+{ grep -qw kho=off /proc/cmdline && echo yes; } 2>/dev/null | fact kho_off
+for device in /sys/class/net/*; do
+  speed=$(cat "$device/speed" 2>/dev/null) && printf '%s %s\n' "${device##*/}" "$speed"
+done | fact speeds
 ( . /etc/os-release; printf '%s' "$PRETTY_NAME" ) 2>/dev/null | fact os
 nvidia-smi --query-gpu=uuid,name,driver_version --format=csv,noheader 2>/dev/null | fact gpus
 command -v nvidia-container-runtime 2>/dev/null | fact nvidia_runtime

@@ -1,5 +1,7 @@
 """A user's mistakes against real machines: one clear message, a documented exit code, no change."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,35 @@ def test_the_sudo_password_is_nowhere_on_the_node(
     finally:
         sparkctl("cluster", "down", "--yes")
         machine.run("rm", "-f", "/tmp/enough", "/tmp/seen")
+
+
+def test_a_firewall_is_found_before_anything_joins_and_before_a_run(
+    sparkctl: Sparkctl, machines: dict[str, Machine], later: Callable[[Callable[[], object]], None]
+) -> None:
+    """Packets that vanish, not ports that refuse: an unused port refuses too."""
+    shut = machines["spark-a"]
+    before = {name: snapshot(machine) for name, machine in machines.items()}
+
+    def drop(do: str, protocol: str, port: int) -> None:
+        rule = ["-i", "enp1s0f1np1", "-p", protocol, "--dport", str(port), "-j", "DROP"]
+        shut.run("iptables", do, "INPUT", *rule)
+
+    for protocol, port in (("tcp", 2377), ("udp", 7946)):
+        drop("-I", protocol, port)
+    failed = sparkctl("cluster", "up", "--yes", expect=6)
+    assert "error E400: spark-b gets no answer from ports that Swarm needs" in failed.stderr
+    assert re.search(r"tcp [\d.]+:2377\n +udp [\d.]+:7946\n", failed.stderr)
+    assert "tcp 7946" not in failed.stderr.partition("→")[0]
+    assert {name: snapshot(machine) for name, machine in machines.items()} == before
+    for protocol, port in (("tcp", 2377), ("udp", 7946)):
+        drop("-D", protocol, port)
+    later(lambda: sparkctl("cluster", "down", "--yes"))
+    sparkctl("cluster", "up", "--yes")
+
+    drop("-I", "tcp", 29501)
+    later(lambda: drop("-D", "tcp", 29501))
+    failed = sparkctl("train", "tiny-llama-lora", expect=10)
+    assert re.search(
+        r"port: spark-b: nothing comes back from spark-a at tcp [\d.]+:29501", failed.stderr
+    )
+    assert "29500" not in failed.stderr

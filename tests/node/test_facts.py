@@ -45,7 +45,7 @@ strangers = st.lists(
     | st.builds(Stranger, st.just("task"), words)
 )
 addresses = st.builds(
-    Address, words, st.ip_addresses(v=4).map(str), st.integers(0, 32)
+    Address, words, st.ip_addresses(v=4).map(str), st.integers(0, 32), st.booleans()
 )  # fmt: skip
 
 
@@ -76,6 +76,8 @@ def any_facts(draw: st.DrawFn) -> Facts:
         "daemon_json": draw(files),
         "runtime_config": draw(files),
         "staged": draw(names),
+        "kho_off": draw(st.booleans()),
+        "speeds": draw(st.dictionaries(words, st.integers(0, 800_000), max_size=2)),
         "links": draw(st.dictionaries(words, words, max_size=2)),
         "fixed": draw(st.dictionaries(words, words, max_size=2)),
         "strangers": tuple(draw(strangers)),

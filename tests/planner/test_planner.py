@@ -20,7 +20,7 @@ from tests.support.simulate import made
 
 CASES = Path(__file__).parent / "cases"
 KEYS = {"what", "cluster", "facts", "up", "then", "plan", "look_at", "changes", "kept", "settled"}
-KEYS |= {"daemon_json", "delete_runs", "cluster_then", "was", "offline", "others"}
+KEYS |= {"daemon_json", "delete_runs", "cluster_then", "was", "offline", "others", "advice"}
 SIGNS = {"create": "+", "update": "~", "delete": "-"}
 
 
@@ -31,6 +31,7 @@ def test_the_plan_is_as_the_case_says(path: Path) -> None:
     look_at = case.get("look_at", "")
     assert _lines(plan, look_at) == case["changes"].splitlines()
     assert list(plan.kept) == case.get("kept", [])
+    assert list(plan.advice) == case.get("advice", [])
     assert [str(other) for other in plan.others] == case.get("others", [])
     assert [f"{node}/{record}" for node, record in plan.settled] == case.get("settled", [])
     for name, document in case.get("daemon_json", {}).items():

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.errors import BusyError, RunError
 from orchestrator.node.node import Node
+from orchestrator.node.software import Software
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.preflight import (
     GIB,
@@ -62,6 +63,17 @@ def test_machines_that_are_as_they_should_be() -> None:
         ({"disk": {"runs": GIB, "models": 500 * GIB}}, "disk", True),
         ({"disk": {"runs": 500 * GIB, "models": 100 * GIB}}, None, False),
         ({"ports_taken": (29500,)}, "port", True),
+        ({"shut": (f"tcp {PREPARED.ranks[0].address} 29500",)}, "port", True),
+        (
+            {"shut": (f"tcp {PREPARED.ranks[0].address} $(x)", "tcp 10.9.9.9 29500", "?")},
+            None,
+            False,
+        ),
+        (
+            {"software": Software("7.0.0", kho_off=False, driver="580", toolkit="")},
+            "software",
+            False,
+        ),
         ({"peers": ()}, "fabric", True),
         ({"clock": 1005.0}, "clock", False),
         ({"clock": 1001.5}, None, False),

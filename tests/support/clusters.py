@@ -130,8 +130,9 @@ def _file(value: str | None) -> File | None:
 
 def _address(text: str) -> Address:
     interface, _, rest = text.partition(" ")
-    address, _, prefix = rest.partition("/")
-    return Address(interface, address, int(prefix))
+    address, _, rest = rest.partition("/")
+    prefix, _, carrier = rest.partition(" ")
+    return Address(interface, address, int(prefix), carrier != "(no carrier)")
 
 
 def _journal(records: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from orchestrator.node.connect import Connect
 from orchestrator.node.connection import Completed, Connection
 from orchestrator.node.escalate import NEEDS_PASSWORD, WRONG_PASSWORD
 from orchestrator.node.facts import Facts
+from orchestrator.node.reach import REACHES
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 from orchestrator.testing.connection import FakeConnection
 from orchestrator.testing.facts import probe_output
@@ -32,8 +33,8 @@ class FakeMachine(FakeConnection):
 
     @property
     def changes(self) -> list[str]:
-        """The scripts that were run besides the probe and the taking and giving of the locks."""
-        scripts = [_FENCE.sub("", script) for script in self.scripts]
+        """The scripts that were run but for questions (the probe, the ports) and the locks."""
+        scripts = [_FENCE.sub("", script) for script in self.scripts if REACHES not in script]
         return [s for s in scripts if not _is_probe(s) and not any(lock in s for lock in _LOCKS)]
 
     def _answer(self, script: str) -> Completed | str:
