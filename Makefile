@@ -3,6 +3,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
+ENGINE := trixie
 FAST := -m "not lab and not torch and not gang and not patient"
 # Several at once, each with whole files: fixtures of a file are dear. The lab's tests have this
 # computer for themselves; they wait more than they compute, so two labs go on at a time. Files are
@@ -10,11 +11,12 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 TWO_LABS := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast faults resume bench-loading bench-padding bench-launching check format engine clean
+.PHONY: help demo test test-fast test-lab faults resume bench-loading bench-padding bench-launching check format engine clean
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
 	@echo 'make test-fast  what needs neither Docker nor torch nor patience'
+	@echo 'make test-lab ENGINE=forky  the lab alone, with Docker 28.5 (trixie 26.1, bookworm 20.10)'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
@@ -28,7 +30,10 @@ demo: $(VENV)/.controller engine
 
 test: $(VENV)/.complete engine check
 	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not lab"
-	$(PY) -m pytest $(TWO_LABS) tests/lab
+	$(PY) -m pytest $(TWO_LABS) --durations=15 tests/lab
+
+test-lab: $(VENV)/.complete engine
+	SPARKCTL_TEST_ENGINE=$(ENGINE) $(PY) -m pytest $(TWO_LABS) --durations=15 tests/lab
 
 test-fast: $(VENV)/.complete
 	$(PY) -m pytest $(SIDE_BY_SIDE) $(FAST)

@@ -35,7 +35,7 @@ def lab() -> None:
     "--engine",
     default="trixie",
     show_default=True,
-    help="Debian release of the nodes: trixie has Docker Engine 26.1, bookworm 20.10; "
+    help="Debian release of the nodes: forky has Docker Engine 28.5, trixie 26.1, bookworm 20.10; "
     "trixie,bookworm is one for each node.",
 )
 @click.option(

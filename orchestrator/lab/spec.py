@@ -17,7 +17,8 @@ class LabSpec:
     name: str = "lab"
     nodes: int = 2
     suite: str = "trixie"
-    """Debian suite of the nodes, which decides their engine: trixie 26.1, bookworm 20.10.
+    """Debian suite of the nodes, which decides their engine:
+    forky 28.5, trixie 26.1, bookworm 20.10.
 
     `trixie,bookworm` is one for each node, in their order; the last one is for all that follow.
     """

@@ -173,6 +173,8 @@ class Facts(Machine):
     """`docker node inspect` of all nodes; only a manager knows them."""
     services: tuple[str, ...]
     """Of training runs; only a manager knows them."""
+    busy: frozenset[str]
+    """Host names of swarm nodes that have a rank of a run; only a manager knows them."""
     strangers: tuple[Stranger, ...]
     """What ends or stops with Docker or the swarm, and is none of ours."""
     daemon_folder: str

@@ -128,6 +128,7 @@ def parse_facts(node: str, output: str) -> Facts:
             # One that a user built upon ours has inherited its label.
             images=tuple(n for n in _lines(raw["images"]) if n.startswith(f"{IMAGE}:")),
             swarm_nodes=tuple(json.loads(n) for n in _lines(raw.get("swarm_nodes", b""))),
+            busy=frozenset(_lines(raw.get("busy", b""))),
             services=our_services(_lines(raw.get("services", b""))),
             strangers=(
                 *strange_containers(_lines(raw["running"])),

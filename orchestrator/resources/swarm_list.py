@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import docker
 
+from orchestrator.errors import PreflightError
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World
@@ -42,6 +43,16 @@ class SwarmList:
         return {"former": former} if former else None
 
     def desired(self, world: World) -> State | None:
+        manager = world[self.node]
+        for listed in manager.swarm_nodes:
+            if self._is_former(listed, world) and _host(listed) in manager.busy:
+                raise PreflightError(
+                    f"{_name(listed)} is to leave the swarm, and a rank of a run is on it",
+                    details="It is not in the cluster file any more, or another machine now.",
+                    resolution="Put it back into the file, or end the run first: "
+                    "`sparkctl runs list`, `sparkctl runs stop RUN`.",
+                    node=self.node,
+                )
         return None
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
@@ -78,6 +89,10 @@ class SwarmList:
         """Whether a member that could not be read may stand in the list under any name."""
         names = {_name(listed) for listed in world[self.node].swarm_nodes}
         return not {*self.members} <= {*world} | names
+
+
+def _host(listed: Mapping[str, Any]) -> str:
+    return str((listed.get("Description") or {}).get("Hostname", ""))
 
 
 def _name(listed: Mapping[str, Any]) -> str:

@@ -1,63 +1,26 @@
 """What would go wrong with a run, found before it is deployed: one round trip to every node."""
 
-import base64
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
-from orchestrator.node.parallel import begin, on_each
-from orchestrator.node.reach import REACHES, Door
-from orchestrator.node.software import Software, uneven
+from orchestrator.node.parallel import begin
+from orchestrator.node.software import uneven
 from orchestrator.runs.checks import Check
 from orchestrator.runs.launch import Prepared
 from orchestrator.runs.queue import judged
+from orchestrator.runs.survey import Reading, read
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.way import refuse_busy
-from orchestrator.templates import rendered
-from training.config import source_of
 
 GIB = 2**30
 _CLOCKS = 2.0
 """Seconds that two machines' clocks may differ."""
 _DISK = 2 * GIB
 """Bytes for logs, metrics and small adapters; a model that is still to come is added."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One machine. None: it could not say."""
-
-    asked: float
-    """This computer's clock in the middle of the round trip, seconds since the epoch."""
-    span: float
-    """Seconds that the round trip took: no clock is known better than that."""
-    clock: float | None
-    gpu_answers: bool
-    gpu_users: tuple[str, ...]
-    memory: int | None
-    """MemAvailable in bytes; the page cache counts as available."""
-    disk: Mapping[str, int]
-    """Free bytes by what the folder is for."""
-    ports_taken: tuple[int, ...]
-    base: str | None
-    """ID of the base image; None where it is still to come."""
-    image: str | None
-    """ID of the run's own image, likewise."""
-    model: bool | None
-    """Whether it is in the machine's cache; None when that does not matter."""
-    peers: tuple[str, ...]
-    """Machines that answer over the fabric."""
-    missing: tuple[str, ...]
-    """Folders that the container binds and that are not there."""
-    shut: tuple[str, ...] = ()
-    """Ports of rank 0 that nothing comes back from, as `tcp ADDRESS PORT`."""
-    uplinks: tuple[str, ...] = ()
-    """Interfaces that lead to everywhere else."""
-    software: Software | None = None
 
 
 @dataclass(frozen=True)
@@ -114,83 +77,6 @@ def preflight(
         )
     images = {node: reading.image for node, reading in readings.items() if reading.image}
     return Checked(found, images)
-
-
-def read(
-    spec: ClusterSpec,
-    prepared: Prepared,
-    nodes: Mapping[str, Node],
-    clock: Callable[[], float] = time.time,
-) -> dict[str, Reading]:
-    """What every machine of the run says."""
-    ranks = {rank.node: rank for rank in prepared.ranks}
-
-    def one(name: str) -> Reading:
-        script = script_for(spec, prepared, ranks[name])
-        began = clock()
-        output = nodes[name].script(script, need="docker")
-        ended = clock()
-        return parse(output, asked=(began + ended) / 2, span=ended - began)
-
-    return on_each(ranks, one)
-
-
-def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
-    """The shell script for the machine of this rank."""
-    model = prepared.stack.training.model.name
-    ports = (spec.fabric.port, spec.fabric.port + 1)
-    meeting = prepared.ranks[0]
-    cached = f"{rank.hub}/models--{model.replace('/', '--')}/snapshots"
-    return rendered(
-        "preflight.sh.j2",
-        folders={"runs": rank.runs, "models": rank.hub},
-        binds=[rank.runs, rank.cache, rank.hub, rank.data],
-        ports=ports if rank.rank == 0 else (),
-        reaches=REACHES,
-        doors=[Door("tcp", meeting.address, port) for port in ports] if rank.rank else [],
-        base=prepared.image.base,
-        image=prepared.image.tag,
-        model=cached if source_of(model) == "hub" else None,
-        interface=rank.interface,
-        peers={other.node: other.address for other in prepared.ranks if other is not rank},
-    )
-
-
-def parse(output: str, *, asked: float, span: float) -> Reading:
-    """What the script has printed."""
-    facts = {
-        name: base64.b64decode(encoded).decode("utf-8", "replace").strip()
-        for name, tab, encoded in (line.partition("\t") for line in output.splitlines())
-        if tab
-    }
-    kib = {name: int(value) * 1024 for name, value in facts.items() if value.isdecimal()}
-    return Reading(
-        asked=asked,
-        span=span,
-        clock=float(facts["clock"]) if facts.get("clock") else None,
-        gpu_answers=facts.get("gpu") == "answers",
-        gpu_users=tuple(filter(None, facts.get("user", "").splitlines())),
-        memory=kib.get("memory"),
-        disk={n.removeprefix("disk."): size for n, size in kib.items() if n.startswith("disk.")},
-        ports_taken=tuple(
-            int(name.removeprefix("port."))
-            for name, value in facts.items()
-            if name.startswith("port.") and value
-        ),
-        base=facts.get("base") or None,
-        image=facts.get("image") or None,
-        model=bool(facts["model"]) if "model" in facts else None,
-        peers=tuple(facts.get("peer", "").split()),
-        missing=tuple(facts.get("missing", "").splitlines()),
-        shut=tuple(facts.get("shut", "").splitlines()),
-        uplinks=tuple(facts.get("uplink", "").split()),
-        software=Software(
-            kernel=facts.get("kernel", ""),
-            kho_off=bool(facts.get("kho_off")),
-            driver=facts.get("driver", "").partition("\n")[0],
-            toolkit=facts.get("toolkit", "").rpartition(" ")[2],
-        ),
-    )
 
 
 def judge(prepared: Prepared, readings: Mapping[str, Reading]) -> list[Finding]:

@@ -75,6 +75,7 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
         networks=frozenset({"bridge", "host", "none"}),
         images=(),
         swarm_nodes=(),
+        busy=frozenset(),
         services=(),
         strangers=(),
         daemon_folder="shared",
@@ -134,6 +135,7 @@ def probe_output(facts: Facts) -> str:
         "networks": "\n".join(sorted(facts.networks)),
         "images": "\n".join(facts.images),
         "swarm_nodes": "\n".join(json.dumps(n) for n in facts.swarm_nodes),
+        "busy": "\n".join(sorted(facts.busy)),
         "services": "\n".join(f"{n} - {n.partition('_rank')[0]}" for n in facts.services)
         + "".join(f"\n{s.name} - -" for s in facts.strangers if s.kind == "service"),
         "running": "\n".join(

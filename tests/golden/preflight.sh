@@ -3,7 +3,8 @@ date +%s.%N | fact clock
 reaches() {
   case $1 in
     tcp) said=$(LC_ALL=C timeout 3 bash -c ": </dev/tcp/$2/$3" 2>&1) ;;
-    udp) timeout 3 bash -c "exec 3<>/dev/udp/$2/$3; printf x >&3; read -r -t 2 -u 3; [ \$? -le 128 ]" ;;
+    udp) timeout 3 bash -c "exec 3<>/dev/udp/$2/$3; printf x >&3
+      read -r -t 2 -u 3; [ \$? -le 128 ]" ;;
   esac || case $said in *refused*) ;; *) return 1 ;; esac
 }
 blocked() { said=; reaches "$@" 2>/dev/null || printf '%s %s %s\n' "$@"; }

@@ -51,6 +51,9 @@ if ids=$(docker node ls -q 2>/dev/null) && [ -n "$ids" ]; then
   docker node inspect --format '{{json .}}' $ids 2>/dev/null | fact swarm_nodes
   docker service inspect --format '{{.Spec.Name}} {{with index .Spec.Labels "com.docker.stack.namespace"}}{{.}}{{else}}-{{end}} {{with index .Spec.Labels "sparkctl.run"}}{{.}}{{else}}-{{end}}' \
     $(docker service ls -q 2>/dev/null | head -n 500) 2>/dev/null | fact services
+  ids=$(docker service ls -q --filter label=sparkctl.run 2>/dev/null | head -n 500)
+  { [ -z "$ids" ] || docker service ps --format '{{.CurrentState}} {{.Node}}' $ids 2>/dev/null; } |
+    sed -nE 's/^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running) .* ([^ ]+)$/\2/p' | fact busy
   {
     for kind in secret config; do
       docker $kind ls --format "$kind {{.Name}} {{or (.Label \"sparkctl.run\") \"-\"}}" 2>/dev/null | head -n 500

@@ -64,7 +64,9 @@ def raise_lab() -> Callable[[LabSpec], AbstractContextManager[dict[str, Machine]
 @pytest.fixture(scope="session")
 def lab_spec(session_name: str, tmp_path_factory: pytest.TempPathFactory) -> LabSpec:
     """What the session's lab is: two trixie nodes with the training image."""
-    return LabSpec(session_name, out=tmp_path_factory.mktemp("lab") / "cluster.yaml")
+    suite = os.environ.get("SPARKCTL_TEST_ENGINE", LabSpec.suite)
+    out = tmp_path_factory.mktemp("lab") / "cluster.yaml"
+    return LabSpec(session_name, suite=suite, out=out)
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,54 @@ def test_a_node_comes_leaves_comes_back_and_is_forgotten(
     assert {name: snapshot(machine) for name, machine in machines.items()} == before
 
 
+def test_a_file_that_is_not_the_machines_any_more_is_explained_and_nothing_is_lost(
+    sparkctl: Sparkctl,
+    machines: dict[str, Machine],
+    edited: Callable[[str, Edit], Path],
+    later: Callable[[Callable[[], object]], None],
+) -> None:
+    """Renamed, swapped, sorted anew, of another cluster, one entry gone while a run is on it."""
+
+    def swap(document: dict[str, Any]) -> None:
+        first, second = document["nodes"]
+        first["ssh"], second["ssh"] = second["ssh"], first["ssh"]
+
+    renamed = edited("renamed", lambda d: d["nodes"][1].update(name="spark-z"))
+    explained = {
+        renamed: "the machine behind spark-z calls itself spark-b in its journal: renamed?",
+        edited("swapped", swap): "and the other way round: swapped?",
+        edited("sorted", lambda d: d["nodes"].reverse()): "spark-b is first in the cluster file",
+        edited("foreign", lambda d: d.update(name="shelf")): "not to 'shelf'",
+    }
+    foreign = list(explained)[-1]
+    sparkctl("cluster", "plan")
+    before = {name: snapshot(machine) for name, machine in machines.items()}
+    later(lambda: sparkctl("cluster", "down", "--yes"))
+    sparkctl("cluster", "up", "--yes")
+    during = {name: snapshot(machine) for name, machine in machines.items()}
+
+    for file, words in explained.items():
+        for command in (("plan",), ("up", "--yes")):
+            failed = sparkctl("cluster", *command, file=file, expect=6)
+            assert words in failed.stderr
+        assert words in sparkctl("cluster", "status", file=file, expect=6).stderr
+    assert "not to 'shelf'" in sparkctl("cluster", "down", "--yes", file=foreign, expect=6).stderr
+    assert {name: snapshot(machine) for name, machine in machines.items()} == during
+
+    one = edited("one", lambda document: document["nodes"].pop())
+    steps = ("--set", "training.loop.max_steps=100000")
+    started = sparkctl("train", "tiny-llama-lora", "--detach", *steps).stdout
+    run = next(line.split()[1].rstrip(":") for line in started.splitlines() if "run " in line)
+    failed = sparkctl("cluster", "up", "--yes", file=one, expect=6)
+    assert "spark-b is to leave the swarm, and a rank of a run is on it" in failed.stderr
+    assert sorted(_members(machines)) == ["spark-a", "spark-b"]
+    sparkctl("runs", "stop", run)
+    sparkctl("runs", "rm", run, "--yes")
+
+    sparkctl("cluster", "down", "--yes", file=renamed)
+    assert {name: snapshot(machine) for name, machine in machines.items()} == before
+
+
 def test_a_machine_that_is_off_does_not_stop_the_others(
     sparkctl: Sparkctl,
     machines: dict[str, Machine],

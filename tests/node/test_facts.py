@@ -76,6 +76,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         "daemon_json": draw(files),
         "runtime_config": draw(files),
         "staged": draw(names),
+        "busy": frozenset(draw(names)),
         "kho_off": draw(st.booleans()),
         "speeds": draw(st.dictionaries(words, st.integers(0, 800_000), max_size=2)),
         "links": draw(st.dictionaries(words, words, max_size=2)),

@@ -10,16 +10,8 @@ from orchestrator.errors import BusyError, RunError
 from orchestrator.node.node import Node
 from orchestrator.node.software import Software
 from orchestrator.runs.launch import Prepared, prepare
-from orchestrator.runs.preflight import (
-    GIB,
-    Checked,
-    Reading,
-    judge,
-    parse,
-    preflight,
-    read,
-    script_for,
-)
+from orchestrator.runs.preflight import GIB, Checked, judge, preflight
+from orchestrator.runs.survey import Reading, parse, read, script_for
 from orchestrator.spec.load import load_stack
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.way import Standing

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.node.node import Node
-from orchestrator.runs.preflight import parse, script_for
 from orchestrator.runs.reading import runs_script
+from orchestrator.runs.survey import parse, script_for
 from tests.runs.folders import RUN, Cluster, Unwrapped
 from tests.runs.test_run_preflight import PREPARED
 from tests.support.clusters import sparks

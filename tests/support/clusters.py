@@ -150,6 +150,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "staged": tuple,
     "images": tuple,
     "services": tuple,
+    "busy": frozenset,
     "swarm_nodes": tuple,
     "gpus": lambda uuids: tuple(Gpu(uuid, "NVIDIA GB10", "580.95.05") for uuid in uuids),
     "addresses": lambda lines: tuple(_address(line) for line in lines),

@@ -124,7 +124,8 @@ def _swarm(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
     if joins:
         swarm["NodeAddr"] = after["address"]
         labels = {"Labels": after["labels"]}
-        others.append({"ID": node_id, "Spec": labels, "Status": {"State": "ready"}})
+        listed = {"ID": node_id, "Spec": labels, "Status": {"State": "ready"}}
+        others.append(listed | {"Description": {"Hostname": name}})
     bridge = {BRIDGE} if joins or after["bridge"] else set()
     networks = (facts.networks - {BRIDGE}) | bridge
     docker = {**(facts.docker or {}), "Swarm": swarm}
