@@ -20,7 +20,7 @@ FILES = ("/etc/docker/daemon.json", "/etc/nvidia-container-runtime/config.toml")
 @pytest.mark.parametrize(
     ("content", "mode", "owner"),
     [(None, "644", "root:root"), (FOREIGN, "640", "root:docker")],
-    ids=["no daemon.json", "foreign keys, odd indentation, no newline; links on spark-b"],
+    ids=["no daemon.json", "foreign keys; links and a capital on spark-b"],
 )
 def test_down_gives_back_what_up_found(
     machines: dict[str, Machine],
@@ -39,12 +39,14 @@ def test_down_gives_back_what_up_found(
     if content is None:
         other.run("rmdir", "/etc/docker")  # nor is there a folder
     else:
+        later(lambda: other.run("rm", "-rf", "/srv/their config"))  # last, when they are back
+        later(lambda: other.run("hostname", "spark-b"))
+        other.run("hostname", "Spark-B")  # as people call it; sudo cannot resolve it, and says so
         for file in FILES:
             moved = f"/srv/their config/{file.rpartition('/')[2]}"
             later(lambda f=file, m=moved: other.run("sh", "-c", f'[ ! -e "{m}" ] || mv "{m}" {f}'))
             other.run("sh", "-c", f'mkdir -p "/srv/their config"; mv {file} "{moved}"')
             other.run("ln", "-s", moved, file)
-        later(lambda: other.run("rm", "-rf", "/srv/their config"))
     sparkctl("cluster", "plan")  # the very first use of sudo leaves its own mark in the home
     before = {name: snapshot(machine) for name, machine in machines.items()}
 
