@@ -6,8 +6,8 @@ PIP := $(PY) -m pip --disable-pip-version-check
 ENGINE := trixie
 FAST := -m "not lab and not torch and not gang and not patient"
 # Several at once, each with whole files: fixtures of a file are dear. The lab's tests have this
-# computer for themselves; two labs keep two cores busy. Files are
-# taken in their order, which has the long ones before the short ones.
+# computer for themselves, and two labs keep two cores busy. Files are taken in their order, which
+# has the long ones before the short ones.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 TWO_LABS := -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -28,7 +28,7 @@ from orchestrator.reconcile.observe import observe
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
 from orchestrator.reconcile.plan_file import refuse_stale, write_plan
-from orchestrator.reconcile.ports import refuse_blocked
+from orchestrator.reconcile.ports import with_ports_asked
 from orchestrator.reconcile.preflight import check, check_down
 from orchestrator.reconcile.repair import plan_repair
 from orchestrator.resources.base import Change, World
@@ -114,7 +114,7 @@ def up(
             planned = plan_up(spec, world)
             if kept is not None:
                 refuse_stale(planned, kept)
-            refuse_blocked(planned, world, nodes)
+            planned = with_ports_asked(planned, world, nodes)
             settle(planned, partial(plan_up, spec), world)
         return plan_report("up", planned, converged=True, first=repaired, skipped=skipped), None
 

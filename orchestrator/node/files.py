@@ -35,7 +35,10 @@ def write_file(path: str, file: File) -> str:
 
 
 def write_through(path: str, file: File) -> str:
-    """The same; a link stays, and what it leads to is replaced. For folders of root alone."""
+    """The same; a link stays, and what it leads to is replaced.
+
+    Only for a link that root made: whoever owns the folder that it leads to has a say already.
+    """
     return f"{real_path(path)}\n" + _write('"$real"', file)
 
 

@@ -104,16 +104,16 @@ class Login:
 def login_for(node: NodeSpec, ssh: SshSpec) -> Login:
     """The spec, completed from ssh_config; what the cluster file says wins."""
     key = node.target.key
-    if key is not None and not Path(key).expanduser().is_file():
+    if key is not None and not _is_file(Path(key).expanduser()):
         raise AuthenticationError(
             f"{node.name}: there is no key file {key}",
             resolution="Mend ssh.key in the cluster file, or leave it out: the agent, ssh_config "
             "and the usual files in ~/.ssh are tried.",
             node=node.name,
         )
-    if ssh.config and not Path(ssh.config).expanduser().is_file():
+    if ssh.config and not _is_file(Path(ssh.config).expanduser()):
         raise SpecError(
-            f"there is no file {ssh.config}",
+            f"there is no file {ssh.config} that can be read",
             resolution="Mend ssh.config in the cluster file, or leave it out for ~/.ssh/config.",
             node=node.name,
         )
@@ -183,7 +183,14 @@ def _keys(target: SshTarget, said: HostConfig, tokens: Tokens) -> tuple[str, ...
         return (str(Path(target.key).expanduser()),)
     paths = [Path(tokens.path(key)) for key in said.identity_files if key.lower() != "none"]
     # They need not exist, as with ssh itself; the public half is enough for the agent.
-    return tuple(str(p) for p in paths if p.is_file() or Path(f"{p}.pub").is_file())
+    return tuple(str(p) for p in paths if _is_file(p) or _is_file(Path(f"{p}.pub")))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder of somebody else
+        return False
 
 
 def _files(paths: tuple[str, ...]) -> tuple[Path, ...]:

@@ -1,17 +1,12 @@
 """Facts of a machine, read in ONE script in ONE round trip, and parsed without side effects."""
 
-import base64
-import binascii
 import ipaddress
 import json
 import re
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from orchestrator.errors import RemoteError
 from orchestrator.names import DAEMON_JSON, IMAGE, LABEL_IMAGE, LABEL_RUN, RUNTIME_CONFIG
 from orchestrator.node.facts import (
     MOST_ENTRIES,
@@ -32,6 +27,7 @@ from orchestrator.node.strangers import (
     strange_services,
     strange_things,
 )
+from orchestrator.node.told import decode, understood
 from orchestrator.spec.cluster import PathsSpec
 from orchestrator.templates import rendered
 
@@ -75,8 +71,8 @@ def read_machine(node: Node, paths: PathsSpec) -> Machine:
 
 def parse_machine(node: str, output: str) -> Machine:
     """What is common to both probes. Raises RemoteError when it is not whole."""
-    with _understood(node, output):
-        return Machine(**_common(node, _decode(output)))
+    with understood(node, __file__):
+        return Machine(**_common(node, decode(output)))
 
 
 def _common(node: str, raw: Mapping[str, bytes]) -> dict[str, Any]:
@@ -101,8 +97,8 @@ def _common(node: str, raw: Mapping[str, bytes]) -> dict[str, Any]:
 
 def parse_facts(node: str, output: str) -> Facts:
     """Facts from what the probe printed. Raises RemoteError when it is not whole."""
-    with _understood(node, output):
-        raw = _decode(output)
+    with understood(node, __file__):
+        raw = decode(output)
         return Facts(
             **_common(node, raw),
             machine_id=_machine_id(_text(raw["machine_id"])),
@@ -152,37 +148,6 @@ def parse_facts(node: str, output: str) -> Facts:
                 if name.startswith("journal.")
             },
         )
-
-
-@contextmanager
-def _understood(node: str, output: str) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        # What it said is in no message: files with secrets are among it, and messages are posted.
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [
-            f"line {frame.lineno}: {frame.line}" for frame in frames if frame.filename == __file__
-        ]
-        missing = f": {error}" if isinstance(error, KeyError) else ""
-        raise RemoteError(
-            f"what {node} says of itself cannot be understood",
-            details="\n".join([*lines, f"{type(error).__name__}{missing}"]),
-            resolution="Please report this together with the lines above.",
-            node=node,
-        ) from None
-
-
-def _decode(output: str) -> dict[str, bytes]:
-    raw: dict[str, bytes] = {}
-    for line in output.splitlines():
-        name, tab, value = line.partition("\t")
-        if tab:
-            try:
-                raw[name] = base64.b64decode(value, validate=True)
-            except binascii.Error:
-                raise ValueError(f"{name}: not base64") from None
-    return raw
 
 
 def _text(raw: bytes) -> str:

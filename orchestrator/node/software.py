@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-_KERNEL_7 = re.compile(r"7\.\d")
+_KERNEL_7 = re.compile(r"7\.0\b")
 _NCCL_DIES = "owners report that NCCL ends there (ibv_reg_mr_iova2) unless it has kho=off"
 
 

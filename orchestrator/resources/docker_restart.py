@@ -54,7 +54,9 @@ def restart_with(node: Node, file: File | None, *, with_folder: bool = True) -> 
     if not with_folder:
         node.script(f"rmdir {PurePosixPath(DAEMON_JSON).parent} 2>/dev/null || :")
     outcome, _, lines = said.partition("\n")
-    named = re.sub(r"/[^\s:]*\.sparkctl\.[\w.]+", DAEMON_JSON, lines)
+    named = re.sub(
+        r"\.sparkctl\.\w+(\.\w+)?", "", lines
+    )  # dockerd has read the copy that is beside it
     return Restart(Outcome(outcome), named.strip())
 
 

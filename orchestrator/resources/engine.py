@@ -77,13 +77,16 @@ class Engine:
         attempts = ["! starts || exit 0"]
         if self.put_back:
             file = None if self.former is None else state_file(self.former)
-            undo = remove_file(DAEMON_JSON) if file is None else write_through(DAEMON_JSON, file)
+            undo = _REMOVE if file is None else write_through(DAEMON_JSON, file)
             attempts.append(f"( {undo} )\n! starts || exit 0")
         if self.swarm is not None:
             folder = shlex.quote(self.swarm)
             attempts.append(f"rm -rf {folder}\n! starts || exit 0")
         return _STARTS + "\n".join(attempts) + _FAILED
 
+
+# A link is not what we made there.
+_REMOVE = f"[ ! -L {DAEMON_JSON} ] || exit 0\n{remove_file(DAEMON_JSON)}"
 
 _STARTS = f"""\
 mkdir -p -m 700 {LOCK_FOLDER}

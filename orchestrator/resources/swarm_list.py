@@ -49,7 +49,7 @@ class SwarmList:
                 raise PreflightError(
                     f"{_name(listed)} is to leave the swarm, and a rank of a run is on it",
                     details="It is not in the cluster file any more, or another machine now.",
-                    resolution="Put it back into the file, or end the run first: "
+                    resolution="Put it back into the file, or let the run end first: "
                     "`sparkctl runs list`, `sparkctl runs stop RUN`.",
                     node=self.node,
                 )

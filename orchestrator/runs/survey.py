@@ -1,6 +1,6 @@
 """What a machine says of itself just before a run: one script, one round trip."""
 
-import base64
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.node.reach import REACHES, Door
 from orchestrator.node.software import Software
+from orchestrator.node.told import decode, understood
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.ranks import Rank
@@ -63,7 +64,8 @@ def read(
         began = clock()
         output = nodes[name].script(script, need="docker")
         ended = clock()
-        return parse(output, asked=(began + ended) / 2, span=ended - began)
+        with understood(name, __file__):
+            return parse(output, asked=(began + ended) / 2, span=ended - began)
 
     return on_each(ranks, one)
 
@@ -90,13 +92,9 @@ def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
 
 
 def parse(output: str, *, asked: float, span: float) -> Reading:
-    """What the script has printed."""
-    facts = {
-        name: base64.b64decode(encoded).decode("utf-8", "replace").strip()
-        for name, tab, encoded in (line.partition("\t") for line in output.splitlines())
-        if tab
-    }
-    kib = {name: int(value) * 1024 for name, value in facts.items() if value.isdecimal()}
+    """What the script has printed. Raises ValueError where it cannot be that."""
+    facts = {name: raw.decode("utf-8", "replace").strip() for name, raw in decode(output).items()}
+    kib = {name: int(v) * 1024 for name, v in facts.items() if re.fullmatch("[0-9]{1,15}", v)}
     return Reading(
         asked=asked,
         span=span,

@@ -100,7 +100,9 @@ for path in /etc/docker/daemon.json /etc/nvidia-container-runtime/config.toml; d
 done | fact fixed
 file daemon_json /etc/docker/daemon.json
 file runtime_config /etc/nvidia-container-runtime/config.toml
-for copy in "$(real /etc/docker/daemon.json)".sparkctl.* "$(real /etc/nvidia-container-runtime/config.toml)".sparkctl.* \
+daemon=$(real /etc/docker/daemon.json)
+runtime=$(real /etc/nvidia-container-runtime/config.toml)
+for copy in "${daemon:-/etc/docker/daemon.json}".sparkctl.* "${runtime:-/etc/nvidia-container-runtime/config.toml}".sparkctl.* \
             /var/lib/sparkctl/journal/*.json.sparkctl.*; do
   [ ! -e "$copy" ] || printf '%s\n' "$copy"
 done | fact staged

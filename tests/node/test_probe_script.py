@@ -247,6 +247,25 @@ def test_a_file_that_cannot_be_replaced_is_read_with_the_reason(
     }
 
 
+def test_a_link_that_leads_to_no_folder_takes_nothing_else_for_a_copy_of_ours(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`down` removes copies that were left half-made: what a user calls so is none of them."""
+    monkeypatch.setattr("orchestrator.node.probe.DAEMON_JSON", f"{tmp_path}/daemon.json")
+    (tmp_path / "daemon.json").symlink_to(tmp_path / "unmounted" / "daemon.json")
+    (tmp_path / "daemon.json.sparkctl.aB3xY9").touch()
+    (tmp_path / ".sparkctl.mine").touch()
+    monkeypatch.chdir(tmp_path)
+    assert parse_facts("here", run_probe(PathsSpec())).staged == (
+        f"{tmp_path}/daemon.json.sparkctl.aB3xY9",
+    )
+    (tmp_path / "unmounted").mkdir()
+    (tmp_path / "unmounted" / "daemon.json.sparkctl.aB3xY9").touch()
+    assert parse_facts("here", run_probe(PathsSpec())).staged == (
+        f"{tmp_path}/unmounted/daemon.json.sparkctl.aB3xY9",
+    )
+
+
 @pytest.mark.parametrize(
     ("tool", "says", "found"),
     [

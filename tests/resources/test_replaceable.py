@@ -1,12 +1,15 @@
-"""Docker's two files, where somebody has made them other things since `up`; pure."""
+"""Docker's two files, where somebody has made them other things since `up`."""
 
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import PreflightError
 from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.reconcile.plan import plan_down, plan_up
+from orchestrator.resources import engine
 from tests.support.clusters import changed, cluster, world_of
 from tests.support.simulate import made
 
@@ -39,3 +42,17 @@ def test_a_link_to_a_file_that_was_there_is_written_through() -> None:
     link = {"links": {DAEMON_JSON: "/srv/theirs", RUNTIME_CONFIG: "/srv/theirs.toml"}}
     found = {"daemon_json": "{}", "runtime_config": "a = 1\n"} | link
     assert down(found, {}) == ["spark-a/daemon.json", "spark-a/swarm-resource"]
+
+
+def test_a_link_is_not_what_is_removed_when_docker_does_not_start(tmp_path: Path) -> None:
+    """`--repair` tries without the daemon.json that we made."""
+    file, kept = tmp_path / "daemon.json", tmp_path / "kept"
+    script = engine._REMOVE.replace(DAEMON_JSON, str(file))
+    kept.write_text("theirs")
+    file.symlink_to(kept)
+    subprocess.run(["sh", "-c", f"( {script} )"], check=True)
+    assert file.readlink() == kept
+    file.unlink()
+    file.write_text("ours")
+    subprocess.run(["sh", "-c", f"( {script} )"], check=True)
+    assert not file.exists()

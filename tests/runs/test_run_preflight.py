@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import BusyError, RunError
+from orchestrator.errors import BusyError, NodeErrors, RunError
 from orchestrator.node.node import Node
 from orchestrator.node.software import Software
 from orchestrator.runs.launch import Prepared, prepare
@@ -15,6 +15,7 @@ from orchestrator.runs.survey import Reading, parse, read, script_for
 from orchestrator.spec.load import load_stack
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.way import Standing
+from orchestrator.testing.connection import FakeConnection
 from tests.runs.folders import Unwrapped
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
@@ -185,3 +186,20 @@ def test_the_script_runs_and_says_what_it_can() -> None:
 def test_nothing_said_is_nothing_known() -> None:
     reading = parse("", asked=1.0, span=2.0)
     assert (reading.clock, reading.memory, reading.model, reading.disk) == (None, None, None, {})
+
+
+@pytest.mark.parametrize(
+    "said", ["clock\tbm9uc2Vuc2U=", "port.x\tMQ==", "clock\t!!!", f"memory\t{'OTk5' * 2000}"]
+)
+def test_a_machine_that_says_nonsense_is_an_error_or_not_believed(
+    said: str,
+) -> None:
+    names = ("spark-a", "spark-b")
+    nodes = {name: Node(name, FakeConnection(lambda script: said)) for name in names}
+    if said.startswith("memory"):
+        assert read(sparks(2), PREPARED, nodes)["spark-a"].memory is None
+        return
+    with pytest.raises(NodeErrors) as caught:
+        read(sparks(2), PREPARED, nodes)
+    for name, error in zip(names, caught.value.errors, strict=True):
+        assert error.brief == f"what {name} says of itself cannot be understood"

@@ -28,7 +28,7 @@ class ConfigFile:
                 if self.checked and (found.st_uid not in (0, os.getuid()) or found.st_mode & 0o022):
                     raise UnreadableFile(f"Bad owner or permissions on {self.path}")
                 text = opened.read().decode("utf-8", "surrogateescape")
-        except IsADirectoryError:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return
         except OSError as error:
             raise UnreadableFile(f"{self.path}: {error.strerror}") from None

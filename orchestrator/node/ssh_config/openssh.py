@@ -31,7 +31,7 @@ class OpenSsh:
         command += ["-p", str(port)] if port else []
         said = _run([*command, "--", host])
         settings: dict[str, tuple[str, ...]] = {}
-        for line in said.splitlines():
+        for line in said.split("\n"):
             keyword, _, value = line.partition(" ")
             values = _files(value) if keyword in _LISTS else (value,)
             settings[keyword] = (*settings.get(keyword, ()), *values)

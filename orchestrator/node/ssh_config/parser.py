@@ -48,9 +48,8 @@ class OwnParser:
         """Unreadable: what OpenSSH would not read, or what is left to it; with file and line."""
         reading = _Reading(host, user, port)
         for file in self.files:
-            if file.path.exists():
-                reading.active = True
-                reading.file(file, 0)
+            reading.active = True
+            reading.file(file, 0)
         return reading.settings()
 
 
