@@ -1,13 +1,14 @@
 fact() { printf '%s\t' "$1"; base64 | tr -d '\n'; echo; }
 date +%s.%N | fact clock
-reaches() {
+nothing_came_back() {
   case $1 in
     tcp) said=$(LC_ALL=C timeout 3 bash -c ": </dev/tcp/$2/$3" 2>&1) ;;
-    udp) timeout 3 bash -c "exec 3<>/dev/udp/$2/$3; printf x >&3
-      read -r -t 2 -u 3; [ \$? -le 128 ]" ;;
-  esac || case $said in *refused*) ;; *) return 1 ;; esac
+    udp) said=$(LC_ALL=C timeout 3 bash -c "exec 3<>/dev/udp/$2/$3 || exit 0
+      printf x >&3; read -r -t 2 -u 3; [ \$? -le 128 ] || echo timed out" 2>&1) ;;
+  esac
+  case "$?:$said" in 124:* | *'timed out'* | *unreachable* | *'No route'*) ;; *) return 1 ;; esac
 }
-blocked() { said=; reaches "$@" 2>/dev/null || printf '%s %s %s\n' "$@"; }
+blocked() { ! nothing_came_back "$@" || printf '%s %s %s\n' "$@"; }
 command -v bash >/dev/null || blocked() { :; }
 answers=$(
   { ping -c 1 -W 2 -I enp1s0f1np1 192.168.100.2 >/dev/null 2>&1 && echo peer spark-b; } &
