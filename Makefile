@@ -3,7 +3,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
-ENGINE := trixie
+ENGINE := forky
 FAST := -m "not lab and not torch and not gang and not patient"
 # Several at once, each with whole files: fixtures of a file are dear. The lab's tests have this
 # computer for themselves, and two labs keep two cores busy. Files are taken in their order, which
@@ -16,7 +16,7 @@ help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
 	@echo 'make test-fast  what needs neither Docker nor torch nor patience'
-	@echo 'make test-lab ENGINE=forky  the lab alone, with Docker 28.5 (trixie 26.1, bookworm 20.10)'
+	@echo 'make test-lab ENGINE=trixie  the lab alone, with Docker 26.1 (forky 28.5, bookworm 20.10)'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'

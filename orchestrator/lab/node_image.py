@@ -12,9 +12,9 @@ PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables"),
     *("ca-certificates", "docker.io", "procps", "iputils-ping", "rsync", "python3", "tcsh"),
 )
-EXTRA_PACKAGES = {"forky": ("docker-cli",), "trixie": ("docker-cli",), "bookworm": ()}
+EXTRA_PACKAGES = {"forky": ("docker-cli", "sudo-rs"), "trixie": ("docker-cli",), "bookworm": ()}
 """By Debian's suite: forky (testing) has Docker 28.5 and trixie 26.1, with the command line apart;
-bookworm has 20.10 in one package."""
+bookworm has 20.10 in one package. sudo-rs lies there beside sudo, and is not used."""
 
 
 @dataclass(frozen=True)

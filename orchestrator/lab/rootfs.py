@@ -127,5 +127,5 @@ def mirror() -> str:
             return row[2]
     raise LabError(
         "no container registry answers, and this computer has no Debian mirror to do without one",
-        resolution="Go online so that `docker pull debian:trixie-slim` works.",
+        resolution="Go online so that `docker pull debian:forky-slim` works.",
     )

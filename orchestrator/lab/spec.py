@@ -16,7 +16,7 @@ class LabSpec:
 
     name: str = "lab"
     nodes: int = 2
-    suite: str = "trixie"
+    suite: str = "forky"
     """Debian suite of the nodes, which decides their engine:
     forky 28.5, trixie 26.1, bookworm 20.10.
 

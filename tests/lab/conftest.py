@@ -62,9 +62,14 @@ def raise_lab() -> Callable[[LabSpec], AbstractContextManager[dict[str, Machine]
 
 
 @pytest.fixture(scope="session")
-def lab_spec(session_name: str, tmp_path_factory: pytest.TempPathFactory) -> LabSpec:
-    """What the session's lab is: two trixie nodes with the training image."""
-    suite = os.environ.get("SPARKCTL_TEST_ENGINE", LabSpec.suite)
+def suite() -> str:
+    """The nodes' Debian suite, and so their engine, where a test is not about one."""
+    return os.environ.get("SPARKCTL_TEST_ENGINE", LabSpec.suite)
+
+
+@pytest.fixture(scope="session")
+def lab_spec(session_name: str, suite: str, tmp_path_factory: pytest.TempPathFactory) -> LabSpec:
+    """What the session's lab is: two nodes with the training image."""
     out = tmp_path_factory.mktemp("lab") / "cluster.yaml"
     return LabSpec(session_name, suite=suite, out=out)
 

@@ -7,7 +7,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from orchestrator.errors import ConnectError
-from orchestrator.lab import access, engine, labels, node_image
+from orchestrator.lab import LabSpec, access, engine, labels, node_image
 from orchestrator.lab.node_image import NodeImage
 from orchestrator.lab.wait import until
 from orchestrator.node.login import Login
@@ -26,7 +26,7 @@ def sshd(session_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     testcontainers_config.ryuk_disabled = True
     ours = access.ensure(tmp_path_factory.mktemp("ssh"))
     with engine.connected() as client:
-        image = node_image.ensure(client, NodeImage("trixie"))
+        image = node_image.ensure(client, NodeImage(LabSpec.suite))
     container = (
         DockerContainer(image)
         .with_kwargs(entrypoint=["sh", "-c", START], labels={labels.LAB: session_name})

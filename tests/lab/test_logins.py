@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+import yaml
 
 from tests.lab.machine import Machine, snapshot
 from tests.lab.sparkctl import Sparkctl
 
 HOME = "/home/nvidia"
+SUDO_RS = "/usr/lib/cargo/bin/sudo"
 Later = Callable[[Callable[[], object]], None]
 
 
@@ -44,6 +46,30 @@ def test_what_a_login_shell_prints_is_nobody_s_answer(
     finally:
         sparkctl("cluster", "down", "--yes", "--delete-runs")
     assert {name: snapshot(machine) for name, machine in machines.items()} == before
+
+
+def test_another_sudo(sparkctl: Sparkctl, machines: dict[str, Machine], later: Later) -> None:
+    """sudo-rs, which new Ubuntus have as their sudo: with the password, and with a wrong one."""
+    for machine in machines.values():
+        if machine.attempt("test", "-x", SUDO_RS)[0] != 0:
+            pytest.skip("these nodes' Debian has no sudo-rs")
+        machine.run("ln", "-s", SUDO_RS, "/usr/local/bin/sudo")
+        later(lambda m=machine: m.run("rm", "/usr/local/bin/sudo"))
+    sparkctl("cluster", "plan")  # the first use of sudo leaves marks of its own
+    before = {name: snapshot(machine) for name, machine in machines.items()}
+    sparkctl("cluster", "up", "--yes")
+    sparkctl("cluster", "status", "--check")
+    sparkctl("cluster", "down", "--yes")
+    assert {name: snapshot(machine) for name, machine in machines.items()} == before
+
+    cluster = yaml.safe_load(sparkctl.file.read_text())
+    file = sparkctl.file.parent / cluster["sudo"]["password_file"]
+    right = file.read_text()
+    later(lambda: file.write_text(right))
+    file.write_text("not-the-password\n")
+    refused = sparkctl("cluster", "plan", expect=5).stderr
+    assert refused.count("error E300") == 2
+    assert "Authentication failed" in refused  # sudo-rs's own words
 
 
 @pytest.mark.parametrize("end", ["exit 0", "exit 1"])

@@ -16,9 +16,9 @@ RaiseLab = Callable[[LabSpec], AbstractContextManager[dict[str, Machine]]]
 
 
 def test_a_single_spark_without_a_cable_trains_and_is_given_back(
-    raise_lab: RaiseLab, session_name: str, tmp_path: Path
+    raise_lab: RaiseLab, session_name: str, suite: str, tmp_path: Path
 ) -> None:
-    spec = LabSpec(f"{session_name}-one", nodes=1, out=tmp_path / "cluster.yaml")
+    spec = LabSpec(f"{session_name}-one", nodes=1, suite=suite, out=tmp_path / "cluster.yaml")
     with raise_lab(spec) as machines:
         machine = machines["spark-a"]
         machine.run("ip", "link", "set", "enp1s0f1np1", "down")
