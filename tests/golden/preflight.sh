@@ -1,4 +1,4 @@
-fact() { printf '%s\t' "$1"; base64 | tr -d '\n'; echo; }
+fact() { printf '%s\t' "$1"; base64 -w 0; echo; }
 date +%s.%N | fact clock
 nothing_came_back() {
   case $1 in

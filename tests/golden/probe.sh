@@ -1,4 +1,4 @@
-fact() { printf '%s\t' "$1"; base64 | tr -d '\n'; echo; }
+fact() { printf '%s\t' "$1"; base64 -w 0; echo; }
 file() { [ -r "$2" ] || return 0; stat -L -c '%a %u %g' "$2" | fact "$1.stat"; fact "$1.bytes" <"$2"; }
 
 user=${SUDO_USER:-$(id -un)}
@@ -13,7 +13,8 @@ for device in /sys/class/infiniband/*/device/net/*; do
   rdma=${device%/device/net/*}
   printf '%s %s\n' "${device##*/}" "${rdma##*/}"
 done | fact rdma
-docker info --format '{{json .}}' 2>/dev/null | fact docker_info
+info=$(docker info --format '{{json .}}' 2>/dev/null)
+printf '%s' "$info" | fact docker_info
 
 cat /etc/machine-id 2>/dev/null | fact machine_id
 cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null | cut -d' ' -f1,2 | fact host_keys
@@ -29,37 +30,45 @@ nvidia-smi --query-gpu=uuid,name,driver_version --format=csv,noheader 2>/dev/nul
 command -v nvidia-container-runtime 2>/dev/null | fact nvidia_runtime
 nvidia-ctk --version 2>/dev/null | head -n 1 | fact nvidia_toolkit
 
-docker --version 2>/dev/null | fact docker_cli
-docker ps --format '{{.Names}}' 2>/dev/null | fact containers
-ids=$(docker ps -q 2>/dev/null | head -n 500)
+cli=$(docker --version 2>/dev/null)
+printf '%s' "$cli" | fact docker_cli
+all=$(docker ps -a --format '{{.ID}} {{.State}} {{.Names}} {{json (.Label "sparkctl.run")}}' 2>/dev/null)
+running=$(printf '%s\n' "$all" | sed -nE 's/^([0-9a-f]+) (running|paused|restarting) ([^ ]+) .*/\1 \3/p')
+printf '%s\n' "$running" | cut -d' ' -f2 | fact containers
+printf '%s\n' "$all" | sed -nE '/ ""$/!s/^[^ ]+ [^ ]+ ([^ ]+) .*/\1/p' | fact run_containers
+ids=$(printf '%s\n' "$running" | cut -d' ' -f1 | head -n 500)
 { [ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{.Config.Image}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "sparkctl.run"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null; } | fact running
-docker network ls --format '{{.Name}}' 2>/dev/null | fact networks
+networks=$(docker network ls --format '{{.Scope}} {{.Name}} {{json (.Label "sparkctl.run")}}' 2>/dev/null)
+printf '%s\n' "$networks" | cut -d' ' -f2 | fact networks
 docker image ls --filter label=sparkctl.image --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | fact images
-docker ps -a --filter label=sparkctl.run --format '{{.Names}}' 2>/dev/null | fact run_containers
 tr '\0' '\n' <"/proc/$(systemctl show -p MainPID --value docker.service 2>/dev/null)/cmdline" 2>/dev/null |
   sed 1d | fact dockerd_flags
 if systemctl is-active --quiet snap.docker.dockerd.service 2>/dev/null; then echo 'the snap docker'
-elif docker --version 2>/dev/null | grep -qi podman; then echo podman-docker
+else case $cli in *[Pp]odman*) echo podman-docker ;; esac
 fi | fact docker_from
-docker version >/dev/null 2>&1 ||
-  journalctl -u docker.service -n 8 --no-pager -o cat 2>/dev/null | fact docker_log
+case $info in
+  *'"ServerVersion":"'[0-9]*) ;;
+  *) journalctl -u docker.service -n 8 --no-pager -o cat 2>/dev/null | fact docker_log ;;
+esac
 root=$(sed -n 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' /etc/docker/daemon.json 2>/dev/null)
 printf '%s' "${root:-/var/lib/docker}" | fact docker_root
 [ ! -r "${root:-/var/lib/docker}/swarm/docker-state.json" ] ||
   fact swarm_on_disk <"${root:-/var/lib/docker}/swarm/docker-state.json"
-if ids=$(docker node ls -q 2>/dev/null) && [ -n "$ids" ]; then
+case $info in *'"ControlAvailable":true'*) ids=$(docker node ls -q 2>/dev/null) ;; *) ids= ;; esac
+if [ -n "$ids" ]; then
   docker node inspect --format '{{json .}}' $ids 2>/dev/null | fact swarm_nodes
-  docker service inspect --format '{{.Spec.Name}} {{with index .Spec.Labels "com.docker.stack.namespace"}}{{.}}{{else}}-{{end}} {{with index .Spec.Labels "sparkctl.run"}}{{.}}{{else}}-{{end}}' \
-    $(docker service ls -q 2>/dev/null | head -n 500) 2>/dev/null | fact services
-  ids=$(docker service ls -q --filter label=sparkctl.run 2>/dev/null | head -n 500)
+  ids=$(docker service ls -q 2>/dev/null | head -n 500)
+  services=$([ -z "$ids" ] || docker service inspect --format '{{.ID}} {{.Spec.Name}} {{with index .Spec.Labels "com.docker.stack.namespace"}}{{.}}{{else}}-{{end}} {{with index .Spec.Labels "sparkctl.run"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null)
+  printf '%s\n' "$services" | cut -d' ' -f2- | fact services
+  ids=$(printf '%s\n' "$services" | sed -nE '/ -$/!s/^([a-z0-9]{25}) .*/\1/p')
   { [ -z "$ids" ] || docker service ps --format '{{.CurrentState}} {{.Node}}' $ids 2>/dev/null; } |
     sed -nE 's/^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running) .* ([^ ]+)$/\2/p' | fact busy
   {
     for kind in secret config; do
       docker $kind ls --format "$kind {{.Name}} {{or (.Label \"sparkctl.run\") \"-\"}}" 2>/dev/null | head -n 500
     done
-    docker network ls --filter scope=swarm --format 'network {{.Name}} {{or (.Label "sparkctl.run") "-"}}' 2>/dev/null |
-      grep -v '^network ingress ' | head -n 500
+    printf '%s\n' "$networks" | sed -nE '/^swarm ingress /d; s/^swarm ([^ ]+) "([^" ]+)"$/network \1 \2/p; t
+      s/^swarm ([^ ]+) .*/network \1 -/p' | head -n 500
   } | fact things
 fi
 

@@ -135,29 +135,60 @@ def test_a_client_without_an_engine_is_no_engine(bare: Path) -> None:
     assert facts.docker_cli == "29.2.1"
 
 
-def test_what_is_not_ours_is_asked_of_docker(bare: Path) -> None:
-    """Its answers are stand-ins; that the templates say this is seen in the lab."""
+def manager(bare: Path) -> Path:
+    """A stand-in for Docker's client on a manager; the file counts its starts."""
+    starts = bare / "starts"
     stand_in(
         bare,
         "docker",
-        """case "$1 $2" in
-  "ps -q") echo 1 ;;
-  "inspect --format") echo '/web always false nginx:1 - -' ;;
+        f"""echo "$1 $2" >>{starts}
+case "$1 $2" in
+  "info --format") echo '{{"ServerVersion":"28.5.2","Swarm":{{"ControlAvailable":true}}}}' ;;
+  "ps -a") echo '0123456789ab running web ""'
+           echo '0123456789ac paused r_rank0.1.x "r"'
+           printf '%s\\n' '0123456789ad exited old "it\\n0123456789ae running never \\"\\""' ;;
+  "inspect --format") [ "$4 $5" = "0123456789ab 0123456789ac" ] &&
+                      echo '/web always false nginx:1 - -' ;;
   "node ls") echo 1 ;;
-  "node inspect") echo '{"ID": "1", "Spec": {}}' ;;
+  "node inspect") echo '{{"ID": "1", "Spec": {{}}}}' ;;
   "service ls") echo 2 ;;
-  "service inspect") [ "$5" = 2 ] && echo 'shop_web shop -' ;;
+  "service inspect") [ "$5" = 2 ] && echo 'abcdefghijklmnopqrstuvwxy shop_web shop -' &&
+                     echo 'bbcdefghijklmnopqrstuvwxy r_rank0 r r' ;;
+  "service ps") [ "$5" = bbcdefghijklmnopqrstuvwxy ] && echo 'Running 2 minutes ago spark-a' ;;
   "secret ls") echo 'secret key -' ;;
   "config ls") echo 'config site -' ;;
-  "network ls") case $* in *scope=swarm*) echo 'network ingress -'; echo 'network net -' ;; esac ;;
+  "network ls") printf '%s\\n' 'swarm ingress ""' 'swarm net ""' 'local bridge ""' \\
+                  'swarm r_net "r"' 'swarm odd "a \\"b"' ;;
   *) exit 1 ;;
 esac""",
     )
+    return starts
+
+
+def test_what_is_in_a_docker_is_asked_of_it(bare: Path) -> None:
+    """Its answers are stand-ins; that the templates say this is seen in the lab."""
+    starts = manager(bare)
     facts = parse_facts("here", run_probe(PathsSpec()))
     assert [f"{one.kind} {one.name}" for one in facts.strangers] == [
         "container web", "stack shop", "service shop_web", "secret key", "config site",
-        "network net",
+        "network net", "network odd",
     ]  # fmt: skip
+    assert facts.containers == ("web", "r_rank0.1.x")
+    assert facts.run_containers == ("r_rank0.1.x", "old")
+    assert facts.networks == {"ingress", "net", "bridge", "r_net", "odd"}
+    assert facts.services == ("r_rank0",)
+    assert facts.busy == {"spark-a"}
+    assert len(starts.read_text().splitlines()) == 13
+
+
+def test_a_machine_in_no_swarm_asks_docker_five_times(bare: Path) -> None:
+    """Each start of its client costs more than the rest of the script."""
+    starts = bare / "starts"
+    info = """{"ServerVersion":"28.5.2","Swarm":{"ControlAvailable":false}}"""
+    stand_in(bare, "docker", f"echo \"$1 $2\" >>{starts}; [ $1 != info ] || echo '{info}'")
+    parse_facts("here", run_probe(PathsSpec()))
+    asked = ["info --format", "--version ", "ps -a", "network ls", "image ls"]
+    assert starts.read_text().splitlines() == asked
 
 
 def test_the_probe_runs_through_a_node(bare: Path) -> None:
