@@ -24,9 +24,19 @@ Source = Literal["builtin", "hub", "path"]
 _HUB_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 _FILE = r"\w[\w .-]*(/\w[\w .-]*)*\.(jsonl|json|txt)"
 _NAME = rf"^(builtin:[a-z0-9-]+|{_HUB_ID}|/.+)$"
+_DATA_NAME = _NAME[:-2] + f"|{_FILE})$"
+_ABSOLUTE = "^/.+"
+
+WORDS = {
+    _NAME: "it is org/name on the Hub, an absolute path, or builtin:NAME",
+    _DATA_NAME: "it is org/name on the Hub, a file such as my.jsonl, an absolute path,"
+    " or builtin:NAME",
+    _ABSOLUTE: "it is an absolute path, as the container sees it",
+}
+"""What each pattern here asks for."""
 
 Name = Annotated[str, Field(pattern=_NAME, examples=["builtin:tiny-llama", "org/name", "/path"])]
-DataName = Annotated[str, Field(pattern=_NAME[:-2] + f"|{_FILE})$", examples=["my.jsonl"])]
+DataName = Annotated[str, Field(pattern=_DATA_NAME, examples=["my.jsonl"])]
 
 _ENDINGS = (".jsonl", ".json", ".txt")
 
@@ -139,7 +149,7 @@ class Data(_Section):
     `chat` writes them as the model's chat template does, which is what rows of messages always get.
     """
 
-    chat_template: str | None = Field(None, pattern="^/.+")
+    chat_template: str | None = Field(None, pattern=_ABSOLUTE)
     """Absolute path of a Jinja file; null: the chat template of the model's tokenizer."""
 
     max_length: int = Field(2048, ge=8)

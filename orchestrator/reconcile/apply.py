@@ -94,7 +94,7 @@ def apply(
             journal.forget(node, spec.paths.state, [step.record])
 
     made: list[Step] = []
-    _by_stages(plan, work)
+    raise_all(_by_stages(plan, work))
     if len(made) < len(plan.steps):
         raise at_hand.why or StoppedError(
             f"stopped after {len(made)} of {len(plan.steps)} changes",
@@ -107,7 +107,9 @@ def apply(
     on_each(back, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
 
 
-def _by_stages(plan: Plan, work: Callable[[Step], None]) -> None:
+def _by_stages(plan: Plan, work: Callable[[Step], None]) -> dict[str, SparkctlError]:
+    """The first failure ends it, but for those on the way back that nothing rests on: by change."""
+    passed: dict[str, SparkctlError] = {}
     for _, stage in groupby(plan.steps, key=lambda step: step.change.stage):
         by_node: dict[str, list[Step]] = {}
         for step in stage:
@@ -115,9 +117,16 @@ def _by_stages(plan: Plan, work: Callable[[Step], None]) -> None:
 
         def on_node(name: str, steps: Mapping[str, list[Step]] = by_node) -> None:
             for step in steps[name]:
-                work(step)
+                try:
+                    work(step)
+                except (ChangeError, RemoteError) as error:
+                    alone = plan.direction == "down" and step.resource.apart
+                    if not alone or isinstance(error, LockLostError):
+                        raise
+                    passed[step.change.id] = error
 
         on_each(by_node, on_node)
+    return passed
 
 
 def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:

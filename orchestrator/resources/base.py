@@ -70,6 +70,8 @@ class Resource(Protocol):
 
     kind: ClassVar[str]
     stage: ClassVar[Stage]
+    apart: ClassVar[bool]
+    """Whether nothing rests on it: when it fails on the way back, the rest goes on."""
 
     @property
     def node(self) -> str:

@@ -27,6 +27,7 @@ class DaemonJson:
 
     kind: ClassVar[str] = "daemon.json"
     stage: ClassVar[Stage] = Stage.HOST
+    apart: ClassVar[bool] = False
 
     node: str
     gpu_kind: str

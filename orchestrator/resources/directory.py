@@ -32,6 +32,7 @@ class Directory:
 
     kind: ClassVar[str] = "directory"
     stage: ClassVar[Stage] = Stage.HOST
+    apart: ClassVar[bool] = True
 
     node: str
     path: str

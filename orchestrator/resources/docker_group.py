@@ -15,6 +15,7 @@ class DockerGroup:
 
     kind: ClassVar[str] = "docker-group"
     stage: ClassVar[Stage] = Stage.HOST
+    apart: ClassVar[bool] = False
 
     node: str
     user: str

@@ -25,6 +25,7 @@ class Engine:
 
     kind: ClassVar[str] = "engine"
     stage: ClassVar[Stage] = Stage.HOST
+    apart: ClassVar[bool] = False
 
     node: str
     swarm: str | None

@@ -29,6 +29,8 @@ _SERVICE = "com.docker.swarm.service.name"
 
 @dataclass(frozen=True)
 class _Leftover:
+    apart: ClassVar[bool] = True
+
     node: str
 
     def desired(self, world: World) -> State | None:

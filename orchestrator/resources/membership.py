@@ -15,6 +15,7 @@ class Membership:
 
     kind: ClassVar[str] = "membership"
     stage: ClassVar[Stage] = Stage.WORKERS
+    apart: ClassVar[bool] = False
 
     node: str
     manager: str

@@ -29,6 +29,7 @@ class SwarmMember:
     """
 
     kind: ClassVar[str] = "swarm"
+    apart: ClassVar[bool] = False
 
     node: str
     address: str

@@ -24,6 +24,7 @@ class SwarmList:
 
     kind: ClassVar[str] = "swarm-list"
     stage: ClassVar[Stage] = Stage.WORKERS
+    apart: ClassVar[bool] = False
 
     node: str
     cluster: str

@@ -111,6 +111,7 @@ class SwarmResource:
 
     kind: ClassVar[str] = "swarm-resource"
     stage: ClassVar[Stage] = Stage.HOST
+    apart: ClassVar[bool] = False
 
     node: str
     variable: str

@@ -1,5 +1,6 @@
 """Files of this computer that somebody names: regular, of bounded size, private where it counts."""
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -51,8 +52,10 @@ def _read(path: Path, limit: int) -> tuple[str, int]:
         raise UnfitFile(getattr(error, "strerror", None) or str(error)) from None
     if len(content) > limit:
         raise UnfitFile(f"it is larger than {limit // 2**20} MiB")
+    # PowerShell writes UTF-16 with its mark, which YAML allows.
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return content.decode("utf-8"), mode
+        return content.decode("utf-16" if wide else "utf-8"), mode
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UnfitFile(f"line {line} is not text in UTF-8") from None
+        raise UnfitFile(f"line {line} is not text in {'UTF-16' if wide else 'UTF-8'}") from None

@@ -7,7 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.spec.patterns import NAME, SECRET, STACK_NAME, WORDS
+from orchestrator.spec import patterns
+from orchestrator.spec.patterns import NAME, SECRET, STACK_NAME
+from training import config as training
+from training.gang import config as gang
+
+WORDS = patterns.WORDS | training.WORDS | gang.WORDS
+"""What each pattern of the declarative API asks for."""
 
 _PLAIN = {
     "missing": "this key is missing",
@@ -23,6 +29,13 @@ _PLAIN = {
     "bool_parsing": "true or false is expected",
 }
 
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+
 
 def sentence(fault: Mapping[str, Any]) -> str:
     """What is wrong with one value; where it stands is said by others."""
@@ -32,13 +45,17 @@ def sentence(fault: Mapping[str, Any]) -> str:
     if kind == "string_type":
         quotes = isinstance(given, int | float)
         return "text is expected" + (": put it in quotes" if quotes else "")
+    if kind in _BOUNDS:
+        word, bound = _BOUNDS[kind]
+        return f"{word} {told[bound]} is expected"
     if kind == "literal_error":
         return f"{told['expected']} is expected"
     return _PLAIN.get(kind) or str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _misfit(given: str, pattern: str, location: tuple[str | int, ...]) -> str:
-    given_there = "what stands there" if pattern == SECRET else repr(given)
+    hidden = pattern == SECRET or pattern in gang.WORDS
+    given_there = "what stands there" if hidden else repr(given)
     words = f"{given_there} does not fit: {WORDS[pattern]}"
     near = _as_name(given)
     if pattern not in (NAME, STACK_NAME) or not re.search(pattern, near):

@@ -107,6 +107,29 @@ def test_a_missing_sudo_password_is_said_and_the_environment_gives_it(
     assert "16 changes" in given("cluster", "plan", file=file).stdout
 
 
+FLAGS = """\
+import fcntl, os, struct, sys
+file = os.open(sys.argv[1], os.O_RDONLY)
+flags = bytearray(8)
+fcntl.ioctl(file, 0x80086601, flags)  # FS_IOC_GETFLAGS
+(was,) = struct.unpack("l", flags)
+fcntl.ioctl(file, 0x40086602, struct.pack("l", was ^ 0x10))  # FS_IOC_SETFLAGS, FS_IMMUTABLE_FL
+"""
+
+
+def test_an_immutable_file_is_found_in_the_plan(
+    sparkctl: Sparkctl, machines: dict[str, Machine], later: Callable[[Callable[[], object]], None]
+) -> None:
+    """`chattr +i`, by the call that it makes."""
+    machine, file = machines["spark-b"], "/etc/nvidia-container-runtime/config.toml"
+    flip = ("python3", "-c", FLAGS, file)
+    machine.run(*flip)
+    later(lambda: machine.run(*flip))
+    refused = sparkctl("cluster", "up", "--yes", expect=6).stderr
+    assert f"{file} on spark-b" in refused
+    assert "immutable" in refused
+
+
 def test_without_a_terminal_and_without_yes_nothing_happens(
     sparkctl: Sparkctl, machines: dict[str, Machine]
 ) -> None:

@@ -31,6 +31,7 @@ class Note:
 
     kind: ClassVar[str] = "note"
     stage: ClassVar[Stage] = Stage.HOST
+    apart: ClassVar[bool] = False
 
     node: str
     text: str
@@ -282,6 +283,30 @@ def test_down_keeps_the_record_of_a_change_that_failed(empty: Site) -> None:
     with pytest.raises(ChangeError):
         empty.down(step(stuck, record="0001-note-back.json"))
     assert empty.did("spark-a") == []
+
+
+def test_down_goes_on_after_what_nothing_rests_on(empty: Site) -> None:
+    """An image that a container of the user's holds is no reason to keep the rest."""
+
+    class Apart(Note):
+        apart: ClassVar[bool] = True
+
+        def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+            raise ChangeError(f"{self.text} is in use", node=self.node)
+
+    with pytest.raises(NodeErrors) as failed:
+        empty.down(
+            step(Apart("spark-a", "one"), record="0001-x.json"),
+            step(Apart("spark-a", "two"), record="0002-x.json"),
+            step(Note("spark-a", "back"), record="0003-x.json"),
+            step(Note("spark-a", "later"), Stage.MANAGER, record="0004-x.json"),
+        )
+    assert [str(error) for error in failed.value.errors] == ["one is in use", "two is in use"]
+    assert failed.value.exit_code == ChangeError.exit_code
+    assert empty.did("spark-a") == ["note back", "forget", "note later", "forget"]
+    with pytest.raises(ChangeError, match="is in use"):
+        empty.up(step(Apart("spark-b", "one")), step(Note("spark-b", "two")))
+    assert empty.did("spark-b") == ["journal"]
 
 
 def test_down_forgets_what_needs_no_change(empty: Site) -> None:

@@ -9,6 +9,7 @@ from orchestrator.errors import SpecError
 from orchestrator.spec.files import LIMIT
 from orchestrator.spec.load import load_cluster, load_stack
 from orchestrator.spec.yaml_text import DEPTH
+from tests.support.clusters import ROOT
 
 HEAD = "apiVersion: sparkctl/v1\nkind: Cluster\nname: desk\n"
 
@@ -107,6 +108,18 @@ def test_a_line_that_is_no_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="cannot be read") as caught:
         load_cluster(tmp_path / "cluster.yaml")
     assert "line 4 is not text" in str(caught.value.details)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_windows_writes_a_mark_first(encoding: str, tmp_path: Path) -> None:
+    """Notepad's, and PowerShell's `>`; YAML allows both."""
+    file = tmp_path / "cluster.yaml"
+    file.write_bytes((ROOT / "examples" / "two-sparks.yaml").read_text().encode(encoding))
+    assert load_cluster(file).name
+    file.write_bytes("name: x".encode("utf-16") + b"\0")
+    with pytest.raises(SpecError, match="cannot be read") as refused:
+        load_cluster(file)
+    assert "not text in UTF-16" in str(refused.value.details)
 
 
 def test_what_people_write_is_far_below(tmp_path: Path) -> None:
