@@ -186,7 +186,8 @@ class Parallel(_Section):
     strategy: Literal["auto", "sharded", "ddp"] = "auto"
     """`sharded`: every rank holds 1/N of the base (FSDP2). `ddp`: every rank holds all of it.
 
-    `auto`: see `training.strategy.choose`. QLoRA and DoRA are always ddp.
+    `auto`: ddp where a whole copy fits on the smallest node, by the estimate, else sharded. QLoRA
+    and DoRA are always ddp.
     """
 
     timeout: float = Field(600, gt=0)

@@ -67,7 +67,7 @@ class StackSpec(Model):
     gang: GangConfig = GangConfig()
     """How the ranks live and die together: training/gang/config.py."""
     training: TrainingConfig
-    """What runs inside: training/config.py."""
+    """What runs inside."""
 
     @model_validator(mode="after")
     def _names_are_known_and_free(self) -> Self:

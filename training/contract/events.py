@@ -153,7 +153,7 @@ class Result(Event):
 
 
 class Error(Event):
-    """The bad end. The exit status says whether a restart can help (`training.errors`)."""
+    """The bad end. The exit status says whether a restart can help."""
 
     event: Literal["error"] = "error"
     rank: Count
