@@ -6,10 +6,10 @@ PIP := $(PY) -m pip --disable-pip-version-check
 ENGINE := forky
 FAST := -m "not lab and not torch and not gang and not patient"
 # Several at once, each with whole files: fixtures of a file are dear. The lab's tests have this
-# computer for themselves, and two labs keep two cores busy. Files are taken in their order, which
-# has the long ones before the short ones.
+# computer for themselves: most of them wait for Docker, so three labs keep two cores busy. Files are
+# taken in their order, in which tests/lab/conftest.py has the long ones first.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
-TWO_LABS := -n 2 --dist loadfile --no-loadscope-reorder
+LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-fast test-lab faults resume bench-loading bench-padding bench-launching check format engine clean
 help:
@@ -30,10 +30,10 @@ demo: $(VENV)/.controller engine
 
 test: $(VENV)/.complete engine check
 	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not lab"
-	$(PY) -m pytest $(TWO_LABS) --durations=15 tests/lab
+	$(PY) -m pytest $(LABS) --durations=15 tests/lab
 
 test-lab: $(VENV)/.complete engine
-	SPARKCTL_TEST_ENGINE=$(ENGINE) $(PY) -m pytest $(TWO_LABS) --durations=15 tests/lab
+	SPARKCTL_TEST_ENGINE=$(ENGINE) $(PY) -m pytest $(LABS) --durations=15 tests/lab
 
 test-fast: $(VENV)/.complete
 	$(PY) -m pytest $(SIDE_BY_SIDE) $(FAST)

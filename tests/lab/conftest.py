@@ -16,15 +16,22 @@ from tests.lab.sparkctl import Sparkctl
 from tests.lab.sshd import sshd
 
 PREFIX = "test-"
+LONG = (
+    "test_upgrade.py", "test_runs.py", "test_gang.py", "test_faults.py",
+    "test_docker_restarts.py", "test_give_back.py",
+)  # fmt: skip
+"""Files that take five minutes and more."""
 
 __all__ = ["sshd"]  # a fixture of every file here
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs a lab."""
+    """Everything in this folder needs a lab. Long files come first: none is alone at the end."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
+    first = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: first.get(item.path.name, len(first)))
 
 
 @pytest.fixture(scope="session", autouse=True)
