@@ -1,4 +1,4 @@
-"""The full matrix: every fault at every point, both ways out, on two labs at a time.
+"""The full matrix: every fault at every point, both ways out, on four labs at a time.
 
     python -m tests.faults [--labs N] [--only REGEX] [--minutes N] [--write]
 
@@ -34,7 +34,7 @@ from tests.lab.sparkctl import Sparkctl
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--labs", type=int, default=2)
+    parser.add_argument("--labs", type=int, default=4)
     parser.add_argument("--only", default="")
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--write", action="store_true")
