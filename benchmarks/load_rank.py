@@ -28,8 +28,9 @@ from accelerate import Accelerator, state
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForCausalLM
 
-from training import adapter, load, quiet
-from training.config import Lora
+from training.contract.config import Lora
+from training.model import adapter, load
+from training.ranks import quiet
 
 OURS, OURS_LORA, ACCELERATE = "sparkctl", "sparkctl + LoRA", "accelerate FSDP2 + LoRA"
 

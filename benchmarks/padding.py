@@ -24,11 +24,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
 from benchmarks.document import machine, write
-from training import adapter, attention, quiet
-from training.batches import Batch, Cut, plan
-from training.collate import Collate, real_tokens
-from training.config import Lora
-from training.tokens import Tokens
+from training.contract.config import Lora
+from training.data.batches import Batch, Cut, plan
+from training.data.collate import Collate, real_tokens
+from training.data.tokens import Tokens
+from training.model import adapter, attention
+from training.ranks import quiet
 
 PLAYBOOK, OURS = "playbook: padded to the longest", "padding-free"
 BATCH, LONGEST = 4, 1024

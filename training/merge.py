@@ -1,7 +1,7 @@
 """Base + LoRA adapter -> a model that needs no peft: `python -m training.merge BASE ADAPTER OUT`.
 
-The merged files are the base's files with other numbers in them (`training.weight_files`), made a
-few rows of a weight at a time.
+The merged files are the base's files with other numbers in them (`training.model.weight_files`),
+made a few rows of a weight at a time.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from training.errors import ConfigurationError, ExitCode, TrainingError
-from training.weight_files import (
+from training.contract.errors import ConfigurationError, ExitCode, TrainingError
+from training.model.weight_files import (
     CHUNK,
     DTYPES,
     Tensor,

@@ -3,7 +3,8 @@
 Proof of the group -> base -> method -> training with evaluations -> adapter or model, equal on all
 ranks.
 Where the run folder has a checkpoint that all ranks have, the same command line goes on from it.
-Every step of the way is an event on stdout (`training.events`); the exit status is an `ExitCode`.
+Every step of the way is an event on stdout (`training.ranks.events`); the exit status is an
+`ExitCode`.
 """
 
 import json
@@ -15,26 +16,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training import absent
-from training.config import Full, Qlora, TrainingConfig, read_config
+from training.contract.config import Full, Qlora, TrainingConfig
+from training.contract.environment import RunEnvironment, rank_of
+from training.contract.errors import ConfigurationError, ExitCode, explain
 from training.contract.events import Result, Resumed, Start
 from training.contract.files import CHECKPOINTS
-from training.environment import RunEnvironment, rank_of
-from training.errors import ConfigurationError, ExitCode, explain
-from training.estimate import CPU, GB10, Strategy, memory, too_large
-from training.events import EventLog, take_stdout
-from training.fetch import base_folder
-from training.fingerprint import folder_sha256, rows_sha256
-from training.proof import Card, agree, prove
-from training.redactor import Redactor, secrets_dir
-from training.shape import shape_of
-from training.stacks import dump_on_signal
-from training.strategy import checkpoint_bytes, choose
+from training.contract.redactor import Redactor, secrets_dir
+from training.data.fetch import base_folder
+from training.plan.estimate import CPU, GB10, Strategy, memory, too_large
+from training.plan.shape import shape_of
+from training.plan.strategy import checkpoint_bytes, choose
+from training.ranks import absent
+from training.ranks.configuration import read_config
+from training.ranks.events import EventLog, take_stdout
+from training.ranks.fingerprint import folder_sha256, rows_sha256
+from training.ranks.proof import Card, agree, prove
+from training.ranks.stacks import dump_on_signal
 
 if TYPE_CHECKING:
-    from training.group import Group
-    from training.load import Loaded
-    from training.tokens import Sequences
+    from training.data.tokens import Sequences
+    from training.model.load import Loaded
+    from training.ranks.group import Group
 
 
 def main(arguments: list[str], stream: int) -> int:
@@ -57,18 +59,20 @@ def main(arguments: list[str], stream: int) -> int:
 
 
 def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
-    """Train; raises what `training.errors.explain` understands."""
+    """Train; raises what `training.contract.errors.explain` understands."""
     if not isinstance(config.method, Qlora):
         absent.hide("bitsandbytes")  # peft imports it, and it torch's compiler: seconds of a start
 
     # Seconds of imports, so they wait until environment and configuration are known to be good.
-    from training import attention, card, quiet
-    from training.checkpoint import Checkpoints, settings_of
-    from training.curves import Curves
-    from training.group import Group
-    from training.planned import Feed
-    from training.save import save
-    from training.trainer import make_trainer
+    from training.loop.checkpoint import Checkpoints, settings_of
+    from training.loop.curves import Curves
+    from training.loop.planned import Feed
+    from training.loop.trainer import make_trainer
+    from training.model import attention
+    from training.output import card
+    from training.output.save import save
+    from training.ranks import quiet
+    from training.ranks.group import Group
 
     quiet.silence_libraries()
     log.phase("joining")
@@ -187,8 +191,8 @@ def _prepare(
     """Data and base model, fetched where they are missing, and proven to be the same everywhere."""
     from transformers import AutoTokenizer
 
-    from training import tokens
-    from training.data import read_examples
+    from training.data import tokens
+    from training.data.data import read_examples
 
     log.phase("preparing data")
     examples = group.together(lambda: read_examples(config.data, env.data_dir))
@@ -223,7 +227,8 @@ def _load(
     cards: Sequence[Card],
 ) -> "tuple[Strategy, Loaded, Any]":
     """The strategy, the base, and what is trained of it or beside it."""
-    from training import adapter, export, load
+    from training.model import adapter, load
+    from training.output import export
 
     shape = shape_of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     smallest = min(card.memory for card in cards)

@@ -7,10 +7,10 @@ from orchestrator.errors import RunError
 from orchestrator.node.facts import Machine
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
-from training.estimate import GIB, Memory, Strategy, Work, memory, too_large
-from training.pace import step_seconds
-from training.shape import KNOWN
-from training.strategy import SPARE, choose
+from training.plan.estimate import GIB, Memory, Strategy, Work, memory, too_large
+from training.plan.pace import step_seconds
+from training.plan.shape import KNOWN
+from training.plan.strategy import SPARE, choose
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.spec import patterns
 from orchestrator.spec.patterns import NAME, SECRET, STACK_NAME
-from training import config as training
+from training.contract import config as training
 from training.gang import config as gang
 
 WORDS = patterns.WORDS | training.WORDS | gang.WORDS

@@ -8,7 +8,7 @@ from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.cluster import Environment
 from orchestrator.spec.patterns import SECRET, STACK_NAME
 from orchestrator.spec.units import Bytes
-from training.config import TrainingConfig
+from training.contract.config import TrainingConfig
 from training.gang.config import GangConfig
 
 

@@ -19,7 +19,7 @@ from orchestrator.stack.environment import (
 )
 from orchestrator.stack.ranks import Rank
 from orchestrator.templates import rendered as template
-from training.environment import NONCE
+from training.contract.environment import NONCE
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Secrets of this computer and of the machines: no command says one, whatever it is asked for.
 
-Looked for in every form that training/redactor.py knows: raw, in base64, percent-encoded, escaped.
+Looked for in every form that training/contract/redactor.py knows: raw, in base64,
+percent-encoded, escaped.
 """
 
 import json
@@ -15,7 +16,7 @@ from tests.cli.conftest import Ran, Sparkctl
 from tests.cli.test_cli_cluster import differ, take_in
 from tests.support.clusters import ROOT
 from tests.support.fakes import FakeCluster
-from training.redactor import Redactor
+from training.contract.redactor import Redactor
 
 SECRETS = {
     "HF_TOKEN": "hf_planted/one+of them?",

@@ -77,7 +77,7 @@ def _plant(events: ModuleType, trackers: ModuleType) -> None:
 def _wait() -> None:
     """Nothing that the rank has not loaded by itself is loaded, in whatever order it does."""
     while True:
-        events = sys.modules.get("training.events")
+        events = sys.modules.get("training.ranks.events")
         trackers = sys.modules.get("accelerate.tracking")
         if hasattr(events, "EventLog") and hasattr(trackers, "TensorBoardTracker"):
             assert events is not None and trackers is not None
@@ -85,5 +85,5 @@ def _wait() -> None:
         time.sleep(0.05)
 
 
-if "training.launch" in sys.orig_argv:
+if "training.ranks.launch" in sys.orig_argv:
     threading.Thread(target=_wait, daemon=True).start()

@@ -18,7 +18,7 @@ from tests.lab.machine import Machine
 from tests.lab.sparkctl import Sparkctl
 from tests.lab.test_gang import RUNS
 from tests.support.ear import ear
-from training.redactor import Redactor
+from training.contract.redactor import Redactor
 
 SECRETS = {
     "HF_TOKEN": "hf_planted/5e8c1d+2f of 7a90?",

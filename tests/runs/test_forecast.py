@@ -7,8 +7,8 @@ from orchestrator.runs.launch import prepare
 from orchestrator.spec.load import load_stack, stack_names
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
-from training.estimate import Work
-from training.shape import KNOWN
+from training.plan.estimate import Work
+from training.plan.shape import KNOWN
 
 TOKEN = {"HF_TOKEN": "x"}
 

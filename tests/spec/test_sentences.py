@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.sentences import WORDS, sentence
 from orchestrator.spec.stack import StackSpec
-from training.config import DataName, Name
+from training.contract.config import DataName, Name
 from training.gang.config import Hook
 
 

@@ -18,12 +18,13 @@ def main(asked: dict[str, Any]) -> int:
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     from benchmarks.load_rank import Watch
-    from training import adapter, attention, quiet
-    from training.config import Full, TrainingConfig
-    from training.events import EventLog
-    from training.planned import Feed
-    from training.tokens import Sequences, Tokens
-    from training.trainer import make_trainer
+    from training.contract.config import Full, TrainingConfig
+    from training.data.tokens import Sequences, Tokens
+    from training.loop.planned import Feed
+    from training.loop.trainer import make_trainer
+    from training.model import adapter, attention
+    from training.ranks import quiet
+    from training.ranks.events import EventLog
 
     quiet.silence_libraries()
     torch.set_num_threads(1)

@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-PRELOAD = ["training.trainer", "training.load", "training.adapter", "transformers.models.llama"]
+PRELOAD = [
+    "training.loop.trainer",
+    "training.model.load",
+    "training.model.adapter",
+    "transformers.models.llama",
+]
 
 
 def fork(node: Path, environ: Mapping[str, str]) -> ForkServerProcess:
@@ -23,7 +28,7 @@ def fork(node: Path, environ: Mapping[str, str]) -> ForkServerProcess:
 
 
 def meeting(rank: int, world_size: int, port: int) -> dict[str, str]:
-    """What training/launch.py makes of accelerate's configuration, and one thread."""
+    """What training/ranks/launch.py makes of accelerate's configuration, and one thread."""
     return {
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
@@ -40,7 +45,7 @@ def _rank(node: Path, environ: Mapping[str, str]) -> None:
 
     import torch
 
-    from training.events import take_stdout
+    from training.ranks.events import take_stdout
     from training.train import main
 
     resource_tracker.register = lambda *_: None  # type: ignore[assignment]  # killed: leaks no news

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.lab.wait import until
+from training.contract.redactor import Redactor
 from training.contract.verdict import Attempt, Verdict
 from training.gang.child import Child
 from training.gang.config import GangConfig
@@ -20,7 +21,6 @@ from training.gang.history import Book, History
 from training.gang.judge import attempt_of, first_failure, settled, verdict_of
 from training.gang.log import RankLog
 from training.gang.messages import Ended
-from training.redactor import Redactor
 
 CONFIG = GangConfig(attempts=5)
 

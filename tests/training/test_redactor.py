@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.redactor import MARK, SHORTEST, Redactor, secrets_dir
+from training.contract.redactor import MARK, SHORTEST, Redactor, secrets_dir
 
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "raw": str,

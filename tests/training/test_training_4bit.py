@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from training.config import Qlora
-from training.errors import TrainingError
-from training.weight_files import tensors_of
+from training.contract.config import Qlora
+from training.contract.errors import TrainingError
+from training.model.weight_files import tensors_of
 
 pytestmark = [
     pytest.mark.torch,
@@ -35,8 +35,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loaded(base: Path, *, double: bool = True) -> Any:
     import torch
 
-    from training.load import Loaded
-    from training.replicate import replicate
+    from training.model.load import Loaded
+    from training.model.replicate import replicate
 
     method = Qlora(kind="qlora", double_quantization=double)
     model, total, read = replicate(base, torch.float32, torch.device("cpu"), method)

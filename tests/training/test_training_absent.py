@@ -9,11 +9,17 @@ pytestmark = pytest.mark.torch
 
 IMPORT = """\
 import importlib.util, sys
-from training import absent
+from training.ranks import absent
 assert importlib.util.find_spec("bitsandbytes"), "or this test shows nothing"
 absent.hide("bitsandbytes")
 assert importlib.util.find_spec("bitsandbytes") is None
-from training import adapter, attention, checkpoint, curves, planned, save, trainer
+from training.model import adapter
+from training.model import attention
+from training.loop import checkpoint
+from training.loop import curves
+from training.loop import planned
+from training.output import save
+from training.loop import trainer
 print(*sorted({"bitsandbytes.nn", "torch._inductor.compile_fx"} & sys.modules.keys()))
 """
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from training.errors import ConfigurationError
+from training.contract.errors import ConfigurationError
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -24,7 +24,7 @@ def rows() -> list[Any]:
     """Sequences of random tokens; the first third of each is prompt."""
     import torch
 
-    from training.tokens import IGNORED, Tokens
+    from training.data.tokens import IGNORED, Tokens
 
     chance = torch.Generator().manual_seed(5)
     drawn = [torch.randint(3, 90, (n,), generator=chance).tolist() for n in LENGTHS]
@@ -35,8 +35,8 @@ def rows() -> list[Any]:
 def test_losses_and_gradients_are_those_of_one_by_one(
     model: Any, rows: list[Any], way: str
 ) -> None:
-    from training.attention import BY_SEQUENCE, settle
-    from training.collate import Collate
+    from training.data.collate import Collate
+    from training.model.attention import BY_SEQUENCE, settle
 
     alone = _learn(model, [Collate(0)([row]) for row in rows])
     padded = _learn(model, [Collate(0)(rows)])
@@ -86,8 +86,8 @@ def test_a_row_that_is_broken_on_purpose_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """By the test above, and by the probe that every run begins with."""
-    from training import attention
-    from training.collate import Collate
+    from training.data.collate import Collate
+    from training.model import attention
 
     if own:
         attention.settle("padding-free", model)
@@ -129,8 +129,8 @@ class _Cached:
 def test_rounding_in_bfloat16_is_no_leak_and_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from training import attention
-    from training.collate import Collate
+    from training.data.collate import Collate
+    from training.model import attention
 
     class Leaking(Collate):
         def __call__(self, rows: Any) -> Batch:
@@ -149,7 +149,7 @@ def test_a_model_that_leaks_is_refused_or_padded(capsys: pytest.CaptureFixture[s
     """Bloom knows no positions: its rows of several sequences are one sequence to it."""
     from transformers import BloomConfig, BloomForCausalLM
 
-    from training.attention import settle
+    from training.model.attention import settle
 
     base = BloomForCausalLM(BloomConfig(vocab_size=96, hidden_size=32, n_layer=1, n_head=2))
     model = _adapted(base, targets=["query_key_value"])
@@ -166,7 +166,7 @@ def test_a_model_that_leaks_is_refused_or_padded(capsys: pytest.CaptureFixture[s
 
 
 def test_other_attention_is_left_alone_when_it_keeps_sequences_apart() -> None:
-    from training.attention import BY_SEQUENCE, settle
+    from training.model.attention import BY_SEQUENCE, settle
 
     for settings in ({"attn_implementation": "eager"}, {}):
         model = _adapted(_llama(**settings) if settings else _windowed())
@@ -175,13 +175,13 @@ def test_other_attention_is_left_alone_when_it_keeps_sequences_apart() -> None:
 
 
 def test_a_wish_for_packed_rows_is_granted(model: Any) -> None:
-    from training.attention import settle
+    from training.model.attention import settle
 
     assert settle("packed", model) == "packed"
 
 
 def test_only_real_tokens_are_counted(rows: list[Any]) -> None:
-    from training.collate import Collate, real_tokens
+    from training.data.collate import Collate, real_tokens
 
     flat, padded = Collate()(rows), Collate(0)(rows)
     assert real_tokens(flat) == real_tokens(padded) == sum(LENGTHS)
@@ -211,8 +211,8 @@ def _learn(model: Any, batches: list[Batch]) -> tuple[list[float], dict[str, Any
 def _adapted(base: Any, **lora: Any) -> Any:
     import torch
 
-    from training import adapter
-    from training.config import Lora
+    from training.contract.config import Lora
+    from training.model import adapter
 
     model = adapter.attach(base, Lora(kind="lora", **lora), seed=1)
     chance = torch.Generator().manual_seed(2)

@@ -5,7 +5,7 @@ from itertools import chain, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.batches import Cut, held_out, of_rank, order, plan
+from training.data.batches import Cut, held_out, of_rank, order, plan
 
 LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=60)
 CUTS = st.builds(

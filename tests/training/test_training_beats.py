@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from training.config import TrainingConfig
+from training.contract.config import TrainingConfig
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
 
 def test_every_forward_pass_is_a_sign_of_life(tmp_path: Path) -> None:
     """Four passes a step of minutes are four signs, not one: silence is measured between them."""
-    from training.events import EventLog
+    from training.ranks.events import EventLog
 
     class Log(EventLog):
         beats: list[tuple[str, int | None]] = []  # noqa: RUF012 - of this one test
@@ -34,10 +34,10 @@ def _trainer(log: Any, folder: Path, *, steps: int, accumulation: int, held_out:
     from transformers import LlamaConfig, LlamaForCausalLM
     from trl import SFTConfig
 
-    from training.planned import Feed
-    from training.tiny import make_tokenizer
-    from training.tokens import Sequences, Tokens
-    from training.trainer import CountingTrainer
+    from training.builtin.tiny import make_tokenizer
+    from training.data.tokens import Sequences, Tokens
+    from training.loop.planned import Feed
+    from training.loop.trainer import CountingTrainer
 
     rows = tuple(Tokens([n + 3] * 5, [n + 3] * 5) for n in range(30))
     loop = {"per_device_batch_size": 2, "gradient_accumulation_steps": accumulation}

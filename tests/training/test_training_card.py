@@ -2,8 +2,8 @@
 
 import yaml
 
-from training.card import Facts, card
-from training.config import TrainingConfig
+from training.contract.config import TrainingConfig
+from training.output.card import Facts, card
 
 FACTS = Facts(
     run_id="mine-1a2b3c",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from training.config import Lora, Qlora, TrainingConfig
+from training.contract.config import Lora, Qlora, TrainingConfig
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -35,8 +35,8 @@ def test_gradients_are_the_same_bits_without_the_cast(checkpointed: bool) -> Non
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_layer_keeps_as_much_as_is_estimated(kind: str, dtype: str) -> None:
     """Bytes of a token and layer, between the forward pass and the backward."""
-    from training.estimate import Work, activations
-    from training.shape import shape_of
+    from training.plan.estimate import Work, activations
+    from training.plan.shape import shape_of
 
     document = {"model": {"name": "/unused", "dtype": dtype}, "data": {"name": "/unused"}}
     config = TrainingConfig.model_validate(document)
@@ -78,7 +78,7 @@ def _adapted(
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from training import adapter
+    from training.model import adapter
 
     torch.manual_seed(3)
     config = AutoConfig.for_model(kind, **SIZES, num_hidden_layers=layers)

@@ -11,15 +11,15 @@ import pytest
 from disks import small_disk
 from two_nodes import TINY
 
-from training.config import TrainingConfig
-from training.environment import RunEnvironment
-from training.errors import ConfigurationError, PeerError, TrainingError
+from training.contract.config import TrainingConfig
+from training.contract.environment import RunEnvironment
+from training.contract.errors import ConfigurationError, PeerError, TrainingError
 
 torch = pytest.importorskip("torch")
 
-from training.checkpoint import Checkpoints, Holding, State, newest_common, settings_of  # noqa: E402
-from training.group import Group  # noqa: E402
-from training.rng import rng_state, set_rng_state  # noqa: E402
+from training.loop.checkpoint import Checkpoints, Holding, State, newest_common, settings_of  # noqa: E402
+from training.ranks.group import Group  # noqa: E402
+from training.ranks.rng import rng_state, set_rng_state  # noqa: E402
 
 pytestmark = pytest.mark.torch
 T = TypeVar("T")

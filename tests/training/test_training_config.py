@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from training.config import Lora, Optim, TrainingConfig, read_config, source_of
-from training.errors import ConfigurationError
+from training.contract.config import Lora, Optim, TrainingConfig, source_of
+from training.contract.errors import ConfigurationError
+from training.ranks.configuration import read_config
 
 TINY = """
 model: {name: "builtin:tiny-llama", dtype: float32}
@@ -118,7 +119,8 @@ def test_every_field_explains_itself() -> None:
 
 def test_the_controller_can_import_it_without_torch() -> None:
     code = (
-        "import sys, training.config, training.events, training.data, training.strategy\n"
+        "import sys, training.contract.config, training.ranks.events, training.data.data\n"
+        "import training.plan.strategy\n"
         "print(sorted({'torch', 'transformers', 'datasets', 'peft', 'trl'} & set(sys.modules)))"
     )
     root = Path(__file__).parents[2]

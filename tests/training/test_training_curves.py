@@ -18,9 +18,9 @@ DRAW = """\
 import json, sys
 from pathlib import Path
 from accelerate import PartialState
-from training.config import TrainingConfig
-from training.curves import Curves
-from training.errors import ConfigurationError
+from training.contract.config import TrainingConfig
+from training.loop.curves import Curves
+from training.contract.errors import ConfigurationError
 from training.contract.events import Eval, Step
 
 PartialState(cpu=True)
@@ -54,7 +54,7 @@ def draw(
 
 
 def test_what_is_known_is_drawn() -> None:
-    from training.curves import numbers
+    from training.loop.curves import numbers
 
     step = Step(rank=0, step=1, total_steps=9, loss=float("nan"), lr=0.1, grad_norm=2.0, tokens=5,
                 tokens_per_second=7.0, seconds={"data": 0.5}, elapsed=1.0)  # fmt: skip

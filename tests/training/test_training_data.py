@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.config import Data
-from training.data import Chat, Example, Message, Piece, Text, read_examples, split, to_example
-from training.errors import ConfigurationError
-from training.instructions import base_texts, facts, instruction_rows
-from training.rows import Row
+from training.builtin.instructions import base_texts, facts, instruction_rows
+from training.contract.config import Data
+from training.contract.errors import ConfigurationError
+from training.data.data import Chat, Example, Message, Piece, Text, read_examples, split, to_example
+from training.data.rows import Row
 
 
 def _data(name: str = "builtin:instructions", **settings: object) -> Data:

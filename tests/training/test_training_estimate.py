@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from training.config import TrainingConfig
-from training.estimate import GIB, Memory, Strategy, Work, memory, trained
-from training.pace import flops_per_token, step_seconds
-from training.shape import KNOWN, Shape, shape_of
-from training.strategy import choose
+from training.contract.config import TrainingConfig
+from training.plan.estimate import GIB, Memory, Strategy, Work, memory, trained
+from training.plan.pace import flops_per_token, step_seconds
+from training.plan.shape import KNOWN, Shape, shape_of
+from training.plan.strategy import choose
 
 SPARK = 119 * GIB
 LARGE = KNOWN["meta-llama/Llama-3.1-70B-Instruct"]

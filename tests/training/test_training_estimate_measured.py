@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from two_nodes import ROOT, free_port
 
-from training.config import TrainingConfig
-from training.estimate import CPU, Memory, Work, memory
-from training.shape import Shape, shape_of
+from training.contract.config import TrainingConfig
+from training.plan.estimate import CPU, Memory, Work, memory
+from training.plan.shape import Shape, shape_of
 
 pytestmark = pytest.mark.torch
 

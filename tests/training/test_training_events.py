@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.contract.errors import ConfigurationError, TrainingError
 from training.contract.events import Error, Phase, Result, Step, parse
-from training.errors import ConfigurationError, TrainingError
-from training.events import EventLog
-from training.redactor import Redactor
+from training.contract.redactor import Redactor
+from training.ranks.events import EventLog
 
 RESULT = Result(
     rank=0,

@@ -5,9 +5,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from training.config import Model
-from training.errors import ConfigurationError, ExitCode, TrainingError
-from training.fetch import base_folder, hub_errors
+from training.contract.config import Model
+from training.contract.errors import ConfigurationError, ExitCode, TrainingError
+from training.data.fetch import base_folder, hub_errors
 
 errors = pytest.importorskip("huggingface_hub.errors", reason="needs training/requirements.txt")
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from two_nodes import Nodes, recipe
 
-from training.config import Lora, Qlora, TrainingConfig
+from training.contract.config import Lora, Qlora, TrainingConfig
 from training.contract.events import Eval, Result, Start
-from training.strategy import checkpoint_bytes
+from training.plan.strategy import checkpoint_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries among themselves
 
@@ -107,7 +107,7 @@ def test_a_4bit_base_takes_a_third_of_its_files(base: Path) -> None:
 @pytest.mark.torch
 def test_sequences_of_a_row_do_not_see_each_other_on_cuda(base: Path) -> None:
     """The leak probe with torch's CUDA kernels in bfloat16: far below what a leak would be."""
-    from training import attention
+    from training.model import attention
 
     model, _ = _replica(base, Lora(kind="lora"))
     assert attention.settle("padding-free", model) == "padding-free"
@@ -117,7 +117,7 @@ def test_sequences_of_a_row_do_not_see_each_other_on_cuda(base: Path) -> None:
 def _replica(base: Path, method: Lora | Qlora) -> tuple[Any, int]:
     import torch
 
-    from training.replicate import replicate
+    from training.model.replicate import replicate
 
     model, parameters, read = replicate(base, torch.bfloat16, torch.device("cuda"), method)
     assert read <= checkpoint_bytes(base)

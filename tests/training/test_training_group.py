@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data import Message
-from training.environment import NONCE, RunEnvironment, rank_of
-from training.errors import (
+from training.contract.environment import NONCE, RunEnvironment, rank_of
+from training.contract.errors import (
     ConfigurationError,
     ExitCode,
     PeerError,
@@ -19,10 +18,11 @@ from training.errors import (
     explain,
     writing,
 )
-from training.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
-from training.memory import memory_total
-from training.proof import Card, agree, prove
-from training.redactor import SECRETS_DIR
+from training.contract.memory import memory_total
+from training.contract.redactor import SECRETS_DIR
+from training.data.data import Message
+from training.ranks.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
+from training.ranks.proof import Card, agree, prove
 
 ENVIRON = {
     "SPARKCTL_RUN_ID": "run-1",

@@ -120,7 +120,7 @@ def _launch(
     config = folder / f"{rank}-of-{size}.yaml"
     config.write_text(text)
     return subprocess.Popen(
-        [sys.executable, "-m", "training.launch", "--config_file", str(config),
+        [sys.executable, "-m", "training.ranks.launch", "--config_file", str(config),
          *more, "-m", "rank", *words],
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
         cwd=folder,

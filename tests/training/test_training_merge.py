@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from training.errors import ConfigurationError, TrainingError
+from training.contract.errors import ConfigurationError, TrainingError
 from training.merge import main, merge
-from training.weight_files import header_of
+from training.model.weight_files import header_of
 
 pytestmark = [
     pytest.mark.torch,
@@ -170,7 +170,8 @@ def test_two_gigabytes_are_merged_in_less_than_one(tmp_path: Path) -> None:
 
     # Its own peak: what the system keeps of children is the most of any of them.
     script = (
-        "import sys; from training.memory import memory_peak; from training.merge import main;"
+        "import sys; from training.merge import main;"
+        "from training.contract.memory import memory_peak;"
         "print(main(sys.argv[1:]), memory_peak())"
     )
     done = subprocess.run(

@@ -15,7 +15,7 @@ from attempts import Run
 from two_nodes import TINY, Nodes
 
 from training.contract.events import Error, Result, Start
-from training.weight_files import tensors_of
+from training.model.weight_files import tensors_of
 
 pytestmark = [
     pytest.mark.torch,
@@ -135,8 +135,8 @@ def loss_of(model: Any, tokenizer: Path) -> float:
     import torch
     from transformers import AutoTokenizer
 
-    from training import data, tokens
-    from training.config import Data
+    from training.contract.config import Data
+    from training.data import data, tokens
 
     settings = Data.model_validate(TINY["data"])
     examples = data.read_examples(settings)

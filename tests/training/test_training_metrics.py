@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from training.config import Full, Lora
+from training.contract.config import Full, Lora
 from training.contract.events import Step, parse
-from training.events import EventLog
-from training.memory import memory_available, memory_peak, memory_total
-from training.pace import model_flops_per_token
-from training.phases import Phases
-from training.totals import Totals
+from training.contract.memory import memory_available, memory_peak, memory_total
+from training.loop.phases import Phases
+from training.loop.totals import Totals
+from training.plan.pace import model_flops_per_token
+from training.ranks.events import EventLog
 
 
 class Clock:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from training.config import TrainingConfig
+from training.contract.config import TrainingConfig
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -14,9 +14,9 @@ def _trainer(folder: Path, batching: str, **loop: Any) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
     from trl import SFTConfig
 
-    from training.planned import Feed, PlannedTrainer
-    from training.tiny import make_tokenizer
-    from training.tokens import Sequences, Tokens
+    from training.builtin.tiny import make_tokenizer
+    from training.data.tokens import Sequences, Tokens
+    from training.loop.planned import Feed, PlannedTrainer
 
     rows = tuple(Tokens([n + 3] * (2 + n % 9), [n + 3] * (2 + n % 9)) for n in range(30))
     config = TrainingConfig.model_validate(
@@ -62,7 +62,7 @@ def test_the_held_out_loss_is_the_mean_of_all_tokens(tmp_path: Path) -> None:
     """Not of batch means: the same however the rows are put together."""
     from dataclasses import replace
 
-    from training.batches import held_out
+    from training.data.batches import held_out
 
     trainer = _trainer(tmp_path, "padding-free")
     alone = replace(trainer.feed.cut, ranks=1)

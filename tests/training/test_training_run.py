@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from two_nodes import TINY, Nodes, Rank
 
+from training.contract.environment import NONCE
 from training.contract.events import Error, Eval, Result, Start, Step, parse
-from training.environment import NONCE
-from training.redactor import SECRETS_DIR
+from training.contract.redactor import SECRETS_DIR
 
 pytestmark = pytest.mark.torch
 
@@ -192,8 +192,8 @@ def _held_out_loss(model: Any, tokenizer: Any) -> float:
     """Mean over all completion tokens, one row at a time, without anything of ours in between."""
     import torch
 
-    from training.config import Data
-    from training.data import Text, read_examples
+    from training.contract.config import Data
+    from training.data.data import Text, read_examples
 
     total, tokens = 0.0, 0
     for example in read_examples(Data.model_validate(TINY["data"])).held_out:

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 from two_nodes import TINY
 
-from training.config import TrainingConfig
-from training.errors import ConfigurationError
+from training.contract.config import TrainingConfig
+from training.contract.errors import ConfigurationError
 
 torch = pytest.importorskip("torch")
 
 from test_training_checkpoint import ALONE  # noqa: E402
 
-from training import adapter, card  # noqa: E402
-from training.group import Group  # noqa: E402
-from training.save import Saved, save  # noqa: E402
+from training.model import adapter  # noqa: E402
+from training.output import card  # noqa: E402
+from training.output.save import Saved, save  # noqa: E402
+from training.ranks.group import Group  # noqa: E402
 
 pytestmark = pytest.mark.torch
 OURS = "ab" * 32

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from two_nodes import free_port
 
-from training.errors import ConfigurationError
+from training.contract.errors import ConfigurationError
 
 pytest.importorskip("torch")
 
-from training.store import meeting_store
+from training.ranks.store import meeting_store
 
 pytestmark = pytest.mark.torch
 FABRIC = "127.0.0.2"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from training.config import Data
-from training.data import Chat, Examples, Message, Piece, Text
-from training.errors import ConfigurationError
+from training.contract.config import Data
+from training.contract.errors import ConfigurationError
+from training.data.data import Chat, Examples, Message, Piece, Text
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -33,7 +33,7 @@ TALK = Chat(
 @pytest.fixture
 def tokenizer() -> Any:
     """Makes one token of every character here but for words of the tiny world."""
-    from training.tiny import make_tokenizer
+    from training.builtin.tiny import make_tokenizer
 
     return make_tokenizer()
 
@@ -83,7 +83,7 @@ def test_the_masks_are_those_of_trl(tokenizer: Any, tmp_path: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
     from trl import SFTConfig, SFTTrainer
 
-    from training.data import read_examples
+    from training.data.data import read_examples
 
     shape = LlamaConfig(
         vocab_size=512, hidden_size=8, intermediate_size=8, num_hidden_layers=1,
@@ -148,7 +148,7 @@ def test_the_date_in_a_template_does_not_come_from_the_clock(tokenizer: Any) -> 
 
 
 def test_a_template_of_your_own(tokenizer: Any, tmp_path: Path) -> None:
-    from training.tokens import prepare
+    from training.data.tokens import prepare
 
     file = tmp_path / "chat.jinja"
     examples = Examples((TALK,), (TALK,))
@@ -162,7 +162,7 @@ def test_a_template_of_your_own(tokenizer: Any, tmp_path: Path) -> None:
 def test_rows_with_nothing_left_to_learn_are_left_out_and_said(
     tokenizer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from training.tokens import prepare
+    from training.data.tokens import prepare
 
     data = Data(name="/x.jsonl", max_length=8)
     short, long = _asked("3", "4"), _asked("(" * 8, "9", where="mine.jsonl:2")
@@ -177,8 +177,8 @@ def test_rows_with_nothing_left_to_learn_are_left_out_and_said(
 
 
 def test_columns_of_a_row_come_out_as_tokens(tokenizer: Any, tmp_path: Path) -> None:
-    from training.data import read_examples
-    from training.tokens import prepare
+    from training.data.data import read_examples
+    from training.data.tokens import prepare
 
     file = tmp_path / "mine.jsonl"
     row = json.dumps({"instruction": "3", "output": "4"})
@@ -200,6 +200,6 @@ def _texts(example: Any) -> list[str]:
 
 
 def _tokens(example: Any, tokenizer: Any, max_length: int = 500) -> Any:
-    from training.tokens import to_tokens
+    from training.data.tokens import to_tokens
 
     return to_tokens(example, tokenizer, max_length)

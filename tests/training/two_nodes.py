@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from forked import fork, meeting
 
+from training.contract.environment import NONCE
 from training.contract.events import parse
-from training.environment import NONCE
 
 E = TypeVar("E")
 

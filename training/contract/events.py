@@ -1,7 +1,7 @@
 """The events of a rank: one JSON object per line, on stdout and in the run folder.
 
-Written by every rank (`training/events.py`), read with `parse`. `event` is always the first key.
-Numbers that are not finite are written as null: NaN is not JSON.
+Written by every rank (`training/ranks/events.py`), read with `parse`. `event` is always the first
+key. Numbers that are not finite are written as null: NaN is not JSON.
 """
 
 import math

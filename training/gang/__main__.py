@@ -15,10 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec
 
+from training.contract.environment import nonce_of, rank_of
+from training.contract.errors import ConfigurationError, ExitCode
 from training.contract.files import RankFiles
+from training.contract.redactor import Redactor, secrets_dir
 from training.contract.verdict import Attempt, Verdict
-from training.environment import nonce_of, rank_of
-from training.errors import ConfigurationError, ExitCode
 from training.gang import hooks
 from training.gang.advice import advice
 from training.gang.config import GangConfig
@@ -29,7 +30,6 @@ from training.gang.link import LinkLost, NeverMet, PortTaken
 from training.gang.log import RankLog, now
 from training.gang.messages import Over
 from training.gang.rank import Identity, Supervisor
-from training.redactor import Redactor, secrets_dir
 
 P = ParamSpec("P")
 _AGAIN = int(ExitCode.PEER_LOST)

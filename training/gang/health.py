@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from training.contract.heartbeat import Heartbeat
-from training.memory import memory_available, memory_total
+from training.contract.memory import memory_available, memory_total
 
 _PRESSED = 25.0
 """Percent of the last 10 s in which nothing on the machine could run for want of memory."""

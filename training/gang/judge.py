@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from training.contract.errors import DISK_FULL, ExitCode
 from training.contract.verdict import Attempt, Verdict
-from training.errors import DISK_FULL, ExitCode
 from training.gang.advice import advice
 from training.gang.config import GangConfig
 from training.gang.history import History

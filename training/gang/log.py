@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 
+from training.contract.errors import is_full
 from training.contract.events import parse
-from training.errors import is_full
-from training.redactor import Redactor, redacted
+from training.contract.redactor import Redactor, redacted
 
 _TAIL = 15
 MOST = 512 * 2**20

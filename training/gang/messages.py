@@ -62,7 +62,7 @@ class Ended(_Message):
     exit_code: int | None
     """Status, or 128 + signal; None when the whole container or machine went away."""
     code: str
-    """`succeeded`, one of `training.errors`, or what the supervisor saw: killed, silent, …"""
+    """`succeeded`, one of training/contract/errors.py, or what the supervisor saw: killed, …"""
     message: str = ""
     help: str = ""
     tail: list[str] = []

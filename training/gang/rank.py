@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.contract.errors import DISK_FULL, ExitCode, disk_full, is_full
 from training.contract.events import Error, Eval, Result, Saved, Step, parse
 from training.contract.files import DEBUG, STOP, RankFiles
-from training.errors import DISK_FULL, ExitCode, disk_full, is_full
 from training.gang.child import Child
 from training.gang.config import GangConfig
 from training.gang.handshake import PATIENCE, greet
@@ -199,7 +199,7 @@ class Supervisor:
                 return
 
     async def _dump(self, sign: Sign | None) -> bool:
-        """Have the trainer write its stacks (training/stacks.py); whether it did."""
+        """Have the trainer write its stacks (training/ranks/stacks.py); whether it did."""
         file = self.me.run_dir / DEBUG / f"stacks-rank{self.me.rank}.txt"
         before = file.stat().st_size if file.exists() else 0
         if sign is None or sign.pid is None:

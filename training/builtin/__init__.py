@@ -1,0 +1,1 @@
+"""What needs no download: a tiny model made on the spot, and facts to learn."""

@@ -1,0 +1,100 @@
+"""Bring the base model onto this node's disk, and say why it cannot be had."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from training.contract.config import Model, source_of
+from training.contract.errors import ConfigurationError, TrainingError
+from training.data.rows import where_it_belongs
+
+_WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+_UNWANTED = ["original/*", "*/*"]
+
+
+def base_folder(model: Model, cache_dir: Path, data_dir: Path) -> Path:
+    """Folder of the base's checkpoint on this node: built, fetched, or already there.
+
+    A checkpoint of the user's own belongs into `data_dir`.
+    """
+    match source_of(model.name):
+        case "builtin":
+            from training.builtin import tiny  # imports torch
+
+            return tiny.build(cache_dir)
+        case "hub":
+            return fetch_model(model)
+        case "path":
+            folder = Path(model.name)
+            if (folder / "config.json").is_file():
+                return folder
+            raise ConfigurationError(
+                "model_not_found",
+                f"{folder} holds no checkpoint (no config.json)",
+                where_it_belongs(folder, data_dir),
+            )
+
+
+def fetch_model(model: Model) -> Path:
+    """Folder of the checkpoint in this node's Hub cache (`HF_HUB_CACHE`); downloaded when missing.
+
+    The token is read by huggingface_hub itself (`HF_TOKEN_PATH`). Raises `ConfigurationError` for a
+    model that does not exist or is not granted, `TrainingError` for a network that fails.
+    """
+    import huggingface_hub
+
+    with hub_errors(model.name):
+        folder = huggingface_hub.snapshot_download(
+            model.name,
+            revision=model.revision,
+            allow_patterns=_WANTED,
+            ignore_patterns=_UNWANTED,
+        )
+    return Path(folder)
+
+
+@contextmanager
+def hub_errors(name: str) -> Iterator[None]:
+    """Translate what the Hub's clients raise while `name` is fetched."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise ConfigurationError(
+            "hub_gated",
+            f"{name} is gated, and this token has no access to it",
+            f"Accept the licence on the Hub page of {name} with the account of the token, "
+            "and give the token to sparkctl as HF_TOKEN.",
+        ) from None
+    except errors.RevisionNotFoundError as missing:
+        raise ConfigurationError("hub_not_found", f"{name}: {_first_line(missing)}") from None
+    except errors.RepositoryNotFoundError:
+        raise ConfigurationError(
+            "hub_not_found",
+            f"{name} does not exist on the Hub, or is private and the token may not see it",
+            "Check the spelling; give HF_TOKEN for a private repository.",
+        ) from None
+    except errors.LocalEntryNotFoundError as unreachable:
+        raise TrainingError(
+            "hub_unreachable",
+            f"{name} is not in the cache of this node and the Hub cannot be reached "
+            f"({_first_line(unreachable)})",
+            "Check this node's internet access, or put the files into its Hugging Face cache.",
+        ) from None
+    except errors.HfHubHTTPError as refused:
+        status = refused.response.status_code if refused.response is not None else 0
+        kind = ConfigurationError if status in (401, 403) else TrainingError
+        raise kind(
+            "hub_refused", f"{name}: {_first_line(refused)}", "Is the HF_TOKEN right and alive?"
+        ) from None
+    except (ConnectionError, TimeoutError) as unreachable:
+        raise TrainingError(
+            "hub_unreachable",
+            f"{name}: {_first_line(unreachable)}",
+            "Check this node's internet access.",
+        ) from None
+
+
+def _first_line(failure: BaseException) -> str:
+    return (str(failure) or type(failure).__name__).strip().splitlines()[0]

@@ -1,0 +1,259 @@
+"""Checkpoints: what a rank keeps, when it counts, and from which one all ranks go on.
+
+    checkpoints/rank0/
+        LATEST                  name of the newest that all ranks have; moved last
+        step-20/
+            state.pt            trained weights, optimizer, scheduler, random numbers, counters;
+                                of what is shared out this rank's slices
+            trainer_state.json  step, epoch and losses so far, as transformers writes it
+            manifest.json       settings, and the SHA-256 of the other two; written last
+
+Nodes share no disk: every rank writes its part into the run folder of its own node, under another
+name, fsyncs and renames it. When all ranks have theirs, LATEST moves and the oldest goes. A restart
+goes on from the newest step that is whole on every rank; what only some have is removed, so that
+parts of two attempts never meet under one step.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.contract.config import TrainingConfig
+from training.contract.errors import ConfigurationError, writing
+from training.contract.files import CHECKPOINTS
+from training.ranks.group import Group
+
+Settings = Mapping[str, Any]
+"""What makes a training this one, by dotted key."""
+
+_MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.eval_every", "loop.peak_tflops",
+               "tracking.")  # fmt: skip
+"""Keys that say how it is run or watched, not what comes out."""
+_STEP = "step-"
+_LATEST = "LATEST"
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class State:
+    """One rank in the middle of a training, but for what transformers' own file says."""
+
+    weights: dict[str, torch.Tensor]
+    optimizer: dict[str, Any]
+    scheduler: dict[str, Any]
+    rng: dict[str, Any]
+    counters: dict[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write state.pt."""
+        state = {name: getattr(self, name) for name in self.__dict__}
+        with (folder / "state.pt").open("wb") as file:  # by name torch would hide a full disk
+            torch.save(state, file)
+
+    @classmethod
+    def read(cls, folder: Path) -> "State":
+        """Read state.pt to the CPU; only data is unpickled, no code.
+
+        Tensors are still in the file: copy them, one at a time, so that a state that fills half of
+        the memory is not in it twice.
+        """
+        return cls(
+            **torch.load(folder / "state.pt", map_location="cpu", weights_only=True, mmap=True)
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """The checkpoint that all ranks go on from: this rank's part of it."""
+
+    step: int
+    folder: Path
+    passed_over: tuple[int, ...]
+    """Newer steps that some rank has, but not all."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What one rank has: its whole steps, and whether any step was ever whole on all ranks."""
+
+    node: str
+    steps: tuple[int, ...]
+    marked: bool
+
+
+def settings_of(
+    config: TrainingConfig, world_size: int, base_sha256: str, data_sha256: str
+) -> Settings:
+    """Everything that shapes the result."""
+    flat = {
+        f"{section}.{key}": value
+        for section, values in config.model_dump(mode="json").items()
+        for key, value in values.items()
+    }
+    kept = {key: value for key, value in flat.items() if not key.startswith(_MAY_CHANGE)}
+    return kept | {
+        "world_size": world_size,
+        "base_sha256": base_sha256,
+        "data_sha256": data_sha256,
+    }
+
+
+def newest_common(holdings: Sequence[Holding]) -> int | None:
+    """The newest step that is whole on every rank. None: there is nothing yet, begin anew.
+
+    A first checkpoint that only some ranks finished is nothing yet; one that was whole on all of
+    them and is not there any more is a loss, which must not pass for a beginning.
+    """
+    common = set.intersection(*(set(holding.steps) for holding in holdings))
+    if common:
+        return max(common)
+    if not any(holding.marked for holding in holdings):
+        return None
+    each = "; ".join(
+        f"{h.node}: {', '.join(f'step {step}' for step in h.steps) or 'none'}" for h in holdings
+    )
+    raise ConfigurationError(
+        "checkpoint_lost",
+        f"this run was saved, but no checkpoint is whole on all ranks any more ({each})",
+        "Bring the run folder back to the node that lost it, or begin anew: remove the folder "
+        "`checkpoints` from this run's folder on every node.",
+    )
+
+
+def require_same(then: Settings, now: Settings, where: Path) -> None:
+    """Raise unless a checkpoint made with the settings `then` can go on with `now`."""
+    changed = [
+        f"{key} was {then.get(key)}, now is {now.get(key)}"
+        for key in sorted({*then, *now})
+        if then.get(key) != now.get(key)
+    ]
+    if changed:
+        raise ConfigurationError(
+            "checkpoint_unfit",
+            f"the checkpoint {where} is of another training: {'; '.join(changed)}",
+            "Give back the former settings, or start a new run for these.",
+        )
+
+
+class Checkpoints:
+    """This rank's checkpoints, in step with those of the other ranks."""
+
+    def __init__(self, run_dir: Path, group: Group, settings: Settings, keep: int) -> None:
+        self._folder = run_dir / CHECKPOINTS / f"rank{group.env.rank}"
+        self._group = group
+        self._settings = settings
+        self._keep = keep
+
+    def agree(self) -> Found | None:
+        """Settle with all ranks where to go on, and remove what is of no use for that.
+
+        Every rank gets the same step, or every rank raises the same kind of error.
+        """
+        manifests = self._group.together(self._read_manifests)
+        # Any rank's mark will do: a rank that moved to this node has no part here.
+        marked = any(self._folder.parent.glob(f"rank*/{_LATEST}"))
+        node = self._group.env.node
+        holdings = self._group.gather(Holding(node, tuple(sorted(manifests)), marked))
+        step = newest_common(holdings)
+        if step is not None:
+            where, then = self._at(step), manifests[step]["settings"]
+            self._group.together(lambda: require_same(then, self._settings, where))
+        common = set.intersection(*(set(holding.steps) for holding in holdings))
+        self._group.together(lambda: self._remove_all_but(common))
+        if step is None:
+            return None
+        newer = {other for holding in holdings for other in holding.steps if other > step}
+        return Found(step, self._at(step), tuple(sorted(newer)))
+
+    def save(self, step: int, write: Callable[[Path], None]) -> int:
+        """Let `write` fill a folder on every rank, and make it count; its size in bytes here.
+
+        Raises on all ranks when one cannot write. Old ones go only when all ranks have the new one.
+        """
+        self._group.stepping().together(lambda: self._write(step, write))
+        with writing(self._folder / _LATEST):
+            _write_synced(self._folder / f".{_LATEST}.tmp", self._at(step).name.encode())
+            _rename(self._folder / f".{_LATEST}.tmp", self._folder / _LATEST)
+        for old in sorted(self._steps())[: -self._keep]:
+            shutil.rmtree(self._at(old))
+        return sum(file.stat().st_size for file in self._at(step).iterdir())
+
+    def _write(self, step: int, write: Callable[[Path], None]) -> None:
+        with writing(self._at(step)):
+            self._write_aside(step, write)
+
+    def _write_aside(self, step: int, write: Callable[[Path], None]) -> None:
+        aside = self._folder / f".{_STEP}{step}.tmp"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        _sync(self._folder.parent)  # the first time these folders are new to the disk too
+        _sync(self._folder.parent.parent)
+        write(aside)
+        for file in aside.iterdir():
+            _sync(file)
+        manifest = {
+            "settings": self._settings,
+            "sha256": {file.name: _sha256(file) for file in aside.iterdir()},
+        }
+        _write_synced(aside / _MANIFEST, json.dumps(manifest, indent=1).encode())
+        _sync(aside)
+        _rename(aside, self._at(step))
+
+    def _read_manifests(self) -> dict[int, dict[str, Any]]:
+        """The manifests of the whole ones, by step."""
+        read = {step: _whole_manifest(self._at(step)) for step in self._steps()}
+        return {step: manifest for step, manifest in read.items() if manifest is not None}
+
+    def _steps(self) -> list[int]:
+        numbers = [path.name.removeprefix(_STEP) for path in self._folder.glob(f"{_STEP}*")]
+        return [int(number) for number in numbers if number.isdecimal()]
+
+    def _remove_all_but(self, steps: set[int]) -> None:
+        wanted = {self._at(step).name for step in steps} | {_LATEST}
+        for path in self._folder.glob("*"):
+            if path.name not in wanted:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _at(self, step: int) -> Path:
+        return self._folder / f"{_STEP}{step}"
+
+
+def _whole_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest, if it is there and every file is as it was written."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        sums: dict[str, str] = manifest["sha256"]
+        whole = all(_sha256(folder / name) == sum_ for name, sum_ in sums.items())
+        return manifest if whole and "settings" in manifest else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None  # torn: a power cut, a full disk, a hand
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write_synced(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    _sync(file)
+
+
+def _rename(old: Path, new: Path) -> None:
+    old.replace(new)
+    _sync(new.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,142 @@
+"""The curves of a training, from the same events that everything else reads.
+
+TensorBoard's files always, and what the stack names beside them; all through accelerate's trackers.
+A tracker is somebody else's computer: one that cannot begin ends a run that has not begun either,
+one that fails later is given up, and the training goes on.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate.tracking import (
+    GeneralTracker,
+    MLflowTracker,
+    TensorBoardTracker,
+    TrackioTracker,
+    WandBTracker,
+)
+
+from training.contract.config import Tracker, TrainingConfig
+from training.contract.errors import ConfigurationError
+from training.contract.events import Eval, Step
+
+_NUMBERS = ("loss", "lr", "grad_norm", "tokens_per_second", "tflops", "mfu",
+            "memory_peak", "memory_available")  # fmt: skip
+_FINISH = 60.0
+"""Seconds that trackers may take to send what they still have."""
+
+
+def numbers(told: Step | Eval) -> dict[str, float]:
+    """What is known of an event, under `train/`, `seconds/` and `eval/`."""
+    if isinstance(told, Eval):
+        return {} if told.loss is None else {"eval/loss": told.loss}
+    known = {f"train/{name}": getattr(told, name) for name in _NUMBERS}
+    known |= {f"seconds/{name}": value for name, value in (told.seconds or {}).items()}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+class Curves:
+    """Of one run; for rank 0 alone. Needs accelerate's process state."""
+
+    def __init__(
+        self, run_dir: Path, run_id: str, config: TrainingConfig, goes_on_after: int | None
+    ) -> None:
+        """What another attempt drew beyond step `goes_on_after` is not shown any more.
+
+        Raises ConfigurationError when a tracker cannot begin; of a run that goes on it is left out.
+        """
+        step = goes_on_after or 0
+        board = TensorBoardTracker("tensorboard", run_dir, purge_step=step + 1)
+        board.start()
+        self._trackers: dict[str, GeneralTracker] = {"tensorboard": board}
+        settings = _flat(config.model_dump(mode="json"))
+        for name in config.tracking.to:
+            tracker = _BEGIN[name](run_dir, run_id, config.tracking.project)
+            if (why := _failure(tracker.start)) is None:
+                self._trackers[name] = tracker
+                _failure(tracker.store_init_configuration, settings)
+            elif goes_on_after is None:
+                raise ConfigurationError(
+                    "tracker_refused",
+                    f"{name} does not begin: {why}",
+                    "Mend its settings and its secret, or take it out of training.tracking.to.",
+                )
+            else:
+                _give_up(name, why)
+
+    def draw(self, told: Step | Eval) -> None:
+        """Draw the numbers of an event that are known."""
+        values = numbers(told)
+        for name, tracker in list(self._trackers.items()):
+            if (why := _failure(tracker.log, values, told.step)) is not None:
+                del self._trackers[name]
+                _give_up(name, why)
+
+    def finish(self) -> None:
+        """Send what is still to be sent. Who does not come to an end is left behind."""
+        for name, tracker in self._trackers.items():
+            thread = threading.Thread(
+                target=_failure, args=(tracker.finish,), daemon=True, name=name
+            )
+            thread.start()
+            thread.join(_FINISH)
+
+
+def _failure(do: Callable[..., Any], *given: Any) -> str | None:
+    """What went wrong with a tracker, in one line."""
+    try:
+        do(*given)
+    except Exception as error:  # of a library, of a network, of somebody else's computer
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None
+
+
+def _give_up(name: str, why: str) -> None:
+    print(f"{name} is given up: {why}", file=sys.stderr)
+
+
+def _wandb(run_dir: Path, run_id: str, project: str) -> GeneralTracker:
+    os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_CONSOLE", "off")
+    return WandBTracker(project, id=run_id, name=run_id, resume="allow", dir=str(run_dir))
+
+
+def _mlflow(run_dir: Path, run_id: str, project: str) -> GeneralTracker:
+    """MLflow names runs itself, so which one this is, is kept in the run folder."""
+    kept = run_dir / "mlflow-run"
+
+    class Kept(MLflowTracker):  # type: ignore[misc]
+        def start(self) -> None:
+            if not os.environ.get("MLFLOW_TRACKING_URI"):
+                raise ValueError("MLFLOW_TRACKING_URI is not set (env: of the stack)")
+            super().start()
+            kept.write_text(self.tracker.info.run_id)
+
+    known = kept.read_text() if kept.exists() else None
+    return Kept(project, run_id=known, run_name=run_id)
+
+
+def _trackio(run_dir: Path, run_id: str, project: str) -> GeneralTracker:
+    os.environ.setdefault("TRACKIO_DIR", str(run_dir / "trackio"))
+    return TrackioTracker(project, name=run_id, resume="allow")
+
+
+_BEGIN: Mapping[Tracker, Callable[[Path, str, str], GeneralTracker]] = {
+    "wandb": _wandb,
+    "mlflow": _mlflow,
+    "trackio": _trackio,
+}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = str(value) if isinstance(value, list) else value
+    return found

@@ -1,0 +1,121 @@
+"""trl's SFTTrainer, fed from a plan of batches (`training.data.batches`) instead of a sampler."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch.utils.data import DataLoader
+from transformers.trainer_utils import EvalLoopOutput
+from trl import SFTTrainer
+
+from training.contract.config import TrainingConfig
+from training.data import batches
+from training.data.batches import Batch, Batching, Cut
+from training.data.collate import Collate, real_tokens
+from training.data.tokens import IGNORED, Sequences, Tokens
+
+
+@dataclass(frozen=True)
+class Feed:
+    """All that the trainer is fed with: the sequences, and the plan that cuts them to batches."""
+
+    sequences: Sequences
+    cut: Cut
+    train: list[Batch]
+    held_out: list[Batch]
+    collate: Collate
+
+    @classmethod
+    def of(
+        cls, sequences: Sequences, config: TrainingConfig, batching: Batching, ranks: int, pad: int
+    ) -> "Feed":
+        """`batching` is the settled one (training/model/attention.py), `pad` what it fills with."""
+        loop = config.loop
+        room = loop.per_device_batch_size * config.data.max_length
+        cut = Cut(
+            ranks=ranks,
+            accumulation=loop.gradient_accumulation_steps,
+            rows=loop.per_device_batch_size,
+            room=room if batching == "packed" else None,
+        )
+        lengths = [len(tokens.input_ids) for tokens in sequences.train]
+        return cls(
+            sequences,
+            cut,
+            batches.plan(lengths, cut, loop.seed, loop.epochs, loop.max_steps),
+            batches.held_out(len(sequences.held_out), cut),
+            Collate(pad if batching == "padded" else None),
+        )
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        return len(self.train) // (self.cut.ranks * self.cut.accumulation)
+
+
+class PlannedTrainer(SFTTrainer):  # type: ignore[misc]
+    """Takes its batches as planned, counts real tokens, and weighs held-out tokens equally.
+
+    Every rank loads its own batches and no others, so accelerate has nothing to share out. The plan
+    covers the whole training, which the trainer takes for one epoch: to go on at step N it skips
+    as many batches of the list.
+    """
+
+    def __init__(self, feed: Feed, **settings: Any) -> None:
+        self.feed = feed
+        self.tokens = 0
+        """Tokens of this rank since the start, without padding."""
+        super().__init__(
+            # What it would prepare is prepared; it wants to see columns all the same.
+            train_dataset=_columns(feed.sequences.train[:1]),
+            eval_dataset=_columns(feed.sequences.held_out[:1]),
+            **settings,
+        )
+
+    def get_train_dataloader(self) -> "DataLoader[Tokens]":
+        """The batches of this rank, from step 1 to the last."""
+        return self._loader(self.feed.sequences.train, self.feed.train)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> "DataLoader[Tokens]":
+        """This rank's part of the held-out rows."""
+        return self._loader(self.feed.sequences.held_out, self.feed.held_out)
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of one optimizer step."""
+        samples, items = super().get_batch_samples(*args, **kwargs)
+        self.tokens += sum(map(real_tokens, samples))
+        return samples, items
+
+    def evaluation_loop(self, dataloader: Any, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """Mean loss of a held-out token, over all ranks.
+
+        The trainer's own mean is one of batch means: it depends on which rows meet in a batch.
+        """
+        self.model.eval()
+        total = torch.zeros(2, dtype=torch.float64)
+        for batch in dataloader:
+            counted = int((batch["labels"][:, 1:] != IGNORED).sum())
+            loss, _, _ = self.prediction_step(self.model, batch, prediction_loss_only=True)
+            total += torch.tensor([float(loss) * counted, counted])
+        loss, counted = self.accelerator.reduce(total.to(self.args.device)).tolist()
+        return EvalLoopOutput(
+            predictions=None,
+            label_ids=None,
+            metrics={"eval_loss": loss / counted},
+            num_samples=len(self.feed.sequences.held_out),
+        )
+
+    def _loader(self, rows: Sequence[Tokens], of_all: Sequence[Batch]) -> "DataLoader[Tokens]":
+        own = batches.of_rank(of_all, self.args.process_index, self.feed.cut.ranks)
+        return DataLoader(
+            rows,
+            batch_sampler=own,
+            collate_fn=self.feed.collate,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+
+
+def _columns(rows: Sequence[Tokens]) -> Dataset:
+    return Dataset.from_list([{"input_ids": r.input_ids, "labels": r.labels} for r in rows])

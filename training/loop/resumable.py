@@ -1,0 +1,166 @@
+"""A trainer that saves where it is, stops when it is told to, and goes on from there.
+
+Touched inside transformers (pinned; tests/training/test_training_resume.py runs all of it): four
+hooks that its loop calls at the right moments - `_save_checkpoint` after a step's logs and
+evaluation, `_load_from_checkpoint` before it wraps the model, `_load_optimizer_and_scheduler` once
+those exist, `_load_rng_state` once the batches already seen are skipped. Its own versions write
+whole bases, or refuse a base that was sharded at load time. Its file trainer_state.json is read by
+the loop itself, which skips that many batches: the data position.
+"""
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
+from trl import SFTTrainer
+
+from training.contract.errors import ConfigurationError, Stopped
+from training.contract.events import Saved
+from training.loop.checkpoint import Checkpoints, Found, State
+from training.model.shards import local, reshard, shared
+from training.ranks.events import EventLog
+from training.ranks.group import Group
+from training.ranks.rng import rng_state, set_rng_state
+
+
+class StopSignal:
+    """Hears SIGTERM from now on to the end of the process, and only remembers it."""
+
+    def __init__(self) -> None:
+        self.heard = False
+        signal.signal(signal.SIGTERM, self._hear)
+
+    def _hear(self, *_: object) -> None:
+        self.heard = True
+
+
+class SavePoints(TrainerCallback):  # type: ignore[misc]
+    """Says after which steps to save: every so many, and when any rank was told to stop.
+
+    Not after the last step: what follows it takes seconds, and ends in the adapter.
+    """
+
+    def __init__(self, group: Group, every: int, stop: StopSignal) -> None:
+        self.told: list[int] = []
+        """Ranks that were told to stop."""
+        self._group = group
+        self._every = every
+        self._stop = stop
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Every rank decides the same, because every rank asks all."""
+        if state.global_step >= state.max_steps:
+            return
+        self.told = self._group.who(self._stop.heard)
+        due = bool(self._every) and state.global_step % self._every == 0
+        control.should_save = due or bool(self.told)
+        control.should_training_stop = bool(self.told)
+
+
+class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
+    """`keep_checkpoints` first, then `train_from`."""
+
+    _checkpoints: Checkpoints
+    _points: SavePoints
+    _events: EventLog
+    _then: State | None = None
+
+    def keep_checkpoints(
+        self, checkpoints: Checkpoints, every: int, group: Group, log: EventLog
+    ) -> None:
+        """Save there from now on, and listen for SIGTERM."""
+        self._checkpoints = checkpoints
+        self._points = SavePoints(group, every, StopSignal())
+        self._events = log
+        self.add_callback(self._points)
+
+    def train_from(self, found: Found | None) -> None:
+        """Train to the end, from the beginning or from a checkpoint.
+
+        Raises `Stopped` when any rank was told to stop; all ranks have saved then.
+        """
+        if found is None:
+            self.train()
+        else:
+            self._then = State.read(found.folder)
+            self.set_counters(self._then.counters)
+            self.args.eval_on_start = False
+            self.train(resume_from_checkpoint=str(found.folder))
+        if self._points.told:
+            ranks = " and ".join(f"rank {rank}" for rank in self._points.told)
+            raise Stopped(
+                "stopped",
+                f"{ranks} got SIGTERM; all ranks saved at step {self.state.global_step} "
+                f"of {self.state.max_steps}",
+                "Start the run again: it goes on from there.",
+            )
+
+    def counters(self) -> dict[str, Any]:
+        """What a subclass counts, as plain data."""
+        return {}
+
+    def set_counters(self, counters: dict[str, Any]) -> None:
+        """Go on counting from there."""
+
+    def _trained(self) -> dict[str, torch.Tensor]:
+        """What this rank has of the trained weights."""
+        reshard(self.model)
+        trained = {n: p.detach() for n, p in self.model.named_parameters() if p.requires_grad}
+        return dict(local(trained))
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        began, step = time.monotonic(), self.state.global_step
+        self._events.beat("saving a checkpoint", step)
+        size = self._checkpoints.save(step, self._write_part)
+        self._events.emit(
+            Saved(
+                rank=self._events.rank,
+                step=step,
+                bytes=size,
+                seconds=round(time.monotonic() - began, 3),
+                elapsed=self._events.elapsed,
+            )
+        )
+
+    def _write_part(self, folder: Path) -> None:
+        State(
+            weights=self._trained(),
+            optimizer=local(self.optimizer.state_dict()),
+            scheduler=self.lr_scheduler.state_dict(),
+            rng=rng_state(),
+            counters=self.counters(),
+        ).write(folder)
+        self.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+
+    def _load_from_checkpoint(self, folder: str, model: torch.nn.Module | None = None) -> None:
+        assert self._then is not None
+        trained, saved = self._trained(), self._then.weights
+        if {n: w.shape for n, w in trained.items()} != {n: w.shape for n, w in saved.items()}:
+            raise ConfigurationError(
+                "checkpoint_unfit",
+                f"{folder} holds weights of other names or shapes than are trained now",
+                "It was made by another version of the libraries. Start a new run.",
+            )
+        for name, weight in trained.items():
+            weight.copy_(saved[name])
+
+    def _load_optimizer_and_scheduler(self, folder: str | None) -> None:
+        if self._then is not None:
+            saved = self._then.optimizer
+            weights = [w for group in self.optimizer.param_groups for w in group["params"]]
+            for number, averages in saved["state"].items():
+                for name, slice_ in averages.items():
+                    averages[name] = shared(slice_.clone(), weights[number])
+            self.optimizer.load_state_dict(saved)
+            self.lr_scheduler.load_state_dict(self._then.scheduler)
+
+    def _load_rng_state(self, folder: str | None) -> None:
+        if self._then is not None:
+            set_rng_state(self._then.rng)
+            self._then = None  # as large as the optimizer; all of it is in place now

@@ -1,0 +1,270 @@
+"""trl's SFTTrainer with our settings, telling our events."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from trl import SFTConfig
+
+from training.contract.config import TrainingConfig
+from training.contract.errors import ConfigurationError
+from training.contract.events import Eval, Step
+from training.contract.memory import memory_available, memory_peak
+from training.loop.checkpoint import Found
+from training.loop.curves import Curves
+from training.loop.phases import Phases
+from training.loop.planned import Feed, PlannedTrainer
+from training.loop.resumable import ResumableTrainer
+from training.loop.totals import Totals
+from training.plan.pace import model_flops_per_token
+from training.ranks.communication import Communication
+from training.ranks.events import EventLog
+
+
+def make_trainer(
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    feed: Feed,
+    config: TrainingConfig,
+    device: torch.device,
+    scratch: Path,
+    log: EventLog,
+    parameters: int,
+    on_start: Callable[[int], None],
+) -> "CountingTrainer":
+    """A trainer that evaluates before step 1 and reports through `log`.
+
+    `on_start` is called once, with the number of optimizer steps to come. `parameters` are the
+    weights of the base: TFLOP/s are told by them.
+    """
+    trainer = CountingTrainer(
+        signs=log,
+        feed=feed,
+        model=model,
+        args=_arguments(config, feed.steps, device, scratch),
+        processing_class=tokenizer,
+    )
+    trainer.remove_callback(PrinterCallback)
+    if feed.cut.ranks > 1:
+        trainer.add_callback(trainer.communication)
+    flops = model_flops_per_token(parameters, config.method)
+    trainer.add_callback(Progress(trainer, log, flops, config.loop.peak_tflops, on_start))
+    return trainer
+
+
+class CountingTrainer(ResumableTrainer, PlannedTrainer):
+    """Keeps the held-out losses; the real tokens are counted where they are fed."""
+
+    def __init__(self, signs: EventLog, **settings: Any) -> None:
+        """`signs` hears that it lives; the rest is trl's."""
+        self._signs = signs
+        self.held_out: dict[int, float] = {}
+        """Held-out loss by optimizer step."""
+        self.phases = Phases()
+        self.communication = Communication()
+        self.curves: Curves | None = None
+        """On the rank that draws them."""
+        super().__init__(**settings)
+        self.totals = Totals(int(self.args.logging_steps))
+
+    def counters(self) -> dict[str, Any]:
+        """Both go on after a restart."""
+        return {"tokens": self.tokens, "held_out": self.held_out}
+
+    def set_counters(self, counters: dict[str, Any]) -> None:
+        """As `counters` gave them."""
+        self.tokens, self.held_out = counters["tokens"], counters["held_out"]
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The batches of one optimizer step."""
+        with self.phases.spent("data"):
+            return super().get_batch_samples(*args, **kwargs)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """One pass, forwards and backwards."""
+        with self.phases.spent("backward"):
+            return super().training_step(*args, **kwargs)
+
+    def compute_loss(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        """The way forwards, of a training step or an evaluation.
+
+        Each is a sign of life: one of many forward passes may make up a step of minutes.
+        """
+        doing = ("training", "forward") if model.training else ("evaluating", "evaluation")
+        self._signs.beat(doing[0], self.state.global_step)
+        with self.phases.spent(doing[1]):
+            return super().compute_loss(model, *args, **kwargs)
+
+    def train_and_evaluate(self, found: Found | None) -> tuple[float, float]:
+        """Train to the end; the held-out loss before the first step and after the last."""
+        self.train_from(found)
+        if self.state.global_step not in self.held_out:
+            self.evaluate()
+        return self.held_out[0], self.held_out[self.state.global_step]
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]
+    """Turns what the trainer says into `step` and `eval` events."""
+
+    def __init__(
+        self,
+        trainer: CountingTrainer,
+        log: EventLog,
+        flops_per_token: int,
+        peak_tflops: float | None,
+        on_start: Callable[[int], None],
+    ) -> None:
+        self._trainer = trainer
+        self._log = log
+        self._flops = flops_per_token
+        self._peak = peak_tflops
+        self._on_start = on_start
+        self._all_tokens = 0
+        self._own_tokens = 0
+        self._first_step = 0
+        self._since = time.monotonic()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Only now the trainer knows how many steps it will make, and what it goes on from."""
+        self._own_tokens, self._first_step = self._trainer.tokens, state.global_step
+        self._on_start(state.max_steps)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """The clock of the first step starts here: what came before was preparation."""
+        if state.global_step == self._first_step:
+            self._since = time.monotonic()
+            self._trainer.phases.take()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """One `step` event; the trainer logs the same mean loss on every rank."""
+        if logs is None or "loss" not in logs:
+            return  # an evaluation, or the summary at the end
+        now, total, own = time.monotonic(), int(logs["num_tokens"]), self._trainer.tokens
+        taken, tokens = now - self._since, own - self._own_tokens
+        tflops = tokens / taken * self._flops / 1e12
+        seconds = _of_a_step(self._trainer.phases.take(), taken, args.logging_steps)
+        if (talked := self._trainer.communication.take()) is not None:
+            seconds["communication"] = _digits(talked)
+        told = Step(
+            rank=self._log.rank,
+            step=state.global_step,
+            total_steps=state.max_steps,
+            loss=logs["loss"],
+            lr=logs.get("learning_rate"),
+            grad_norm=logs.get("grad_norm"),
+            tokens=tokens,
+            tokens_per_second=round((total - self._all_tokens) / taken, 1),
+            rank_tokens_per_second=round(tokens / taken, 1),
+            tflops=_digits(tflops),
+            mfu=_digits(tflops / self._peak) if self._peak else None,
+            seconds=seconds,
+            memory_peak=memory_peak() + _on_the_gpu(),
+            memory_available=memory_available(),
+            elapsed=self._log.elapsed,
+        )
+        self._log.emit(told)
+        self._trainer.totals.add(told)
+        if self._trainer.curves is not None:
+            self._trainer.curves.draw(told)
+        self._since, self._all_tokens, self._own_tokens = now, total, own
+        if not math.isfinite(logs["loss"]):
+            raise ConfigurationError(
+                "diverged",
+                f"the loss of step {state.global_step} is not a number",
+                "Lower optim.lr, or look for broken rows in the data.",
+            )
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """One `eval` event; its time does not count as training time."""
+        loss = (metrics or {})["eval_loss"]
+        self._trainer.held_out[state.global_step] = loss
+        told = Eval(
+            rank=self._log.rank, step=state.global_step, loss=loss, elapsed=self._log.elapsed
+        )
+        self._log.emit(told)
+        if self._trainer.curves is not None:
+            self._trainer.curves.draw(told)
+        self._since = time.monotonic()
+        self._trainer.phases.take()
+
+
+def _of_a_step(spent: Mapping[str, float], taken: float, steps: float) -> dict[str, float]:
+    """Seconds of one step by phase; what is left of the time that was taken is `other`."""
+    phases = {name: spent.get(name, 0.0) for name in ("data", "forward", "backward")}
+    phases["other"] = max(taken - sum(phases.values()), 0.0)
+    return {name: _digits(seconds / steps) for name, seconds in phases.items()}
+
+
+def _digits(value: float) -> float:
+    """Four digits are more than a measurement of time is good for."""
+    return float(f"{value:.4g}")
+
+
+def _on_the_gpu() -> int:
+    return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else 0
+
+
+def _arguments(
+    config: TrainingConfig, steps: int, device: torch.device, scratch: Path
+) -> SFTConfig:
+    loop, optim, cuda = config.loop, config.optim, device.type == "cuda"
+    return SFTConfig(
+        output_dir=str(scratch),
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        logging_steps=loop.log_every,
+        logging_nan_inf_filter=False,  # it would hide a loss that is not a number
+        eval_on_start=True,
+        eval_strategy="steps" if loop.eval_every else "no",
+        eval_steps=loop.eval_every or None,
+        max_steps=steps,
+        per_device_train_batch_size=loop.per_device_batch_size,
+        per_device_eval_batch_size=loop.per_device_batch_size,
+        gradient_accumulation_steps=loop.gradient_accumulation_steps,
+        gradient_checkpointing=loop.gradient_checkpointing,
+        learning_rate=optim.lr,
+        lr_scheduler_type=optim.schedule,
+        warmup_steps=optim.warmup_steps,
+        weight_decay=optim.weight_decay,
+        max_grad_norm=optim.max_grad_norm,
+        seed=loop.seed,
+        bf16=config.model.dtype == "bfloat16",  # trl's default is True whatever the model is
+        max_length=None,  # sequences are cut already
+        use_cpu=not cuda,
+        ddp_backend=None if cuda else "gloo",  # where torch has MPI, accelerate would take that
+        ddp_find_unused_parameters=False,
+        ddp_timeout=int(config.parallel.timeout),
+        dataloader_pin_memory=cuda,
+    )

@@ -1,0 +1,126 @@
+"""Rows of several sequences: attention that computes each apart, and the proof that none leaks.
+
+transformers tells sequences in one row apart by their positions, but hides them from each other
+with a dense mask: every token is multiplied with every other one of the row, and torch's fast
+kernels, which take no mask, stay unused. Here each sequence is given to those kernels by itself
+(measured on a CPU: docs/benchmarks.md).
+"""
+
+import sys
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from training.contract.errors import ConfigurationError
+from training.data.batches import Batching
+from training.data.collate import Collate
+from training.data.tokens import Tokens
+from training.model.shards import reshard
+
+BY_SEQUENCE = "sdpa_by_sequence"
+_LENGTHS = (5, 9, 2, 7)
+_NOISE = {torch.float32: 0.01, torch.bfloat16: 0.1}
+"""How far logits may be apart by rounding, as a share of their size. Measured on random models of 2
+and 16 layers: 2e-6 and 0.02; a leak: 0.7 and more. On a GPU, TF32 and 80 layers round more."""
+
+
+def settle(wanted: str, model: PreTrainedModel | PeftModel) -> Batching:
+    """Settle `loop.batching` for this model, and make its attention ready. All ranks together.
+
+    Raises `ConfigurationError` when sequences in one row would see each other and padding was not
+    allowed; `auto` pads then.
+    """
+    if wanted == "padded":
+        return "padded"
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    before = base.config._attn_implementation
+    if before == "sdpa" and _attends_to_all(base):
+        AttentionInterface.register(BY_SEQUENCE, attend_by_sequence)
+        AttentionMaskInterface.register(BY_SEQUENCE, mask_of_padding)
+        base.set_attn_implementation(BY_SEQUENCE)
+    leak = leakage(model)
+    if leak <= _NOISE[base.dtype]:
+        return "packed" if wanted == "packed" else "padding-free"
+    base.set_attn_implementation(before)
+    found = (
+        f"{type(base).__name__} with {before} attention does not keep the sequences of a row apart "
+        f"(their logits change by {leak:.0%})"
+    )
+    if wanted == "auto":
+        print(f"{found}: batches are padded", file=sys.stderr)
+        return "padded"
+    raise ConfigurationError(
+        "attention_leaks",
+        f"{found}, so loop.batching cannot be {wanted}",
+        "Set loop.batching to padded, or to auto.",
+    )
+
+
+def attend_by_sequence(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    sequence_lengths: tuple[int, ...] | None = None,
+    **settings: Any,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention within each sequence of a row; without lengths what sdpa does."""
+    if sequence_lengths is None:
+        whole: torch.Tensor
+        whole, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
+        return whole, None
+    sequences = zip(*(t.split(sequence_lengths, dim=2) for t in (query, key, value)), strict=True)
+    parts = [sdpa_attention_forward(module, q, k, v, None, **settings)[0] for q, k, v in sequences]
+    return torch.cat(parts, dim=1), None
+
+
+def mask_of_padding(*shape: Any, **settings: Any) -> torch.Tensor | None:
+    """A mask only where there is padding to hide."""
+    if settings.get("attention_mask") is None:
+        return None
+    mask: torch.Tensor | None = sdpa_mask(*shape, **settings)
+    return mask
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def leakage(model: torch.nn.Module) -> float:
+    """How far the logits of sequences in one row are from those of the same in rows of their own.
+
+    As a share of their size; two small forward passes of the model as it is, adapter included,
+    under autocast where the model is in bfloat16.
+    """
+    device = next(model.parameters()).device
+    embeddings = model.get_input_embeddings()
+    ids = [[(7 * i + 3 * n) % embeddings.num_embeddings for i in range(n)] for n in _LENGTHS]
+    rows = [Tokens(row, row) for row in ids]
+    training = model.training
+    model.eval()
+    half = embeddings.weight.dtype == torch.bfloat16
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        flat, padded = (
+            _logits(model, collate(rows), device) for collate in (Collate(), Collate(0))
+        )
+    model.train(training)
+    reshard(model)  # an optimizer made now would take what FSDP2 has gathered for the weights
+    own = torch.cat([row[:length] for row, length in zip(padded, _LENGTHS, strict=True)])
+    return float((flat[0] - own).norm() / own.norm())
+
+
+def _logits(model: torch.nn.Module, batch: dict[str, Any], device: torch.device) -> torch.Tensor:
+    del batch["labels"]
+    batch = {k: v.to(device) if torch.is_tensor(v) else v for k, v in batch.items()}
+    logits: torch.Tensor = model(**batch, use_cache=False).logits.float()
+    return logits
+
+
+def _attends_to_all(model: PreTrainedModel) -> bool:
+    """Not for windows or chunks, which are in the mask that is not made here."""
+    config = model.config.get_text_config()
+    return not any(
+        getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")
+    )

@@ -1,0 +1,1 @@
+"""What a good training leaves: adapter or model, and its card."""

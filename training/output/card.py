@@ -1,0 +1,109 @@
+"""The model card: README.md beside the saved weights, in the format that model hubs read. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from training.contract.config import Full, TrainingConfig, source_of
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What came of a run, as the ranks agreed on it."""
+
+    run_id: str
+    world_size: int
+    strategy: str
+    steps: int
+    tokens: int
+    """Real tokens of all ranks together."""
+    loss_before: float
+    loss_after: float
+    """Held-out losses, mean nats per learned token."""
+    base_sha256: str
+    data_sha256: str
+    libraries: str
+    """`torch=… transformers=…`"""
+
+
+def card(config: TrainingConfig, facts: Facts, weights_sha256: str) -> str:
+    """The text. Folders of a node are told by their last part: they mean nothing elsewhere."""
+    base, data = _public(config.model.name), _public(config.data.name)
+    full = isinstance(config.method, Full)
+    method = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}[config.method.kind]
+    front: dict[str, Any] = {
+        **({"base_model": base} if source_of(config.model.name) == "hub" else {}),
+        **({"datasets": [data]} if source_of(config.data.name) == "hub" else {}),
+        "library_name": "transformers" if full else "peft",
+        "pipeline_tag": "text-generation",
+        "tags": [config.method.kind, "sparkctl"],
+    }
+    rows = {
+        "base": f"{base}, revision {config.model.revision}, sha256 {facts.base_sha256[:16]}",
+        "method": f"{method} {_settings(config)}".strip(),
+        "data": f"{data}, split {config.data.split}, sha256 {facts.data_sha256[:16]}",
+        "optimizer": f"AdamW, learning rate {config.optim.lr:g}, {config.optim.schedule}, "
+        f"{config.optim.warmup_steps} warm-up steps",
+        "steps": f"{facts.steps} ({facts.tokens:,} tokens without padding)",
+        "ranks": f"{facts.world_size} ({facts.strategy})",
+        "held-out loss": f"{facts.loss_before:.4f} before, {facts.loss_after:.4f} after",
+        "run": facts.run_id,
+        "weights": f"sha256 {weights_sha256}, the same on all ranks",
+        "libraries": facts.libraries,
+    }
+    lines = [f"| {name} | {text} |" for name, text in rows.items()]
+    return "\n".join(
+        [
+            "---",
+            yaml.safe_dump(front, sort_keys=False).rstrip(),
+            "---",
+            "",
+            f"# {base}, {method}",
+            "",
+            "| | |",
+            "|---|---|",
+            *lines,
+            "",
+            "```python",
+            *(_WHOLE if full else _adapter(base, config.model.revision)),
+            "```",
+            "",
+        ]
+    )
+
+
+_WHOLE = (
+    "from transformers import AutoModelForCausalLM, AutoTokenizer",
+    "",
+    'model = AutoModelForCausalLM.from_pretrained(".")',
+    'tokenizer = AutoTokenizer.from_pretrained(".")',
+)
+
+
+def _adapter(base: str, revision: str) -> tuple[str, ...]:
+    return (
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        f'base = AutoModelForCausalLM.from_pretrained("{base}", revision="{revision}")',
+        'model = PeftModel.from_pretrained(base, ".")',
+        'tokenizer = AutoTokenizer.from_pretrained(".")',
+    )
+
+
+def _public(name: str) -> str:
+    return PurePosixPath(name).name if source_of(name) == "path" else name
+
+
+def _settings(config: TrainingConfig) -> str:
+    settings: Mapping[str, Any] = config.method.model_dump(mode="json", exclude={"kind"})
+    return ", ".join(f"{key} {_plain(value)}" for key, value in settings.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(value) if isinstance(value, list) else str(value)

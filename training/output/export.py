@@ -1,0 +1,90 @@
+"""A fine-tuned whole model as files: `model/` beside the run's checkpoints, loadable as any base.
+
+Its files are the base's files with other numbers (`training.model.weight_files`). Weights come
+together one at a time, also where they are shared out, and only rank 0 keeps what it writes: no
+rank ever holds more of the model than its share and one weight.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from training.contract.errors import ConfigurationError
+from training.model.shards import reshard, whole
+from training.model.weight_files import DTYPES, Tensor, copy_rest, files_of, rewrite, tensors_of
+
+FOLDER = "model"
+
+
+def train_all(model: PreTrainedModel, base: Path) -> PreTrainedModel:
+    """Let every weight learn. Raises if the model could not be written as its base's files."""
+    names = dict(model.named_parameters(remove_duplicate=False))
+    for tensor in tensors_of(base):
+        weight = names.get(tensor.name)
+        if weight is None or tuple(weight.shape) != tensor.shape or tensor.dtype not in DTYPES:
+            raise ConfigurationError(
+                "method_unfit",
+                f"{tensor.name} {tensor.shape} of the base's files is no weight of the model as "
+                f"{type(model).__name__} holds it",
+                "Full fine-tuning needs a base whose files and model have the same weights; "
+                "use method.kind lora.",
+            )
+    return model.requires_grad_(True)
+
+
+def write(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, base: Path, out: Path | None
+) -> str:
+    """Write the model to the folder `out`, or nothing (None); the SHA-256 of what was trained.
+
+    All ranks call this together. The sum is over names, shapes and bytes of the weights in float32,
+    in the files' order. A rank that cannot write goes on gathering, so that no other waits for it,
+    and raises at the end.
+    """
+    total = hashlib.sha256()
+    weights = _gathered(model, base, total)
+    failure: OSError | None = None
+    if out is not None:
+        try:
+            _write_files(weights, tokenizer, base, out)
+        except OSError as caught:
+            failure = caught
+    for _ in weights:
+        pass
+    if failure is not None:
+        raise failure
+    return total.hexdigest()
+
+
+def _gathered(model: PreTrainedModel, base: Path, total: "hashlib._Hash") -> Iterator[torch.Tensor]:
+    """Each weight of the base's files as it is now, whole, on the CPU; summed up on the way."""
+    reshard(model)
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    for tensor in tensors_of(base):
+        weight = whole(weights[tensor.name].detach()).cpu().contiguous()
+        total.update(f"{tensor.name}\0{tensor.shape}\0".encode())
+        total.update(_bytes(weight))
+        yield weight
+
+
+def _write_files(
+    weights: Iterator[torch.Tensor], tokenizer: PreTrainedTokenizerBase, base: Path, out: Path
+) -> None:
+    def pieces(_: IO[bytes], tensor: Tensor) -> Iterator[memoryview]:
+        yield _bytes(next(weights).to(getattr(torch, DTYPES[tensor.dtype])))
+
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    for file in files_of(base):
+        rewrite(file, out / file.name, pieces)
+    copy_rest(base, out)
+    tokenizer.save_pretrained(out)
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return memoryview(tensor.view(-1).view(torch.uint8).numpy())

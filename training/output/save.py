@@ -1,0 +1,67 @@
+"""The end of a good training: what was trained, the same on all ranks, goes to rank 0's disk."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.contract.config import Full, TrainingConfig
+from training.contract.environment import RunEnvironment
+from training.contract.errors import writing
+from training.model import adapter
+from training.output import card, export
+from training.ranks.group import Group
+from training.ranks.proof import agree
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What there is to tell of it."""
+
+    weights_sha256: str
+    folder: Path | None
+    """Of the adapter or model; None on ranks that save nothing."""
+
+
+def save(
+    model: Any,
+    tokenizer: Any,
+    base: Path,
+    config: TrainingConfig,
+    env: RunEnvironment,
+    group: Group,
+    facts: card.Facts,
+) -> Saved:
+    """Write it under another name, agree on its checksum, describe it, and rename it.
+
+    `facts` come without the checksum, which is known only here. Every rank gathers the weights,
+    rank 0 writes. Raises ConfigurationError when the ranks have trained different weights.
+    """
+    full = isinstance(config.method, Full)
+    kind = export.FOLDER if full else adapter.FOLDER
+    there, aside = env.run_dir / kind, env.run_dir / f".{kind}.tmp"
+    out = aside if env.rank == 0 else None
+
+    def write() -> str:
+        with writing(there):
+            if full:
+                return export.write(model, tokenizer, base, out)
+            return adapter.write(model, tokenizer, config.model.name, out)
+
+    def publish(weights_sha256: str) -> None:
+        if out is None:
+            return
+        with writing(there):
+            text = card.card(config, facts, weights_sha256)
+            (out / "README.md").write_text(text, encoding="utf-8")
+            shutil.rmtree(there, ignore_errors=True)
+            out.rename(there)
+
+    weights_sha256 = agree(
+        "the trained weights",
+        group.gather((env.node, group.together(write))),
+        "The ranks drifted apart while training; please report this.",
+        "weights_mismatch",
+    )
+    group.together(lambda: publish(weights_sha256))
+    return Saved(weights_sha256, there if out else None)

@@ -1,0 +1,1 @@
+"""Memory, time and strategy before anything runs: arithmetic, no torch."""

@@ -1,0 +1,62 @@
+"""Time of an optimizer step and tokens per second, before anything runs. Arithmetic alone."""
+
+from training.contract.config import Full, Lora, Qlora, TrainingConfig
+from training.plan.estimate import BYTES, GB10, Machine, Strategy, Work, trained
+from training.plan.shape import Shape
+
+
+def step_seconds(
+    shape: Shape,
+    config: TrainingConfig,
+    strategy: Strategy,
+    ranks: int,
+    machine: Machine = GB10,
+    work: Work | None = None,
+) -> float:
+    """Seconds of one step of all ranks: computing or the link, whichever takes longer.
+
+    They overlap: the next weights travel while a layer computes.
+    """
+    work = work or Work.most(config)
+    passes = config.loop.gradient_accumulation_steps
+    computing = passes * work.tokens * flops_per_token(shape, config) / machine.flops
+    return max(computing, link_bytes(shape, config, strategy, ranks, passes) / machine.link)
+
+
+def flops_per_token(shape: Shape, config: TrainingConfig) -> int:
+    """FLOPs: 2 a weight forwards, 2 backwards for the inputs, 2 more for the weights if they learn.
+
+    Gradient checkpointing goes forwards twice. Looking up an embedding is free, the output layer is
+    not; attention reads half of a full row on average.
+    """
+    passes = 2 + isinstance(config.method, Full) + config.loop.gradient_checkpointing
+    weights = shape.layers * sum(i * o for i, o in shape.linear.values()) + shape.embedding
+    attention = 2 * shape.layers * config.data.max_length * shape.attention
+    again = 3 + config.loop.gradient_checkpointing
+    return 2 * passes * weights + again * attention
+
+
+def model_flops_per_token(parameters: int, method: Full | Lora | Qlora) -> int:
+    """FLOPs that learning from a token needs: 4 a weight, 6 if it learns. None for computing again.
+
+    What is reported as TFLOP/s and MFU counts real tokens with this, so that neither padding nor
+    checkpointing makes a run look faster.
+    """
+    return (6 if isinstance(method, Full) else 4) * parameters
+
+
+def link_bytes(
+    shape: Shape, config: TrainingConfig, strategy: Strategy, ranks: int, passes: int
+) -> float:
+    """Bytes that a rank gets from the others in one step.
+
+    Sharded: all weights forwards and again backwards, in each pass; and, if they learn, their
+    gradients in float32. DDP: the gradients, there and back.
+    """
+    others = (ranks - 1) / ranks
+    learned = 4 * trained(shape, config.method)
+    if strategy == "ddp":
+        return 2 * learned * others
+    both_ways = 2 * passes * BYTES[config.model.dtype] * shape.parameters
+    gradients = passes * learned if isinstance(config.method, Full) else 2 * learned
+    return (both_ways + gradients) * others

@@ -1,0 +1,77 @@
+"""Do the ranks belong together? Every rank shows a card; all cards are compared on every rank."""
+
+from collections import Counter
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from training.contract.config import TrainingConfig
+from training.contract.environment import RunEnvironment
+from training.contract.errors import ConfigurationError
+from training.contract.memory import memory_total
+from training.ranks.fingerprint import document_sha256
+
+_LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a rank says about itself before anything is loaded. `memory` is MemTotal in bytes."""
+
+    rank: int
+    node: str
+    run_id: str
+    nonce: str
+    world_size: int
+    config: str
+    versions: str
+    memory: int
+
+    @classmethod
+    def of(cls, config: TrainingConfig, env: RunEnvironment) -> "Card":
+        """The card of this process."""
+        return cls(
+            rank=env.rank,
+            node=env.node,
+            run_id=env.run_id,
+            nonce=document_sha256({"nonce": env.nonce}),  # shown when it differs
+            world_size=env.world_size,
+            config=document_sha256(config.model_dump(mode="json")),
+            versions=" ".join(f"{name}={version(name)}" for name in _LIBRARIES),
+            memory=memory_total(),
+        )
+
+
+_MUST_AGREE = {
+    "world_size": "Every rank must get the same SPARKCTL_WORLD_SIZE.",
+    "run_id": "A rank of another run joined: is its container still there? Stop it.",
+    "nonce": "A rank of an older attempt joined: is its container still there? Stop it.",
+    "config": "Every rank must read the same training configuration.",
+    "versions": "Every node must run the same image.",
+}
+
+
+def prove(cards: list[Card]) -> None:
+    """Raise `ConfigurationError` unless the cards, in the launcher's order, are one whole group.
+
+    Whole: as many as the run has ranks, each in its place, equal in everything that must agree.
+    """
+    for name, remedy in _MUST_AGREE.items():
+        agree(name, [(card.node, str(getattr(card, name))) for card in cards], remedy)
+    expected = cards[0].world_size
+    if [card.rank for card in cards] != list(range(expected)):
+        ranks = ", ".join(f"{card.node} for rank {card.rank}" for card in cards)
+        raise ConfigurationError(
+            "group_mismatch",
+            f"the run has ranks 0 to {expected - 1}, but the launchers brought together: {ranks}",
+            "machine_rank, num_machines and num_processes of each accelerate config must equal "
+            "SPARKCTL_RANK and SPARKCTL_WORLD_SIZE of its node.",
+        )
+
+
+def agree(what: str, said: list[tuple[str, str]], remedy: str, code: str = "group_mismatch") -> str:
+    """Return the one value of `what` that all (node, value) pairs hold, or raise."""
+    counts = Counter(value for _, value in said)
+    if len(counts) == 1:
+        return said[0][1]
+    each = ", ".join(f"{node}: {value[:40]}" for node, value in said)
+    raise ConfigurationError(code, f"the ranks do not agree on {what} ({each})", remedy)
