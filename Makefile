@@ -42,7 +42,7 @@ faults: $(VENV)/.controller engine
 	$(PY) -m tests.faults --write
 
 resume: $(VENV)/.complete
-	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/test_training_resume.py -k random
+	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random
 
 bench-loading: $(VENV)/.complete
 	$(PY) -m benchmarks.loading --write

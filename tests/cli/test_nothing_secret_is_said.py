@@ -13,7 +13,7 @@ import pytest
 from orchestrator.runs.launch import Prepared
 from orchestrator.ui.run_json import begun
 from tests.cli.conftest import Ran, Sparkctl
-from tests.cli.test_cli_cluster import differ, take_in
+from tests.cli.test_cluster import differ, take_in
 from tests.support.clusters import ROOT
 from tests.support.fakes import FakeCluster
 from training.contract.redactor import Redactor

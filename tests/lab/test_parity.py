@@ -1,6 +1,6 @@
 """Two machines learn what one does: the same losses.
 
-Every method and strategy is in tests/training/test_training_parity.py, on processes of one machine.
+Every method and strategy is in tests/training/test_parity.py, on processes of one machine.
 """
 
 import json

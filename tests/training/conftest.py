@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from two_nodes import Nodes
+
+from tests.support.ranks.nodes import Nodes
 
 _NEEDS_TORCH = re.compile(r'^(torch = )?pytest\.importorskip\("torch"\)$', re.MULTILINE)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from two_nodes import Nodes, recipe
 
+from tests.support.ranks.nodes import Nodes
+from tests.support.ranks.recipe import recipe
 from training.contract.config import Lora, Qlora, TrainingConfig
 from training.contract.events import Eval, Result, Start
 from training.plan.strategy import checkpoint_bytes

@@ -1,6 +1,6 @@
 """A trainer that saves where it is, stops when it is told to, and goes on from there.
 
-Touched inside transformers (pinned; tests/training/test_training_resume.py runs all of it): four
+Touched inside transformers (pinned; tests/training/loop/test_resume.py runs all of it): four
 hooks that its loop calls at the right moments - `_save_checkpoint` after a step's logs and
 evaluation, `_load_from_checkpoint` before it wraps the model, `_load_optimizer_and_scheduler` once
 those exist, `_load_rng_state` once the batches already seen are skipped. Its own versions write

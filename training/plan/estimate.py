@@ -2,7 +2,7 @@
 
 Weights, optimizer and activations follow from the model's shape; what a Spark can do is taken from
 others' measurements (`Machine`), unverified by us. The memory terms are checked against the peaks
-of real trainings on CPUs (tests/training/test_training_estimate_measured.py).
+of real trainings on CPUs (tests/training/plan/test_estimate_measured.py).
 """
 
 from collections.abc import Mapping

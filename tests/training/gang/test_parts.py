@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from disks import fill, small_disk
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.lab.wait import until
+from tests.support.disks import fill, small_disk
 from training.contract.redactor import Redactor
 from training.contract.verdict import Attempt, Verdict
 from training.gang.child import Child

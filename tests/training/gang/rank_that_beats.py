@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from disks import fill
-
+from tests.support.disks import fill
 from training.contract.errors import ExitCode, TrainingError, explain
 from training.contract.events import Error, Result, Saved
 from training.contract.redactor import Redactor, secrets_dir

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from two_nodes import TINY, Nodes, Rank
 
+from tests.support.ranks.nodes import Nodes, Rank
+from tests.support.ranks.recipe import TINY
 from training.contract.environment import NONCE
 from training.contract.events import Error, Eval, Result, Start, Step, parse
 from training.contract.redactor import SECRETS_DIR

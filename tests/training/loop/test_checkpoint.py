@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from disks import small_disk
-from two_nodes import TINY
 
+from tests.support.disks import small_disk
+from tests.support.ranks.recipe import TINY
 from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.contract.errors import ConfigurationError, PeerError, TrainingError

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from two_nodes import ACCELERATE, DEADLINE, ROOT, free_port
 
+from tests.support.clusters import ROOT
+from tests.support.ranks.run import ACCELERATE, DEADLINE, free_port
 from training.contract.events import Error, parse
 
 pytestmark = pytest.mark.torch

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from attempts import Run
-from two_nodes import TINY
 
+from tests.support.ranks.recipe import TINY
+from tests.support.ranks.run import Run
 from training.contract.events import Error, Phase
 
 pytestmark = pytest.mark.torch

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attempts import Run
-from two_nodes import TINY, Nodes
 
+from tests.support.ranks.nodes import Nodes
+from tests.support.ranks.recipe import TINY
+from tests.support.ranks.run import Run
 from training.contract.events import Error, Result, Start
 from training.model.weight_files import tensors_of
 

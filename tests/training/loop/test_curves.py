@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from two_nodes import ROOT
 
+from tests.support.clusters import ROOT
 from training.contract.events import Eval, Step
 
 pytestmark = pytest.mark.torch

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attempts import Run
-from two_nodes import Nodes
 
 from orchestrator.spec.load import load_stack
+from tests.support.ranks.nodes import Nodes
+from tests.support.ranks.run import Run
 from training.contract.events import Start, Step
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]

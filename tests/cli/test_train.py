@@ -11,7 +11,7 @@ from orchestrator.runs.launch import Prepared
 from orchestrator.runs.preflight import Checked
 from orchestrator.spec.load import stack_names
 from tests.cli.conftest import Sparkctl
-from tests.cli.test_cli_cluster import differ, take_in
+from tests.cli.test_cluster import differ, take_in
 from tests.support.clusters import ROOT
 from tests.support.fakes import FakeCluster
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from two_nodes import ROOT, free_port
 
+from tests.support.clusters import ROOT
+from tests.support.ranks.run import free_port
 from training.contract.config import TrainingConfig
 from training.plan.estimate import CPU, Memory, Work, memory
 from training.plan.shape import Shape, shape_of

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attempts import Run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from two_nodes import TINY, Nodes
 
+from tests.support.ranks.nodes import Nodes
+from tests.support.ranks.recipe import TINY
+from tests.support.ranks.run import Run
 from training.contract.events import Error, Eval, Result, Resumed, Saved, Step
 
 pytestmark = pytest.mark.torch

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pytest
-from two_nodes import free_port
 
+from tests.support.ranks.run import free_port
 from training.gang import handshake
 from training.gang.config import GangConfig
 from training.gang.handshake import Talk, greet

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Sparkctl
-from tests.cli.test_cli_cluster import differ, take_in
+from tests.cli.test_cluster import differ, take_in
 from tests.support.fakes import FakeCluster
 
 

@@ -1,123 +1,27 @@
-"""Gangs of real supervisors over real sockets, with a rank that only beats (gang_rank.py)."""
+"""Gangs of real supervisors over real sockets, with a rank that only beats (rank_that_beats.py)."""
 
 import base64
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from disks import fill, small_disk
-from two_nodes import ROOT, free_port
 
+from tests.support.disks import fill, small_disk
 from tests.support.ear import ear
+from tests.support.ranks.supervised import DEADLINE, Gang
 
 pytestmark = pytest.mark.gang
 
-RANK = Path(__file__).with_name("gang_rank.py")
-DEADLINE = 60
+RANK = Path(__file__).with_name("rank_that_beats.py")
 NONCE = "of this run alone"
 A_KEY = 's3cr3t/ä"\\key'
-
-
-@dataclass
-class Gang:
-    """Supervisors that are started again while they exit with something else than 0, as Swarm would
-    do with their containers (`restart_policy: on-failure`)."""
-
-    folder: Path
-    secrets: Path
-    """As /run/secrets of every container."""
-    plan: Mapping[str, Any]
-    config: Mapping[str, Any]
-    world_size: int = 2
-    port: int = field(default_factory=free_port)
-    processes: dict[int, "subprocess.Popen[bytes]"] = field(default_factory=dict)
-    starts: int = 0
-
-    def start(self, rank: int) -> None:
-        folder = self.node(rank)
-        folder.mkdir(parents=True, exist_ok=True)
-        environ = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "SPARKCTL_RUN_ID": "test",
-            "SPARKCTL_RUN_DIR": str(folder),
-            "SPARKCTL_RUN_FOLDER": f"/home/of-{rank}/runs/test",
-            "SPARKCTL_NODE": f"node-{rank}",
-            "SPARKCTL_RANK": str(rank),
-            "SPARKCTL_WORLD_SIZE": str(self.world_size),
-            "SPARKCTL_NODES": ",".join(f"node-{rank}" for rank in range(self.world_size)),
-            "SPARKCTL_GANG_ADDRESS": f"127.0.0.1:{self.port}",
-            "SPARKCTL_GANG": json.dumps(self.config),
-            "SPARKCTL_SECRETS_DIR": str(self.secrets),
-            "SPARKCTL_SECRET_ENV": "A_KEY",
-        }
-        child = [sys.executable, str(RANK), json.dumps(self.plan)]
-        with self.out(rank).open("ab") as out:
-            self.processes[rank] = subprocess.Popen(
-                [sys.executable, "-m", "training.gang", *child], env=environ, stdout=out, stderr=out
-            )
-        self.starts += 1
-
-    def run(self, meanwhile: Callable[["Gang"], bool] = lambda _: True) -> list[dict[str, Any]]:
-        """Until every supervisor says that nothing more is to be started; the verdicts that there
-        are.
-
-        `meanwhile` is called until it says that it is done.
-        """
-        for rank in range(self.world_size):
-            self.start(rank)
-        end, done = time.monotonic() + DEADLINE, False
-        while True:
-            done = done or meanwhile(self)
-            codes = {rank: process.poll() for rank, process in self.processes.items()}
-            if all(code == 0 for code in codes.values()):
-                ranks = range(self.world_size)
-                return [self.verdict(rank) for rank in ranks if self.verdict_file(rank).exists()]
-            for rank, code in codes.items():
-                if code:
-                    self.start(rank)
-            assert time.monotonic() < end, [self.said(rank) for rank in self.processes]
-            next(iter(self.processes.values())).poll()
-            time.sleep(0.02)
-
-    def node(self, rank: int) -> Path:
-        return self.folder / f"node-{rank}"
-
-    def said(self, rank: int) -> str:
-        return self.out(rank).read_text()
-
-    def out(self, rank: int) -> Path:
-        return self.folder / f"out-{rank}"
-
-    def verdict(self, rank: int) -> dict[str, Any]:
-        verdict: dict[str, Any] = json.loads(self.verdict_file(rank).read_text())
-        return verdict
-
-    def verdict_file(self, rank: int) -> Path:
-        return self.node(rank) / f"verdict-rank{rank}.json"
-
-    def attempts(self, rank: int) -> list[dict[str, Any]]:
-        lines = (self.node(rank) / f"attempts-rank{rank}.jsonl").read_text().splitlines()
-        return [fields for line in lines if "end" in (fields := json.loads(line))]
-
-    def reached(self, rank: int, step: int) -> bool:
-        file = self.node(rank) / f"heartbeat-rank{rank}.json"
-        try:
-            return (json.loads(file.read_text())["step"] or 0) >= step
-        except (OSError, ValueError):
-            return False
 
 
 MakeGang = Callable[..., Gang]
@@ -133,7 +37,7 @@ def gang(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     def make(plan: Mapping[str, Any] | None = None, **config: Any) -> Gang:
         told = {"steps": 6, "pause": 0.02} | dict(plan or {})
         world_size = config.pop("world_size", 2)
-        gangs.append(Gang(tmp_path, secrets, told, {"memory_floor": 0} | config, world_size))
+        gangs.append(Gang(tmp_path, secrets, RANK, told, {"memory_floor": 0} | config, world_size))
         return gangs[-1]
 
     yield make
@@ -237,7 +141,7 @@ def test_a_rank_that_hangs_is_found_and_named(gang: MakeGang, what: str, code: s
     first = one.attempts(1)[0]
     assert (first["rank"], first["code"], first["exit_code"]) == (1, code, None)
     stacks = (one.node(0) / "debug/stacks-rank0.txt").read_text()
-    assert "gang_rank.py" in stacks
+    assert RANK.name in stacks
 
 
 def test_different_weights_are_no_success(gang: MakeGang) -> None:

@@ -5,8 +5,8 @@ import threading
 from datetime import timedelta
 
 import pytest
-from two_nodes import free_port
 
+from tests.support.ranks.run import free_port
 from training.contract.errors import ConfigurationError
 
 pytest.importorskip("torch")

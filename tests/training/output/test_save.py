@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from two_nodes import TINY
 
+from tests.support.ranks.recipe import TINY
 from training.contract.config import TrainingConfig
 from training.contract.errors import ConfigurationError
 
 torch = pytest.importorskip("torch")
 
-from test_training_checkpoint import ALONE  # noqa: E402
-
+from tests.training.loop.test_checkpoint import ALONE  # noqa: E402
 from training.model import adapter  # noqa: E402
 from training.output import card  # noqa: E402
 from training.output.save import Saved, save  # noqa: E402

@@ -123,7 +123,7 @@ def test_the_controller_can_import_it_without_torch() -> None:
         "import training.plan.strategy\n"
         "print(sorted({'torch', 'transformers', 'datasets', 'peft', 'trl'} & set(sys.modules)))"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     out = subprocess.run(
         [sys.executable, "-c", code],
         cwd=root,
