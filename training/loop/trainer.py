@@ -39,6 +39,7 @@ def make_trainer(
     tokenizer: PreTrainedTokenizerBase,
     feed: Feed,
     config: TrainingConfig,
+    *,
     device: torch.device,
     scratch: Path,
     log: EventLog,

@@ -42,7 +42,15 @@ def main(asked: dict[str, Any]) -> int:
         log = EventLog(2, 0)
         cpu, scratch = torch.device("cpu"), Path(folder)
         trainer = make_trainer(
-            model, tokenizer, feed, config, cpu, scratch, log, 0, on_start=lambda _: None
+            model,
+            tokenizer,
+            feed,
+            config,
+            device=cpu,
+            scratch=scratch,
+            log=log,
+            parameters=0,
+            on_start=lambda _: None,
         )
         trainer.train()
     return watch.anonymous
