@@ -18,9 +18,9 @@ from tests.lab.sshd import sshd
 PREFIX = "test-"
 LONG = (
     "test_upgrade.py", "test_runs.py", "test_gang.py", "test_faults.py",
-    "test_docker_restarts.py", "test_give_back.py",
+    "test_docker_restarts.py", "test_give_back.py", "test_wrong_input.py", "test_node_life.py",
 )  # fmt: skip
-"""Files that take five minutes and more."""
+"""Files that take minutes."""
 
 __all__ = ["sshd"]  # a fixture of every file here
 
