@@ -94,13 +94,14 @@ def apply(
             journal.forget(node, spec.paths.state, [step.record])
 
     made: list[Step] = []
-    raise_all(_by_stages(plan, work))
-    if len(made) < len(plan.steps):
+    passed = _by_stages(plan, work)
+    if len(made) + len(passed) < len(plan.steps):
         raise at_hand.why or StoppedError(
             f"stopped after {len(made)} of {len(plan.steps)} changes",
             resolution="Go on: `sparkctl cluster up`. Back: `sparkctl cluster down`. "
             "The machines know what was done.",
         )
+    raise_all(passed)
     # After `down` everywhere: a power cut may have left half a record and no whole one.
     back = nodes if plan.direction == "down" else {name for name, _ in plan.settled}
     settled = {name: [file for node, file in plan.settled if node == name] for name in back}
@@ -125,7 +126,9 @@ def _by_stages(plan: Plan, work: Callable[[Step], None]) -> dict[str, SparkctlEr
                         raise
                     passed[step.change.id] = error
 
-        on_each(by_node, on_node)
+        _, failed = try_each(by_node, on_node)
+        if failed:
+            raise_all({**passed, **failed})
     return passed
 
 

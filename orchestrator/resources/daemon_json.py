@@ -102,6 +102,8 @@ class DaemonJson:
 
     def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
         facts = world[self.node]
+        if facts.docker_from:
+            return (f"Docker is {facts.docker_from} now: the file alone, nothing is restarted",)
         running = [name for name in facts.run_containers if name in facts.containers]
         if not running:
             return ()

@@ -55,9 +55,8 @@ def restart_with(node: Node, file: File | None, *, with_folder: bool = True) -> 
     if not with_folder:
         node.script(f"rmdir {PurePosixPath(DAEMON_JSON).parent} 2>/dev/null || :")
     outcome, _, lines = said.partition("\n")
-    named = re.sub(
-        r"\.sparkctl\.\w+(\.\w+)?", "", lines
-    )  # dockerd has read the copy that is beside it
+    # dockerd has read the copy that is beside it.
+    named = re.sub(r"\.sparkctl\.\w+(\.\w+)?", "", lines)
     return Restart(Outcome(outcome), named.strip())
 
 

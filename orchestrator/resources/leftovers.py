@@ -55,6 +55,7 @@ class RunServices(_Leftover):
 
     kind: ClassVar[str] = "runs"
     stage: ClassVar[Stage] = Stage.RUNS
+    apart: ClassVar[bool] = False  # nothing is taken away under ranks that still run
 
     @property
     def name(self) -> str:

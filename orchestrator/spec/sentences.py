@@ -54,8 +54,8 @@ def sentence(fault: Mapping[str, Any]) -> str:
 
 
 def _misfit(given: str, pattern: str, location: tuple[str | int, ...]) -> str:
-    hidden = pattern == SECRET or pattern in gang.WORDS
-    given_there = "what stands there" if hidden else repr(given)
+    is_name = pattern in patterns.WORDS and pattern != SECRET
+    given_there = repr(given) if is_name else "what stands there"
     words = f"{given_there} does not fit: {WORDS[pattern]}"
     near = _as_name(given)
     if pattern not in (NAME, STACK_NAME) or not re.search(pattern, near):

@@ -7,7 +7,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from orchestrator.errors import ConnectError
-from orchestrator.lab import LabSpec, access, engine, labels, node_image
+from orchestrator.lab import access, engine, labels, node_image
 from orchestrator.lab.node_image import NodeImage
 from orchestrator.lab.wait import until
 from orchestrator.node.login import Login
@@ -20,13 +20,15 @@ printf '%s' "$KEY" >/home/nvidia/.ssh/authorized_keys && exec /usr/sbin/sshd -D 
 
 
 @pytest.fixture(scope="module")
-def sshd(session_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Login]:
+def sshd(
+    session_name: str, suite: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Login]:
     """A login to a container of the node image in which nothing but sshd runs."""
     # Its sweeper is an image of its own to pull; labels and session_name sweep here.
     testcontainers_config.ryuk_disabled = True
     ours = access.ensure(tmp_path_factory.mktemp("ssh"))
     with engine.connected() as client:
-        image = node_image.ensure(client, NodeImage(LabSpec.suite))
+        image = node_image.ensure(client, NodeImage(suite.partition(",")[0]))
     container = (
         DockerContainer(image)
         .with_kwargs(entrypoint=["sh", "-c", START], labels={labels.LAB: session_name})

@@ -309,6 +309,24 @@ def test_down_goes_on_after_what_nothing_rests_on(empty: Site) -> None:
     assert empty.did("spark-b") == ["journal"]
 
 
+def test_what_was_passed_is_not_lost_when_something_else_fails(empty: Site) -> None:
+    class Apart(Note):
+        apart: ClassVar[bool] = True
+
+        def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+            raise ChangeError("in use", node=self.node)
+
+    stuck = failing("spark-a", "back", ChangeError("it broke", node="spark-a"))
+    with pytest.raises(NodeErrors) as failed:
+        empty.down(
+            step(Apart("spark-a", "one"), record="0001-x.json"),
+            step(stuck, record="0002-x.json"),
+            step(Note("spark-a", "later"), Stage.MANAGER, record="0003-x.json"),
+        )
+    assert [str(error) for error in failed.value.errors] == ["in use", "it broke"]
+    assert empty.did("spark-a") == []
+
+
 def test_down_forgets_what_needs_no_change(empty: Site) -> None:
     empty.down(settled=(("spark-b", "0001-x.json"), ("spark-b", "0002-y.json")))
     (unfinished,) = empty.machines["spark-a"].changes

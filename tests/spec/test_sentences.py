@@ -35,7 +35,7 @@ def test_every_pattern_has_words(model: type[ClusterSpec] | type[StackSpec]) -> 
 @pytest.mark.parametrize(
     ("kind", "value", "says"),
     [
-        (Name, "../x", "'../x' does not fit: it is org/name on the Hub"),
+        (Name, "../secret", "what stands there does not fit: it is org/name on the Hub"),
         (DataName, "my.xlsx", "a file such as my.jsonl"),
         (Hook, {"url": "ftp://user:secret@x"}, "what stands there does not fit: an address begins"),
     ],

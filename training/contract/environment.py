@@ -39,14 +39,14 @@ class RunEnvironment:
         tells every rank: one that left alone would let the others wait for it.
         """
         env = cls(
-            run_id=_text(environ, "SPARKCTL_RUN_ID"),
+            run_id=text_of(environ, "SPARKCTL_RUN_ID"),
             nonce=nonce_of(environ),
-            node=_text(environ, "SPARKCTL_NODE"),
+            node=text_of(environ, "SPARKCTL_NODE"),
             rank=_number(environ, "SPARKCTL_RANK"),
             world_size=_number(environ, "SPARKCTL_WORLD_SIZE"),
-            run_dir=Path(_text(environ, "SPARKCTL_RUN_DIR")),
-            cache_dir=Path(_text(environ, "SPARKCTL_CACHE_DIR")),
-            data_dir=Path(_text(environ, "SPARKCTL_DATA_DIR")),
+            run_dir=Path(text_of(environ, "SPARKCTL_RUN_DIR")),
+            cache_dir=Path(text_of(environ, "SPARKCTL_CACHE_DIR")),
+            data_dir=Path(text_of(environ, "SPARKCTL_DATA_DIR")),
             launched_rank=_number(environ, "RANK", "0"),
             launched_world_size=_number(environ, "WORLD_SIZE", "1"),
             local_rank=_number(environ, "LOCAL_RANK", "0"),
@@ -87,7 +87,8 @@ def nonce_of(environ: Mapping[str, str]) -> str:
     )
 
 
-def _text(environ: Mapping[str, str], name: str) -> str:
+def text_of(environ: Mapping[str, str], name: str) -> str:
+    """The value of a variable that every rank has. Raises `ConfigurationError` without one."""
     if value := environ.get(name, ""):
         return value
     raise ConfigurationError(
@@ -98,7 +99,7 @@ def _text(environ: Mapping[str, str], name: str) -> str:
 
 
 def _number(environ: Mapping[str, str], name: str, default: str | None = None) -> int:
-    value = environ.get(name) or default or _text(environ, name)
+    value = environ.get(name) or default or text_of(environ, name)
     if value.isdecimal():
         return int(value)
     raise ConfigurationError("environment_invalid", f"{name} must be a whole number, not {value!r}")

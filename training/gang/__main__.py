@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec
 
-from training.contract.environment import nonce_of, rank_of
+from training.contract.environment import nonce_of, rank_of, text_of
 from training.contract.errors import ConfigurationError, ExitCode
 from training.contract.files import RankFiles
 from training.contract.redactor import Redactor, secrets_dir
@@ -37,7 +37,7 @@ _AGAIN = int(ExitCode.PEER_LOST)
 
 def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Supervise one attempt, and return the exit status."""
-    run_dir, rank = Path(environ["SPARKCTL_RUN_DIR"]), rank_of(environ)
+    run_dir, rank = Path(text_of(environ, "SPARKCTL_RUN_DIR")), rank_of(environ)
     secrets = secrets_dir(environ)
     try:
         log = RankLog(run_dir / RankFiles(rank).log, Redactor.of(secrets))
@@ -53,7 +53,7 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
             log.line(f"this run is over: {said.strip()}")
             return 0
         folder = environ.get("SPARKCTL_RUN_FOLDER") or str(run_dir)
-        me = Identity(rank, environ["SPARKCTL_NODE"], nonce_of(environ), run_dir, folder)
+        me = Identity(rank, text_of(environ, "SPARKCTL_NODE"), nonce_of(environ), run_dir, folder)
         config = GangConfig.model_validate_json(environ.get("SPARKCTL_GANG", "{}"))
         supervisor = Supervisor(me, config, command, _for_the_rank(environ), log, book.reserve)
         over = asyncio.run(_attempt(supervisor, environ, book))
@@ -72,9 +72,9 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
     history = _mended(book, supervisor.sign, log)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.signalled)
-    host, port = environ["SPARKCTL_GANG_ADDRESS"].rsplit(":", 1)
-    nodes = tuple(environ["SPARKCTL_NODES"].split(","))
-    team = Team(environ["SPARKCTL_RUN_ID"], supervisor.me.nonce, nodes)
+    host, port = text_of(environ, "SPARKCTL_GANG_ADDRESS").rsplit(":", 1)
+    nodes = tuple(text_of(environ, "SPARKCTL_NODES").split(","))
+    team = Team(text_of(environ, "SPARKCTL_RUN_ID"), supervisor.me.nonce, nodes)
     hub: asyncio.Task[Over] | None = None
     if supervisor.me.rank == 0:
         meeting = Hub(team, supervisor.config, history, _kept(log, book.begin), log.line)

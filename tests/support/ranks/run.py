@@ -96,8 +96,8 @@ class Run:
                 accelerate = ACCELERATE.format(world_size=self.world_size, rank=rank, port=port)
                 (node / "accelerate.yaml").write_text(accelerate)
                 met = {} if self.entry_point else meeting(rank, self.world_size, port)
-                told = met | self._environ(rank) | dict(self.environ.get(rank, {}))
-                processes.append(start(node, told))
+                environ = met | self._environ(rank) | dict(self.environ.get(rank, {}))
+                processes.append(start(node, environ))
             yield Attempt(self, processes)
         finally:
             for process in processes:

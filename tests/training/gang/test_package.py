@@ -55,3 +55,13 @@ def test_it_needs_nothing_else(alone: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert str(alone) in done.stdout
+
+
+def test_started_by_hand_it_says_what_is_missing(alone: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(alone)}
+    command = [sys.executable, "-S", "-m", "training.gang", "true"]
+    done = subprocess.run(
+        command, cwd=alone.parent, env=environ, capture_output=True, text=True, check=False
+    )
+    assert "SPARKCTL_RUN_DIR is not set" in done.stderr
+    assert "Traceback" not in done.stderr
