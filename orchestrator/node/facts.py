@@ -143,6 +143,8 @@ class Facts(Machine):
     """Public keys of its sshd, as `type base64`."""
     groups: frozenset[str]
     docker_group: bool
+    docker_gshadow: frozenset[str]
+    """Members of group docker as /etc/gshadow has them: the second of the two files."""
     kernel: str
     """System, release and processor, as `uname -srm` says it."""
     kho_off: bool

@@ -105,6 +105,7 @@ def parse_facts(node: str, output: str) -> Facts:
             host_keys=frozenset(_lines(raw["host_keys"])),
             groups=frozenset(_text(raw["groups"]).split()),
             docker_group=bool(raw["docker_group"].strip()),
+            docker_gshadow=frozenset(_text(raw["docker_gshadow"]).split(",")) - {""},
             kernel=_text(raw["kernel"]),
             kho_off=bool(raw["kho_off"].strip()),
             speeds=_speeds(raw["speeds"]),

@@ -11,7 +11,11 @@ from orchestrator.resources.base import Change, Stage, State, World
 
 @dataclass(frozen=True)
 class DockerGroup:
-    """Takes effect at the next login; sparkctl itself does not wait for it."""
+    """Takes effect at the next login; sparkctl itself does not wait for it.
+
+    gpasswd writes /etc/group and then /etc/gshadow. Where the power goes between the two, the user
+    is `half` a member: in the second file alone, which is not as it was.
+    """
 
     kind: ClassVar[str] = "docker-group"
     stage: ClassVar[Stage] = Stage.HOST
@@ -25,13 +29,17 @@ class DockerGroup:
         return self.kind
 
     def observe(self, world: World) -> State:
-        return {"member": "docker" in world[self.node].groups}
+        facts = world[self.node]
+        member = "docker" in facts.groups
+        half = not member and self.user in facts.docker_gshadow
+        return {"member": member, "half": True} if half else {"member": member}
 
     def desired(self, world: World) -> State:
         return {"member": True}
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
-        return original
+        """In neither file; half a member is what nobody asks for."""
+        return original and {"member": original["member"]}
 
     def summary(self, before: State | None, after: State | None) -> str:
         joins = after is not None and after["member"]

@@ -20,6 +20,7 @@ cat /etc/machine-id 2>/dev/null | fact machine_id
 cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null | cut -d' ' -f1,2 | fact host_keys
 id -nG "$user" | fact groups
 getent group docker | fact docker_group
+getent gshadow docker 2>/dev/null | cut -d: -f4 | fact docker_gshadow
 uname -srm | fact kernel
 { grep -qw kho=off /proc/cmdline && echo yes; } 2>/dev/null | fact kho_off
 for device in /sys/class/net/*; do

@@ -45,6 +45,20 @@ def test_ctrl_c_leaves_a_state_that_both_ways_lead_out_of(
     assert {name: snapshot(machine) for name, machine in machines.items()} == before
 
 
+def test_a_group_that_stands_in_one_of_its_two_files_is_given_back(
+    sparkctl: Sparkctl, machines: dict[str, Machine]
+) -> None:
+    """What a power cut in the middle of gpasswd leaves: /etc/gshadow is written second."""
+    sparkctl("cluster", "plan")
+    before = {name: snapshot(machine) for name, machine in machines.items()}
+    try:
+        sparkctl("cluster", "up", "--yes")
+        machines["spark-b"].run("sed", "-i", "/^docker:/s/nvidia//", "/etc/group")
+    finally:
+        sparkctl("cluster", "down", "--yes")
+    assert {name: snapshot(machine) for name, machine in machines.items()} == before
+
+
 def test_a_kept_plan_is_carried_out_once(
     sparkctl: Sparkctl, machines: dict[str, Machine], tmp_path: Path
 ) -> None:

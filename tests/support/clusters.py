@@ -142,6 +142,7 @@ def _journal(records: Mapping[str, Any]) -> Mapping[str, Any]:
 
 _CONVERT: dict[str, Callable[[Any], Any]] = {
     "groups": frozenset,
+    "docker_gshadow": frozenset,
     "host_keys": frozenset,
     "networks": frozenset,
     "containers": tuple,

@@ -59,8 +59,11 @@ def _forgotten(facts: Facts, file: str) -> Facts:
 
 def _group(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
     facts, after = world[step.change.node], step.change.after or {}
-    others = facts.groups - {"docker"}
-    return _with(world, replace(facts, groups=others | {"docker"} if after["member"] else others))
+    now = {"docker"} if after["member"] else set()
+    listed = {facts.user} if after["member"] else set()
+    groups = facts.groups - {"docker"} | now
+    shadow = facts.docker_gshadow - {facts.user} | listed
+    return _with(world, replace(facts, groups=groups, docker_gshadow=shadow))
 
 
 def _runtime(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
