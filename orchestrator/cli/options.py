@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator.runs.checks import CHECKS
+from orchestrator.api.checks import CHECKS
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from orchestrator.cli import starting
+from orchestrator.api import starting
 from orchestrator.errors import LockedError, RemoteError
 from orchestrator.names import LAUNCH_FOLDER
 from orchestrator.node.connection import Completed
@@ -92,7 +92,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_takes_long_is_done_before_others_are_held_off(steps: list[str]) -> None:
     site = Site()
-    starting.start(sparks(2), PREPARED, site.nodes, ())
+    starting.start(sparks(2), PREPARED, site.nodes, lambda event: None)
     assert steps == ["images", "launch"]
     locks = [name for name, script in site.scripts if f"{LAUNCH_FOLDER}/lock" in script]
     assert set(locks) == {"spark-a"}, "the manager's"
@@ -115,6 +115,6 @@ def test_whoever_changes_the_machines_is_named(steps: list[str]) -> None:
             return node
 
     with pytest.raises(LockedError) as caught:
-        starting.start(sparks(2), PREPARED, Taken().nodes, ())
+        starting.start(sparks(2), PREPARED, Taken().nodes, lambda event: None)
     assert "sparkctl cluster down" in str(caught.value.details)
     assert "launch" not in steps
