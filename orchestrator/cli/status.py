@@ -11,7 +11,7 @@ from orchestrator.cli.options import json_option
 from orchestrator.cli.reporting import Outcome, reported
 from orchestrator.ui.console import out
 from orchestrator.ui.report import status_report
-from orchestrator.ui.status_view import node_statuses, show_drift, show_status
+from orchestrator.ui.status_view import node_reports, show_drift, show_status
 
 DRIFT = 2  # exit code of `status --check`
 
@@ -28,7 +28,7 @@ def status(file: Path, check: bool, as_json: bool) -> None:
         nonlocal drifted
         with Cluster.open(spec, Terminal(), away="keep") as machines:
             found = machines.status()
-        rows = node_statuses(spec, found.world, found.errors)
+        rows = node_reports(spec, found.world, found.errors)
         if not as_json:
             show_status(rows, out())
             if found.plan is not None:
