@@ -50,6 +50,7 @@ ROW = NodeReport(
     swarm_role="worker", swarm_state=EVIL, fabric=EVIL, memory_available_bytes=1, memory_bytes=1,
     runs=[EVIL],
 )  # fmt: skip
+AWAY = ROW.model_copy(update={"reachable": False})
 RANK = RankReport(
     rank=0, node=EVIL, task=EVIL, phase=EVIL, step=1, tokens_per_second=None, memory_available=None,
     bytes=1,
@@ -100,7 +101,7 @@ VIEWS: dict[str, Callable[[Console], None]] = {
     "change failed": lambda console: progress_lines(console)(
         ChangeFailed(CHANGE, ChangeError(EVIL))
     ),
-    "status": lambda console: show_status([ROW, ROW.model_copy(update={"reachable": False})], console),
+    "status": lambda console: show_status([ROW, AWAY], console),
     "drift": lambda console: show_drift(plan(), console),
     "logs": lambda console: show_logs([("2026-11-24T16:33:36.000000Z", 0, EVIL)], console),
     "watched": watched,
