@@ -64,10 +64,7 @@ def unexplained(spec: ClusterSpec, facts: Facts) -> list[str]:
             for file, why in unreadable(facts).items()
         ]
     world: Mapping[str, Facts] = {facts.node: facts}
-    written: list[Resource] = [
-        DaemonJson(facts.node, spec.gpu.kind, tuple(gpu.uuid for gpu in facts.gpus)),
-        SwarmResource(facts.node, spec.gpu.resource_variable),
-    ]
+    written: list[Resource] = [DaemonJson.on(facts, spec), SwarmResource.on(facts, spec)]
     try:
         if all(resource.observe(world) == resource.desired(world) for resource in written):
             files = f"{DAEMON_JSON} and {RUNTIME_CONFIG}"

@@ -17,22 +17,11 @@ from orchestrator.node.facts import Facts, File, Unreadable
 from orchestrator.node.files import write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, State, World
-from orchestrator.resources.daemon_json import DaemonJson
-from orchestrator.resources.directory import Directory
-from orchestrator.resources.docker_group import DockerGroup
-from orchestrator.resources.swarm import SwarmManager, SwarmWorker
-from orchestrator.resources.swarm_resource import SwarmResource
+from orchestrator.resources.registry import REGISTRY
 
 VERSION = 1
 
-_JOURNALED: tuple[type, ...] = (
-    DockerGroup,
-    SwarmResource,
-    DaemonJson,
-    Directory,
-    SwarmManager,
-    SwarmWorker,
-)
+_JOURNALED = {one.__name__: one for one in REGISTRY if one.journaled}
 
 
 @dataclass(frozen=True)
@@ -49,11 +38,6 @@ class Record:
     written: State
     former: str | None = None
     """The machine's name when this was written, where it is called otherwise now."""
-
-
-def is_journaled(resource: Resource) -> bool:
-    """Whether the resource has a way back; what is none of our making has not."""
-    return isinstance(resource, _JOURNALED)
 
 
 def records(facts: Facts) -> list[Record]:
@@ -100,7 +84,7 @@ def write(node: Node, state_folder: str, record: Record) -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cluster": record.cluster,
         "resource": type(record.resource).__name__,
-        "fields": asdict(record.resource),  # type: ignore[call-overload]
+        "fields": asdict(record.resource),
         "original": record.original,
         "written": record.written,
     }
@@ -148,7 +132,6 @@ def _parsed(facts: Facts) -> dict[str, Record | Unreadable]:
 
 
 def _parse(file: str, raw: Mapping[str, Any], node: str) -> Record | Unreadable:
-    classes = {cls.__name__: cls for cls in _JOURNALED}
     try:
         if raw["version"] != VERSION:
             return Unreadable(
@@ -156,8 +139,7 @@ def _parse(file: str, raw: Mapping[str, Any], node: str) -> Record | Unreadable:
             )
         fields = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["fields"].items()}
         called = str(fields["node"])
-        own = {k for k in ("node", "manager") if fields.get(k) == called}
-        resource = classes[raw["resource"]](**fields | dict.fromkeys(own, node))
+        resource = _JOURNALED[raw["resource"]].recorded(fields, node)
         former = called if called != node else None
         return Record(file, raw["cluster"], resource, raw["original"], raw["written"], former)
     except (KeyError, TypeError, ValueError, AttributeError):

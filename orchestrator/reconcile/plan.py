@@ -3,21 +3,17 @@
 A world may lack machines that could not be reached: nothing is planned for those.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from orchestrator.reconcile.advice import advice
-from orchestrator.reconcile.catalog import resources_for
+from orchestrator.reconcile.catalog import leftovers, resources_for
 from orchestrator.reconcile.evidence import unexplained
 from orchestrator.reconcile.identity import present_names
-from orchestrator.reconcile.journal import Record, is_journaled, records
+from orchestrator.reconcile.journal import records
 from orchestrator.reconcile.other import Other
 from orchestrator.reconcile.others import others
-from orchestrator.resources.base import Action, Change, Resource, Stage, State, World
-from orchestrator.resources.directory import ALL, Directory
-from orchestrator.resources.leftovers import BuiltImages, RunServices, UnfinishedCopies
-from orchestrator.resources.swarm import SwarmWorker
+from orchestrator.resources.base import Action, Change, Resource, Stage, State, WayBack, World
 from orchestrator.spec.cluster import ClusterSpec
 
 Direction = Literal["up", "down", "repair"]
@@ -85,7 +81,7 @@ def plan_up(spec: ClusterSpec, world: World) -> Plan:
     for resource in resources_for(spec, world):
         change = change_of(resource, world)
         if change.before != change.after:
-            steps.append(Step(resource, change, journaled=is_journaled(resource)))
+            steps.append(Step(resource, change, journaled=resource.journaled))
     ordered = sorted(steps, key=lambda step: step.change.stage)
     plan = replace(leaving, direction="up", steps=tuple(ordered), advice=advice(spec, world))
     return with_others(plan, spec, world)
@@ -113,34 +109,28 @@ def _given_back(
     spec: ClusterSpec, world: World, names: list[str], *, delete_runs: bool = False
 ) -> Plan:
     """The way back of these nodes, each in the reverse order of its journal."""
-    present = present_names(world)
+    way = WayBack(spec, delete_runs, present_names(world))
     steps: list[Step] = []
     settled: list[tuple[str, str]] = []
     kept: list[str] = []
     for facts in (world[name] for name in names if name in world):
         name = facts.node
-        leftovers: tuple[Resource, ...] = (
-            RunServices(name),
-            BuiltImages(name),
-            UnfinishedCopies(name),
-        )
-        for leftover in leftovers:
+        for leftover in leftovers(name):
             before = leftover.observe(world)
             if before is not None:
                 steps.append(Step(leftover, _change(leftover, world, before, None)))
         for record in reversed(records(facts)):
-            resource = _as_told(record, spec, delete_runs, present)
+            resource = record.resource.for_way_back(way)
             before = resource.observe(world)
             after = resource.reverted(world, record.original, record.written)
             if after != record.original:
-                kept.append(_why_kept(resource, world, record.original))
-            if before == after:
-                if after == record.original or not _may_go_later(record, resource, spec, world):
-                    settled.append((name, record.file))
-            else:
-                steps.append(Step(resource, _change(resource, world, before, after), record.file))
-                if isinstance(resource, Directory):
-                    world = resource.without(world)
+                kept.append(f"{name}: {resource.why_kept(world, record.original)}")
+            if before != after:
+                change = _change(resource, world, before, after)
+                steps.append(Step(resource, change, record.file))
+                world = resource.foreseen(world, change)
+            elif after == record.original or not resource.may_go_later(way, world, record.original):
+                settled.append((name, record.file))
         kept += [f"{name}: {words}" for words in unexplained(spec, facts)]
     return Plan(spec.name, "down", tuple(steps), tuple(settled), tuple(kept))
 
@@ -149,7 +139,7 @@ def _change(resource: Resource, world: World, before: State | None, after: State
     return Change(
         node=resource.node,
         resource=resource.name,
-        action=_action(before, after),
+        action=_action(resource, before, after),
         summary=resource.summary(before, after),
         stage=resource.stage,
         before=before,
@@ -158,45 +148,7 @@ def _change(resource: Resource, world: World, before: State | None, after: State
     )
 
 
-def _action(before: State | None, after: State | None) -> Action:
-    if _absent(after):
+def _action(resource: Resource, before: State | None, after: State | None) -> Action:
+    if resource.absent(after):
         return "delete"
-    return "create" if _absent(before) else "update"
-
-
-def _absent(state: State | None) -> bool:
-    """Absence as a person sees it: no state, or a state that only says "not there"."""
-    return state is None or any(
-        state.get(key, True) in (None, False) for key in ("role", "member", "present", "file")
-    )
-
-
-def _as_told(
-    record: Record, spec: ClusterSpec, delete_runs: bool, present: Mapping[str, str]
-) -> Resource:
-    """The journaled resource; with --delete-runs the runs folder may go with its contents."""
-    resource = record.resource
-    if isinstance(resource, SwarmWorker):
-        return replace(resource, manager=present.get(resource.manager, resource.manager))
-    if delete_runs and _is_runs(resource, spec):
-        return Directory(resource.node, spec.paths.runs, disposable=True, made=ALL)
-    return resource
-
-
-def _is_runs(resource: Resource, spec: ClusterSpec) -> bool:
-    return isinstance(resource, Directory) and resource.path == spec.paths.runs
-
-
-def _may_go_later(record: Record, resource: Resource, spec: ClusterSpec, world: World) -> bool:
-    """Its record stays: the folder is ours, and goes with --delete-runs or when it is unmounted."""
-    return isinstance(resource, Directory) and (
-        _is_runs(resource, spec) or resource.is_another(world, record.original)
-    )
-
-
-def _why_kept(resource: Resource, world: World, original: State | None) -> str:
-    if isinstance(resource, Directory):
-        return f"{resource.node}: {resource.why_kept(world, original)}"
-    if resource.kind == "swarm":
-        return f"{resource.node}: it is in a swarm that sparkctl did not make, and stays there"
-    return f"{resource.node}: {resource.name} was edited since; your edits stay, ours are out"
+    return "create" if resource.absent(before) else "update"

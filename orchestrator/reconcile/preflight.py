@@ -14,7 +14,6 @@ from orchestrator.reconcile.membership import troubles
 from orchestrator.reconcile.plan import plan_up
 from orchestrator.resources.base import World
 from orchestrator.resources.daemon_merge import parse
-from orchestrator.resources.directory import Directory
 from orchestrator.resources.masking import masked_words
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -167,8 +166,8 @@ def _runtime_config(facts: Facts, spec: ClusterSpec) -> None:
 
 def _ours(facts: Facts, spec: ClusterSpec) -> None:
     journal = records(facts)
-    # Folders that a former cluster has kept do no harm.
-    others = [r for r in journal if not isinstance(r.resource, Directory)]
+    # What nothing rests on, as folders that a former cluster has kept, does no harm.
+    others = [r for r in journal if not r.resource.apart]
     foreign = sorted({r.cluster for r in others} - {spec.name})
     if foreign:
         raise PreflightError(

@@ -1,14 +1,16 @@
 """The one idea: a resource knows one thing on one machine."""
 
 import base64
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Self
 
 from orchestrator.node.facts import Facts, File
 from orchestrator.node.node import Node
 from orchestrator.resources.masking import masked_state
+from orchestrator.spec.cluster import ClusterSpec
 
 State = Mapping[str, Any]
 """What is or should be there, as plain JSON data: it compares, prints, hashes and journals."""
@@ -61,43 +63,112 @@ class Change:
         }
 
 
-class Resource(Protocol):
-    """One thing on one machine. Implementations are frozen dataclasses of plain fields.
+@dataclass(frozen=True)
+class WayBack:
+    """What no journal knows when things are given back."""
 
-    The fields are journaled, and the resource is made again from them when it is to be undone: no
-    cluster file is needed for the way back.
+    spec: ClusterSpec
+    delete_runs: bool
+    """Whether the runs folder may go with all that is in it."""
+    names: Mapping[str, str]
+    """What the machines that manage a swarm are called now, by their former names."""
+
+
+@dataclass(frozen=True)
+class Resource(ABC):
+    """One thing on one machine. Subclasses are frozen dataclasses of plain fields, in this package.
+
+    `registry.py` finds them. The fields are journaled, and the resource is made again from them
+    when it is to be undone: no cluster file is needed for the way back. What is not abstract here
+    has a default that holds for most.
     """
 
     kind: ClassVar[str]
     stage: ClassVar[Stage]
-    apart: ClassVar[bool]
+    place: ClassVar[int] = 100
+    """Its turn among those of its stage, low first."""
+    apart: ClassVar[bool] = False
     """Whether nothing rests on it: when it fails on the way back, the rest goes on."""
+    journaled: ClassVar[bool] = True
+    """Whether it has a way back: its original is recorded before it is changed."""
 
-    @property
-    def node(self) -> str:
-        """Name of the machine."""
+    node: str
+    """Name of the machine."""
+
+    @classmethod
+    def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
+        """Those that the cluster file asks for, of the machines that were read."""
+        return ()
+
+    @classmethod
+    def left_on(cls, node: str) -> Iterable[Self]:
+        """Those that `down` looks for on a machine whatever its journal says."""
+        return ()
+
+    @classmethod
+    def recorded(cls, fields: Mapping[str, Any], node: str) -> Self:
+        """Made again from the fields in a record, of a machine that is called `node` now.
+
+        Raises KeyError or TypeError where they are not those of this class.
+        """
+        return cls(**{**fields, "node": node})
 
     @property
     def name(self) -> str:
         """Unique on the node; `kind`, or `kind` and what it is about."""
+        return self.kind
 
+    @abstractmethod
     def observe(self, world: World) -> State | None:
         """What is there now; None is "absent"."""
 
+    @abstractmethod
     def desired(self, world: World) -> State | None:
         """What should be there. May build on what is there, as a merge does."""
 
     def reverted(self, world: World, original: State | None, written: State) -> State | None:
         """What `down` should leave: the original, or what the user has made of ours, less ours."""
+        return original
 
+    @abstractmethod
     def summary(self, before: State | None, after: State | None) -> str:
         """The change in a few words of the user's language."""
 
     def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
         """What the user should know before saying yes."""
+        return ()
 
+    @abstractmethod
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         """Make `change.after` so; the same code for the way there and the way back."""
+
+    def absent(self, state: State | None) -> bool:
+        """Absence as a person sees it: no state, or one that only says "not there"."""
+        return state is None
+
+    def foreseen(self, world: World, change: Change) -> World:
+        """The world after the change, as far as what is planned after it depends on it.
+
+        The tests' simulated machines, too, go on from here where they do not know better.
+        """
+        return world
+
+    def for_way_back(self, way: WayBack) -> "Resource":
+        """What gives it back: mostly the very resource that was recorded."""
+        return self
+
+    def may_go_later(self, way: WayBack, world: World, original: State | None) -> bool:
+        """Whether its record is kept where nothing can be given back now, though it is ours."""
+        return False
+
+    def why_kept(self, world: World, original: State | None) -> str:
+        """Why it does not become what it was, in words."""
+        return f"{self.name} was edited since; your edits stay, ours are out"
+
+
+def members(spec: ClusterSpec, world: World) -> list[Facts]:
+    """The machines that are to be in the cluster and were read, in the order of its file."""
+    return [world[node.name] for node in spec.members if node.name in world]
 
 
 def file_state(file: File | None) -> State | None:

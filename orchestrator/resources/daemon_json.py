@@ -1,25 +1,35 @@
 """`/etc/docker/daemon.json`: the nvidia runtime, and the GPUs as Swarm's generic resources."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from orchestrator.errors import ChangeError, PreflightError
 from orchestrator.names import DAEMON_JSON
 from orchestrator.node.facts import Facts, File
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
+from orchestrator.resources.base import (
+    Change,
+    Resource,
+    Stage,
+    State,
+    World,
+    file_state,
+    members,
+    state_file,
+)
 from orchestrator.resources.daemon_merge import merge, unmerge
 from orchestrator.resources.docker_restart import Outcome, restart_with
 from orchestrator.resources.masking import masked_words
 from orchestrator.resources.replaceable import require_no_link, require_writable
+from orchestrator.spec.cluster import ClusterSpec
 
 _NO_FOLDER: State = {"folder": False}
 """Part of the state of a file that has no folder either."""
 
 
 @dataclass(frozen=True)
-class DaemonJson:
+class DaemonJson(Resource):
     """Merged, validated by dockerd itself, and active: a file that no daemon has read is not done.
 
     Docker is restarted only when the file changes or the running daemon does not have it yet.
@@ -27,15 +37,19 @@ class DaemonJson:
 
     kind: ClassVar[str] = "daemon.json"
     stage: ClassVar[Stage] = Stage.HOST
-    apart: ClassVar[bool] = False
+    place: ClassVar[int] = 30
 
-    node: str
     gpu_kind: str
     gpus: tuple[str, ...]
 
-    @property
-    def name(self) -> str:
-        return self.kind
+    @classmethod
+    def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
+        return [cls.on(facts, spec) for facts in members(spec, world)]
+
+    @classmethod
+    def on(cls, facts: Facts, spec: ClusterSpec) -> Self:
+        """The one of this machine."""
+        return cls(facts.node, spec.gpu.kind, tuple(gpu.uuid for gpu in facts.gpus))
 
     @property
     def ours(self) -> dict[str, Any]:
@@ -128,6 +142,9 @@ class DaemonJson:
                 resolution=failure.resolution,
                 node=self.node,
             )
+
+    def absent(self, state: State | None) -> bool:
+        return state is None or state.get("file", True) is None
 
     def _back(self, world: World, original: State | None, state: State) -> State:
         """Without the folder too, if it came with the file and nothing else is in it."""

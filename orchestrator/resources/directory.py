@@ -1,17 +1,18 @@
 """A folder on the machine, and the folders above it that were not there."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from orchestrator.errors import PreflightError
 from orchestrator.node.facts import Folder, NoFolder
 from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.base import Change, Resource, Stage, State, WayBack, World, members
+from orchestrator.spec.cluster import ClusterSpec
 
 _HERE: State = {"present": True}
 
@@ -21,7 +22,7 @@ _FIRST_CONTAINERS = ("tiny-llama-" + 16 * "[0-9a-f]", "home", "huggingface")
 
 
 @dataclass(frozen=True)
-class Directory:
+class Directory(Resource):
     """Made with all its missing parents, owned by the login user.
 
     On the way back the parents that we made go too, when they are empty. The folder itself goes
@@ -32,13 +33,22 @@ class Directory:
 
     kind: ClassVar[str] = "directory"
     stage: ClassVar[Stage] = Stage.HOST
+    place: ClassVar[int] = 40
     apart: ClassVar[bool] = True
 
-    node: str
     path: str
     disposable: bool
     made: tuple[str, ...] = _FIRST_CONTAINERS
     """Patterns of names; a record without is of the time when containers saw the whole cache."""
+
+    @classmethod
+    def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
+        paths = spec.paths
+        for facts in members(spec, world):
+            yield cls(facts.node, paths.runs, disposable=False)
+            yield cls(facts.node, paths.data, disposable=False)
+            yield cls(facts.node, paths.own_cache, disposable=True, made=ALL)
+            yield cls(facts.node, paths.hub, disposable=False)
 
     @property
     def name(self) -> str:
@@ -65,16 +75,24 @@ class Directory:
         folder = self._seen(world)
         if isinstance(folder, NoFolder):
             return original
-        if not original or original["present"] or self.is_another(world, original):
+        if not original or original["present"] or self._another(world, original):
             return self.observe(world)
         return _HERE if self._theirs(folder) else original
 
-    def is_another(self, world: World, original: State | None) -> bool:
-        """Whether the folder is not, or not only, the one that was made: a link, or a mount."""
-        return bool(self._another(world, original))
+    def for_way_back(self, way: WayBack) -> Resource:
+        """With --delete-runs the runs folder may go with its contents."""
+        if way.delete_runs and self.path == way.spec.paths.runs:
+            return Directory(self.node, self.path, disposable=True, made=ALL)
+        return self
+
+    def may_go_later(self, way: WayBack, world: World, original: State | None) -> bool:
+        """It is ours, and goes with --delete-runs or when it is unmounted."""
+        return self.path == way.spec.paths.runs or bool(self._another(world, original))
+
+    def absent(self, state: State | None) -> bool:
+        return state is None or not state.get("present", True)
 
     def why_kept(self, world: World, original: State | None) -> str:
-        """What stays when the folder is not taken away altogether, in words."""
         folder = self._seen(world)
         if another := self._another(world, original):
             return f"{self.path} stays: {another}"
@@ -83,8 +101,10 @@ class Directory:
             return f"{self.path} stays with what sparkctl did not make: {_few(names)}"
         return f"{self.path} is not empty and stays"
 
-    def without(self, world: World) -> World:
-        """The world when the folder is gone: the one that it was in may be empty then."""
+    def foreseen(self, world: World, change: Change) -> World:
+        """When the folder is gone, the one that it was in may be empty."""
+        if not self.absent(change.after):
+            return world
         facts, path = world[self.node], PurePosixPath(self.path)
         folders = dict(facts.folders)
         above = folders.get(str(path.parent))
@@ -142,6 +162,7 @@ class Directory:
         return [name for name in folder.entries if not self._is_ours(name)] + rest
 
     def _another(self, world: World, original: State | None) -> str:
+        """Why the folder is not, or not only, the one that was made: a link, or a mount."""
         folder = self._seen(world)
         if isinstance(folder, NoFolder):
             return ""

@@ -1,16 +1,17 @@
 """The login user may use Docker without sudo: membership in group docker."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.base import Change, Resource, Stage, State, World, members
+from orchestrator.spec.cluster import ClusterSpec
 
 
 @dataclass(frozen=True)
-class DockerGroup:
+class DockerGroup(Resource):
     """Takes effect at the next login; sparkctl itself does not wait for it.
 
     gpasswd writes /etc/group and then /etc/gshadow. Where the power goes between the two, the user
@@ -19,14 +20,15 @@ class DockerGroup:
 
     kind: ClassVar[str] = "docker-group"
     stage: ClassVar[Stage] = Stage.HOST
-    apart: ClassVar[bool] = False
+    place: ClassVar[int] = 10
 
-    node: str
     user: str
 
-    @property
-    def name(self) -> str:
-        return self.kind
+    @classmethod
+    def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
+        for facts in members(spec, world):
+            if facts.uid != 0:  # root needs no group
+                yield cls(facts.node, facts.user)
 
     def observe(self, world: World) -> State:
         facts = world[self.node]
@@ -41,12 +43,16 @@ class DockerGroup:
         """In neither file; half a member is what nobody asks for."""
         return original and {"member": original["member"]}
 
+    def why_kept(self, world: World, original: State | None) -> str:
+        half = f"{self.user} was in group docker in /etc/gshadow alone"
+        return f"{half}; that half of a membership does not come back"
+
     def summary(self, before: State | None, after: State | None) -> str:
         joins = after is not None and after["member"]
         return f"{self.user} {'joins' if joins else 'leaves'} group docker"
 
-    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
-        return ()
+    def absent(self, state: State | None) -> bool:
+        return state is None or not state.get("member", True)
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         user = shlex.quote(self.user)

@@ -13,21 +13,20 @@ from orchestrator.errors import ChangeError, RemoteError
 from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
 from orchestrator.node.files import remove_file, write_through
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Stage, State, World, state_file
+from orchestrator.resources.base import Change, Resource, Stage, State, World, state_file
 from orchestrator.resources.docker_words import WHY
 
 _STARTS_WITHIN = 45  # seconds, for each of the three attempts
 
 
 @dataclass(frozen=True)
-class Engine:
+class Engine(Resource):
     """Wanted running."""
 
     kind: ClassVar[str] = "engine"
     stage: ClassVar[Stage] = Stage.HOST
-    apart: ClassVar[bool] = False
+    journaled: ClassVar[bool] = False
 
-    node: str
     swarm: str | None
     """Folder with the state of our swarm; None when we have made none."""
     put_back: bool
@@ -35,18 +34,11 @@ class Engine:
     former: State | None
     """daemon.json as it was before that; None when there was none."""
 
-    @property
-    def name(self) -> str:
-        return self.kind
-
     def observe(self, world: World) -> State:
         return {"running": world[self.node].docker is not None}
 
     def desired(self, world: World) -> State:
         return {"running": True}
-
-    def reverted(self, world: World, original: State | None, written: State) -> State | None:
-        return original
 
     def summary(self, before: State | None, after: State | None) -> str:
         return "start Docker"

@@ -5,12 +5,12 @@ Nothing of it needs a journal. `cluster up` wants none of this and takes none of
 """
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import PurePosixPath
-from typing import ClassVar, ParamSpec
+from typing import ClassVar, ParamSpec, Self
 
 import docker
 import tenacity
@@ -20,7 +20,7 @@ from orchestrator.names import LABEL_RUN
 from orchestrator.node.files import remove_file
 from orchestrator.node.node import Node
 from orchestrator.node.strangers import is_of_a_run
-from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.base import Change, Resource, Stage, State, World
 
 P = ParamSpec("P")
 
@@ -28,25 +28,16 @@ _SERVICE = "com.docker.swarm.service.name"
 
 
 @dataclass(frozen=True)
-class _Leftover:
+class _Leftover(Resource):
     apart: ClassVar[bool] = True
+    journaled: ClassVar[bool] = False
 
-    node: str
+    @classmethod
+    def left_on(cls, node: str) -> Iterable[Self]:
+        return [cls(node)]
 
     def desired(self, world: World) -> State | None:
-        return self._observed(world)
-
-    def observe(self, world: World) -> State | None:
-        return self._observed(world)
-
-    def _observed(self, world: World) -> State | None:
-        raise NotImplementedError
-
-    def reverted(self, world: World, original: State | None, written: State) -> State | None:
-        return None
-
-    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
-        return ()
+        return self.observe(world)
 
 
 @dataclass(frozen=True)
@@ -57,11 +48,7 @@ class RunServices(_Leftover):
     stage: ClassVar[Stage] = Stage.RUNS
     apart: ClassVar[bool] = False  # nothing is taken away under ranks that still run
 
-    @property
-    def name(self) -> str:
-        return self.kind
-
-    def _observed(self, world: World) -> State | None:
+    def observe(self, world: World) -> State | None:
         services = list(world[self.node].services)
         return {"services": services} if services else None
 
@@ -83,12 +70,9 @@ class BuiltImages(_Leftover):
 
     kind: ClassVar[str] = "images"
     stage: ClassVar[Stage] = Stage.HOST
+    place: ClassVar[int] = 10
 
-    @property
-    def name(self) -> str:
-        return self.kind
-
-    def _observed(self, world: World) -> State | None:
+    def observe(self, world: World) -> State | None:
         images = list(world[self.node].images)
         return {"images": images} if images else None
 
@@ -109,12 +93,9 @@ class UnfinishedCopies(_Leftover):
 
     kind: ClassVar[str] = "copies"
     stage: ClassVar[Stage] = Stage.HOST
+    place: ClassVar[int] = 20
 
-    @property
-    def name(self) -> str:
-        return self.kind
-
-    def _observed(self, world: World) -> State | None:
+    def observe(self, world: World) -> State | None:
         files = list(world[self.node].staged)
         return {"files": files} if files else None
 

@@ -5,26 +5,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.base import Change, Resource, Stage, State, World
 from orchestrator.resources.swarm_leave import leave
 
 
 @dataclass(frozen=True)
-class Membership:
+class Membership(Resource):
     """Wanted absent; the right one is made by the plan that comes after."""
 
     kind: ClassVar[str] = "membership"
     stage: ClassVar[Stage] = Stage.WORKERS
-    apart: ClassVar[bool] = False
+    journaled: ClassVar[bool] = False
 
-    node: str
     manager: str
     trouble: str
     """Why it cannot stay, in words."""
-
-    @property
-    def name(self) -> str:
-        return self.kind
 
     def observe(self, world: World) -> State | None:
         facts = world[self.node]
@@ -33,9 +28,6 @@ class Membership:
         return {"state": facts.swarm_state, "node_id": facts.swarm_node_id}
 
     def desired(self, world: World) -> State | None:
-        return None
-
-    def reverted(self, world: World, original: State | None, written: State) -> State | None:
         return None
 
     def summary(self, before: State | None, after: State | None) -> str:

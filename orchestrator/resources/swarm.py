@@ -4,9 +4,10 @@ Everything goes over the Docker API: the join token is fetched when it is used a
 argument of a command, nor in a log or a journal.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import docker
 
@@ -14,14 +15,16 @@ from orchestrator.errors import ChangeError
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
 from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.base import Change, Resource, Stage, State, WayBack, World
+from orchestrator.resources.fabric import fabric_ports
 from orchestrator.resources.swarm_leave import BRIDGE, leave, remove_bridge, update
+from orchestrator.spec.cluster import ClusterSpec
 
 PORT = 2377
 
 
 @dataclass(frozen=True)
-class SwarmMember:
+class SwarmMember(Resource):
     """What manager and worker have in common.
 
     Its state is role, address and labels; outside of a swarm only whether Docker's bridge is there,
@@ -29,17 +32,17 @@ class SwarmMember:
     """
 
     kind: ClassVar[str] = "swarm"
-    apart: ClassVar[bool] = False
 
-    node: str
     address: str
     cluster: str
     manager: str
     """Name of the manager's node; for the manager itself its own."""
 
-    @property
-    def name(self) -> str:
-        return self.kind
+    @classmethod
+    def recorded(cls, fields: Mapping[str, Any], node: str) -> Self:
+        """A manager is its own manager under its present name too."""
+        is_own = fields["manager"] == fields["node"]
+        return super().recorded({**fields, "manager": node} if is_own else fields, node)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -79,6 +82,12 @@ class SwarmMember:
         now = self.observe(world)
         return original if not _is_member(now) or self.made_by_us(world) else now
 
+    def absent(self, state: State | None) -> bool:
+        return state is None or state.get("role", True) is None
+
+    def why_kept(self, world: World, original: State | None) -> str:
+        return "it is in a swarm that sparkctl did not make, and stays there"
+
     def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
         facts = world[self.node]
         running = [name for name in facts.run_containers if name in facts.containers]
@@ -110,9 +119,9 @@ class SwarmMember:
         return {} if facts is None else labels_of(facts, world[self.node].swarm_node_id)
 
     @property
+    @abstractmethod
     def _swarm_address(self) -> str:
         """Where the manager of our swarm is."""
-        raise NotImplementedError
 
     def _swarm_addresses(self, facts: Facts) -> set[str]:
         """Where the managers are of the swarm that the node is in, as far as it knows."""
@@ -132,15 +141,18 @@ class SwarmMember:
         return {"role": role, "address": self.address, "labels": self.labels}
 
     @property
+    @abstractmethod
     def _entering(self) -> str:
-        raise NotImplementedError
+        """How getting into the swarm is called."""
 
     @property
+    @abstractmethod
     def _leaving(self) -> str:
-        raise NotImplementedError
+        """How getting out of it is called."""
 
+    @abstractmethod
     def _enter(self, nodes: Mapping[str, Node]) -> None:
-        raise NotImplementedError
+        """Get into the swarm."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,11 @@ class SwarmManager(SwarmMember):
     """The first node: makes the swarm."""
 
     stage: ClassVar[Stage] = Stage.MANAGER
+
+    @classmethod
+    def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
+        name = spec.manager.name
+        return [cls(name, fabric_ports(spec, world)[name].address, spec.name, name)]
 
     @property
     def _swarm_address(self) -> str:
@@ -177,8 +194,21 @@ class SwarmWorker(SwarmMember):
     """Every other node: joins the manager's swarm."""
 
     stage: ClassVar[Stage] = Stage.WORKERS
+    place: ClassVar[int] = 10
 
     manager_address: str
+
+    @classmethod
+    def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
+        manager = spec.manager.name
+        addresses = {name: port.address for name, port in fabric_ports(spec, world).items()}
+        for name, address in addresses.items():
+            if name != manager:
+                yield cls(name, address, spec.name, manager, addresses[manager])
+
+    def for_way_back(self, way: WayBack) -> Resource:
+        """It leaves the list of its manager, whatever that is called now."""
+        return replace(self, manager=way.names.get(self.manager, self.manager))
 
     @property
     def _swarm_address(self) -> str:

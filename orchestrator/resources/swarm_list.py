@@ -4,36 +4,37 @@ A node that was taken out of the cluster file, or that came back as another mach
 list as `Down`, or as `Ready` for Swarm to place tasks on, until somebody removes it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import docker
 
 from orchestrator.errors import PreflightError
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.base import Change, Resource, Stage, State, World
 from orchestrator.resources.swarm_leave import empty, remove_from_list
+from orchestrator.spec.cluster import ClusterSpec
 
 
 @dataclass(frozen=True)
-class SwarmList:
+class SwarmList(Resource):
     """Nodes that joined by our hand and belong no longer. Those of others stay."""
 
     kind: ClassVar[str] = "swarm-list"
     stage: ClassVar[Stage] = Stage.WORKERS
-    apart: ClassVar[bool] = False
+    place: ClassVar[int] = 20
+    journaled: ClassVar[bool] = False
 
-    node: str
     cluster: str
     members: tuple[str, ...]
     """Names of the nodes that are to be in the cluster, reachable or not."""
 
-    @property
-    def name(self) -> str:
-        return self.kind
+    @classmethod
+    def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
+        return [cls(spec.manager.name, spec.name, tuple(node.name for node in spec.members))]
 
     def observe(self, world: World) -> State | None:
         former = {
@@ -54,9 +55,6 @@ class SwarmList:
                     "`sparkctl runs list`, `sparkctl runs stop RUN`.",
                     node=self.node,
                 )
-        return None
-
-    def reverted(self, world: World, original: State | None, written: State) -> State | None:
         return None
 
     def summary(self, before: State | None, after: State | None) -> str:

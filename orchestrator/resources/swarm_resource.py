@@ -7,17 +7,27 @@ drives both; the stock line says `DOCKER_RESOURCE_GPU`, which matches no kind th
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from orchestrator.errors import PreflightError
 from orchestrator.names import RUNTIME_CONFIG
-from orchestrator.node.facts import File
+from orchestrator.node.facts import Facts, File
 from orchestrator.node.files import remove_file, write_through
 from orchestrator.node.node import Node
-from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
+from orchestrator.resources.base import (
+    Change,
+    Resource,
+    Stage,
+    State,
+    World,
+    file_state,
+    members,
+    state_file,
+)
 from orchestrator.resources.replaceable import require_no_link, require_writable
+from orchestrator.spec.cluster import ClusterSpec
 
 _ACTIVE = re.compile(
     r"""^[ \t]*(?P<key>["']?)swarm-resource(?P=key)[ \t]*="""
@@ -106,19 +116,23 @@ def _split(text: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class SwarmResource:
+class SwarmResource(Resource):
     """The line in the file; all else in the file stays as it is."""
 
     kind: ClassVar[str] = "swarm-resource"
     stage: ClassVar[Stage] = Stage.HOST
-    apart: ClassVar[bool] = False
+    place: ClassVar[int] = 20
 
-    node: str
     variable: str
 
-    @property
-    def name(self) -> str:
-        return self.kind
+    @classmethod
+    def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
+        return [cls.on(facts, spec) for facts in members(spec, world)]
+
+    @classmethod
+    def on(cls, facts: Facts, spec: ClusterSpec) -> Self:
+        """The one of this machine."""
+        return cls(facts.node, spec.gpu.resource_variable)
 
     def observe(self, world: World) -> State | None:
         return file_state(world[self.node].runtime_config)
@@ -171,9 +185,6 @@ class SwarmResource:
             return f"remove {RUNTIME_CONFIG}"
         line = _ACTIVE.search(_split(after["text"])[0])
         return line[0].strip() if line else "swarm-resource as it was"
-
-    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
-        return ()
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         if change.after is None:

@@ -13,6 +13,7 @@ from orchestrator.reconcile.events import Event
 from orchestrator.reconcile.observe import observe
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
+from orchestrator.resources.registry import REGISTRY
 from orchestrator.spec.load import load_cluster
 from tests.lab.machine import Machine, snapshot
 from tests.lab.sparkctl import Sparkctl
@@ -30,9 +31,7 @@ def _silent(event: Event) -> None:
     pass
 
 
-@pytest.mark.parametrize(
-    "kind", ["docker-group", "swarm-resource", "daemon.json", "directory", "swarm"]
-)
+@pytest.mark.parametrize("kind", dict.fromkeys(one.kind for one in REGISTRY if one.journaled))
 def test_plan_apply_nothing_restore_original(
     kind: str,
     sparkctl: Sparkctl,

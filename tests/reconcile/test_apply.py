@@ -16,7 +16,7 @@ from orchestrator.reconcile.at_hand import AtHand
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event, Listener
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, Step, plan_down, plan_up
-from orchestrator.resources.base import Change, Stage, State, World
+from orchestrator.resources.base import Change, Resource, Stage, State, World
 from orchestrator.spec.cluster import ClusterSpec
 from tests.support.clusters import sparks, world_of
 from tests.support.fakes import FakeMachine
@@ -26,14 +26,12 @@ Work = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Note:
+class Note(Resource):
     """A resource that leaves a line on its machine."""
 
     kind: ClassVar[str] = "note"
     stage: ClassVar[Stage] = Stage.HOST
-    apart: ClassVar[bool] = False
 
-    node: str
     text: str
 
     @property
@@ -46,14 +44,8 @@ class Note:
     def desired(self, world: World) -> State | None:
         return {"text": self.text}
 
-    def reverted(self, world: World, original: State | None, written: State) -> State | None:
-        return original
-
     def summary(self, before: State | None, after: State | None) -> str:
         return f"write {self.text}"
-
-    def notes(self, world: World, before: State | None, after: State | None) -> tuple[str, ...]:
-        return ()
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         nodes[self.node].script(f"note {self.text}")

@@ -43,7 +43,7 @@ def change_of(resource: Resource, before: State | None, after: State) -> Change:
 
 
 def test_every_journaled_resource_is_tried_here() -> None:
-    assert {type(resource) for resource in RESOURCES} == set(journal._JOURNALED)
+    assert {type(resource) for resource in RESOURCES} == set(journal._JOURNALED.values())
 
 
 @given(
