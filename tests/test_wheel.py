@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.artifacts.image import image_recipe
+from orchestrator.resources.registry import REGISTRY
 from orchestrator.spec.load import stack_names
 from tests.support.clusters import EXAMPLE, ROOT
 
@@ -81,6 +82,11 @@ def test_a_dry_run_from_the_wheel(unpacked: Path) -> None:
     assert "mode: replicated-job" in done.stdout
     base = "nvcr.io/nvidia/pytorch:25.11-py3"
     assert f"# image {image_recipe(base).tag}: built on every node from {base}" in done.stdout
+
+
+def test_the_resources_are_found_in_a_wheel(unpacked: Path) -> None:
+    code = "from orchestrator.resources.registry import REGISTRY as r; print(*map(repr, r))"
+    assert python(unpacked, "-c", code).stdout.strip() == " ".join(map(repr, REGISTRY))
 
 
 def test_the_image_is_the_same_from_a_wheel_and_from_a_checkout(unpacked: Path) -> None:

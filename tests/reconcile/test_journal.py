@@ -11,21 +11,23 @@ from hypothesis import strategies as st
 from orchestrator.node.facts import Unreadable
 from orchestrator.node.node import Node
 from orchestrator.reconcile import journal
+from orchestrator.reconcile.catalog import resources_for
 from orchestrator.reconcile.journal import Record, record_for, records, unreadable
 from orchestrator.reconcile.plan import plan_down, plan_up
 from orchestrator.resources.base import Change, Resource, State
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.directory import Directory
 from orchestrator.resources.docker_group import DockerGroup
+from orchestrator.resources.registry import REGISTRY
 from orchestrator.resources.swarm import SwarmManager, SwarmWorker
 from orchestrator.resources.swarm_resource import SwarmResource
 from orchestrator.testing.connection import FakeConnection
 from orchestrator.testing.facts import stock_spark
-from tests.support.clusters import changed, cluster, world_of
+from tests.support.clusters import changed, cluster, sparks, world_of
 from tests.support.simulate import made, written_record
 from tests.support.strategies import values, words
 
-RESOURCES: list[Resource] = [
+OURS: list[Resource] = [
     DockerGroup("spark-a", "nvidia"),
     SwarmResource("spark-a", "DOCKER_RESOURCE_NVIDIA_GPU"),
     DaemonJson("spark-a", "NVIDIA_GPU", ("GPU-1", "GPU-2")),
@@ -33,7 +35,10 @@ RESOURCES: list[Resource] = [
     SwarmManager("spark-a", "192.168.100.1", "desk", "spark-a"),
     SwarmWorker("spark-a", "192.168.100.2", "desk", "spark-b", manager_address="192.168.100.1"),
 ]
-
+KINDS = {one.kind for one in OURS}
+WANTED = resources_for(sparks(1), world_of(sparks(1)))
+RESOURCES = [*OURS, *(one for one in WANTED if one.journaled and one.kind not in KINDS)]
+"""And those that came later, as a stock Spark needs them."""
 
 WORLD = {"spark-a": stock_spark()}
 
@@ -43,7 +48,7 @@ def change_of(resource: Resource, before: State | None, after: State) -> Change:
 
 
 def test_every_journaled_resource_is_tried_here() -> None:
-    assert {type(resource) for resource in RESOURCES} == set(journal._JOURNALED.values())
+    assert {type(resource) for resource in RESOURCES} == {one for one in REGISTRY if one.journaled}
 
 
 @given(

@@ -27,7 +27,7 @@ def made(plan: Plan, spec: ClusterSpec, world: World) -> dict[str, Facts]:
         node = step.change.node
         if step.journaled:
             after[node] = _journaled(world, after[node], spec, step)
-        after = _EFFECTS[step.change.resource.partition(":")[0]](after, step)
+        after = _EFFECTS.get(step.resource.kind, _foreseen)(after, step)
         if step.record is not None:
             after[node] = _forgotten(after[node], step.record)
     for node, record in plan.settled:
@@ -55,6 +55,14 @@ def _journaled(world: World, facts: Facts, spec: ClusterSpec, step: Step) -> Fac
 def _forgotten(facts: Facts, file: str) -> Facts:
     left = {name: record for name, record in facts.journal.items() if name != file}
     return replace(facts, journal=left)
+
+
+def _foreseen(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
+    """Of a resource that is not known here: what it says itself, which it must then see, too."""
+    after = dict(step.resource.foreseen(world, step.change))
+    seen = step.resource.observe(after)
+    assert seen == step.change.after, f"{step.change.id}: its `foreseen` leads to {seen}"
+    return after
 
 
 def _group(world: dict[str, Facts], step: Step) -> dict[str, Facts]:
