@@ -218,6 +218,17 @@ def test_a_name_of_theirs_that_is_like_one_of_ours_stays() -> None:
     assert cache.why_kept(world, ABSENT).endswith("home-made, tiny-llama-notes, much else")
 
 
+def test_only_a_folder_that_goes_makes_room_in_the_one_above() -> None:
+    cache = Directory("a", "~/x/cache", disposable=True)
+    above = Folder("755", 0, 0, ("cache", "theirs"))
+    world = {"a": stock_spark("a", folders={"~/x": above})}
+    for after, left in ((ABSENT, ("theirs",)), (HERE, ("cache", "theirs"))):
+        change = Change("a", cache.name, "update", "", 1, HERE, after)
+        seen = cache.foreseen(world, change)["a"].folders["~/x"]
+        assert isinstance(seen, Folder)
+        assert seen.entries == left
+
+
 @pytest.mark.parametrize("disposable", [True, False])
 def test_a_folder_that_somebody_has_removed_is_no_fault(
     node: Node, tmp_path: Path, disposable: bool
