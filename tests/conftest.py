@@ -9,8 +9,9 @@ from hypothesis import settings
 from tests.support.generated import Generated
 
 # The same examples every time, so that a red run is red again; HYPOTHESIS_PROFILE=search looks
-# further (run it now and then).
+# further (run it now and then); `few` is for copies of the tree (tests/support/copied_tree.py).
 settings.register_profile("steady", deadline=None, max_examples=60, database=None, derandomize=True)
+settings.register_profile("few", settings.get_profile("steady"), max_examples=15)
 settings.register_profile("search", deadline=None, max_examples=3000, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 

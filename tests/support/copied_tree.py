@@ -1,10 +1,10 @@
-"""A copy of the tree with one more file in it, and what its tests say of that."""
+"""A copy of the tree with toys in it, and what its tests say of them."""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -27,17 +27,17 @@ class Outcome:
     """Names of those that failed, as pytest gives them."""
 
 
-def outcome_with(where: Path, file: str, text: str, *paths: str) -> Outcome:
-    """Copy the tree to the empty folder `where`, write `file` there, and run the tests of `paths`.
+def outcome_with(where: Path, toys: Mapping[str, str], *paths: str) -> Outcome:
+    """Copy the tree to the empty folder `where`, write the toys there, and run tests of the copy.
 
-    `file` is one that the tree does not have; both are relative to its root. Raises AssertionError
-    when pytest itself did not get through.
+    Toys are the texts of new files by path; all paths are relative to the root of the tree. Raises
+    AssertionError when pytest itself did not get through.
     """
     for name in _COPIED:
         _copy(ROOT / name, where / name)
-    added = where / file
-    assert not added.exists()
-    added.write_text(text, encoding="utf-8")
+    for file, text in toys.items():
+        assert not (where / file).exists(), "a toy is a new file"
+        (where / file).write_text(text, encoding="utf-8")
     done = _pytest(where, paths)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     cases = list(ElementTree.parse(where / "tested.xml").iter("testcase"))
@@ -54,11 +54,11 @@ def _copy(source: Path, target: Path) -> None:
 def _pytest(where: Path, paths: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     """As if nobody tested around it; the package is that of the copy, in children of tests too."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    options = ["-q", "-p", "no:cacheprovider", "-m", _QUICK, "--junitxml", "tested.xml"]
+    options = ["-q", "-p", "no:cacheprovider", "-m", _QUICK, "--assert=plain"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *paths],
+        [sys.executable, "-m", "pytest", *options, "--junitxml", "tested.xml", *paths],
         cwd=where,
-        env={**env, "PYTHONPATH": str(where), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**env, "PYTHONPATH": str(where), "HYPOTHESIS_PROFILE": "few"},
         capture_output=True,
         text=True,
         check=False,
