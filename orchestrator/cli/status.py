@@ -8,8 +8,8 @@ from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
 from orchestrator.cli.options import json_option
 from orchestrator.cli.reporting import Outcome, reported
 from orchestrator.errors import SparkctlError
+from orchestrator.facts.machine import Facts
 from orchestrator.node.connect import reachable
-from orchestrator.node.facts import Facts
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.observe import try_observe
 from orchestrator.reconcile.plan import Plan, plan_up

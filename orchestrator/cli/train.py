@@ -11,8 +11,8 @@ from orchestrator.cli.starting import start
 from orchestrator.cli.trusting import trust_option, trusted
 from orchestrator.cli.watching import how_to_come_back, watch
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
+from orchestrator.facts.machine import Machine
 from orchestrator.node.connect import connected
-from orchestrator.node.facts import Machine
 from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.queue import in_turn

@@ -1,6 +1,6 @@
 """All resources of a cluster, in the order in which they are made."""
 
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.resources.base import Resource, World
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.directory import ALL, Directory

@@ -7,8 +7,8 @@ pass over that in silence, nor guess what was there before.
 from collections.abc import Iterable, Mapping
 
 from orchestrator.errors import JournalError, PreflightError, SparkctlError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import DAEMON_JSON, LABEL_CLUSTER, RUNTIME_CONFIG
-from orchestrator.node.facts import Facts
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.journal import is_about, records, unreadable
 from orchestrator.resources.base import Resource, World

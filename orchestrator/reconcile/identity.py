@@ -3,7 +3,7 @@
 from itertools import combinations
 
 from orchestrator.errors import PreflightError, SparkctlError
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.journal import records
 from orchestrator.resources.base import World

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.errors import PreflightError
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.reconcile.evidence import is_of_ours
 from orchestrator.reconcile.journal import records, unreadable
 from orchestrator.resources.base import World

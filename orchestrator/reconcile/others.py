@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from orchestrator.errors import OthersError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import LABEL_CLUSTER
-from orchestrator.node.facts import Facts
 from orchestrator.resources.base import Change, World
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.membership import Membership

@@ -4,8 +4,8 @@ import tomllib
 from collections.abc import Callable
 
 from orchestrator.errors import PreflightError, SparkctlError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
-from orchestrator.node.facts import Facts
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.evidence import refuse_lost_journals, refuse_unread
 from orchestrator.reconcile.identity import refuse_copies, refuse_one_machine_twice, refuse_renamed

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import docker
 
 from orchestrator.errors import ChangeError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
-from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World
 from orchestrator.resources.swarm_leave import BRIDGE, leave, remove_bridge, update

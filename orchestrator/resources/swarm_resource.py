@@ -13,8 +13,7 @@ from typing import ClassVar
 
 from orchestrator.errors import PreflightError
 from orchestrator.names import RUNTIME_CONFIG
-from orchestrator.node.facts import File
-from orchestrator.node.files import remove_file, write_through
+from orchestrator.node.files import File, remove_file, write_through
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Stage, State, World, file_state, state_file
 from orchestrator.resources.replaceable import require_no_link, require_writable

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from orchestrator.facts.protocol import FACT, decode, understood
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.node.reach import REACHES, Door
 from orchestrator.node.software import Software
-from orchestrator.node.told import decode, understood
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.ranks import Rank
@@ -78,6 +78,7 @@ def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     cached = f"{rank.hub}/models--{model.replace('/', '--')}/snapshots"
     return rendered(
         "preflight.sh.j2",
+        fact=FACT,
         folders={"runs": rank.runs, "models": rank.hub},
         binds=[rank.runs, rank.cache, rank.hub, rank.data],
         ports=ports if rank.rank == 0 else (),
