@@ -1,4 +1,4 @@
-"""A new fact is one new file, and at most one test that was green has to be read again."""
+"""A new fact or check is one new file, and turns at most one test red: a golden to read again."""
 
 from pathlib import Path
 
@@ -83,3 +83,54 @@ def test_two_facts_of_one_name_are_refused(tmp_path: Path) -> None:
     toys = {f"orchestrator/facts/{name}.py": FACT for name in ("one", "two")}
     red = red_with(tmp_path, toys, ["tests/node/test_facts.py", "tests/node/test_software.py"])
     assert "tests/node/test_facts.py::test_facts_survive_the_way_from_the_machine" in red
+
+
+CHECK = '''"""Sparks are of one architecture."""
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.doctor.check import OfGang, OfMachine, Problem
+from orchestrator.doctor.run_seen import Reading
+from orchestrator.facts.machine import Facts
+from orchestrator.spec.cluster import ClusterSpec
+
+
+@OfMachine.about("arch", before=("up",), why="Images are for one.", fix="Take a Spark.")
+def processor_is_arm(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
+    if not facts.kernel.endswith("aarch64"):
+        yield Problem(f"{facts.node} is no Spark")
+
+
+@OfGang.about("arch", before=("train",), why="Images are for one.", fix="Look.", warns=True)
+def memory_is_alike(readings: Mapping[str, Reading]) -> Iterator[tuple[str, Problem]]:
+    for node, one in readings.items():
+        if one.memory == 7:
+            yield node, Problem("a byte more than six")
+'''
+ITS_CASE = """
+what: the processor of a machine is another one
+facts:
+  spark-b: {kernel: Linux 6.17.0 x86_64}
+errors:
+  - {node: spark-b, says: [spark-b is no Spark, Take a Spark.]}
+"""
+ITS_RUN = """
+from tests.runs.test_run_preflight import found
+
+
+def test_it_is_found_before_a_run():
+    assert ("arch", "spark-b", False) in found(memory=7)
+"""
+
+
+def test_a_new_check_is_one_file_and_one_golden(tmp_path: Path) -> None:
+    toys = {
+        "orchestrator/doctor/arch.py": CHECK,
+        "tests/planner/preflight/another-processor.yaml": ITS_CASE,
+        "tests/runs/test_arch.py": ITS_RUN,
+    }
+    tests = ["tests/planner/test_preflight.py", "tests/reconcile/test_evidence.py",
+             "tests/runs/test_run_preflight.py", "tests/runs/test_arch.py",
+             "tests/cli/test_cluster.py", "tests/test_documents.py"]  # fmt: skip
+    red = red_with(tmp_path, toys, tests)
+    assert red == ["tests/test_documents.py::test_the_list_of_checks"]

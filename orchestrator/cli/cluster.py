@@ -20,6 +20,7 @@ from orchestrator.cli.options import (
 from orchestrator.cli.reached import reached
 from orchestrator.cli.reporting import Command, Outcome, reported
 from orchestrator.cli.status import status
+from orchestrator.doctor.before_change import check, check_down
 from orchestrator.node.node import Node
 from orchestrator.reconcile.apply import Planner, carry_out
 from orchestrator.reconcile.at_hand import AtHand
@@ -29,7 +30,6 @@ from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
 from orchestrator.reconcile.plan_file import refuse_stale, write_plan
 from orchestrator.reconcile.ports import with_ports_asked
-from orchestrator.reconcile.preflight import check, check_down
 from orchestrator.reconcile.repair import plan_repair
 from orchestrator.resources.base import Change, World
 from orchestrator.spec.cluster import ClusterSpec

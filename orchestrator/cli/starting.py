@@ -10,7 +10,7 @@ from orchestrator.runs.launch import Prepared, build_images, flush_page_caches, 
 from orchestrator.runs.preflight import preflight
 from orchestrator.runs.queue import judged
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.way import make_way
+from orchestrator.stack.way import make_way, refuse_busy
 from orchestrator.ui.console import err
 from training.contract.record import RunRecord
 
@@ -33,11 +33,10 @@ def start(
             make_way(manager, judged(spec, nodes))
             yield
 
-    def clear() -> None:
+    if refuse_busy(manager, judged(spec, nodes)).over:
         with alone():
             pass
-
-    checked = preflight(spec, prepared, nodes, skip, clear)
+    checked = preflight(spec, prepared, nodes, skip)
     for finding in checked.warnings:
         line = f"note: {finding.check}: {finding.node}: {finding.message}"
         err().print(line, style="yellow")

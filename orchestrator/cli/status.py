@@ -7,13 +7,13 @@ import click
 from orchestrator.cli.asking import ask_passphrase, ask_sudo_password
 from orchestrator.cli.options import json_option
 from orchestrator.cli.reporting import Outcome, reported
+from orchestrator.doctor.before_change import check as preflight
 from orchestrator.errors import SparkctlError
 from orchestrator.facts.machine import Facts
 from orchestrator.node.connect import reachable
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.observe import try_observe
 from orchestrator.reconcile.plan import Plan, plan_up
-from orchestrator.reconcile.preflight import check as preflight
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.ui.console import out
 from orchestrator.ui.report import status_report

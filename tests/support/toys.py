@@ -10,7 +10,7 @@ from tests.support.clusters import ROOT
 
 _FOLDERS = ("orchestrator", "training", "templates", "stacks", "entrypoints", "examples", "docs",
             "tests")  # fmt: skip
-_FILES = ("pyproject.toml", "README.md")
+_FILES = ("pyproject.toml", "LICENSE", "*.md")
 
 
 def red_with(folder: Path, toys: dict[str, str], tests: list[str]) -> list[str]:
@@ -18,8 +18,8 @@ def red_with(folder: Path, toys: dict[str, str], tests: list[str]) -> list[str]:
     unwanted = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis", "_assets")
     for name in _FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
-    for name in _FILES:
-        shutil.copy(ROOT / name, folder / name)
+    for file in (file for pattern in _FILES for file in ROOT.glob(pattern)):
+        shutil.copy(file, folder)
     for path, text in toys.items():
         assert not (folder / path).exists(), "a toy is a new file"
         (folder / path).write_text(text, encoding="utf-8")
