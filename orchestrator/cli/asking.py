@@ -1,30 +1,67 @@
-"""What only a person at a terminal can answer."""
+"""The person at the terminal, and what they have said yes to with options."""
 
 import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.api.person import Question, refuse_others
 from orchestrator.errors import DeclinedError
+from orchestrator.ui.console import err
 from orchestrator.ui.plain import one_line
 
-
-def ask_sudo_password() -> str | None:
-    """Asked once for all nodes that want one; None when nobody is there to ask."""
-    if not sys.stdin.isatty():
-        return None
-    return str(
-        click.prompt("sudo password (for the nodes that want one)", hide_input=True, err=True)
-    )
+if TYPE_CHECKING:  # every command reads this file
+    from orchestrator.api.cluster import Plan
 
 
-def ask_passphrase(key: str) -> str | None:
-    """Of an encrypted SSH key; asked once for all nodes. None when nobody is there to ask."""
-    if not sys.stdin.isatty():
-        return None
-    question = f"passphrase of {key} (for all nodes)"
-    return str(
-        click.prompt(one_line(question), hide_input=True, err=True, default="", show_default=False)
-    )
+@dataclass(frozen=True)
+class Terminal:
+    """Asks on standard error what `--yes`, `--end-others` and `--trust-recipe` do not cover."""
+
+    yes: bool = False
+    end_others: bool = False
+    trust: bool = False
+
+    def sudo_password(self) -> str | None:
+        """Not shown while it is typed."""
+        if not sys.stdin.isatty():
+            return None
+        return str(
+            click.prompt("sudo password (for the nodes that want one)", hide_input=True, err=True)
+        )
+
+    def passphrase(self, key: str) -> str | None:
+        """Likewise; it may be empty."""
+        if not sys.stdin.isatty():
+            return None
+        question = f"passphrase of {key} (for all nodes)"
+        return str(
+            click.prompt(
+                one_line(question), hide_input=True, err=True, default="", show_default=False
+            )
+        )
+
+    def approve(self, plan: "Plan") -> None:
+        """Two questions: of the machines, and of what is in Docker and not sparkctl's."""
+        if not self.end_others and (self.yes or not sys.stdin.isatty()):
+            refuse_others(plan.others)
+        machines = ", ".join(plan.nodes)
+        confirm(f"Change {machines} of cluster {plan.cluster!r}?", yes=self.yes)
+        if plan.others:
+            names = ", ".join(f"{other.kind} {other.name}" for other in plan.others)
+            question = f"Not sparkctl's, and ended or stopped by this: {names}. Go on?"
+            confirm(question, yes=self.end_others)
+
+    def agree(self, question: Question) -> None:
+        """What should have been read is shown whatever the answer is."""
+        heading, lines = question.details[:1], question.details[1:]
+        for line in (*heading, *(f"  {line}" for line in lines)):
+            err().print(line)
+        if question.topic == "recipe":
+            confirm(question.text, yes=self.trust, option="--trust-recipe")
+        else:
+            confirm(question.text, yes=self.yes)
 
 
 def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:

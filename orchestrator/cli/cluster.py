@@ -1,12 +1,12 @@
 """`sparkctl cluster plan | up | down`; `status` and `lock` have files of their own."""
 
-from functools import partial
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.asking import ask_sudo_password
-from orchestrator.cli.consent import Consent
+from orchestrator.api.cluster import AtHand, Away, Change, Cluster, Plan, write_plan
+from orchestrator.api.files import ClusterSpec
+from orchestrator.cli.asking import Terminal
 from orchestrator.cli.groups import Ordered
 from orchestrator.cli.interrupt import stopped_by_interrupt
 from orchestrator.cli.lock import lock
@@ -17,22 +17,8 @@ from orchestrator.cli.options import (
     skip_offline_option,
     yes_option,
 )
-from orchestrator.cli.reached import reached
-from orchestrator.cli.reporting import Command, Outcome, reported
+from orchestrator.cli.reporting import Outcome, reported
 from orchestrator.cli.status import status
-from orchestrator.doctor.before_change import check, check_down
-from orchestrator.node.node import Node
-from orchestrator.reconcile.apply import Planner, carry_out
-from orchestrator.reconcile.at_hand import AtHand
-from orchestrator.reconcile.evidence import left_unread
-from orchestrator.reconcile.observe import observe
-from orchestrator.reconcile.owner import this_owner
-from orchestrator.reconcile.plan import Plan, plan_down, plan_up
-from orchestrator.reconcile.plan_file import refuse_stale, write_plan
-from orchestrator.reconcile.ports import with_ports_asked
-from orchestrator.reconcile.repair import plan_repair
-from orchestrator.resources.base import Change, World
-from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plan_view import progress_lines, show_plan
 from orchestrator.ui.report import plan_report
@@ -65,12 +51,9 @@ def plan(
     """Show what `up` would change. Changes nothing."""
 
     def run(spec: ClusterSpec) -> Outcome:
-        with reached(spec, skip_offline=skip_offline, manager_too=False) as (nodes, skipped):
-            world = observe(spec, nodes, ask=ask_sudo_password)
-        planned = plan_repair(spec, world) if repair else None
-        if planned is None or not planned.steps:
-            check(spec, world)
-            planned = plan_up(spec, world)
+        with Cluster.open(spec, Terminal(), away=_away(skip_offline, "up")) as machines:
+            skipped = _skipped(machines)
+            planned = next(machines.plans("up", repair=repair))
         if not as_json:
             show_plan(planned, out(), diffs=diff)
         if kept is not None:
@@ -106,16 +89,18 @@ def up(
     """Make the machines one GPU swarm. Twice is the same as once."""
 
     def run(spec: ClusterSpec) -> Outcome:
-        with reached(spec, skip_offline=skip_offline, manager_too=False) as (nodes, skipped):
-            settle = partial(_settle, "up", spec, nodes, Consent(yes, end_others), as_json)
-            world: World = observe(spec, nodes, ask=ask_sudo_password)
-            world, repaired = _repaired(spec, world, settle) if repair else (world, ())
-            check(spec, world)
-            planned = plan_up(spec, world)
+        person = Terminal(yes, end_others)
+        with Cluster.open(spec, person, away=_away(skip_offline, "up")) as machines:
+            skipped = _skipped(machines)
+            repaired: list[Change] = []
+            for planned in machines.plans("up", repair=repair):
+                if planned.direction == "repair":
+                    _apply(machines, planned, as_json)
+                    repaired += planned.changes
             if kept is not None:
-                refuse_stale(planned, kept)
-            planned = with_ports_asked(planned, world, nodes)
-            settle(planned, partial(plan_up, spec), world)
+                machines.refuse_stale(planned, kept)
+            planned = machines.ask_ports(planned)
+            _apply(machines, planned, as_json)
         return plan_report("up", planned, converged=True, first=repaired, skipped=skipped), None
 
     reported("up", file, as_json, run)
@@ -141,15 +126,14 @@ def down(
     """Give every machine back as it was found, from the journal on the machine itself."""
 
     def run(spec: ClusterSpec) -> Outcome:
-        with reached(spec, skip_offline=skip_offline) as (nodes, skipped):
-            settle = partial(_settle, "down", spec, nodes, Consent(yes, end_others), as_json)
-            world: World = observe(spec, nodes, ask=ask_sudo_password)
-            world, repaired = _repaired(spec, world, settle) if repair else (world, ())
-            check_down(spec, world)
-            planner = partial(plan_down, spec, delete_runs=delete_runs)
-            planned = planner(world)
-            world = settle(planned, planner, world)
-        problem = left_unread(spec, world)
+        person = Terminal(yes, end_others)
+        with Cluster.open(spec, person, away=_away(skip_offline, "down")) as machines:
+            skipped = _skipped(machines)
+            repaired: list[Change] = []
+            for planned in machines.plans("down", repair=repair, delete_runs=delete_runs):
+                _apply(machines, planned, as_json)
+                repaired += planned.changes if planned.direction == "repair" else ()
+            problem = machines.left_unread()
         report = plan_report(
             "down",
             planned,
@@ -163,39 +147,24 @@ def down(
     reported("down", file, as_json, run)
 
 
-def _settle(
-    command: Command,
-    spec: ClusterSpec,
-    nodes: dict[str, Node],
-    consent: Consent,
-    as_json: bool,
-    plan: Plan,
-    planner: Planner,
-    world: World,
-) -> World:
-    """Show the plan, ask, and carry it out; the machines as they are afterwards."""
+def _apply(machines: Cluster, plan: Plan, as_json: bool) -> None:
+    """Show the plan, ask, and make its changes."""
     if not as_json:
         show_plan(plan, out())
-    if not plan.steps and not plan.settled and command == "up":
-        return world  # `down` takes over the lock that a dead `up` may have left, and frees it
-    if plan.steps:
-        consent.to(plan)
-    listen = progress_lines(err() if as_json else out())
-    owner = this_owner(f"sparkctl cluster {command}")
     at_hand = AtHand()
     with stopped_by_interrupt(at_hand):
-        return carry_out(plan, planner, spec, nodes, owner, listen, at_hand)
+        machines.apply(plan, progress_lines(err() if as_json else out()), at_hand)
 
 
-def _repaired(
-    spec: ClusterSpec, world: World, settle: partial[World]
-) -> tuple[World, tuple[Change, ...]]:
-    """First the engines; what their swarms need can be seen when they answer."""
-    planner = partial(plan_repair, spec)
-    done: tuple[Change, ...] = ()
-    for _ in range(2):
-        if not (planned := planner(world)).steps:
-            break
-        world = settle(planned, planner, world)
-        done += planned.changes
-    return world, done
+def _away(skip_offline: bool, direction: str) -> Away:
+    """A manager that is offline can be left out on the way back only."""
+    if not skip_offline:
+        return "refuse"
+    return "skip" if direction == "down" else "skip-workers"
+
+
+def _skipped(machines: Cluster) -> list[str]:
+    """Those that are left out, which is said."""
+    for error in machines.away.values():
+        err().print(f"skipped: {error.brief}", style="yellow")
+    return list(machines.away)

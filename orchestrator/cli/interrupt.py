@@ -18,8 +18,7 @@ from orchestrator.errors import StoppedError
 from orchestrator.ui.plain import one_line
 
 if TYPE_CHECKING:  # every command reads this file
-    from orchestrator.reconcile.at_hand import AtHand
-    from orchestrator.resources.base import Change
+    from orchestrator.api.cluster import AtHand, Change
 
 LEAVES_WITHIN = 5.0
 """Seconds from the first signal."""

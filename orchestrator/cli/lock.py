@@ -1,20 +1,14 @@
 """`sparkctl cluster lock show | break`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.asking import ask_passphrase, ask_sudo_password, confirm
+from orchestrator.api.cluster import Cluster
+from orchestrator.api.locks import CHANGES, LAUNCH
+from orchestrator.cli.asking import Terminal
 from orchestrator.cli.groups import Ordered
 from orchestrator.cli.options import yes_option
-from orchestrator.node.connect import connected
-from orchestrator.node.node import Node
-from orchestrator.reconcile.lock import CHANGES, LAUNCH, break_locks, read_locks
-from orchestrator.reconcile.observe import observe
-from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.load import load_cluster
 from orchestrator.ui.console import out
 
 
@@ -27,10 +21,11 @@ def lock() -> None:
 @click.pass_obj
 def show(file: Path) -> None:
     """Say who holds the lock of each machine, and who holds off the starting of runs."""
-    with _connected(file) as (_, nodes, launch):
-        for name, held in read_locks(nodes, CHANGES).items():
+    with Cluster.open(file, Terminal()) as machines:
+        locks = machines.locks
+        for name, held in locks.read(CHANGES).items():
             out().print(f"{name:<10} {held or 'free'}")
-        for name, held in read_locks(launch, LAUNCH).items():
+        for name, held in locks.read(LAUNCH).items():
             if held is not None:
                 out().print(f"{name:<10} starting of runs: {held}")
 
@@ -40,25 +35,13 @@ def show(file: Path) -> None:
 @click.pass_obj
 def break_(file: Path, yes: bool) -> None:
     """Take the locks away, whoever holds them."""
-    with _connected(file) as (spec, nodes, launch):
-        broken = 0
-        for place, where in ((CHANGES, nodes), (LAUNCH, launch)):
-            locks = read_locks(where, place)
-            held = [name for name, holder in locks.items() if holder is not None]
-            for name in held:
-                out().print(f"{name:<10} {locks[name]}")
+    with Cluster.open(file, Terminal(yes)) as machines:
+        locks, broken = machines.locks, 0
+        for place in (CHANGES, LAUNCH):
+            held = {name: one for name, one in locks.read(place).items() if one is not None}
+            for name, one in held.items():
+                out().print(f"{name:<10} {one}")
             if held:
-                confirm(f"Break the locks of {', '.join(held)} of cluster {spec.name!r}?", yes=yes)
-                break_locks({name: where[name] for name in held}, place)
+                locks.take_away(place, held)
                 broken += len(held)
         out().print(f"{broken} broken")
-
-
-@contextmanager
-def _connected(file: Path) -> Iterator[tuple[ClusterSpec, dict[str, Node], dict[str, Node]]]:
-    """All machines, and that one where runs are started."""
-    spec = load_cluster(file)
-    with connected(spec, ask_passphrase=ask_passphrase) as nodes:
-        observe(spec, nodes, ask=ask_sudo_password)  # the way to root that everybody takes
-        manager = spec.manager.name
-        yield spec, nodes, {manager: nodes[manager]}

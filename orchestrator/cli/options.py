@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator.doctor.names import SKIPPABLE
+from orchestrator.api.checks import SKIPPABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,9 +6,8 @@ from typing import Literal
 
 import click
 
+from orchestrator.api.files import ClusterSpec, load_cluster
 from orchestrator.errors import SparkctlError
-from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.load import load_cluster
 from orchestrator.ui.plain import json_text
 from orchestrator.ui.report import ClusterReport, error_report
 

@@ -5,11 +5,10 @@ into it. Neither is what the plan is for, so neither is covered by a yes to the 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 
-from orchestrator.errors import OthersError
 from orchestrator.facts.machine import Facts
 from orchestrator.names import LABEL_CLUSTER
+from orchestrator.reconcile.other import Other
 from orchestrator.resources.base import Change, World
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.membership import Membership
@@ -22,23 +21,6 @@ _RESTART = {
     "stopped": "stops, and stays stopped (docker start)",
     "gone": "gone for good, it is removed when it stops",
 }
-
-
-@dataclass(frozen=True)
-class Other:
-    """One thing of somebody else, and what happens to it."""
-
-    node: str
-    kind: str
-    name: str
-    fate: str
-
-    def __str__(self) -> str:
-        return f"{self.node}: {self.kind} {self.name}: {self.fate}"
-
-    def to_dict(self) -> dict[str, str]:
-        """Plain data; docs/json.md."""
-        return asdict(self)
 
 
 def others(spec: ClusterSpec, world: World, changes: Iterable[Change]) -> tuple[Other, ...]:
@@ -55,18 +37,6 @@ def others(spec: ClusterSpec, world: World, changes: Iterable[Change]) -> tuple[
             found |= dict.fromkeys(_with_the_swarm(spec, world, facts))
         found |= dict.fromkeys(_with_docker(facts, name in restarted, name in leaving))
     return tuple(found)
-
-
-def refuse_others(others: Iterable[Other]) -> None:
-    """Raise OthersError, which lists them, if there are any."""
-    lines = [str(one) for one in others]
-    if lines:
-        raise OthersError(
-            f"this would end or stop what is not sparkctl's ({len(lines)}); nothing was changed",
-            details="\n".join(lines),
-            resolution="--yes does not cover them. Move or stop them first, or add --end-others; "
-            "without --yes, in a terminal, you are asked.",
-        )
 
 
 def _leaves(change: Change) -> bool:

@@ -12,7 +12,8 @@ from orchestrator.reconcile.catalog import resources_for
 from orchestrator.reconcile.evidence import unexplained
 from orchestrator.reconcile.identity import present_names
 from orchestrator.reconcile.journal import Record, is_journaled, records
-from orchestrator.reconcile.others import Other, others
+from orchestrator.reconcile.other import Other
+from orchestrator.reconcile.others import others
 from orchestrator.resources.base import Action, Change, Resource, Stage, State, World
 from orchestrator.resources.directory import ALL, Directory
 from orchestrator.resources.leftovers import BuiltImages, RunServices, UnfinishedCopies
@@ -49,6 +50,8 @@ class Plan:
     """What is not sparkctl's and ends or stops with these changes."""
     advice: tuple[str, ...] = ()
     """What is not sparkctl's to change and will be felt in a run, in words."""
+    delete_runs: bool = False
+    """`down`: what runs have written goes too."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -92,7 +95,8 @@ def plan_down(spec: ClusterSpec, world: World, *, delete_runs: bool = False) -> 
     """What `cluster down` has to change: the journals backwards, and what runs left behind."""
     plan = _given_back(spec, world, [n.name for n in spec.nodes], delete_runs=delete_runs)
     ordered = sorted(plan.steps, key=lambda step: -step.change.stage)
-    return with_others(replace(plan, steps=tuple(ordered)), spec, world)
+    plan = replace(plan, steps=tuple(ordered), delete_runs=delete_runs)
+    return with_others(plan, spec, world)
 
 
 def with_others(plan: Plan, spec: ClusterSpec, world: World) -> Plan:

@@ -15,6 +15,7 @@ from orchestrator.runs.verdict import Outcome, broken, told
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.deploy import let_leave, remove
 from training.contract.files import RECORDS, STOP, RankFiles, is_run_name
+from training.contract.record import RunRecord
 
 _POLL = 0.5
 _MARGIN = 30.0
@@ -76,10 +77,9 @@ def _grace(run: Run) -> float:
     return float(seconds) if fits else _MOST_GRACE
 
 
-def log_sizes(run: Run, nodes: Mapping[str, Node]) -> dict[int, int]:
+def log_sizes(record: RunRecord, nodes: Mapping[str, Node]) -> dict[int, int]:
     """How many bytes the log of each rank has already."""
-    places = {place.node: place for place in run.record.ranks}
-    require_nodes(run, nodes)
+    places = {place.node: place for place in record.ranks}
 
     def size(name: str) -> int:
         log = shlex.quote(f"{places[name].folder}/{RankFiles(places[name].rank).log}")

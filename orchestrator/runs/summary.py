@@ -1,59 +1,90 @@
-"""What a person wants to know of a run at a glance. Pure."""
+"""What a person or a program wants to know of a run at a glance. Pure.
 
-from dataclasses import dataclass
+The models are those of `sparkctl runs … --json`.
+"""
+
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from orchestrator.runs.run import Run
 from orchestrator.runs.seen import RankSeen
 from training.contract.events import Eval, Result, Start, Step
 
 
-@dataclass(frozen=True)
-class RankSummary:
-    """One rank."""
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class RankReport(_Part):
+    """One rank of a run."""
 
     rank: int
+    """Its number."""
     node: str
+    """Where it is."""
     task: str | None
-    """State of its newest Swarm task; None when its service is gone."""
+    """State of its newest Swarm task; null when its service is gone."""
     phase: str | None
+    """What it was doing at its last sign of life."""
     step: int
+    """Optimizer steps made."""
     tokens_per_second: float | None
     """Real tokens, of this rank alone."""
     memory_available: int | None
     """Bytes of its node."""
     bytes: int
     """Size of the run folder on its node."""
-    unreadable: tuple[str, ...] = ()
+    unreadable: list[str] = []
     """Names of its files that cannot be understood."""
 
 
-@dataclass(frozen=True)
-class Summary:
+class RunReport(_Part):
     """One run."""
 
     run: str
+    """Its name, unique on the cluster."""
     stack: str
-    state: str
+    """The recipe."""
+    state: Literal[
+        "starting",
+        "running",
+        "restarting",
+        "succeeded",
+        "failed",
+        "stopped",
+        "broken",
+        "lost",
+        "unknown",
+    ]
+    """succeeded, failed, stopped: the verdict. broken: its containers ended without one. lost: its
+    services are gone without one. unknown: Swarm could not be asked."""
     created: datetime
+    """UTC."""
     step: int
+    """The furthest that any rank came."""
     total_steps: int | None
+    """null before the training has begun."""
     loss: float | None
-    """Of the last step that was told."""
+    """Training loss of the last step that was told."""
     eval_loss: float | None
+    """Held-out loss, the last one."""
     tokens_per_second: float | None
     """Real tokens, of all ranks: the median when it has ended, else of the last step."""
     attempts: int
-    """Those that ended."""
+    """Attempts that ended."""
     image: str
-    ranks: tuple[RankSummary, ...]
-    losses: tuple[float, ...]
+    """Training image; the tag is the hash of its contents."""
+    ranks: list[RankReport]
+    """In order."""
+    losses: list[float]
     """Training loss of the last steps, oldest first."""
     verdict: dict[str, Any] | None
+    """As in verdict-rank<R>.json (docs/runs.md)."""
 
 
-def summary(run: Run) -> Summary:
+def summary(run: Run) -> RunReport:
     """From what its folders and Swarm say."""
     first = run.ranks.get(0, RankSeen())
     step, start, result = first.last(Step), first.last(Start), first.last(Result)
@@ -64,7 +95,7 @@ def summary(run: Run) -> Summary:
         seen = run.ranks.get(place.rank, RankSeen())
         beat, told = seen.heartbeat, seen.last(Step)
         ranks.append(
-            RankSummary(
+            RankReport(
                 rank=place.rank,
                 node=place.node,
                 task=tasks.get(place.rank),
@@ -73,13 +104,13 @@ def summary(run: Run) -> Summary:
                 tokens_per_second=told.rank_tokens_per_second if told else None,
                 memory_available=told.memory_available if told else None,
                 bytes=run.bytes.get(place.node, 0),
-                unreadable=seen.unreadable,
+                unreadable=list(seen.unreadable),
             )
         )
     verdict = run.verdict
     known = step or start
     paces = [told.tokens_per_second for told in (result, step) if told is not None]
-    return Summary(
+    return RunReport(
         run=run.name,
         stack=run.record.stack_name,
         state=run.state,
@@ -91,11 +122,11 @@ def summary(run: Run) -> Summary:
         tokens_per_second=next((pace for pace in paces if pace is not None), None),
         attempts=len(run.attempts),
         image=run.record.image,
-        ranks=tuple(ranks),
-        losses=tuple(
+        ranks=ranks,
+        losses=[
             event.loss
             for event in first.events
             if isinstance(event, Step) and event.loss is not None
-        ),
+        ],
         verdict=verdict.model_dump(exclude={"event"}) if verdict else None,
     )

@@ -5,14 +5,13 @@ the two equal.
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.errors import SparkctlError
 from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.base import Change
-from orchestrator.ui.status_view import NodeStatus
 
 
 class _Part(BaseModel):
@@ -68,6 +67,13 @@ class NodeReport(_Part):
     memory_bytes: int | None
     runs: list[str]
     """Containers of training runs that run on the node."""
+
+    @classmethod
+    def unread(cls, name: str, error: SparkctlError | None) -> Self:
+        """One that could not be reached, of which nothing is known."""
+        nothing = dict.fromkeys(cls.model_fields) | {"gpus": [], "runs": []}
+        said = None if error is None else error.to_dict()
+        return cls.model_validate(nothing | {"name": name, "reachable": False, "error": said})
 
 
 class ClusterReport(_Part):
@@ -127,7 +133,7 @@ def plan_report(
 
 
 def status_report(
-    cluster: str, nodes: list[NodeStatus], plan: Plan | None, error: SparkctlError | None
+    cluster: str, nodes: list[NodeReport], plan: Plan | None, error: SparkctlError | None
 ) -> ClusterReport:
     """The report of `cluster status`; without a plan it is not known what `up` would do."""
     return ClusterReport(
@@ -138,7 +144,7 @@ def status_report(
         changes=[] if plan is None else [_change(change) for change in plan.changes],
         kept=[],
         advice=[] if plan is None else list(plan.advice),
-        nodes=[NodeReport(**node.to_dict()) for node in nodes],
+        nodes=nodes,
         error=None if error is None else error.to_dict(),
     )
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, RunEvent, TaskState
 from orchestrator.ui import figures
+from orchestrator.ui.eta import Eta
 from orchestrator.ui.runs_view import sparkline
 from training.contract.events import Phase, Resumed, Step
 from training.contract.record import RankPlace
@@ -40,9 +41,10 @@ class RunTable:
     _rows: dict[int, _Row] = field(default_factory=dict)
     _loss: float | None = None
     _losses: "deque[float]" = field(default_factory=lambda: deque(maxlen=_LOSSES))
-    _first: tuple[int, float] | None = None
+    _eta: Eta = field(init=False)
 
     def __post_init__(self) -> None:
+        self._eta = Eta(self.clock)
         self._rows = {place.rank: _Row() for place in self.ranks}
 
     def heard(self, event: RunEvent) -> None:
@@ -55,7 +57,8 @@ class RunTable:
             case RankEvent(rank, Step() as step):
                 self._step(rank, step)
             case RankEvent(rank, Resumed(step=number)):
-                self._rows[rank].step, self._first = number, None
+                self._rows[rank].step = number
+                self._eta.again()
             case NodeSilent(node, _) | NodeBack(node):
                 for place in self.ranks:
                     if place.node == node:
@@ -64,11 +67,7 @@ class RunTable:
     @property
     def eta(self) -> float | None:
         """Seconds to the last step, by the pace seen here; None when there is none yet."""
-        step = self._rows[0].step
-        if self._first is None or step <= self._first[0]:
-            return None
-        first, then = self._first
-        return (self.clock() - then) / (step - first) * (self.total - step)
+        return self._eta.seconds(self._rows[0].step, self.total)
 
     def __rich__(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -100,8 +99,7 @@ class RunTable:
         row.memory_peak = step.memory_peak
         row.memory_available = step.memory_available
         if rank == 0:
-            if self._first is None:  # the time before the first step says nothing
-                self._first = (row.step, self.clock())
+            self._eta.heard(row.step)
             self._loss = step.loss
             if step.loss is not None:
                 self._losses.append(step.loss)

@@ -1,8 +1,7 @@
 """A run while it goes on: a live table in a terminal, plain lines elsewhere."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from rich.console import Console
@@ -21,6 +20,7 @@ from orchestrator.runs.events import (
 )
 from orchestrator.runs.verdict import Outcome
 from orchestrator.ui import figures
+from orchestrator.ui.eta import Eta
 from orchestrator.ui.run_table import RunTable
 from training.contract.events import Error, Eval, Phase, Result, Resumed, Saved, Start, Step
 from training.contract.log import AttemptOver, LogEvent
@@ -38,7 +38,7 @@ class RunView:
     ranks: Sequence[RankPlace]
     _live: Live | None = None
     _table: RunTable | None = None
-    _first: tuple[int, float] | None = None
+    _pace: Eta = field(default_factory=Eta)
 
     def __enter__(self) -> "RunView":
         if self.console.is_terminal:
@@ -93,6 +93,7 @@ class RunView:
                 cost = f"{event.bytes / 1e6:,.1f} MB a rank in {event.seconds:.1f} s"
                 self._line(0, f"saved at step {step} ({cost})")
             case Resumed(step=step):
+                self._pace.again()
                 self._line(0, f"goes on after step {step}{_passed_over(event)}")
             case AttemptOver(end=end) if end != "succeeded":
                 self._line(0, attempt_line(event))
@@ -108,14 +109,9 @@ class RunView:
         self._line(0, f"step {step}/{total}  loss {loss}  {pace} tok/s{self._eta(step, total)}")
 
     def _eta(self, step: int, total: int) -> str:
-        """From the steps seen here; the time before the first one says nothing."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first = (step, now)
-        first, then = self._first
-        if step in (first, total):
-            return ""
-        return f"  ETA {(now - then) / (step - first) * (total - step):.0f} s"
+        self._pace.heard(step)
+        left = self._pace.seconds(step, total)
+        return "" if left is None or step == total else f"  ETA {left:.0f} s"
 
     def _line(self, rank: int, text: str) -> None:
         self.console.print(f"{self._name(rank)}  {text}")

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from orchestrator.runs.compare import Comparison
 from orchestrator.runs.run import Run, Unreadable
-from orchestrator.runs.summary import Summary
+from orchestrator.runs.summary import RunReport
 from orchestrator.ui import figures
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -17,7 +17,7 @@ _COLOURS = {"running": "green", "succeeded": "bold green", "failed": "red", "bro
 
 
 def show_runs(
-    runs: Sequence[Summary],
+    runs: Sequence[RunReport],
     console: Console,
     unreadable: Sequence[Unreadable] = (),
     *,
@@ -47,7 +47,7 @@ def show_runs(
     console.print(table)
 
 
-def show_run(run: Run, told: Summary, console: Console) -> None:
+def show_run(run: Run, told: RunReport, console: Console) -> None:
     """Everything that is worth a line."""
 
     def line(name: str, text: object) -> None:
@@ -111,7 +111,7 @@ def sparkline(values: Sequence[float], width: int = 32) -> str:
     return "".join(_BARS[round((value - low) / (high - low) * top)] for value in shown)
 
 
-def _steps(run: Summary) -> str:
+def _steps(run: RunReport) -> str:
     return f"{run.step}/{run.total_steps}" if run.total_steps else str(run.step)
 
 

@@ -1,8 +1,7 @@
 """The machines as they are: the table of `cluster status`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -13,34 +12,12 @@ from orchestrator.facts.machine import Facts
 from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.ui.report import NodeReport
 
 
-@dataclass(frozen=True)
-class NodeStatus:
-    """One row."""
-
-    name: str
-    reachable: bool
-    error: dict[str, object] | None
-    engine: str | None
-    gpus: list[str]
-    gpu_name: str | None
-    driver: str | None
-    swarm_role: str | None
-    swarm_state: str | None
-    fabric: str | None
-    memory_available_bytes: int | None
-    memory_bytes: int | None
-    runs: list[str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
-
-
-def node_statuses(
+def node_reports(
     spec: ClusterSpec, world: Mapping[str, Facts], errors: Mapping[str, SparkctlError]
-) -> list[NodeStatus]:
+) -> list[NodeReport]:
     """A row for every node of the file, also for those that could not be reached."""
     seen = [n for facts in world.values() for n in facts.swarm_nodes]
     fabric = _fabric(spec, world)
@@ -48,15 +25,11 @@ def node_statuses(
     for node in spec.nodes:
         facts = world.get(node.name)
         if facts is None:
-            error = errors[node.name].to_dict() if node.name in errors else None
-            rows.append(
-                NodeStatus(node.name, False, error, None, [], None, None, None, None, None, None,
-                           None, [])
-            )  # fmt: skip
+            rows.append(NodeReport.unread(node.name, errors.get(node.name)))
             continue
         gpu = facts.gpus[0] if facts.gpus else None
         rows.append(
-            NodeStatus(
+            NodeReport(
                 name=node.name,
                 reachable=True,
                 error=None,
@@ -75,7 +48,7 @@ def node_statuses(
     return rows
 
 
-def show_status(rows: list[NodeStatus], console: Console) -> None:
+def show_status(rows: list[NodeReport], console: Console) -> None:
     """The table a person wants first: machine, GPU, memory, swarm, fabric, what runs."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("NODE", "GPU", "DRIVER", "MEMORY FREE", "DOCKER", "SWARM", "FABRIC", "RUNS"):
@@ -120,7 +93,7 @@ def _fabric(spec: ClusterSpec, world: Mapping[str, Facts]) -> dict[str, str]:
     return {name: f"{port.interface} {port.address}" for name, port in ports.items()}
 
 
-def _role(facts: Facts) -> str | None:
+def _role(facts: Facts) -> Literal["manager", "worker"] | None:
     if facts.swarm_state == "inactive":
         return None
     return "manager" if facts.swarm.get("ControlAvailable") else "worker"

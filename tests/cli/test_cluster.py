@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.asking import Terminal
 from orchestrator.errors import ConnectError, DeclinedError
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import plan_up
@@ -207,7 +208,7 @@ def test_in_a_terminal_what_is_not_ours_is_asked_by_name(
         if "shop_web" in question and not yes:
             raise DeclinedError("no")
 
-    monkeypatch.setattr("orchestrator.cli.consent.confirm", confirm)
+    monkeypatch.setattr("orchestrator.cli.asking.confirm", confirm)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     assert sparkctl("cluster", "down").code == 8
     assert len(asked) == 2
@@ -282,11 +283,11 @@ def test_status_asks_for_the_password_once(
         machine.wants_password = True
     asked: list[None] = []
 
-    def ask() -> str:
+    def ask(person: Terminal) -> str:
         asked.append(None)
         return ROOT_NEEDS
 
-    monkeypatch.setattr("orchestrator.cli.status.ask_sudo_password", ask)
+    monkeypatch.setattr(Terminal, "sudo_password", ask)
     assert sparkctl("cluster", "status").code == 0
     assert len(asked) == 1
 

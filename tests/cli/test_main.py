@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator import __version__
 from orchestrator.cli import asking
-from orchestrator.cli.asking import ask_sudo_password, confirm
+from orchestrator.cli.asking import Terminal, confirm
 from orchestrator.cli.groups import OneFileEach
 from orchestrator.cli.main import cli
 from orchestrator.errors import DeclinedError
@@ -160,7 +160,7 @@ def test_ctrl_c_is_no_error_of_ours(sparkctl: Sparkctl, monkeypatch: pytest.Monk
     assert (ran.code, ran.stderr.strip()) == (130, "stopped")
 
 
-class Terminal:
+class Seat:
     """A standard input at which somebody sits."""
 
     def isatty(self) -> bool:
@@ -175,7 +175,7 @@ def test_a_person_is_asked(answer: bool, goes_on: bool, monkeypatch: pytest.Monk
         asked.append(question)
         return answer
 
-    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(sys, "stdin", Seat())
     monkeypatch.setattr(asking.click, "confirm", prompt)
     if goes_on:
         confirm("Change it?", yes=False)
@@ -186,7 +186,7 @@ def test_a_person_is_asked(answer: bool, goes_on: bool, monkeypatch: pytest.Monk
 
 
 def test_yes_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(sys, "stdin", Seat())
     monkeypatch.setattr(asking.click, "confirm", broken)
     confirm("Change it?", yes=True)
 
@@ -198,11 +198,11 @@ def test_the_password_is_asked_for_hidden_and_on_stderr(monkeypatch: pytest.Monk
         said.update(options)
         return "pw"
 
-    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(sys, "stdin", Seat())
     monkeypatch.setattr(asking.click, "prompt", prompt)
-    assert ask_sudo_password() == "pw"
+    assert Terminal().sudo_password() == "pw"
     assert said == {"hide_input": True, "err": True}
 
 
 def test_without_a_terminal_nobody_is_asked_for_a_password(sparkctl: Sparkctl) -> None:
-    assert ask_sudo_password() is None
+    assert Terminal().sudo_password() is None

@@ -77,11 +77,11 @@ def test_train_says_none(
 ) -> None:
     kept: list[Prepared] = []
 
-    def start(spec: object, prepared: Prepared, *_: object) -> object:
+    def start(spec: object, prepared: Prepared, *_: object, **__: object) -> object:
         kept.append(prepared)
         raise RuntimeError(f"in the middle of {prepared!r}")
 
-    monkeypatch.setattr("orchestrator.cli.train.start", start)
+    monkeypatch.setattr("orchestrator.api.runs.start", start)
     ran = sparkctl("train", recipe, *options)
     assert told(said(ran)) == []
     for prepared in kept:  # what goes to the machines as files, configs and lines of JSON

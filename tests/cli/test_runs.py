@@ -4,22 +4,28 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from orchestrator.api import connecting
+from orchestrator.api import runs as used
 from orchestrator.cli import runs as command
-from orchestrator.cli import watching
 from orchestrator.errors import ConnectError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.runs import control
 from orchestrator.runs.follow import Patience
+from orchestrator.runs.launch import Prepared, prepare
+from orchestrator.runs.run import Run
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.load import load_cluster
+from orchestrator.spec.load import load_cluster, load_stack
 from tests.cli.conftest import Ran, Sparkctl
 from tests.runs.folders import RUN, Cluster, both, event, task
+from tests.support.clusters import sparks
+from training.contract.record import RunRecord
 
 
 @pytest.fixture
@@ -41,14 +47,14 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         }
         yield {n: node for n, node in made.nodes.items() if n not in errors}, dict(errors)
 
-    monkeypatch.setattr(command, "reachable", reachable)
+    monkeypatch.setattr(connecting, "reachable", reachable)
 
     def load(file: Path) -> ClusterSpec:
         spec = load_cluster(file)
         paths = spec.paths.model_copy(update={"runs": str(shared)})
         return spec.model_copy(update={"paths": paths})
 
-    monkeypatch.setattr(command, "load_cluster", load)
+    monkeypatch.setattr(connecting, "load_cluster", load)
     yield made
     for connection in made.connections.values():
         connection.close()
@@ -58,7 +64,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs whose services were taken off the swarm."""
     names: list[str] = []
-    for module in (control, watching):
+    for module in (control, used):
         monkeypatch.setattr(module, "remove", lambda manager, run: names.append(run))
     return names
 
@@ -105,7 +111,7 @@ def test_a_name_that_is_none(sparkctl: Sparkctl, cluster: Cluster) -> None:
 def test_follow_of_a_run_that_has_ended(
     sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "Patience", lambda: Patience(results=0))
+    monkeypatch.setattr(used, "Patience", lambda: Patience(results=0))
     cluster.write(0, "text", event("result", 0, weights_sha256="ab" * 32, saved="/x/adapter"))
     cluster.judge()
     ran = sparkctl("runs", "follow", "last")
@@ -123,7 +129,7 @@ def test_follow_takes_nothing_off_that_it_did_not_see_end(
     sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a rank that waits, and of services that were gone, only what was seen over is removed."""
-    monkeypatch.setattr(watching, "Patience", lambda: Patience(start=-1, broken=-1, results=0))
+    monkeypatch.setattr(used, "Patience", lambda: Patience(start=-1, broken=-1, results=0))
     cluster.engine.tasks_now = [task(0, "running"), task(1, "pending", Err="no suitable node")]
     ran = sparkctl("runs", "follow", "last")
     assert (ran.code, "rank 1 on spark-b pending: no suitable node" in ran.stderr) == (10, True)
@@ -181,10 +187,18 @@ def test_resume_goes_on_after_what_is_known(
     sparkctl: Sparkctl, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched: list[Any] = []
-    monkeypatch.setattr(command, "observe_machines", lambda *_, **__: {})
-    monkeypatch.setattr(command, "again", lambda spec, run, world, agree: run.record)
-    monkeypatch.setattr(command, "start", lambda spec, prepared, nodes, skip: prepared)
-    monkeypatch.setattr(command, "watch", lambda *_, offsets, as_json: watched.append(offsets))
+    prepared = replace(prepare(sparks(2), load_stack("tiny-llama-lora"), None), anew=False)
+
+    def again(spec: object, run: Run, world: object, agree: object) -> Prepared:
+        return replace(prepared, record=run.record)
+
+    def start(spec: object, prepared: Prepared, *_: object, **__: object) -> RunRecord:
+        return prepared.record
+
+    monkeypatch.setattr(used, "observe_machines", lambda *_, **__: {})
+    monkeypatch.setattr(used, "again", again)
+    monkeypatch.setattr(used, "start", start)
+    monkeypatch.setattr(command, "watch", lambda _, run, *, as_json: watched.append(run.offsets))
     cluster.judge(state="stopped")
     cluster.write(0, "an old line")
     ran = sparkctl("runs", "resume", "last")
@@ -197,7 +211,7 @@ def test_resume_goes_on_after_what_is_known(
 def test_a_success_is_not_started_again(
     sparkctl: Sparkctl, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "observe_machines", lambda *_, **__: {})
+    monkeypatch.setattr(used, "observe_machines", lambda *_, **__: {})
     cluster.judge()
     ran = sparkctl("runs", "resume", "last")
     assert (ran.code, "nothing to go on with" in ran.stderr) == (10, True)
@@ -218,7 +232,7 @@ def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
 def test_follow_for_programs_is_an_object_a_line(
     sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "Patience", lambda: Patience(results=0))
+    monkeypatch.setattr(used, "Patience", lambda: Patience(results=0))
     cluster.write(0, "some text", event("step", 0, step=1, loss=0.5))
     cluster.judge(state="failed", rank=1, node="spark-b", message="broke", tail=[])
     ran = sparkctl("runs", "follow", "last", "--json")

@@ -15,6 +15,7 @@ from tests.cli.conftest import Sparkctl
 from tests.cli.test_cluster import differ, take_in
 from tests.support.clusters import ROOT
 from tests.support.fakes import FakeCluster
+from training.contract.record import RunRecord
 
 
 def off(site: FakeCluster, *names: str) -> None:
@@ -77,7 +78,7 @@ def test_a_recipe_from_elsewhere_is_asked_about_each_time(
     sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_in(site)
-    monkeypatch.setattr("orchestrator.cli.train.start", started := Started())
+    monkeypatch.setattr("orchestrator.api.runs.start", started := Started())
     recipe = evil_recipe(tmp_path)
     for _ in range(2):
         ran = sparkctl("train", recipe, "--detach")
@@ -96,7 +97,7 @@ def test_a_recipe_that_is_shipped_or_harmless_is_not_asked_about(
     sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_in(site)
-    monkeypatch.setattr("orchestrator.cli.train.start", started := Started())
+    monkeypatch.setattr("orchestrator.api.runs.start", started := Started())
     text = (ROOT / "stacks" / "tiny-llama-lora.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(text)
     assert sparkctl("train", "mine.yaml", "--detach").code == 0
@@ -127,8 +128,9 @@ class Started:
 
     runs: list[Prepared] = field(default_factory=list)
 
-    def __call__(self, spec: object, prepared: Prepared, *_: object) -> None:
+    def __call__(self, spec: object, prepared: Prepared, *_: object, **__: object) -> RunRecord:
         self.runs.append(prepared)
+        return prepared.record
 
 
 def test_a_dry_run_shows_the_settings(sparkctl: Sparkctl, site: FakeCluster) -> None:
@@ -190,9 +192,9 @@ def test_progress_of_an_image_is_shown_as_it_is(
         say("spark-a", line)  # type: ignore[operator]
         raise RunError("enough")
 
-    monkeypatch.setattr("orchestrator.cli.starting.build_images", build)
-    monkeypatch.setattr("orchestrator.cli.starting.refuse_busy", lambda *_: Standing())
-    monkeypatch.setattr("orchestrator.cli.starting.preflight", lambda *_: Checked([], {}))
+    monkeypatch.setattr("orchestrator.api.starting.build_images", build)
+    monkeypatch.setattr("orchestrator.api.starting.refuse_busy", lambda *_: Standing())
+    monkeypatch.setattr("orchestrator.api.starting.preflight", lambda *_: Checked([], {}))
     take_in(site)
     ran = sparkctl("train", "tiny-llama-lora")
     assert ran.code == 10

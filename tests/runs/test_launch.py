@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from orchestrator.cli import starting
+from orchestrator.api import starting
 from orchestrator.errors import BusyError, LockedError, RemoteError
 from orchestrator.names import LAUNCH_FOLDER
 from orchestrator.node.connection import Completed
@@ -93,7 +93,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_takes_long_is_done_before_others_are_held_off(steps: list[str]) -> None:
     site = Site()
-    starting.start(sparks(2), PREPARED, site.nodes, ())
+    starting.start(sparks(2), PREPARED, site.nodes, lambda event: None)
     assert steps == ["images", "launch"]
     locks = [name for name, script in site.scripts if f"{LAUNCH_FOLDER}/lock" in script]
     assert set(locks) == {"spark-a"}, "the manager's"
@@ -116,7 +116,7 @@ def test_whoever_changes_the_machines_is_named(steps: list[str]) -> None:
             return node
 
     with pytest.raises(LockedError) as caught:
-        starting.start(sparks(2), PREPARED, Taken().nodes, ())
+        starting.start(sparks(2), PREPARED, Taken().nodes, lambda event: None)
     assert "sparkctl cluster down" in str(caught.value.details)
     assert "launch" not in steps
 
@@ -142,7 +142,7 @@ def test_a_run_that_has_ended_is_taken_off_before_the_machines_are_read(
     monkeypatch.setattr(starting, "refuse_busy", ask)
     monkeypatch.setattr(starting, "make_way", take_off)
     monkeypatch.setattr(starting, "preflight", read)
-    starting.start(sparks(2), PREPARED, Site().nodes, ())
+    starting.start(sparks(2), PREPARED, Site().nodes, lambda event: None)
     first = ["ask", "take off"] if over else ["ask"]
     assert steps == [*first, "read", "images", "take off", "launch"]
 
@@ -156,5 +156,5 @@ def test_another_run_is_told_before_anything_else(
     monkeypatch.setattr(starting, "refuse_busy", busy)
     site = Site()
     with pytest.raises(BusyError, match="says spark-a"):
-        starting.start(sparks(2), PREPARED, site.nodes, ())
+        starting.start(sparks(2), PREPARED, site.nodes, lambda event: None)
     assert (steps, site.scripts) == ([], [])

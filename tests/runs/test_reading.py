@@ -70,7 +70,7 @@ def test_what_an_old_version_left_is_read() -> None:
     assert good.record.ranks[1].folder == f"{folder}/{good.name}"
     one = summary(good)
     assert (one.step, one.total_steps, one.attempts, len(one.losses)) == (6, 6, 1, 6)
-    assert [(r.phase, r.step, r.unreadable) for r in one.ranks] == [("saving", 6, ())] * 2
+    assert [(r.phase, r.step, r.unreadable) for r in one.ranks] == [("saving", 6, [])] * 2
     assert good.ranks[1].last(Result) and one.eval_loss is not None
     verdict = failed.verdict
     assert verdict and (verdict.rank, verdict.node, verdict.code) == (1, "spark-b", "killed")
@@ -103,7 +103,7 @@ def test_a_run_in_the_middle(cluster: Cluster) -> None:
     run = read(cluster).find("last")
     told = summary(run)
     assert (told.run, told.state, told.step, told.total_steps) == (RUN, "running", 4, 9)
-    assert (told.loss, told.losses, told.tokens_per_second) == (6.0, (8.0, 7.0, 6.0), 50.0)
+    assert (told.loss, told.losses, told.tokens_per_second) == (6.0, [8.0, 7.0, 6.0], 50.0)
     assert [(r.node, r.task, r.phase, r.step) for r in told.ranks] == [
         ("spark-a", "running", "training", 4), ("spark-b", "running", "training", 4),
     ]  # fmt: skip

@@ -149,7 +149,7 @@ def test_stop_and_logs_touch_nothing_that_a_container_has_linked(
         control.stop(spec, run, cluster.nodes, sleep=lambda _: None)
     assert not (precious / "made").exists()
     assert list(read_logs(run.record.ranks, cluster.nodes)) == []
-    assert control.log_sizes(run, cluster.nodes) == {0: 0, 1: 0}
+    assert control.log_sizes(run.record, cluster.nodes) == {0: 0, 1: 0}
     assert run.ranks[0].verdict is None
 
 

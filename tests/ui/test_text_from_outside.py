@@ -23,16 +23,17 @@ from orchestrator.reconcile.plan import Plan, plan_up
 from orchestrator.resources.base import Change
 from orchestrator.runs.compare import Comparison, Difference
 from orchestrator.runs.events import LogLine, NodeBack, NodeSilent, RankEvent, TaskState
-from orchestrator.runs.summary import RankSummary, Summary
+from orchestrator.runs.summary import RankReport, RunReport
 from orchestrator.runs.verdict import Outcome
 from orchestrator.ui.console import PlainConsole, show_error
 from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.plain import json_text, one_line, visible
 from orchestrator.ui.plan_view import progress_lines, show_plan
+from orchestrator.ui.report import NodeReport
 from orchestrator.ui.run_json import print_line, told
 from orchestrator.ui.run_view import RunView, show_verdict
 from orchestrator.ui.runs_view import show_comparison, show_runs
-from orchestrator.ui.status_view import NodeStatus, show_drift, show_status
+from orchestrator.ui.status_view import show_drift, show_status
 from tests.support.clusters import sparks, world_of
 from training.contract.events import Error, Phase, Result
 from training.contract.record import RankPlace
@@ -44,11 +45,20 @@ EVIL = (
 ROOT = Path(__file__).parents[2]
 CHANGE = Change(EVIL, EVIL, "update", EVIL, 1, {"text": ""}, {"text": EVIL}, notes=(EVIL,))
 PLACES = [RankPlace(rank=0, node=EVIL, address="", interface="", folder=EVIL)]
-ROW = NodeStatus(EVIL, True, None, EVIL, [EVIL], EVIL, EVIL, EVIL, EVIL, EVIL, 1, 1, [EVIL])
-RANK = RankSummary(0, EVIL, EVIL, EVIL, 1, None, None, 1)
-RUN = Summary(
-    EVIL, EVIL, EVIL, datetime(2026, 1, 1, tzinfo=UTC), 1, 1, None, None, None, 0, EVIL, (RANK,),
-    (), None,
+ROW = NodeReport(
+    name=EVIL, reachable=True, error=None, engine=EVIL, gpus=[EVIL], gpu_name=EVIL, driver=EVIL,
+    swarm_role="worker", swarm_state=EVIL, fabric=EVIL, memory_available_bytes=1, memory_bytes=1,
+    runs=[EVIL],
+)  # fmt: skip
+AWAY = ROW.model_copy(update={"reachable": False})
+RANK = RankReport(
+    rank=0, node=EVIL, task=EVIL, phase=EVIL, step=1, tokens_per_second=None, memory_available=None,
+    bytes=1,
+)  # fmt: skip
+RUN = RunReport(
+    run=EVIL, stack=EVIL, state="lost", created=datetime(2026, 1, 1, tzinfo=UTC), step=1,
+    total_steps=1, loss=None, eval_loss=None, tokens_per_second=None, attempts=0, image=EVIL,
+    ranks=[RANK], losses=[], verdict=None,
 )  # fmt: skip
 PHASE = Phase(rank=0, name=EVIL, elapsed=1)
 ERROR = Error(rank=0, code=EVIL, message=EVIL, help=EVIL, exit_code=1, seconds=1)
@@ -91,7 +101,7 @@ VIEWS: dict[str, Callable[[Console], None]] = {
     "change failed": lambda console: progress_lines(console)(
         ChangeFailed(CHANGE, ChangeError(EVIL))
     ),
-    "status": lambda console: show_status([ROW, replace(ROW, reachable=False)], console),
+    "status": lambda console: show_status([ROW, AWAY], console),
     "drift": lambda console: show_drift(plan(), console),
     "logs": lambda console: show_logs([("2026-11-24T16:33:36.000000Z", 0, EVIL)], console),
     "watched": watched,

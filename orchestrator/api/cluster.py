@@ -1,0 +1,177 @@
+"""The machines of a cluster file, connected: plan, apply, status, locks, and the runs on them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.api.connecting import Away, machines, spec_of
+from orchestrator.api.locks import Locks
+from orchestrator.api.person import Person, Unattended
+from orchestrator.api.runs import Runs
+from orchestrator.doctor.before_change import check, check_down
+from orchestrator.errors import SparkctlError
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import raise_all
+from orchestrator.reconcile.apply import carry_out
+from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.events import Event, Listener
+from orchestrator.reconcile.evidence import left_unread
+from orchestrator.reconcile.observe import observe, try_observe
+from orchestrator.reconcile.owner import this_owner
+from orchestrator.reconcile.plan import Plan, plan_down, plan_up
+from orchestrator.reconcile.plan_file import refuse_stale, write_plan
+from orchestrator.reconcile.ports import with_ports_asked
+from orchestrator.reconcile.repair import plan_repair
+from orchestrator.resources.base import Change, World
+from orchestrator.spec.cluster import ClusterSpec
+
+__all__ = ["AtHand", "Away", "Change", "Cluster", "Event", "Plan", "Status", "write_plan"]
+
+_REPAIRS = 2  # first the engines; what their swarms need can be seen when they answer
+
+
+@dataclass(frozen=True)
+class Status:
+    """The machines as they are."""
+
+    world: World
+    """Facts of the nodes that could be read."""
+    errors: Mapping[str, SparkctlError]
+    """Of the others."""
+    plan: Plan | None
+    """What `up` would change; None when that cannot be said."""
+    problem: SparkctlError | None
+    """Why not."""
+
+
+class Cluster:
+    """Connected machines; made by `Cluster.open`, closed at the end of its `with` block."""
+
+    def __init__(
+        self,
+        spec: ClusterSpec,
+        nodes: dict[str, Node],
+        away: dict[str, SparkctlError],
+        person: Person,
+    ) -> None:
+        self.spec, self.nodes, self.person = spec, nodes, person
+        self.away: Mapping[str, SparkctlError] = away
+        """Nodes that could not be reached, and why; see `Away`."""
+        self._world: World | None = None
+        self._direction = "up"  # what a lock says that it is held for
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        cluster: ClusterSpec | Path | str,
+        person: Person | None = None,
+        *,
+        away: Away = "refuse",
+    ) -> "Iterator[Cluster]":
+        """Connect to all machines in parallel. `cluster`: its file, or what was read from it.
+
+        Without a person nobody is asked, and whatever needs a yes is declined. Raises SpecError
+        for the file, and the errors of the nodes as `away` says.
+        """
+        spec, person = spec_of(cluster), person or Unattended()
+        with machines(spec, person, away) as (nodes, errors):
+            yield cls(spec, nodes, errors, person)
+
+    @property
+    def runs(self) -> Runs:
+        """The runs on its members."""
+        return Runs(self.spec, self.nodes, self.away, self.person)
+
+    @property
+    def locks(self) -> Locks:
+        """Who changes the machines or starts a run at this moment."""
+        return Locks(self.spec, self.nodes, self.person)
+
+    @property
+    def world(self) -> World:
+        """Facts of all machines, as `plans` or `apply` has read them last, else now. Raises every
+        node's error."""
+        if self._world is None:
+            self._world = observe(self.spec, self.nodes, ask=self.person.sudo_password)
+        return self._world
+
+    def plans(
+        self,
+        direction: Literal["up", "down"],
+        *,
+        repair: bool = False,
+        delete_runs: bool = False,
+    ) -> Iterator[Plan]:
+        """What is to be applied, one after the other: repairs, if they are wanted, and then the
+        plan of the direction. Each is made when it is asked for, of the machines as they are then.
+
+        Raises what stands in the way. The first alone is what `plan` shows.
+        """
+        if direction == "up" and (manager := self.spec.manager.name) in self.away:
+            raise self.away[manager]
+        self._direction, self._world = direction, None  # runs may have come and gone meanwhile
+        for _ in range(_REPAIRS if repair else 0):
+            if not (plan := plan_repair(self.spec, self.world)).steps:
+                break
+            yield plan
+        if direction == "up":
+            check(self.spec, self.world)
+            yield plan_up(self.spec, self.world)
+        else:
+            check_down(self.spec, self.world)
+            yield plan_down(self.spec, self.world, delete_runs=delete_runs)
+
+    def ask_ports(self, plan: Plan) -> Plan:
+        """The plan with advice about ports that Swarm needs; raises for those that are shut."""
+        return with_ports_asked(plan, self.world, self.nodes)
+
+    def refuse_stale(self, plan: Plan, kept: Path) -> None:
+        """Raise StalePlanError when the plan is not the one that `write_plan` has kept."""
+        refuse_stale(plan, kept)
+
+    def apply(
+        self,
+        plan: Plan,
+        listen: Listener = lambda event: None,
+        at_hand: AtHand | None = None,
+    ) -> None:
+        """Ask the person, and make exactly these changes: locked, journaled, verified.
+
+        `at_hand`: whoever has it may stop the work between two changes. Raises DeclinedError,
+        OthersError, StalePlanError, LockedError, StoppedError, and what failed on the machines.
+        """
+        if plan.steps:
+            self.person.approve(plan)
+        elif plan.direction == "up" and not plan.settled:
+            return  # `down` takes over the lock that a dead `up` may have left, and frees it
+        owner = this_owner(f"sparkctl cluster {self._direction}")
+        self._world = carry_out(
+            plan, self._planner(plan), self.spec, self.nodes, owner, listen, at_hand or AtHand()
+        )
+
+    def left_unread(self) -> SparkctlError | None:
+        """Journal records that could not be read: `down` has left what they are about."""
+        return left_unread(self.spec, self.world)
+
+    def status(self) -> Status:
+        """What can be said of the machines, whatever is wrong with some of them."""
+        world, unread = try_observe(self.spec, self.nodes, ask=self.person.sudo_password)
+        errors = {**self.away, **unread}
+        try:
+            raise_all(errors)
+            check(self.spec, world)
+            return Status(world, errors, plan_up(self.spec, world), None)
+        except SparkctlError as problem:
+            return Status(world, errors, None, problem)
+
+    def _planner(self, plan: Plan) -> Callable[[World], Plan]:
+        """Makes the plan again, to compare."""
+        if plan.direction == "repair":
+            return partial(plan_repair, self.spec)
+        if plan.direction == "up":
+            return partial(plan_up, self.spec)
+        return partial(plan_down, self.spec, delete_runs=plan.delete_runs)

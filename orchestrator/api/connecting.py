@@ -1,0 +1,42 @@
+"""From the cluster file to connected machines, some of which may be away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.api.person import Person
+from orchestrator.errors import ConnectError, SparkctlError
+from orchestrator.node.connect import reachable
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import raise_all
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.load import load_cluster
+
+Away = Literal["refuse", "skip-workers", "skip", "keep"]
+"""What becomes of nodes that cannot be reached: an error; left out where nobody answers at all
+(a refused login or host key stays an error), but for the manager; left out, the manager too; or
+kept beside the others, whatever the error is."""
+
+
+def spec_of(cluster: ClusterSpec | Path | str) -> ClusterSpec:
+    """The cluster file, or what was read from it. Raises SpecError."""
+    return cluster if isinstance(cluster, ClusterSpec) else load_cluster(Path(cluster))
+
+
+@contextmanager
+def machines(
+    spec: ClusterSpec, person: Person, away: Away
+) -> Iterator[tuple[dict[str, Node], dict[str, SparkctlError]]]:
+    """Connected nodes, and the errors of those that are left out."""
+    with reachable(spec, ask_passphrase=person.passphrase) as (nodes, errors):
+        left = {n: error for n, error in errors.items() if _is_left_out(n, error, spec, away)}
+        raise_all({name: error for name, error in errors.items() if name not in left})
+        yield nodes, left
+
+
+def _is_left_out(name: str, error: SparkctlError, spec: ClusterSpec, away: Away) -> bool:
+    """Subclasses of ConnectError are of machines that did answer."""
+    if away == "skip-workers" and name == spec.manager.name:
+        return False
+    return away == "keep" or (away != "refuse" and type(error) is ConnectError)

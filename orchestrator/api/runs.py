@@ -1,0 +1,218 @@
+"""The runs of a cluster: start one, follow it to its end, stop, resume, fetch, delete."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.api.connecting import Away, machines, spec_of
+from orchestrator.api.person import Person, Question, Unattended
+from orchestrator.api.starting import Finding, ImageLine, StartEvent, StartListener, Waiting, start
+from orchestrator.artifacts.image import ensure_image, image_recipe
+from orchestrator.errors import RunError, SparkctlError
+from orchestrator.facts.machine import Machine
+from orchestrator.node.docker_trouble import docker_trouble
+from orchestrator.node.node import Node
+from orchestrator.node.parallel import raise_all
+from orchestrator.reconcile.observe import observe_machines
+from orchestrator.runs import control
+from orchestrator.runs.compare import Comparison, compare
+from orchestrator.runs.events import Ended, LogLine, RunEvent, RunListener
+from orchestrator.runs.fetch import Fetched, fetch
+from orchestrator.runs.follow import Patience, follow
+from orchestrator.runs.launch import Prepared, prepare
+from orchestrator.runs.logs import chosen, read_logs, since_when
+from orchestrator.runs.reading import Reading, read_runs
+from orchestrator.runs.resume import again
+from orchestrator.runs.run import Run, Unreadable
+from orchestrator.runs.summary import summary
+from orchestrator.runs.tensorboard import tensorboard
+from orchestrator.runs.verdict import Outcome
+from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.deploy import let_leave, remove
+from training.contract.record import RunRecord
+
+__all__ = [
+    "Away", "Comparison", "Ended", "Fetched", "Finding", "ImageLine", "LogLine", "Outcome",
+    "Prepared", "Reading", "Run", "RunEvent", "Running", "Runs", "StartEvent", "Unreadable",
+    "Waiting", "compare", "since_when", "summary",
+]  # fmt: skip
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run that goes on by itself, and may be followed."""
+
+    record: RunRecord
+    offsets: Mapping[int, int]
+    """Bytes of each rank's log that are known already: those of earlier attempts."""
+
+
+class Runs:
+    """Those of a cluster's members; made by `Cluster.runs`, or `Runs.open`."""
+
+    def __init__(
+        self,
+        spec: ClusterSpec,
+        nodes: Mapping[str, Node],
+        away: Mapping[str, SparkctlError],
+        person: Person,
+    ) -> None:
+        self._spec = spec.only_members()
+        members = [node.name for node in self._spec.nodes]
+        self._nodes = {name: nodes[name] for name in members if name in nodes}
+        self._away = {name: away[name] for name in members if name in away}
+        self._person = person
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        cluster: ClusterSpec | Path | str,
+        person: Person | None = None,
+        *,
+        away: Away = "refuse",
+    ) -> "Iterator[Runs]":
+        """As `Cluster.open`, of the members alone, for who wants nothing but runs."""
+        spec, person = spec_of(cluster).only_members(), person or Unattended()
+        with machines(spec, person, away) as (nodes, errors):
+            yield cls(spec, nodes, errors, person)
+
+    def read(self, *, whole: bool = False) -> Reading:
+        """Every run that the nodes know of. A node that cannot be read is in `errors`.
+
+        `whole`: it is raised instead. So it is when there is no other.
+        """
+        if whole or not self._nodes:
+            raise_all(self._away)
+        reading = read_runs(self._spec, self._nodes, self._away)
+        if whole:
+            raise_all(reading.errors)
+        return reading
+
+    def find(self, name: str) -> Run:
+        """By its name, the beginning of it, or `last`; all nodes must answer. Raises RunError."""
+        return self.read(whole=True).find(name)
+
+    def detailed(self, run: Run) -> Run:
+        """The same run, read once more with more of its events."""
+        return read_runs(self._spec, self._nodes, only=run.name).find(run.name)
+
+    def require_manager(self, reading: Reading) -> None:
+        """Raise when a reading is not all there is: without the manager nobody knows what runs."""
+        if (manager := self._spec.manager.name) in reading.errors:
+            raise reading.errors[manager]
+
+    def logs(
+        self, run: Run, *, ranks: tuple[int, ...] = (), since: str = "", events: bool = False
+    ) -> Iterator[tuple[str, int, str]]:
+        """Time, rank and text of each line that ranks on known nodes have written, merged by time.
+
+        `ranks`: these alone. `since`: a time as `since_when` gives it.
+        """
+        places = [place for place in run.record.ranks if place.node in self._nodes]
+        wanted = [place for place in places if not ranks or place.rank in ranks]
+        return chosen(read_logs(wanted, self._nodes), begin=since, events=events)
+
+    def fetch(self, run: Run, into: Path, say: Say = lambda line: None) -> Fetched:
+        """Bring what the run has made to the new folder `into/<run>`, checked by SHA-256."""
+        return fetch(run, self._nodes, into, say)
+
+    def prepare(self, stack: StackSpec) -> Prepared:
+        """Decide everything of a new run; nothing is changed. Raises RunError, SpecError."""
+        return prepare(self._spec, stack, self._machines())
+
+    def prepare_resume(self, run: Run) -> Prepared:
+        """The same for a run that was stopped or has failed.
+
+        The person is asked about what its record does and the recipe here does not.
+        """
+        control.require_nodes(run, self._nodes)
+        heading = f"Besides training, and unlike the recipe here, {run.name} does this:"
+
+        def agree(lines: Sequence[str]) -> None:
+            self._person.agree(Question("record", f"Go on with {run.name}?", (heading, *lines)))
+
+        return again(self._spec, run, self._machines(), agree)
+
+    def start(
+        self,
+        prepared: Prepared,
+        listen: StartListener = lambda event: None,
+        *,
+        skip: tuple[str, ...] = (),
+        queue: bool = False,
+    ) -> Running:
+        """Check the machines and deploy it. Nothing stays of one that does not begin.
+
+        `skip`: names of checks (`sparkctl train --help`). `queue`: wait while another run holds the
+        GPUs. Raises BusyError, LockedError, RunError.
+        """
+        known = {} if prepared.anew else control.log_sizes(prepared.record, self._nodes)
+        record = start(self._spec, prepared, self._nodes, listen, skip=skip, queue=queue)
+        return Running(record, known)
+
+    def running(self, run: Run) -> Running:
+        """For who comes back to a run. Raises RunError when one of its nodes is not here."""
+        control.require_nodes(run, self._nodes)
+        return Running(run.record, {})
+
+    def follow(
+        self,
+        running: Running,
+        listen: RunListener = lambda event: None,
+        patience: Patience | None = None,
+    ) -> Outcome:
+        """Until it is over. Then its ranks have left, and its services and secrets are off the
+        swarm; but what was not seen to be over stays. Leaving (Ctrl-C) changes nothing."""
+        record, manager = running.record, self._nodes[self._spec.manager.name]
+        taking_part = {place.node: self._nodes[place.node] for place in record.ranks}
+        outcome = follow(
+            record,
+            {manager.name: manager} | taking_part,
+            listen,
+            patience or Patience(),
+            offsets=running.offsets,
+        )
+        if outcome.judged:
+            let_leave(manager, record.run)
+        if outcome.over:
+            remove(manager, record.run)
+        return outcome
+
+    def stop(self, run: Run) -> Outcome:
+        """Let it save after the step at hand, and end it."""
+        return control.stop(self._spec, run, self._nodes)
+
+    def delete(self, run: Run | Unreadable, *, force: bool = False) -> None:
+        """Its folders and records on all nodes. `force`: it is stopped first. Raises DeclinedError,
+        and RunError when it runs."""
+        size, where = sum(run.bytes.values()) / 1e6, len(run.bytes)
+        text = f"Delete {run.name} ({run.state}, {size:,.1f} MB on {where} nodes)?"
+        self._person.agree(Question("delete", text))
+        if force and run.live and isinstance(run, Run):
+            self.stop(run)
+            run = self.detailed(run)
+        control.delete(self._spec, run, self._nodes, force=force)
+
+    @contextmanager
+    def tensorboard(self, run: Run, port: int, say: Say, *, only: bool = True) -> Iterator[int]:
+        """The port on this computer where TensorBoard shows its curves. `port` 0: any.
+
+        `only` false: those of all runs on the node of its rank 0. `say`: a line of the image that
+        is built there.
+        """
+        place = run.record.ranks[0]
+        if place.node not in self._nodes:
+            raise RunError(f"{place.node}, which has the curves, is not in the cluster file")
+        node, recipe = self._nodes[place.node], image_recipe(self._spec.container.base_image)
+        with docker_trouble(node.name):
+            ensure_image(node, recipe, say)
+        with tensorboard(node, recipe.tag, place, only=only, port=port) as here:
+            yield here
+
+    def _machines(self) -> Mapping[str, Machine]:
+        return observe_machines(self._spec, self._nodes, ask=self._person.sudo_password)

@@ -1,0 +1,54 @@
+"""A run in the terminal, from its start to its end: shared by `train` and `runs …`."""
+
+from orchestrator.api.runs import Ended, Finding, ImageLine, RunEvent, Running, Runs, StartEvent
+from orchestrator.errors import RunError
+from orchestrator.ui.console import err, out
+from orchestrator.ui.run_json import tell
+from orchestrator.ui.run_view import RunView, show_verdict
+
+
+def show_start(event: StartEvent, *, as_json: bool = False) -> None:
+    """What is to be known while a run is being started."""
+    match event:
+        case Finding():
+            line = f"note: {event.check}: {event.node}: {event.message}"
+            err().print(line, style="yellow")
+        case ImageLine():
+            err().print(f"  {event.node}  image: {event.line}")
+        case _:
+            (err() if as_json else out()).print(event.line)
+
+
+def watch(runs: Runs, running: Running, *, as_json: bool) -> None:
+    """To the end. Raises RunError when that is no success."""
+    console, record = out(), running.record
+    over = False
+
+    def listen(event: RunEvent) -> None:
+        nonlocal over
+        over = isinstance(event, Ended)
+        (tell if as_json else view.heard)(event)
+
+    view = RunView(console, record.ranks)
+    try:
+        if as_json:
+            outcome = runs.follow(running, listen)
+        else:
+            with view:
+                outcome = runs.follow(running, listen)
+    except KeyboardInterrupt:
+        if not over:
+            err().line()
+            err().print(f"left; the run goes on by itself. {how_to_come_back(record.run)}")
+        raise
+    if not outcome.succeeded:
+        raise RunError(
+            f"{record.run}: {outcome.brief}", details=outcome.details, resolution=outcome.resolution
+        )
+    if not as_json:
+        show_verdict(outcome, record.ranks, console)
+
+
+def how_to_come_back(run: str) -> str:
+    """For who leaves a run alone."""
+    return f"Watch it: sparkctl runs follow {run}   End it: sparkctl runs stop {run}"
