@@ -16,6 +16,6 @@ def folder(name: str) -> Traversable:
 
 
 def text(path: str) -> str:
-    """The text of one asset, named from its folder: `templates/probe.sh.j2`."""
+    """The text of one asset, named from its folder: `templates/runs.sh.j2`."""
     name, _, rest = path.partition("/")
     return folder(name).joinpath(rest).read_text(encoding="utf-8")

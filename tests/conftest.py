@@ -20,8 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
         action="store_true",
-        help="write golden files, docs/schema/*, docs/errors.md and docs/reference.md anew; "
-        "then read `git diff`",
+        help="write golden files, docs/schema/*, docs/errors.md, docs/checks.md and "
+        "docs/reference.md anew; then read `git diff`",
     )
 
 

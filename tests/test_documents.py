@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -10,6 +11,9 @@ from pydantic import BaseModel
 
 from orchestrator import errors
 from orchestrator.cli.main import cli
+from orchestrator.doctor.check import Check, Command, OfCluster, OfGang, OfMachine, OfRank
+from orchestrator.doctor.found import checks_before
+from orchestrator.doctor.names import SKIPPABLE
 from orchestrator.errors import SparkctlError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
@@ -66,6 +70,49 @@ def test_the_list_of_errors(generated: Generated) -> None:
         "has the code in `error.code`.",
     ]
     generated("docs/errors.md", "\n".join(text) + "\n")
+
+
+ASKED: dict[type[Check[Any]], str] = {
+    OfMachine: "each machine",
+    OfCluster: "all machines",
+    OfRank: "each machine of the run",
+    OfGang: "all machines of the run",
+}
+BEFORE: dict[Command, list[str]] = {
+    "up": [
+        "## Before `sparkctl cluster up`",
+        "",
+        "`plan` and `status` ask the same. The first problem of each machine is told.",
+    ],
+    "down": ["## Before `sparkctl cluster down`"],
+    "train": [
+        "## Before `sparkctl train` and `sparkctl runs resume`",
+        "",
+        "The machines are read in one round trip; all that is wrong is told at once.",
+        "`--skip-check NAME` leaves out all rows of that name.",
+    ],
+}
+
+
+def test_the_list_of_checks(generated: Generated) -> None:
+    text = [
+        "# Checks",
+        "",
+        "What is looked at before machines are changed, and before a run. A check changes nothing.",
+        "Generated from `orchestrator/doctor`, in the order in which they are asked.",
+    ]
+    for command, head in BEFORE.items():
+        text += ["", *head, "", "| name | what must hold | of | else | why | what to do |"]
+        text += ["|---|---|---|---|---|---|"]
+        text += [_row(check) for check in checks_before(command)]
+    generated("docs/checks.md", "\n".join(text) + "\n")
+    assert set(SKIPPABLE) == {check.name for check in checks_before("train")}
+
+
+def _row(check: Check[Any]) -> str:
+    holds, stops = check.look.__name__.replace("_", " "), "warns" if check.warns else "stops"
+    cells = [f"`{check.name}`", holds, ASKED[type(check)], stops, check.why, check.fix]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def test_the_tables_of_keys(generated: Generated) -> None:

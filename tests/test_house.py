@@ -52,7 +52,14 @@ def test_a_command_starts_without_what_it_does_not_need(
 
 
 def test_help_reads_no_command_and_options_read_no_machinery() -> None:
-    heavy = ("paramiko", "docker", "jinja2", "orchestrator.runs.", "orchestrator.node")
+    heavy = (
+        "paramiko",
+        "docker",
+        "jinja2",
+        "orchestrator.runs.",
+        "orchestrator.doctor.",
+        "orchestrator.node",
+    )
     code = (
         "import sys, orchestrator.cli.options\n"
         "from orchestrator.cli.main import cli\n"
@@ -60,7 +67,7 @@ def test_help_reads_no_command_and_options_read_no_machinery() -> None:
         f"print([name for name in sys.modules if name.startswith({heavy!r})])"
     )
     done = run(sys.executable, "-c", code)
-    assert (done.stdout.splitlines()[-1], done.stderr) == ("['orchestrator.runs.checks']", "")
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("['orchestrator.doctor.names']", "")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.doctor.before_change import check
 from orchestrator.errors import (
     ConnectError,
     NodeErrors,
@@ -14,7 +15,6 @@ from orchestrator.errors import (
 from orchestrator.node.connect import connected, reachable
 from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.plan import plan_up
-from orchestrator.reconcile.preflight import check
 from tests.support.clusters import cluster as cluster_of
 from tests.support.clusters import sparks, world_of
 from tests.support.fakes import ROOT_NEEDS, FakeCluster

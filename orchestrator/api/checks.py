@@ -1,5 +1,5 @@
 """The names of what is looked at before a run, for who asks for less of it."""
 
-from orchestrator.runs.checks import CHECKS
+from orchestrator.doctor.names import SKIPPABLE
 
-__all__ = ["CHECKS"]
+__all__ = ["SKIPPABLE"]

@@ -11,6 +11,7 @@ from orchestrator.api.connecting import Away, machines, spec_of
 from orchestrator.api.locks import Locks
 from orchestrator.api.person import Person, Unattended
 from orchestrator.api.runs import Runs
+from orchestrator.doctor.before_change import check, check_down
 from orchestrator.errors import SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
@@ -23,7 +24,6 @@ from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
 from orchestrator.reconcile.plan_file import refuse_stale, write_plan
 from orchestrator.reconcile.ports import with_ports_asked
-from orchestrator.reconcile.preflight import check, check_down
 from orchestrator.reconcile.repair import plan_repair
 from orchestrator.resources.base import Change, World
 from orchestrator.spec.cluster import ClusterSpec

@@ -10,8 +10,8 @@ from orchestrator.api.person import Person, Question, Unattended
 from orchestrator.api.starting import Finding, ImageLine, StartEvent, StartListener, Waiting, start
 from orchestrator.artifacts.image import ensure_image, image_recipe
 from orchestrator.errors import RunError, SparkctlError
+from orchestrator.facts.machine import Machine
 from orchestrator.node.docker_trouble import docker_trouble
-from orchestrator.node.facts import Machine
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.observe import observe_machines

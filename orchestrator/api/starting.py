@@ -5,14 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from orchestrator.doctor.before_run import Finding
 from orchestrator.node.node import Node
 from orchestrator.reconcile.lock import LAUNCH, locked
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.runs.launch import Prepared, build_images, flush_page_caches, launch
-from orchestrator.runs.preflight import Finding, preflight
+from orchestrator.runs.preflight import preflight
 from orchestrator.runs.queue import in_turn, judged
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.way import make_way
+from orchestrator.stack.way import make_way, refuse_busy
 from training.contract.record import RunRecord
 
 __all__ = ["Finding", "ImageLine", "StartEvent", "StartListener", "Waiting", "start"]
@@ -76,11 +77,10 @@ def _start(
             make_way(manager, judged(spec, nodes))
             yield
 
-    def clear() -> None:
+    if refuse_busy(manager, judged(spec, nodes)).over:
         with alone():
             pass
-
-    checked = preflight(spec, prepared, nodes, skip, clear)
+    checked = preflight(spec, prepared, nodes, skip)
     for finding in checked.warnings:
         listen(finding)
     if prepared.stack.flush_page_cache:

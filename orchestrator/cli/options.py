@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator.api.checks import CHECKS
+from orchestrator.api.checks import SKIPPABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,6 +67,6 @@ def skip_check_option(function: F) -> F:
         "--skip-check",
         "skip",
         multiple=True,
-        type=click.Choice(CHECKS),
+        type=click.Choice(SKIPPABLE),
         help="Start although this check fails; repeatable.",
     )(function)

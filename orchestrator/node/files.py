@@ -2,8 +2,17 @@
 
 import base64
 import shlex
+from dataclasses import dataclass
 
-from orchestrator.node.facts import File
+
+@dataclass(frozen=True)
+class File:
+    """A file as it is: bytes, mode (octal text as `stat -c %a`), numeric owner and group."""
+
+    content: bytes
+    mode: str
+    uid: int
+    gid: int
 
 
 def real_path(path: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.errors import SparkctlError
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.node.software import Software, uneven
 from orchestrator.resources.base import World
 from orchestrator.resources.fabric import fabric_ports

@@ -4,16 +4,15 @@ A journal may be lost: somebody deleted it, the disk was full when it was writte
 pass over that in silence, nor guess what was there before.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from orchestrator.errors import JournalError, PreflightError, SparkctlError
+from orchestrator.errors import JournalError, PreflightError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import DAEMON_JSON, LABEL_CLUSTER, RUNTIME_CONFIG
-from orchestrator.node.facts import Facts
-from orchestrator.node.parallel import raise_all
-from orchestrator.reconcile.journal import is_about, records, unreadable
+from orchestrator.reconcile.journal import records, unreadable
 from orchestrator.resources.base import Resource, World
 from orchestrator.resources.daemon_json import DaemonJson
-from orchestrator.resources.swarm import SwarmMember, SwarmWorker, labels_of
+from orchestrator.resources.swarm import SwarmWorker, labels_of
 from orchestrator.resources.swarm_resource import SwarmResource
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -36,26 +35,6 @@ def is_of_ours(spec: ClusterSpec, world: World, facts: Facts) -> bool:
     )
 
 
-def refuse_lost_journals(spec: ClusterSpec, world: World, names: Iterable[str]) -> None:
-    """Raise PreflightError for those machines in our swarm whose journals know nothing of it."""
-    errors: dict[str, SparkctlError] = {}
-    for name, facts in ((name, world[name]) for name in names if name in world):
-        known = any(isinstance(record.resource, SwarmMember) for record in records(facts))
-        if known or unreadable(facts) or not is_of_ours(spec, world, facts):
-            continue
-        errors[name] = PreflightError(
-            f"{name} is in the swarm of {spec.name!r}, and {spec.paths.state}/journal there does "
-            "not say what was before",
-            details="The journal was deleted, or the machine has another paths.state.",
-            resolution=f"Put the folder back if there is a copy. Else give {name} back by hand: "
-            f"`docker swarm leave --force`; take what is sparkctl's out of {DAEMON_JSON} "
-            f"(runtimes.nvidia, default-runtime, node-generic-resources) and {RUNTIME_CONFIG} "
-            "(swarm-resource); `systemctl restart docker`. Then run this again for the others.",
-            node=name,
-        )
-    raise_all(errors)
-
-
 def unexplained(spec: ClusterSpec, facts: Facts) -> list[str]:
     """What `down` leaves on a machine because nobody knows what was there before, in words."""
     if facts.journal:
@@ -74,25 +53,6 @@ def unexplained(spec: ClusterSpec, facts: Facts) -> list[str]:
     return []
 
 
-def refuse_unread(spec: ClusterSpec, world: World, changed: list[Resource]) -> None:
-    """Raise PreflightError when the former state of what `up` is to change cannot be read.
-
-    It would be lost for good: a record keeps its first original.
-    """
-    errors: dict[str, SparkctlError] = {}
-    for name, facts in world.items():
-        for file, why in unreadable(facts).items():
-            if any(one.node == name and is_about(file, one) for one in changed):
-                errors[name] = PreflightError(
-                    f"the journal record {file} on {name} cannot be read, and may say how it was "
-                    "before what is to be changed now",
-                    details=f"{spec.paths.state}/journal/{file}: {why}",
-                    resolution=_advice(spec, file),
-                    node=name,
-                )
-    raise_all(errors)
-
-
 def left_unread(spec: ClusterSpec, world: World) -> JournalError | None:
     """What `down` has to say at its end of records that it could not read; None without any."""
     found = [(name, file, why) for name, f in world.items() for file, why in unreadable(f).items()]
@@ -104,12 +64,13 @@ def left_unread(spec: ClusterSpec, world: World) -> JournalError | None:
         details="\n".join(
             f"{n}: {spec.paths.state}/journal/{file}: {why}" for n, file, why in found
         ),
-        resolution=_advice(spec, found[0][1]),
+        resolution=advice_on(spec, found[0][1]),
         node=found[0][0] if len(found) == 1 else None,
     )
 
 
-def _advice(spec: ClusterSpec, file: str) -> str:
+def advice_on(spec: ClusterSpec, file: str) -> str:
+    """What to do about a record that cannot be read."""
     return (
         "If another version of sparkctl wrote it, use that one for `down`. Else look at what it is "
         "about (its name says it), put that right by hand, and take the record away: "

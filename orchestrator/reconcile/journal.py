@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.errors import ChangeError, RemoteError
-from orchestrator.node.facts import Facts, File, Unreadable
-from orchestrator.node.files import write_file
+from orchestrator.facts.journal import Unreadable
+from orchestrator.facts.machine import Facts
+from orchestrator.node.files import File, write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, State, World
 from orchestrator.resources.registry import REGISTRY

@@ -7,8 +7,7 @@ agrees (`SwarmMember.made_by_us`). Any other is left alone, whatever state it is
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.errors import PreflightError
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.reconcile.evidence import is_of_ours
 from orchestrator.reconcile.journal import records, unreadable
 from orchestrator.resources.base import World
@@ -28,12 +27,6 @@ class Trouble:
     details: str | None = None
     resolution: str = _REPAIR
     mendable: bool = True
-
-    def error(self, node: str) -> PreflightError:
-        """As `up` without `--repair` says it."""
-        return PreflightError(
-            self.brief, details=self.details, resolution=self.resolution, node=node
-        )
 
 
 def troubles(spec: ClusterSpec, world: World) -> dict[str, Trouble]:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from orchestrator.errors import PasswordNeededError, SparkctlError
-from orchestrator.node.facts import Facts, Machine
+from orchestrator.facts.machine import Facts, Machine
+from orchestrator.facts.probe import read_facts, read_machine
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all, try_each
-from orchestrator.node.probe import read_facts, read_machine
 from orchestrator.spec.cluster import ClusterSpec, PathsSpec
 
 AskPassword = Callable[[], str | None]

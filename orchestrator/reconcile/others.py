@@ -6,8 +6,8 @@ into it. Neither is what the plan is for, so neither is covered by a yes to the 
 
 from collections.abc import Iterable, Iterator
 
+from orchestrator.facts.machine import Facts
 from orchestrator.names import LABEL_CLUSTER
-from orchestrator.node.facts import Facts
 from orchestrator.reconcile.other import Other
 from orchestrator.resources.base import Change, World
 from orchestrator.resources.daemon_json import DaemonJson

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, Literal, Self
 
-from orchestrator.node.facts import Facts, File
+from orchestrator.facts.machine import Facts
+from orchestrator.node.files import File
 from orchestrator.node.node import Node
 from orchestrator.resources.masking import masked_state
 from orchestrator.spec.cluster import ClusterSpec

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from orchestrator.errors import ChangeError, PreflightError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import DAEMON_JSON
-from orchestrator.node.facts import Facts, File
+from orchestrator.node.files import File
 from orchestrator.node.node import Node
 from orchestrator.resources.base import (
     Change,

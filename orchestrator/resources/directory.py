@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar, Self
 
 from orchestrator.errors import PreflightError
-from orchestrator.node.facts import Folder, NoFolder
+from orchestrator.facts.folders import Folder, NoFolder
 from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, WayBack, World, members

@@ -12,8 +12,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
-from orchestrator.node.facts import File
-from orchestrator.node.files import real_path, staged
+from orchestrator.node.files import File, real_path, staged
 from orchestrator.node.node import Node
 from orchestrator.resources.docker_words import WHY
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.errors import PreflightError, SparkctlError
-from orchestrator.node.facts import Address, Machine
+from orchestrator.facts.machine import Machine
+from orchestrator.facts.network import Address
 from orchestrator.node.parallel import raise_all
 from orchestrator.resources.fabric_subnet import Candidate, in_one_subnet, refuse_same_address
 from orchestrator.spec.addresses import is_link_local

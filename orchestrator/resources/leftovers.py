@@ -16,10 +16,10 @@ import docker
 import tenacity
 from docker.models.containers import Container
 
+from orchestrator.facts.strangers import is_of_a_run
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.files import remove_file
 from orchestrator.node.node import Node
-from orchestrator.node.strangers import is_of_a_run
 from orchestrator.resources.base import Change, Resource, Stage, State, World
 
 P = ParamSpec("P")

@@ -4,7 +4,7 @@ A link stays a link: what is written is the file that it leads to (`write_throug
 """
 
 from orchestrator.errors import PreflightError
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 
 
 def require_writable(facts: Facts, path: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Self
 import docker
 
 from orchestrator.errors import ChangeError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
-from orchestrator.node.facts import Facts
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, WayBack, World
 from orchestrator.resources.fabric import fabric_ports

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from orchestrator.errors import PreflightError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import RUNTIME_CONFIG
-from orchestrator.node.facts import Facts, File
-from orchestrator.node.files import remove_file, write_through
+from orchestrator.node.files import File, remove_file, write_through
 from orchestrator.node.node import Node
 from orchestrator.resources.base import (
     Change,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.errors import RunError
-from orchestrator.node.facts import Machine
+from orchestrator.facts.machine import Machine
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
 from training.plan.estimate import GIB, Memory, Strategy, Work, memory, too_large

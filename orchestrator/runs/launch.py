@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
+from orchestrator.facts.machine import Machine
 from orchestrator.node.docker_trouble import docker_trouble
-from orchestrator.node.facts import Machine
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each, raise_all, try_each
 from orchestrator.runs.forecast import Forecast, forecast

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.errors import RunError, SparkctlError
+from orchestrator.facts.protocol import FACT
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
 from orchestrator.runs.peek import PEEK, runs_folder
@@ -65,7 +66,8 @@ class Reading:
 
 def runs_script(runs: str, only: str | None) -> str:
     """Shell: all runs in this folder (`paths.runs`), or one by its name and in more detail."""
-    return rendered("runs.sh.j2", peek=PEEK, runs_folder=runs_folder(runs), only=only)
+    folder = runs_folder(runs)
+    return rendered("runs.sh.j2", fact=FACT, peek=PEEK, runs_folder=folder, only=only)
 
 
 def read_runs(

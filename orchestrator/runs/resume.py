@@ -10,7 +10,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from orchestrator.errors import RunError, SpecError
-from orchestrator.node.facts import Machine
+from orchestrator.facts.machine import Machine
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.run import Run
 from orchestrator.spec.cluster import ClusterSpec

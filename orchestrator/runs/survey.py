@@ -3,51 +3,18 @@
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from orchestrator.doctor.run_seen import Reading
+from orchestrator.facts.protocol import FACT, decode, understood
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.node.reach import REACHES, Door
 from orchestrator.node.software import Software
-from orchestrator.node.told import decode, understood
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.ranks import Rank
 from orchestrator.templates import rendered
 from training.contract.config import source_of
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One machine. None: it could not say."""
-
-    asked: float
-    """This computer's clock in the middle of the round trip, seconds since the epoch."""
-    span: float
-    """Seconds that the round trip took: no clock is known better than that."""
-    clock: float | None
-    gpu_answers: bool
-    gpu_users: tuple[str, ...]
-    memory: int | None
-    """MemAvailable in bytes; the page cache counts as available."""
-    disk: Mapping[str, int]
-    """Free bytes by what the folder is for."""
-    ports_taken: tuple[int, ...]
-    base: str | None
-    """ID of the base image; None where it is still to come."""
-    image: str | None
-    """ID of the run's own image, likewise."""
-    model: bool | None
-    """Whether it is in the machine's cache; None when that does not matter."""
-    peers: tuple[str, ...]
-    """Machines that answer over the fabric."""
-    missing: tuple[str, ...]
-    """Folders that the container binds and that are not there."""
-    shut: tuple[str, ...] = ()
-    """Ports of rank 0 that nothing comes back from, as `tcp ADDRESS PORT`."""
-    uplinks: tuple[str, ...] = ()
-    """Interfaces that lead to everywhere else."""
-    software: Software | None = None
 
 
 def read(
@@ -78,6 +45,7 @@ def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     cached = f"{rank.hub}/models--{model.replace('/', '--')}/snapshots"
     return rendered(
         "preflight.sh.j2",
+        fact=FACT,
         folders={"runs": rank.runs, "models": rank.hub},
         binds=[rank.runs, rank.cache, rank.hub, rank.data],
         ports=ports if rank.rank == 0 else (),

@@ -1,7 +1,5 @@
 """What one node tells of its runs, and whether its record of one may be believed. Pure."""
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
+from orchestrator.facts.protocol import answers
 from orchestrator.runs.seen import OF_A_RANK
 from training.contract.files import RECORD, is_run_name
 from training.contract.record import VERSION, RunRecord
@@ -43,11 +42,10 @@ class NodeRuns:
 def understood(node: str, output: str) -> NodeRuns:
     """What `runs.sh.j2` has printed on this node. Names that no run can have are passed over."""
     files: dict[str, dict[str, str]] = {}
-    for line in output.splitlines():
-        path, tab, encoded = line.partition("\t")
+    for path, value in answers(output):
         run, slash, name = path.rpartition("/")
-        if tab and slash:
-            files.setdefault(run, {})[name] = _text(encoded)
+        if slash:
+            files.setdefault(run, {})[name] = (value or b"").decode("utf-8", "replace")
     own = files.pop("", {})
     folder, clock = own.get("folder", ""), _time(own.get("clock", ""))
     runs = {run: _told(node, folder, run, found, clock) for run, found in files.items()
@@ -105,13 +103,6 @@ def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
     return f"{place}: {first['msg']}" if place else str(first["msg"])
-
-
-def _text(encoded: str) -> str:
-    try:
-        return base64.b64decode(encoded).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return ""
 
 
 def _time(text: str) -> datetime | None:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.docker_trouble import docker_trouble
-from orchestrator.node.facts import File
-from orchestrator.node.files import write_file
+from orchestrator.node.files import File, write_file
 from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.errors import RunError
-from orchestrator.node.facts import Machine
+from orchestrator.facts.machine import Machine
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 from orchestrator.spec.stack import StackSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.ui.report import ClusterReport
 from tests.cli.conftest import Sparkctl
 from tests.spec.test_bad_clusters import CASES, text_of

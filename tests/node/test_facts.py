@@ -9,18 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import RemoteError
-from orchestrator.node.facts import (
-    Address,
-    Facts,
-    File,
-    Folder,
-    Gpu,
-    NoFolder,
-    Stranger,
-    Unreadable,
-)
-from orchestrator.node.probe import parse_facts
-from orchestrator.testing.facts import docker_info, probe_output, stock_spark
+from orchestrator.facts.engine import docker_info
+from orchestrator.facts.folders import Folder, NoFolder
+from orchestrator.facts.gpu import Gpu
+from orchestrator.facts.journal import Unreadable
+from orchestrator.facts.machine import Facts
+from orchestrator.facts.network import Address
+from orchestrator.facts.probe import parse_facts
+from orchestrator.facts.strangers import Stranger
+from orchestrator.node.files import File
+from orchestrator.testing.facts import probe_output, stock_spark
 from tests.support.strategies import values, words
 
 lines = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.node.facts import File
-from orchestrator.node.files import remove_file, write_file
+from orchestrator.node.files import File, remove_file, write_file
 from tests.support.stand_ins import stand_in
 
 

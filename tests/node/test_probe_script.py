@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RemoteError
-from orchestrator.node.facts import Folder, NoFolder
+from orchestrator.facts.folders import Folder, NoFolder
+from orchestrator.facts.probe import parse_facts, parse_machine, probe_script
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
-from orchestrator.node.probe import parse_facts, parse_machine, probe_script
 from orchestrator.reconcile.journal import Record
 from orchestrator.resources.directory import Directory
 from orchestrator.spec.cluster import PathsSpec
@@ -243,8 +243,8 @@ def test_a_file_that_cannot_be_replaced_is_read_with_the_reason(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a mount namespace of its own, where nothing outlives the test."""
-    monkeypatch.setattr("orchestrator.node.probe.DAEMON_JSON", f"{tmp_path}/d/daemon.json")
-    monkeypatch.setattr("orchestrator.node.probe.RUNTIME_CONFIG", f"{tmp_path}/r/config.toml")
+    monkeypatch.setattr("orchestrator.facts.files.DAEMON_JSON", f"{tmp_path}/d/daemon.json")
+    monkeypatch.setattr("orchestrator.facts.files.RUNTIME_CONFIG", f"{tmp_path}/r/config.toml")
     daemon, config = tmp_path / "d" / "daemon.json", tmp_path / "r" / "config.toml"
 
     def fixed(mounts: str = ":") -> dict[str, str]:
@@ -282,7 +282,7 @@ def test_a_link_that_leads_to_no_folder_takes_nothing_else_for_a_copy_of_ours(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`down` removes copies that were left half-made: what a user calls so is none of them."""
-    monkeypatch.setattr("orchestrator.node.probe.DAEMON_JSON", f"{tmp_path}/daemon.json")
+    monkeypatch.setattr("orchestrator.facts.files.DAEMON_JSON", f"{tmp_path}/daemon.json")
     (tmp_path / "daemon.json").symlink_to(tmp_path / "unmounted" / "daemon.json")
     (tmp_path / "daemon.json.sparkctl.aB3xY9").touch()
     (tmp_path / ".sparkctl.mine").touch()

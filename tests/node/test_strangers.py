@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.node.facts import Stranger
-from orchestrator.node.strangers import (
+from orchestrator.facts.strangers import (
+    Stranger,
     our_services,
     strange_containers,
     strange_services,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.doctor.before_change import check, check_down
 from orchestrator.errors import NodeErrors, PreflightError, SparkctlError
 from orchestrator.reconcile.plan import plan_up
-from orchestrator.reconcile.preflight import check, check_down
 from orchestrator.resources.fabric import fabric_ports
 from tests.support.clusters import (
     case_files,

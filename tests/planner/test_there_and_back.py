@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.reconcile.plan import plan_down, plan_up
 from orchestrator.resources.base import World
 from orchestrator.spec.cluster import ClusterSpec

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.doctor.before_change import check_down
 from orchestrator.errors import JournalError, NodeErrors, PreflightError, SparkctlError
-from orchestrator.node.facts import Facts, Unreadable
+from orchestrator.facts.journal import Unreadable
+from orchestrator.facts.machine import Facts
 from orchestrator.reconcile.evidence import left_unread
 from orchestrator.reconcile.plan import plan_up
-from orchestrator.reconcile.preflight import check_down
 from tests.support.clusters import changed, cluster, world_of
 from tests.support.simulate import made
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.node.facts import Unreadable
+from orchestrator.facts.journal import Unreadable
 from orchestrator.node.node import Node
 from orchestrator.reconcile import journal
 from orchestrator.reconcile.catalog import resources_for

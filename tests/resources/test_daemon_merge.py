@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.node.facts import File
+from orchestrator.node.files import File
 from orchestrator.resources.base import file_state, state_file
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.daemon_merge import NotAnObject, merge, parse, unmerge

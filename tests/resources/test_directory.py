@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RemoteError
-from orchestrator.node.facts import Facts, Folder, NoFolder
+from orchestrator.facts.folders import Folder, NoFolder
+from orchestrator.facts.machine import Facts
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node

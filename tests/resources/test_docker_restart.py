@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import ChangeError, RemoteError
 from orchestrator.node.connection import Completed
-from orchestrator.node.facts import File
+from orchestrator.node.files import File
 from orchestrator.node.node import Node
 from orchestrator.resources.daemon_json import DaemonJson
 from orchestrator.resources.docker_restart import Outcome, restart_with

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 
 from orchestrator.errors import PreflightError
-from orchestrator.node.facts import File
+from orchestrator.facts.files import STOCK_CONFIG
+from orchestrator.node.files import File
 from orchestrator.resources.swarm_resource import SwarmResource, with_resource, without_resource
-from orchestrator.testing.facts import STOCK_CONFIG, stock_spark
+from orchestrator.testing.facts import stock_spark
 from tests.support.strategies import runtime_configs
 
 OURS = "DOCKER_RESOURCE_NVIDIA_GPU"

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from orchestrator.api import starting
-from orchestrator.errors import LockedError, RemoteError
+from orchestrator.errors import BusyError, LockedError, RemoteError
 from orchestrator.names import LAUNCH_FOLDER
 from orchestrator.node.connection import Completed
 from orchestrator.node.node import Node
@@ -15,6 +15,7 @@ from orchestrator.reconcile.owner import this_owner
 from orchestrator.runs.launch import Prepared, launch, prepare
 from orchestrator.runs.preflight import Checked
 from orchestrator.spec.load import load_stack
+from orchestrator.stack.way import Standing
 from orchestrator.testing.connection import FakeConnection
 from tests.stack.test_deploy import Engine
 from tests.support.clusters import sparks
@@ -118,3 +119,42 @@ def test_whoever_changes_the_machines_is_named(steps: list[str]) -> None:
         starting.start(sparks(2), PREPARED, Taken().nodes, lambda event: None)
     assert "sparkctl cluster down" in str(caught.value.details)
     assert "launch" not in steps
+
+
+@pytest.mark.parametrize("over", [(), ("old",)])
+def test_a_run_that_has_ended_is_taken_off_before_the_machines_are_read(
+    steps: list[str], monkeypatch: pytest.MonkeyPatch, over: tuple[str, ...]
+) -> None:
+    """One that hangs holds the GPU, the memory and the port. The machines are read once."""
+
+    def ask(manager: Node, judged: object) -> Standing:
+        steps.append("ask")
+        return Standing(over)
+
+    def take_off(manager: Node, judged: object) -> None:
+        assert manager.fence is not None, "it is not alone"
+        steps.append("take off")
+
+    def read(*_: object) -> Checked:
+        steps.append("read")
+        return Checked([], {})
+
+    monkeypatch.setattr(starting, "refuse_busy", ask)
+    monkeypatch.setattr(starting, "make_way", take_off)
+    monkeypatch.setattr(starting, "preflight", read)
+    starting.start(sparks(2), PREPARED, Site().nodes, lambda event: None)
+    first = ["ask", "take off"] if over else ["ask"]
+    assert steps == [*first, "read", "images", "take off", "launch"]
+
+
+def test_another_run_is_told_before_anything_else(
+    steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(manager: Node, judged: object) -> None:
+        raise BusyError(f"the GPUs are in use, says {manager.name}")
+
+    monkeypatch.setattr(starting, "refuse_busy", busy)
+    site = Site()
+    with pytest.raises(BusyError, match="says spark-a"):
+        starting.start(sparks(2), PREPARED, site.nodes, lambda event: None)
+    assert (steps, site.scripts) == ([], [])

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.errors import RunError
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.reconcile.plan import plan_up
 from orchestrator.runs.launch import prepare
 from orchestrator.spec.cluster import ClusterSpec

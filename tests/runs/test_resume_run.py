@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import DeclinedError, RunError, SpecError
-from orchestrator.node.facts import Facts
+from orchestrator.facts.machine import Facts
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.resume import again
 from orchestrator.runs.run import Run

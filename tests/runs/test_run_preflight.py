@@ -6,19 +6,21 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import BusyError, NodeErrors, RunError
+from orchestrator.doctor.before_run import judge
+from orchestrator.doctor.run_seen import Reading
+from orchestrator.errors import NodeErrors, RunError
 from orchestrator.node.node import Node
 from orchestrator.node.software import Software
 from orchestrator.runs.launch import Prepared, prepare
-from orchestrator.runs.preflight import GIB, Checked, judge, preflight
-from orchestrator.runs.survey import Reading, parse, read, script_for
+from orchestrator.runs.preflight import Checked, preflight, wanted_by
+from orchestrator.runs.survey import parse, read, script_for
 from orchestrator.spec.load import load_stack
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.way import Standing
 from orchestrator.testing.connection import FakeConnection
 from tests.runs.folders import Unwrapped
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
+from training.plan.estimate import GIB
 
 GOOD = Reading(
     asked=1000.0, span=0.1, clock=1000.0, gpu_answers=True, gpu_users=(), memory=110 * GIB,
@@ -38,7 +40,7 @@ PREPARED = made(LARGE)
 
 def found(prepared: Prepared = PREPARED, **changes: Any) -> list[tuple[str, str, bool]]:
     readings = {"spark-a": GOOD, "spark-b": replace(GOOD, **changes)}
-    return [(one.check, one.node, one.fatal) for one in judge(prepared, readings)]
+    return [(one.check, one.node, one.fatal) for one in judge(wanted_by(prepared), readings)]
 
 
 def test_machines_that_are_as_they_should_be() -> None:
@@ -112,8 +114,7 @@ class Told(Unwrapped):
         return super().run(command, b"\n" + prints.encode(), deadline=deadline)
 
 
-def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.runs.preflight.refuse_busy", lambda *_: Standing())
+def test_everything_that_is_wrong_is_told_at_once() -> None:
     good = {"gpu": "answers", "memory": "110000000", "peer": "spark-a\nspark-b"}
     good |= {"image": "sha256:7"}
     nodes = {
@@ -121,43 +122,13 @@ def test_everything_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatc
         "spark-b": Node("spark-b", Told(**good | {"user": "9, python3", "memory": "1000"})),
     }
     with pytest.raises(RunError, match="cannot start: 3 of the checks failed") as caught:
-        preflight(sparks(2), PREPARED, nodes, (), nothing)
+        preflight(sparks(2), PREPARED, nodes, ())
     details = str(caught.value.details).splitlines()
     assert [line.split(":")[0] for line in details] == ["port", "gpu", "memory"]
     assert "9, python3" in details[1]
     assert "--skip-check port --skip-check gpu --skip-check memory" in str(caught.value.resolution)
-    checked = preflight(sparks(2), PREPARED, nodes, ("port", "gpu", "memory"), nothing)
+    checked = preflight(sparks(2), PREPARED, nodes, ("port", "gpu", "memory"))
     assert checked == Checked([], {"spark-a": "sha256:7", "spark-b": "sha256:7"})
-
-
-def nothing() -> None:
-    pass
-
-
-def test_a_run_that_has_ended_is_taken_off_before_it_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """One that hangs holds the GPU, the memory and the port."""
-    monkeypatch.setattr("orchestrator.runs.preflight.refuse_busy", lambda *_: Standing(("old",)))
-    good = {"gpu": "answers", "memory": "110000000", "peer": "spark-a\nspark-b"}
-    hanging = {name: Told(**good | {"user": "9, python3"}) for name in ("spark-a", "spark-b")}
-
-    def clear() -> None:
-        for told in hanging.values():
-            del told.facts["user"]
-
-    nodes = {name: Node(name, told) for name, told in hanging.items()}
-    assert preflight(sparks(2), PREPARED, nodes, (), clear).warnings == []
-
-
-def test_another_run_is_told_before_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(manager: Node, judged: object) -> None:
-        raise BusyError(f"the GPUs are in use, says {manager.name}")
-
-    monkeypatch.setattr("orchestrator.runs.preflight.refuse_busy", busy)
-    nodes = {name: Node(name, Told()) for name in ("spark-a", "spark-b")}
-    with pytest.raises(BusyError, match="says spark-a"):
-        preflight(sparks(2), PREPARED, nodes, (), nothing)
 
 
 def test_one_round_trip_each() -> None:

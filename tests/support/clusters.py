@@ -15,18 +15,16 @@ from typing import Any
 
 import yaml
 
-from orchestrator.node.facts import (
-    Address,
-    Facts,
-    File,
-    Folder,
-    Gpu,
-    NoFolder,
-    Stranger,
-    Unreadable,
-)
+from orchestrator.facts.engine import docker_info
+from orchestrator.facts.folders import Folder, NoFolder
+from orchestrator.facts.gpu import Gpu
+from orchestrator.facts.journal import Unreadable
+from orchestrator.facts.machine import Facts
+from orchestrator.facts.network import Address
+from orchestrator.facts.strangers import Stranger
+from orchestrator.node.files import File
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.testing.facts import docker_info, stock_spark
+from orchestrator.testing.facts import stock_spark
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "two-sparks.yaml"

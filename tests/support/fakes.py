@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 
 from orchestrator.errors import SparkctlError
+from orchestrator.facts.machine import Facts
 from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
 from orchestrator.node.connect import Connect
 from orchestrator.node.connection import Completed, Connection
 from orchestrator.node.escalate import NEEDS_PASSWORD, WRONG_PASSWORD
-from orchestrator.node.facts import Facts
 from orchestrator.node.reach import REACHES
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 from orchestrator.testing.connection import FakeConnection

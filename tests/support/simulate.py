@@ -9,7 +9,9 @@ import json
 import re
 from dataclasses import replace
 
-from orchestrator.node.facts import Facts, Folder, NoFolder
+from orchestrator.facts.engine import docker_info
+from orchestrator.facts.folders import Folder, NoFolder
+from orchestrator.facts.machine import Facts
 from orchestrator.node.node import Node
 from orchestrator.reconcile import journal
 from orchestrator.reconcile.plan import Plan, Step
@@ -17,7 +19,6 @@ from orchestrator.resources.base import World, state_file
 from orchestrator.resources.swarm_leave import BRIDGE
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.testing.connection import FakeConnection
-from orchestrator.testing.facts import docker_info
 
 
 def made(plan: Plan, spec: ClusterSpec, world: World) -> dict[str, Facts]:

@@ -5,9 +5,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from orchestrator.node.facts import Facts, File, Folder, NoFolder
+from orchestrator.facts.engine import docker_info
+from orchestrator.facts.files import STOCK_CONFIG
+from orchestrator.facts.folders import Folder, NoFolder
+from orchestrator.facts.machine import Facts
+from orchestrator.node.files import File
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.testing.facts import STOCK_CONFIG, docker_info, stock_spark
+from orchestrator.testing.facts import stock_spark
 from tests.support.clusters import cluster, sparks
 
 words = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8)

@@ -1,0 +1,28 @@
+"""Disk: room for what a run writes, and for a model that is still to come."""
+
+from collections.abc import Iterator
+
+from orchestrator.doctor.check import OfRank, Problem
+from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.stack.ranks import Rank
+from training.plan.estimate import GIB
+
+_LEAST = 2 * GIB
+"""Bytes for logs, metrics and small adapters; a model that is still to come is added."""
+
+
+@OfRank.about(
+    "disk",
+    before=("train",),
+    order=300,
+    why="A run that cannot write its checkpoint has trained for nothing.",
+    fix="Make room: sparkctl runs show RUN says what a run takes, sparkctl runs rm RUN "
+    "deletes it; docker system df shows the images.",
+)
+def disk_has_room(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+    """2 GiB where runs and models lie, and the base's weights where they are not there yet."""
+    to_come = wanted.checkpoint if reading.model is False else 0
+    for name, free in reading.disk.items():
+        least = _LEAST + (to_come if name == "models" else 0)
+        if free < least:
+            yield Problem(f"{free / GIB:.1f} GiB are free for {name}, {least / GIB:.1f} needed")

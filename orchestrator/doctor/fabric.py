@@ -1,0 +1,38 @@
+"""The fabric: the ranks' own cable, with all of them at it."""
+
+from collections.abc import Iterator
+
+from orchestrator.doctor.check import OfRank, Problem
+from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.stack.ranks import Rank
+
+
+@OfRank.about(
+    "fabric",
+    before=("train",),
+    order=400,
+    why="What ranks say to each other is not encrypted, and torch believes whoever says it.",
+    fix="Join the machines by their cable; docs/security.md says what a peer can do.",
+    warns=True,
+)
+def fabric_is_not_the_uplink(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+    """Of runs with several ranks."""
+    if len(wanted.ranks) > 1 and rank.interface in reading.uplinks:
+        yield Problem(
+            f"the ranks meet over {rank.interface}, the way to everywhere else: whoever is on that "
+            "network can listen, and disturb what torch says there"
+        )
+
+
+@OfRank.about(
+    "fabric",
+    before=("train",),
+    order=700,
+    why="Ranks that do not reach each other wait for the gang's deadline.",
+    fix="Look at the cable and at `ip address` on both: sparkctl cluster status",
+)
+def peers_answer(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+    """Asked by ping, over the interface that the rank uses."""
+    for other in wanted.ranks:
+        if other is not rank and other.node not in reading.peers:
+            yield Problem(f"{other.node} does not answer at {other.address} over {rank.interface}")

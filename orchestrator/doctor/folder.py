@@ -1,0 +1,20 @@
+"""Folders: those that a rank's container binds, which Swarm does not make."""
+
+from collections.abc import Iterator
+
+from orchestrator.doctor.check import OfRank, Problem
+from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.stack.ranks import Rank
+
+
+@OfRank.about(
+    "folder",
+    before=("train",),
+    order=500,
+    why="Swarm refuses a container whose bind mount has no source.",
+    fix="Run `sparkctl cluster up`.",
+)
+def folders_are_there(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+    """Of runs, cache, models, data."""
+    for folder in reading.missing:
+        yield Problem(f"{folder} is not there")

@@ -1,0 +1,6 @@
+"""Names for `--skip-check`. Apart from the checks, so that `--help` does not read them."""
+
+SKIPPABLE = (
+    "gpu", "memory", "disk", "port", "clock", "fabric", "image", "model", "folder", "software",
+)  # fmt: skip
+"""Of all checks before a run; a test holds that they are the same."""

@@ -1,0 +1,54 @@
+"""Facts of a machine, read in ONE script in ONE round trip, and parsed without side effects."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from orchestrator import assets
+from orchestrator.facts.added import added
+from orchestrator.facts.fact import Group, Raw
+from orchestrator.facts.machine import MACHINE, SECTIONS, Facts, Machine
+from orchestrator.facts.protocol import FACT, decode, understood
+from orchestrator.node.node import Node
+from orchestrator.spec.cluster import PathsSpec
+
+_FOLDER = str(Path(__file__).parent)
+
+
+def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
+    """The script that reads all facts, or those of a Machine. It changes nothing."""
+    sections = SECTIONS if whole else (MACHINE,)
+    blocks = ["".join(group.shell(paths) for group in section) for section in sections]
+    if whole and added():
+        blocks.append("".join(fact.script for fact in added()))
+    head = f"{FACT}\n{assets.text('templates/facts/file.sh')}"
+    return "\n".join([head, *blocks]) + ":\n"
+
+
+def read_facts(node: Node, paths: PathsSpec) -> Facts:
+    """One exec on the node, as root: nobody else sees the journal."""
+    return parse_facts(node.name, node.script(probe_script(paths)))
+
+
+def read_machine(node: Node, paths: PathsSpec) -> Machine:
+    """One exec on the node, as whoever may use Docker."""
+    return parse_machine(node.name, node.script(probe_script(paths, whole=False), need="docker"))
+
+
+def parse_machine(node: str, output: str) -> Machine:
+    """What is common to both probes. Raises RemoteError when it is not whole."""
+    with understood(node, _FOLDER):
+        return Machine(node=node, **_fields(MACHINE, decode(output)))
+
+
+def parse_facts(node: str, output: str) -> Facts:
+    """Facts from what the probe printed. Raises RemoteError when it is not whole."""
+    with understood(node, _FOLDER):
+        raw = decode(output)
+        groups = [group for section in SECTIONS for group in section]
+        more = {fact.name: fact.parse(raw[fact.wire]) for fact in added()}
+        return Facts(node=node, more=more, **_fields(groups, raw))
+
+
+def _fields(groups: Iterable[Group[Any]], raw: Raw) -> dict[str, Any]:
+    return {name: value for group in groups for name, value in vars(group.parse(raw)).items()}
