@@ -13,7 +13,7 @@ from tests.support.clusters import ROOT
 
 _COPIED = (
     *("orchestrator", "templates", "stacks", "entrypoints", "training", "tests", "examples"),
-    "pyproject.toml",
+    *("docs", "pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
 )
 _QUICK = "not patient and not lab and not torch and not gang"
 

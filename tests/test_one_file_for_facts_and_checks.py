@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.toys import red_with
+from tests.support.copied_tree import outcome_with
 
 pytestmark = pytest.mark.patient
 
@@ -20,7 +20,7 @@ def _percent(raw: bytes) -> int:
 
 SWAPPINESS = Fact("swappiness", "cat /proc/sys/vm/swappiness", parse=_percent, stock=60)
 '''
-ITS_TEST = """
+FACT_TEST = """
 from dataclasses import replace
 
 from hypothesis import given
@@ -70,19 +70,19 @@ def test_it_is_not_believed():
 def test_a_new_fact_is_one_file_and_one_golden(tmp_path: Path) -> None:
     toys = {
         "orchestrator/facts/swappiness.py": FACT,
-        "tests/node/test_swappiness.py": ITS_TEST,
+        "tests/node/test_swappiness.py": FACT_TEST,
     }
     tests = ["tests/node/test_facts.py", "tests/node/test_probe_script.py",
              "tests/node/test_swappiness.py", "tests/planner/test_planner.py",
              "tests/test_round_trips.py", "tests/cli/test_cluster.py"]  # fmt: skip
-    red = red_with(tmp_path, toys, tests)
-    assert red == ["tests/node/test_probe_script.py::test_the_script_is_the_golden_one"]
+    done = outcome_with(tmp_path, toys, *tests)
+    assert done.red == ("test_the_script_is_the_golden_one",)
 
 
 def test_two_facts_of_one_name_are_refused(tmp_path: Path) -> None:
     toys = {f"orchestrator/facts/{name}.py": FACT for name in ("one", "two")}
-    red = red_with(tmp_path, toys, ["tests/node/test_facts.py", "tests/node/test_software.py"])
-    assert "tests/node/test_facts.py::test_facts_survive_the_way_from_the_machine" in red
+    done = outcome_with(tmp_path, toys, "tests/node/test_facts.py", "tests/node/test_software.py")
+    assert "test_facts_survive_the_way_from_the_machine" in done.red
 
 
 CHECK = '''"""Sparks are of one architecture."""
@@ -107,14 +107,14 @@ def memory_is_alike(readings: Mapping[str, Reading]) -> Iterator[tuple[str, Prob
         if one.memory == 7:
             yield node, Problem("a byte more than six")
 '''
-ITS_CASE = """
+CHECK_CASE = """
 what: the processor of a machine is another one
 facts:
   spark-b: {kernel: Linux 6.17.0 x86_64}
 errors:
   - {node: spark-b, says: [spark-b is no Spark, Take a Spark.]}
 """
-ITS_RUN = """
+CHECK_TEST = """
 from tests.runs.test_run_preflight import found
 
 
@@ -126,11 +126,11 @@ def test_it_is_found_before_a_run():
 def test_a_new_check_is_one_file_and_one_golden(tmp_path: Path) -> None:
     toys = {
         "orchestrator/doctor/arch.py": CHECK,
-        "tests/planner/preflight/another-processor.yaml": ITS_CASE,
-        "tests/runs/test_arch.py": ITS_RUN,
+        "tests/planner/preflight/another-processor.yaml": CHECK_CASE,
+        "tests/runs/test_arch.py": CHECK_TEST,
     }
     tests = ["tests/planner/test_preflight.py", "tests/reconcile/test_evidence.py",
              "tests/runs/test_run_preflight.py", "tests/runs/test_arch.py",
              "tests/cli/test_cluster.py", "tests/test_documents.py"]  # fmt: skip
-    red = red_with(tmp_path, toys, tests)
-    assert red == ["tests/test_documents.py::test_the_list_of_checks"]
+    done = outcome_with(tmp_path, toys, *tests)
+    assert done.red == ("test_the_list_of_checks",)

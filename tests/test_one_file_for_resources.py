@@ -1,4 +1,4 @@
-"""What comes new is one file: each kind of thing tried on a copy of the tree.
+"""A new resource is one file, tried on a copy of the tree.
 
 A toy is added as one file, and the tests that were there say whether any other place has to know of
 it: at most the one case that lists everything.
