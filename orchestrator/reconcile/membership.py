@@ -4,7 +4,6 @@ A swarm is ours when this cluster's journal on the machine says that we made it 
 agrees (`SwarmMember.made_by_us`). Any other is left alone, whatever state it is in.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.facts.machine import Facts
@@ -118,12 +117,11 @@ def _manager(facts: Facts, addresses: dict[str, str]) -> Trouble | None:
 
 def _worker(facts: Facts, manager: Facts, address: str) -> Trouble | None:
     members = {node.get("ID") for node in manager.swarm_nodes}
-    checks: tuple[Callable[[], Trouble | None], ...] = (
-        lambda: None if facts.swarm_node_id in members else _other_swarm(facts, manager),
-        lambda: _promoted(facts, manager) if facts.swarm.get("ControlAvailable") else None,
-        lambda: _moved(facts, address),
-    )
-    return next((trouble for check in checks if (trouble := check())), None)
+    if facts.swarm_node_id not in members:
+        return _other_swarm(facts, manager)
+    if facts.swarm.get("ControlAvailable"):
+        return _promoted(facts, manager)
+    return _moved(facts, address)
 
 
 def _other_swarm(facts: Facts, manager: Facts) -> Trouble:
