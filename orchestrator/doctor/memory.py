@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from orchestrator.doctor.check import OfRank, Problem
 from orchestrator.doctor.run_seen import Reading, Wanted
 from orchestrator.stack.ranks import Rank
-from training.plan.estimate import GIB
+from training.plan.memory import GIB
 
 
 @OfRank.about(

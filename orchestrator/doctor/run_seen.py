@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from orchestrator.node.software import Software
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
-from training.plan.estimate import Memory
+from training.plan.memory import Memory
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from orchestrator.errors import RunError
 from orchestrator.facts.machine import Machine
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
-from training.plan.estimate import GIB, Memory, Strategy, Work, memory, too_large
+from training.plan.estimate import Strategy, Work, memory
+from training.plan.memory import GIB, Memory, too_large
 from training.plan.pace import step_seconds
 from training.plan.shape import KNOWN
 from training.plan.strategy import SPARE, choose

@@ -20,7 +20,7 @@ from orchestrator.testing.connection import FakeConnection
 from tests.runs.folders import Unwrapped
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
-from training.plan.estimate import GIB
+from training.plan.memory import GIB
 
 GOOD = Reading(
     asked=1000.0, span=0.1, clock=1000.0, gpu_answers=True, gpu_users=(), memory=110 * GIB,

@@ -9,7 +9,9 @@ from training.contract.config import Full
 from training.contract.errors import ConfigurationError
 from training.model import adapter, full, load
 from training.model.load import Loaded
-from training.plan.estimate import CPU, GB10, Strategy, memory, too_large
+from training.plan.estimate import Strategy, memory
+from training.plan.machine import CPU, GB10
+from training.plan.memory import too_large
 from training.plan.shape import shape_of
 from training.plan.strategy import checkpoint_bytes, choose
 from training.ranks.joined import Joined

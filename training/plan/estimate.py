@@ -1,19 +1,18 @@
 """Memory of a node and time of a step, before anything runs. Arithmetic alone: no torch.
 
-Weights, optimizer and activations follow from the model's shape; what a Spark can do is taken from
-others' measurements (`Machine`), unverified by us. The memory terms are checked against the peaks
-of real trainings on CPUs (tests/training/plan/test_estimate_measured.py).
+Weights, optimizer and activations follow from the model's shape. The memory terms are checked
+against the peaks of real trainings on CPUs (tests/training/plan/test_estimate_measured.py).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from training.contract.config import Full, Lora, Qlora, TrainingConfig
+from training.plan.machine import GB10, Machine
+from training.plan.memory import Memory
 from training.plan.shape import Shape
 
 Strategy = Literal["sharded", "ddp"]
-GIB = 2**30
 BYTES = {"bfloat16": 2, "float32": 4}
 BITS_4 = {True: 4 + 8 / 64 + 32 / (64 * 256), False: 4 + 32 / 64}
 """Bits of a weight in NF4 with its share of the scales, with and without double quantisation."""
@@ -21,24 +20,6 @@ LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 """Largest tile of logits that trl's loss makes at a time: tokens x words of the vocabulary."""
 LOSS_COPIES = {"cuda": 1, "cpu": 9}
 """Tiles that exist at once: Triton works in place, torch's own operations copy in float32."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What one machine can do. GB10: unverified by us, overridable, see docs/unverified.md."""
-
-    flops: float = 45e12
-    """Sustained FLOP/s in bfloat16: 849 tokens/s of a 9 B LoRA x 6 x 9e9 (unsloth#10280)."""
-    link: float = 20.4e9
-    """Bytes/s of a collective between two machines (nccl-tests by two-Spark users)."""
-    runtime: int = 3 * 2**30
-    """Bytes that CUDA and NCCL take for themselves (an assumption)."""
-    kind: Literal["cuda", "cpu"] = "cuda"
-
-
-GB10 = Machine()
-CPU = Machine(runtime=0, kind="cpu")
-"""Of this one only the memory terms are of use."""
 
 
 @dataclass(frozen=True)
@@ -53,41 +34,6 @@ class Work:
         """Full rows of `max_length`, all of them learned: no batch can be larger."""
         tokens = config.loop.per_device_batch_size * config.data.max_length
         return cls(tokens, tokens)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes of one node by what they are for. `peak` is what exists at the same time."""
-
-    held: Mapping[str, int]
-    """From the first step to the last."""
-    passing: Mapping[str, int]
-    """At the height of a pass."""
-
-    @property
-    def peak(self) -> int:
-        """Bytes at the worst moment."""
-        return sum(self.terms.values())
-
-    @property
-    def least(self) -> int:
-        """Bytes that are needed however short the rows are."""
-        return sum(self.held.values())
-
-    @property
-    def terms(self) -> Mapping[str, int]:
-        """What the peak is made of, largest first."""
-        every = {**self.held, **self.passing}
-        return dict(sorted(((n, b) for n, b in every.items() if b), key=lambda term: -term[1]))
-
-
-def too_large(needed: int, there: int) -> tuple[str, str]:
-    """What to tell, and the remedy, when a node has less memory than weights and optimizer take."""
-    message = (
-        f"weights, gradients and optimizer alone take {needed / GIB:.1f} GiB on every node; "
-        f"the smallest has {there / GIB:.1f}"
-    )
-    return message, "Take more nodes and parallel.strategy sharded, or a smaller method or model."
 
 
 def trained(shape: Shape, method: Full | Lora | Qlora) -> int:

@@ -1,7 +1,8 @@
 """Time of an optimizer step and tokens per second, before anything runs. Arithmetic alone."""
 
 from training.contract.config import Full, Lora, Qlora, TrainingConfig
-from training.plan.estimate import BYTES, GB10, Machine, Strategy, Work, trained
+from training.plan.estimate import BYTES, Strategy, Work, trained
+from training.plan.machine import GB10, Machine
 from training.plan.shape import Shape
 
 

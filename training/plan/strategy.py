@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from training.contract.config import TrainingConfig, never_sharded
-from training.plan.estimate import GB10, Machine, Strategy, memory
+from training.plan.estimate import Strategy, memory
+from training.plan.machine import GB10, Machine
 from training.plan.shape import Shape
 
 SPARE = 0.1

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from training.contract.config import TrainingConfig
-from training.plan.estimate import GIB, Memory, Strategy, Work, memory, trained
+from training.plan.estimate import Strategy, Work, memory, trained
+from training.plan.memory import GIB, Memory
 from training.plan.pace import flops_per_token, step_seconds
 from training.plan.shape import KNOWN, Shape, shape_of
 from training.plan.strategy import choose
