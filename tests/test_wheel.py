@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.artifacts.image import image_recipe
+from orchestrator.engines.torch.image import contents
 from orchestrator.resources.registry import REGISTRY
 from orchestrator.spec.load import stack_names
 from tests.support.clusters import EXAMPLE, ROOT
@@ -81,7 +82,10 @@ def test_a_dry_run_from_the_wheel(unpacked: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "mode: replicated-job" in done.stdout
     base = "nvcr.io/nvidia/pytorch:25.11-py3"
-    assert f"# image {image_recipe(base).tag}: built on every node from {base}" in done.stdout
+    assert (
+        f"# image {image_recipe(base, contents()).tag}: built on every node from {base}"
+        in done.stdout
+    )
 
 
 def test_the_resources_are_found_in_a_wheel(unpacked: Path) -> None:
@@ -90,9 +94,13 @@ def test_the_resources_are_found_in_a_wheel(unpacked: Path) -> None:
 
 
 def test_the_image_is_the_same_from_a_wheel_and_from_a_checkout(unpacked: Path) -> None:
-    code = "from orchestrator.artifacts.image import image_recipe as r; print(r('base').tag)"
+    code = (
+        "from orchestrator.artifacts.image import image_recipe as r\n"
+        "from orchestrator.engines.torch.image import contents\n"
+        "print(r('base', contents()).tag)"
+    )
     done = python(unpacked, "-c", code)
-    assert done.stdout.strip() == image_recipe("base").tag
+    assert done.stdout.strip() == image_recipe("base", contents()).tag
 
 
 def test_stacks_of_the_wheel(unpacked: Path) -> None:

@@ -9,6 +9,7 @@ from orchestrator.api.connecting import Away, machines, spec_of
 from orchestrator.api.person import Person, Question, Unattended
 from orchestrator.api.starting import Finding, ImageLine, StartEvent, StartListener, Waiting, start
 from orchestrator.artifacts.image import ensure_image, image_recipe
+from orchestrator.engines.torch.image import contents
 from orchestrator.errors import RunError, SparkctlError
 from orchestrator.facts.machine import Machine
 from orchestrator.node.docker_trouble import docker_trouble
@@ -208,7 +209,8 @@ class Runs:
         place = run.record.ranks[0]
         if place.node not in self._nodes:
             raise RunError(f"{place.node}, which has the curves, is not in the cluster file")
-        node, recipe = self._nodes[place.node], image_recipe(self._spec.container.base_image)
+        node = self._nodes[place.node]
+        recipe = image_recipe(self._spec.container.base_image, contents())  # ours has TensorBoard
         with docker_trouble(node.name):
             ensure_image(node, recipe, say)
         with tensorboard(node, recipe.tag, place, only=only, port=port) as here:

@@ -1,4 +1,4 @@
-"""The training image: base image + pinned requirements + training code, tag = content hash.
+"""The training image: base image + what the engine puts into it, tag = content hash.
 
 Built on every node from the same bytes, so nothing is installed when a run starts. Copying an image
 from node to node comes beside this later.
@@ -9,12 +9,10 @@ import hashlib
 import io
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import assets
 from orchestrator.errors import RunError
 from orchestrator.names import IMAGE, LABEL_IMAGE
 from orchestrator.node.node import Node
@@ -22,7 +20,6 @@ from orchestrator.node.node import Node
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_KEPT = (".py", ".sh", ".txt")
 _QUIET = 5.0  # seconds between two lines of progress
 
 
@@ -45,18 +42,12 @@ class ImageRecipe:
         return f"{IMAGE}:{self.digest}"
 
 
-def image_recipe(base: str, trackers: Sequence[str] = ()) -> ImageRecipe:
-    """The recipe from the project's own files, with the `trackers` of these names in it."""
-    known = assets.text("training/trackers.txt").splitlines()
-    chosen = [line for line in known if line.startswith(tuple(sorted(trackers)))]
+def image_recipe(base: str, contents: Mapping[str, bytes]) -> ImageRecipe:
+    """The recipe from the files that an engine is built from, by path; one is `Dockerfile`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        dockerfile = (assets.folder("entrypoints") / "Dockerfile").read_bytes()
-        _add(archive, "Dockerfile", dockerfile)
-        _add(archive, "packages.txt", "".join(f"{line}\n" for line in chosen).encode())
-        for name in ("entrypoints", "training"):
-            for path, file in _files(assets.folder(name), name):
-                _add(archive, path, file.read_bytes())
+        for path, content in contents.items():
+            _add(archive, path, content)
     return ImageRecipe(base, buffer.getvalue())
 
 
@@ -112,15 +103,6 @@ def _build(client: "DockerClient", recipe: ImageRecipe) -> Iterator[dict[str, An
         timeout=3600,
     )
     return events
-
-
-def _files(folder: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
-    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        path = f"{name}/{entry.name}"
-        if entry.is_dir() and entry.name != "__pycache__":
-            yield from _files(entry, path)
-        elif entry.name.endswith(_KEPT):
-            yield path, entry
 
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes) -> None:

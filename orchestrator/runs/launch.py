@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
+from orchestrator.engines.find import engine_of
 from orchestrator.facts.machine import Machine
 from orchestrator.node.docker_trouble import docker_trouble
 from orchestrator.node.node import Node
@@ -51,24 +52,27 @@ def prepare(
 ) -> Prepared:
     """Decide everything. Without a world (a dry run away from the machines) the ranks name what
     only a machine can tell, and a missing secret is not an error. `run`: one that goes on."""
+    engine = engine_of(stack.engine)
+    engine.refuse_unheard(stack.name, stack.training)
     if world is None:
         ranks = unseen_ranks(spec, stack)
         secrets = {secret.name: "" for secret in stack.secrets}
     else:
         ranks = ranks_for(spec, stack, world)
         secrets = secret_values(stack, environ)
-    base = stack.base_image or spec.container.base_image
-    image = image_recipe(base, stack.training.tracking.to)
+    base = stack.base_image or engine.spec.base_image or spec.container.base_image
+    image = image_recipe(base, engine.contents(stack.training))
     rendered = render(
         spec,
         stack,
         ranks,
+        engine,
         run=run or f"{stack.name}-{random.token_hex(3)}",
         image=image.tag,
         secrets=tuple(secrets),
     )
     record = record_of(rendered, stack, spec.name, ranks)
-    told = forecast(stack, ranks, world)
+    told = forecast(stack, ranks, world) if engine.spec.forecast else None
     return Prepared(stack, ranks, rendered, image, secrets, told, record, anew=run is None)
 
 

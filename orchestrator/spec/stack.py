@@ -48,8 +48,8 @@ class StackSpec(Model):
     """Begins the name of every run; Docker's configs and services have room for 30 characters."""
     description: str
     """One line for people."""
-    engine: Literal["accelerate"] = "accelerate"
-    """Whose configuration the ranks form their group from; there is one so far."""
+    engine: str = "torch"
+    """What trains inside the containers: `torch` (once called `accelerate`) is ours."""
     base_image: str | None = None
     """Image that the training image is built upon; default: the cluster's container.base_image."""
     nodes: NodesNeeded = NodesNeeded()

@@ -1,5 +1,7 @@
 """The environment variables of one rank. Pure."""
 
+from collections.abc import Mapping
+
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
@@ -8,8 +10,6 @@ RUN_DIR = "/sparkctl/run"
 CACHE_DIR = "/sparkctl/cache"
 HUB = "/sparkctl/hub"
 DATA_DIR = "/sparkctl/data"
-ACCELERATE = "/sparkctl/accelerate.yml"
-TRAINING = "/sparkctl/training.json"
 SECRETS = "/run/secrets"
 
 
@@ -34,9 +34,13 @@ def environment_of(
     run: str,
     spec: ClusterSpec,
     stack: StackSpec,
-    secrets: tuple[str, ...] = (),
+    secrets: tuple[str, ...],
+    files: Mapping[str, str],
+    own: Mapping[str, str],
 ) -> dict[str, str]:
     """Sorted by what it is for; the stack's and then the cluster's own entries win.
+
+    Of the engine are `files`, which say where its files are, and `own`.
 
     The supervisors meet at rank 0, one port above the process group. `secrets` are names: the
     supervisor gives their values to the trainer, which finds HF_TOKEN by itself.
@@ -54,8 +58,7 @@ def environment_of(
         "SPARKCTL_RUN_FOLDER": f"{rank.runs}/{run}",
         "SPARKCTL_CACHE_DIR": CACHE_DIR,
         "SPARKCTL_DATA_DIR": DATA_DIR,
-        "SPARKCTL_ACCELERATE_CONFIG": ACCELERATE,
-        "SPARKCTL_TRAINING_CONFIG": TRAINING,
+        **files,
         "SPARKCTL_SECRETS_DIR": SECRETS,
         "SPARKCTL_GANG": stack.gang.model_dump_json(),
         "SPARKCTL_GANG_ADDRESS": f"{first.address}:{spec.fabric.port + 1}",
@@ -66,7 +69,7 @@ def environment_of(
         # Read by huggingface_hub itself: the token is never in an environment.
         "HF_TOKEN_PATH": f"{SECRETS}/HF_TOKEN",
         "PYTHONUNBUFFERED": "1",
-        "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
+        **own,
     }
     if world_size > 1:
         environment |= {

@@ -1,33 +1,24 @@
-"""From ranks to what is deployed: one compose file, one accelerate config per rank. Pure."""
+"""From ranks to what is deployed: one compose file, and the files of the engine. Pure."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.engines.engine import Engine
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE, LABEL_RANK, LABEL_RUN, LABEL_STACK
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.environment import (
-    ACCELERATE,
     CACHE_DIR,
     DATA_DIR,
     HUB,
     RUN_DIR,
-    TRAINING,
     environment_of,
 )
+from orchestrator.stack.files import ConfigFile, configs_of
+from orchestrator.stack.job import job_of
 from orchestrator.stack.ranks import Rank
 from orchestrator.templates import rendered as template
 from training.contract.environment import NONCE
-
-
-@dataclass(frozen=True)
-class ConfigFile:
-    """A Docker config; immutable, so its name carries the hash of its content."""
-
-    name: str
-    content: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +39,7 @@ def render(
     spec: ClusterSpec,
     stack: StackSpec,
     ranks: list[Rank],
+    engine: Engine,
     *,
     run: str,
     image: str,
@@ -57,23 +49,8 @@ def render(
 
     `run` is unique and names the Swarm stack; `secrets` are the names of those that have a value.
     """
-    world_size = len(ranks)
-    training = json.dumps(stack.training.model_dump(mode="json"), indent=2) + "\n"
-    training_config = _config(run, "training", training)
-    accelerate = [
-        _config(
-            run,
-            f"accelerate-rank{rank.rank}",
-            template(
-                "accelerate.yml.j2",
-                rank=rank,
-                world_size=world_size,
-                main_process_ip=ranks[0].address,
-                main_process_port=spec.fabric.port,
-            ),
-        )
-        for rank in ranks
-    ]
+    job = job_of(spec, stack, ranks, run, secrets)
+    configs = configs_of(engine, job)
     stored, nonce = tuple((name, f"{run}-{name}") for name in secrets), f"{run}-{NONCE}"
     compose = template(
         "compose.yml.j2",
@@ -81,13 +58,18 @@ def render(
         ranks=[
             _rank_view(
                 rank,
-                config.name,
-                environment_of(rank, ranks, run, spec, stack, secrets),
+                found := [config for config in configs[::-1] if config.rank in (None, rank.rank)],
+                environment_of(
+                    rank, ranks, run, spec, stack, secrets,
+                    files={file.variable: file.target for file in found if file.variable},
+                    own=engine.environment(job, rank.rank),
+                ),
                 _labels(rank, run, spec, stack),
                 run,
             )
-            for rank, config in zip(ranks, accelerate, strict=True)
+            for rank in ranks
         ],
+        configs=configs,
         secrets=[{"name": n, "store_name": store} for n, store in (*stored, (NONCE, nonce))],
         shm=stack.shm or spec.container.shm,
         cap_add=spec.container.cap_add,
@@ -95,22 +77,23 @@ def render(
         stop_grace_seconds=stack.stop_grace_seconds,
         restart=_restart_policy(stack),
         gpu_kind=spec.gpu.kind,
-        training_config=training_config.name,
-        accelerate_path=ACCELERATE,
-        training_path=TRAINING,
-    )
-    return Rendered(run, image, compose, (training_config, *accelerate), stored, nonce)
+    )  # fmt: skip
+    return Rendered(run, image, compose, configs, stored, nonce)
 
 
 def _rank_view(
-    rank: Rank, config: str, environment: dict[str, str], labels: dict[str, str], run: str
+    rank: Rank,
+    files: list[ConfigFile],
+    environment: dict[str, str],
+    labels: dict[str, str],
+    run: str,
 ) -> dict[str, Any]:
     return {
         "rank": rank.rank,
         "uid": rank.uid,
         "gid": rank.gid,
         "swarm_node_id": rank.swarm_node_id,
-        "accelerate_config": config,
+        "files": files,
         "environment": environment,
         "labels": labels,
         "binds": [
@@ -147,8 +130,3 @@ def _restart_policy(stack: StackSpec) -> dict[str, Any]:
         "delay": f"{stack.gang.backoff_seconds}s",
         "max_attempts": 2 * stack.gang.attempts,
     }
-
-
-def _config(run: str, what: str, content: str) -> ConfigFile:
-    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-    return ConfigFile(f"{run}-{what}-{digest}", content)

@@ -6,6 +6,8 @@ import tarfile
 import pytest
 
 from orchestrator.artifacts.image import ImageRecipe, image_recipe
+from orchestrator.engines.torch.image import contents
+from orchestrator.spec.load import load_stack
 
 
 def packages(recipe: ImageRecipe) -> list[str]:
@@ -17,8 +19,8 @@ def packages(recipe: ImageRecipe) -> list[str]:
 
 
 def test_the_same_sources_are_the_same_image() -> None:
-    assert image_recipe("base") == image_recipe("base")
-    assert image_recipe("base").tag != image_recipe("other").tag
+    assert image_recipe("base", contents()) == image_recipe("base", contents())
+    assert image_recipe("base", contents()).tag != image_recipe("other", contents()).tag
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,7 @@ def test_the_same_sources_are_the_same_image() -> None:
     ],
 )
 def test_only_the_named_trackers_are_put_in(trackers: tuple[str, ...], expected: list[str]) -> None:
-    recipe = image_recipe("base", trackers)
+    training = load_stack("tiny-llama-lora", (f"training.tracking.to={list(trackers)}",)).training
+    recipe = image_recipe("base", contents(training))
     assert packages(recipe) == expected
-    assert (recipe.tag == image_recipe("base").tag) == (not trackers)
+    assert (recipe.tag == image_recipe("base", contents()).tag) == (not trackers)

@@ -79,6 +79,7 @@ from functools import partial
 from pathlib import Path
 from orchestrator.artifacts.image import ensure_image, image_recipe
 from orchestrator.cli import main
+from orchestrator.engines.torch.image import contents
 from orchestrator.node.connect import connected
 from orchestrator.node.parallel import on_each
 from orchestrator.spec.load import load_cluster
@@ -106,7 +107,7 @@ main.main()
     {
         "a script, waited for alone": "node.script('true', deadline=600)",
         "an image that is built": "on_each(nodes, lambda name: ensure_image("
-        "node, image_recipe('base'), print))",
+        "node, image_recipe('base', contents()), print))",
         "a file that comes": "on_each(nodes, lambda name: pull(node))",
     }.items(),
     ids=lambda drill: drill[0],

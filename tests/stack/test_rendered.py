@@ -13,6 +13,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from orchestrator.engines.find import engine_of
 from orchestrator.reconcile.plan import plan_up
 from orchestrator.runs.launch import prepare
 from orchestrator.spec.cluster import ClusterSpec
@@ -57,6 +58,7 @@ def rendered(
         spec,
         stack,
         ranks,
+        engine_of(stack.engine),
         run=f"{stack.name}-0a1b2c",
         image="sparkctl/train:0123456789ab",
         secrets=secrets,

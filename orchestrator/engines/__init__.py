@@ -1,0 +1,1 @@
+"""What runs inside the containers: an engine is a folder with `engine.yaml`; ours is torch."""

@@ -1,0 +1,70 @@
+"""An engine: its data, its folder, and what becomes of them for one run. Pure but for reading."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+
+from pydantic import BaseModel
+
+from orchestrator.engines.job import Job
+from orchestrator.engines.spec import EngineSpec, RenderedFile
+from orchestrator.engines.template import filled_file, filled_word
+from orchestrator.errors import SpecError
+from training.contract.config import TrainingConfig
+
+Contents = Callable[[TrainingConfig], Mapping[str, bytes]]
+"""The files that an image is built from, by path; `Dockerfile` is one of them."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One engine."""
+
+    spec: EngineSpec
+    folder: Traversable
+    contents: Contents
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.spec.name
+
+    def file(self, file: RenderedFile, job: Job, rank: int = 0) -> str:
+        """The text of a file; `rank` counts for one that each rank has of its own."""
+        text = self.folder.joinpath(file.template).read_text(encoding="utf-8")
+        return filled_file(text, job.values(rank), f"{self.name}/{file.template}")
+
+    def environment(self, job: Job, rank: int) -> dict[str, str]:
+        """Its own variables."""
+        values = job.values(rank)
+        return {
+            name: filled_word(text, values, f"{self.name}: environment.{name}")
+            for name, text in self.spec.environment.items()
+        }
+
+    def refuse_unheard(self, recipe: str, training: TrainingConfig) -> None:
+        """Raises SpecError when the recipe sets a key that this engine would pass over."""
+        heard = self.spec.honours
+        unheard = [
+            f"training.{key}"
+            for key in set_keys(training)
+            if not any(key == one or key.startswith(f"{one}.") for one in heard)
+        ]
+        if unheard:
+            raise SpecError(
+                f"{recipe}: the engine {self.name} does not honour {', '.join(unheard)}",
+                resolution="Take it out of the recipe, or take another engine. This one goes by: "
+                f"{', '.join(f'training.{key}' for key in heard) or 'none of them'}.",
+            )
+
+
+def set_keys(section: BaseModel, prefix: str = "") -> Iterator[str]:
+    """The keys that somebody has written, in the order of the schema."""
+    for name in type(section).model_fields:
+        if name not in section.model_fields_set:
+            continue
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from set_keys(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"

@@ -1,0 +1,1 @@
+"""Our own engine: `training/`, one process on each node."""
