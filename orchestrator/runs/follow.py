@@ -29,7 +29,7 @@ from orchestrator.runs.verdict import Outcome, believed
 from orchestrator.stack.tasks import DONE, Task, missing_nodes, newest_tasks, read_tasks
 from training.contract.events import Result
 from training.contract.record import RunRecord
-from training.contract.verdict import Verdict
+from training.contract.verdict import RESTS_ON, Verdict
 
 POLL = 1.0
 """Seconds between two looks."""
@@ -79,7 +79,9 @@ class _Watch:
 
     @property
     def everyone_said(self) -> bool:
-        return len(self.results) == len(self.record.ranks)
+        """Whether there is no result to come."""
+        by_exit_codes = self.verdict is not None and self.verdict.message == RESTS_ON["exit code"]
+        return by_exit_codes or len(self.results) == len(self.record.ranks)
 
 
 def follow(

@@ -52,7 +52,8 @@ def told(verdict: Verdict, results: Iterable[Result] = (), missing: Iterable[str
     run, state = verdict.run, verdict.state
     again = f"`sparkctl runs resume {run}` goes on from the last checkpoint."
     if state == "succeeded":
-        return Outcome(run, state, state, results=tuple(results))
+        brief = f"{state} ({verdict.message})" if verdict.message else state
+        return Outcome(run, state, brief, results=tuple(results))
     if state == "stopped":
         return Outcome(run, state, f"stopped at step {verdict.step}", resolution=again)
     status = "" if verdict.exit_code is None else f" (exit code {verdict.exit_code})"

@@ -134,6 +134,8 @@ def _passed_over(event: Resumed) -> str:
 def show_verdict(outcome: Outcome, ranks: Sequence[RankPlace], console: Console) -> None:
     """What came of it and where it is; a failure is shown as an error by the caller."""
     console.print(Text.assemble(("succeeded", "bold green"), f"  {outcome.run}"))
+    if outcome.brief != outcome.state:
+        console.print(f"  {outcome.brief}")
     if not outcome.results:
         return
     first = outcome.results[0]

@@ -22,6 +22,7 @@ from orchestrator.runs.follow import Patience, follow
 from orchestrator.runs.verdict import Outcome
 from tests.runs.folders import RUN, Cluster, both, event, task
 from tests.runs.test_run_events import UNFIT
+from training.contract.verdict import RESTS_ON
 
 Page = Callable[[Cluster], object]
 QUICK = Patience(start=30, broken=0.0, away=30, results=0.0)
@@ -68,6 +69,15 @@ def test_a_run_that_succeeds(cluster: Cluster) -> None:
     ]  # fmt: skip
     assert isinstance(heard[-1], Ended)
     assert cluster.engine.asked[0] == {"label": f"sparkctl.run={RUN}"}
+
+
+def test_by_exit_codes_no_result_is_waited_for(cluster: Cluster) -> None:
+    def succeed(cluster: Cluster) -> None:
+        cluster.judge(message=RESTS_ON["exit code"])
+
+    patience = Patience(start=30, broken=0.0, away=30, results=3600)
+    verdict, _ = watch(cluster, [state("running"), succeed], patience)
+    assert verdict.succeeded and verdict.results == ()
 
 
 def test_lines_and_events_come_once_each_in_their_order(cluster: Cluster) -> None:

@@ -7,7 +7,7 @@ from orchestrator.stack.tasks import Task
 from tests.runs.folders import ENDED
 from tests.runs.folders import told as told_event
 from training.contract.events import Result
-from training.contract.verdict import Verdict
+from training.contract.verdict import RESTS_ON, Verdict
 
 NODES = {0: "spark-a", 1: "spark-b"}
 
@@ -31,6 +31,13 @@ def test_a_success_has_the_results() -> None:
     result = told_event("result", 0).event
     assert isinstance(result, Result)
     assert told(verdict(state="succeeded"), [result]).results == (result,)
+
+
+def test_a_success_of_a_lower_grade_says_what_it_rests_on() -> None:
+    assert told(verdict(state="succeeded")).brief == "succeeded"
+    end = told(verdict(state="succeeded", message=RESTS_ON["exit code"]))
+    assert end.succeeded
+    assert end.brief.startswith("succeeded (proof: exit code: every rank joined and exited with 0")
 
 
 def test_a_success_is_for_rank_0_to_tell() -> None:

@@ -23,13 +23,16 @@ from training.contract.verdict import Attempt, Verdict
 from training.gang import hooks
 from training.gang.advice import advice
 from training.gang.config import GangConfig
+from training.gang.engine import ENGINE, EngineConfig
 from training.gang.health import Beat as Sign
 from training.gang.history import Book, History
 from training.gang.hub import Hub, Team
 from training.gang.link import LinkLost, NeverMet, PortTaken
 from training.gang.log import RankLog, now
 from training.gang.messages import Over
+from training.gang.patterns import Patterns
 from training.gang.rank import Identity, Supervisor
+from training.gang.reader import Events, Reader
 
 P = ParamSpec("P")
 _AGAIN = int(ExitCode.PEER_LOST)
@@ -55,7 +58,15 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
         folder = environ.get("SPARKCTL_RUN_FOLDER") or str(run_dir)
         me = Identity(rank, text_of(environ, "SPARKCTL_NODE"), nonce_of(environ), run_dir, folder)
         config = GangConfig.model_validate_json(environ.get("SPARKCTL_GANG", "{}"))
-        supervisor = Supervisor(me, config, command, _for_the_rank(environ), log, book.reserve)
+        supervisor = Supervisor(
+            me,
+            config,
+            command,
+            _for_the_rank(environ),
+            log,
+            book.reserve,
+            _reader(me, environ, log),
+        )
         over = asyncio.run(_attempt(supervisor, environ, book))
         if over.verdict is None:
             return _AGAIN
@@ -77,7 +88,8 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
     team = Team(text_of(environ, "SPARKCTL_RUN_ID"), supervisor.me.nonce, nodes)
     hub: asyncio.Task[Over] | None = None
     if supervisor.me.rank == 0:
-        meeting = Hub(team, supervisor.config, history, _kept(log, book.begin), log.line)
+        begin, rests_on = _kept(log, book.begin), supervisor.reader.rests_on
+        meeting = Hub(team, supervisor.config, history, begin, log.line, rests_on)
         hub = asyncio.create_task(meeting.meet(host, int(port)))
     try:
         over = await _unless_broken(hub, supervisor.attempt(host, int(port)))
@@ -96,6 +108,13 @@ async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Boo
         _kept(log, book.close)(over.verdict)
         _tell(log, over.verdict.model_dump())
     return over
+
+
+def _reader(me: Identity, environ: Mapping[str, str], log: RankLog) -> Reader:
+    """Ours, unless the controller says how another engine is read."""
+    if not (engine := environ.get(ENGINE)):
+        return Events()
+    return Patterns(EngineConfig.model_validate_json(engine), me.rank, me.run_dir, log.line)
 
 
 def _kept(log: RankLog, keep: Callable[P, None]) -> Callable[P, None]:

@@ -56,6 +56,8 @@ class Hub:
     """Told before the first process starts: number and time of the attempt."""
     say: Callable[[str], object]
     """Told what rank 0's log should have."""
+    rests_on: str | None = None
+    """What a success is, where that is less than ours proves; in words."""
     _links: dict[int, Link] = field(default_factory=dict)
     _inbox: "asyncio.Queue[tuple[int, Message | None]]" = field(default_factory=asyncio.Queue)
     _asked: bool = False
@@ -119,6 +121,8 @@ class Hub:
         verdict = verdict_of(
             self.team.run, attempt, first, self.history, self.config, asked=self._asked
         )
+        if verdict is not None and verdict.state == "succeeded":
+            verdict = verdict.model_copy(update={"message": self.rests_on})
         return Over(attempt=attempt, verdict=verdict)
 
     async def _gather(self) -> list[int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.contract.errors import DISK_FULL, ExitCode, disk_full, is_full
-from training.contract.events import Error, Eval, Result, Saved, Step, parse
+from training.contract.events import Error, Eval, Result, Saved, Step
 from training.contract.files import DEBUG, STOP, RankFiles
 from training.gang.child import Child
 from training.gang.config import GangConfig
@@ -20,6 +20,7 @@ from training.gang.judge import SILENT, STOPPED, STUCK, SUCCEEDED
 from training.gang.link import BEAT, PORT_SECONDS, Link, LinkLost, NeverMet, Occupied, PortTaken
 from training.gang.log import RankLog
 from training.gang.messages import Beat, Begin, Ended, Over, Stop, Stopping
+from training.gang.reader import Events, Reader
 
 _KNOCK = 0.1
 """Seconds between two tries to reach the hub."""
@@ -60,6 +61,7 @@ class Supervisor:
     log: RankLog
     reserve: Callable[[], None]
     """Keep room on the disk for the verdict. Raises OSError."""
+    reader: Reader = field(default_factory=Events)
     _child: Child | None = None
     _heard: _Heard = field(default_factory=_Heard)
     _signalled: bool = False
@@ -155,6 +157,7 @@ class Supervisor:
         killed_before = oom_kills()
         try:
             self.reserve()
+            self.reader.begin()
             environ = {**self.environ, "SPARKCTL_ATTEMPT": str(attempt)}
             self._child = await Child.start(self.command, environ, self._line)
         except OSError as refused:
@@ -188,12 +191,15 @@ class Supervisor:
                 return
             if (silent := silence.look(sign)) is not None:
                 shown = await self._dump(sign)
+                mute = not shown and sign is not None and sign.pid is not None
                 self._doom = self._ended(
                     None,
-                    SILENT if shown else STUCK,
+                    STUCK if mute else SILENT,
                     f"no sign of life for {silent:.0f} s in step {sign.step + 1 if sign else 0}"
-                    + ("" if shown else ", and no answer to a signal"),
-                    "debug/ in the run folder shows where each rank stood.",
+                    + (", and no answer to a signal" if mute else ""),
+                    "debug/ in the run folder shows where each rank stood."
+                    if shown or mute
+                    else "",
                 )
                 child.kill()
                 return
@@ -216,7 +222,7 @@ class Supervisor:
         return False
 
     def _line(self, text: str) -> None:
-        match parse(self.log.line(text)):
+        match self.reader.line(self.log.line(text)):
             case Result() as result:
                 self._heard.result, self._heard.step = result, result.step
             case Error() as error:
@@ -229,7 +235,8 @@ class Supervisor:
     def _report(self, code: int, out_of_memory: bool) -> Ended:
         """What came of the process, from its status and its own last words."""
         error, result = self._heard.error, self._heard.result
-        if code == 0 and result is not None:
+        lacks = self.reader.lacks(result) if code == 0 else f"exit status {code} without a word"
+        if lacks is None:
             return self._ended(code, SUCCEEDED)
         if code == ExitCode.STOPPED and (error is None or error.code == STOPPED):
             return self._ended(code, STOPPED)
@@ -241,9 +248,7 @@ class Supervisor:
             return self._ended(code, "out_of_memory", "the kernel killed it for want of memory")
         if code > 128:
             return self._ended(code, "killed", f"killed by {_signal(code - 128)}")
-        return self._ended(
-            code, "no_result" if code == 0 else "crash", f"exit status {code} without a word"
-        )
+        return self._ended(code, "no_result" if code == 0 else "crash", lacks)
 
     def _disk_full(self, exit_code: int | None) -> Ended:
         error = disk_full(self.me.run_dir)

@@ -30,6 +30,8 @@ class Gang:
     """Its argument."""
     config: Mapping[str, Any]
     world_size: int = 2
+    engine: Mapping[str, Any] | None = None
+    """How an engine that is not ours is read."""
     port: int = field(default_factory=free_port)
     processes: dict[int, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     starts: int = 0
@@ -44,6 +46,7 @@ class Gang:
             "SPARKCTL_GANG_ADDRESS": f"127.0.0.1:{self.port}",
             "SPARKCTL_GANG": json.dumps(self.config),
             "SPARKCTL_SECRET_ENV": "A_KEY",
+            **({"SPARKCTL_ENGINE": json.dumps(self.engine)} if self.engine else {}),
         }
         child = [sys.executable, str(self.program), json.dumps(self.plan)]
         with self.out(rank).open("ab") as out:

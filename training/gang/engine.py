@@ -1,0 +1,69 @@
+"""What supervisors know of an engine that is not ours: its own part of engine.yaml."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from training.contract.events import Eval, Event, Phase, Resumed, Saved, Step
+
+ENGINE = "SPARKCTL_ENGINE"
+"""Environment variable that holds it, as JSON; without it the engine is ours."""
+
+EVENTS: dict[str, type[Event]] = {
+    "phase": Phase, "step": Step, "eval": Eval, "saved": Saved, "resumed": Resumed,
+}  # fmt: skip
+"""What a line of text may become."""
+OWN = {"event", "rank", "elapsed"}
+"""Fields that the supervisor knows better."""
+
+
+def _inside(path: str) -> str:
+    if path.startswith("/") or ".." in path.split("/") or not path:
+        raise ValueError("it is a path in the run folder")
+    return path
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Line(_Part):
+    """Lines of its output that are one kind of event."""
+
+    event: Literal["phase", "step", "eval", "saved", "resumed"]
+    """What they tell (`training/contract/events.py`)."""
+    pattern: Annotated[str, Field(max_length=1000)]
+    """Regular expression, found anywhere in a line; its named groups are fields of the event:
+    `step=(?P<step>\\d+) loss=(?P<loss>\\S+)`."""
+
+    @model_validator(mode="after")
+    def _has_the_fields(self) -> "Line":
+        try:
+            groups = set(re.compile(self.pattern).groupindex)
+        except re.error as error:
+            raise ValueError(f"pattern: not a regular expression: {error}") from None
+        known = EVENTS[self.event].model_fields.keys() - OWN
+        needed = {"name"} if self.event == "phase" else {"step"}
+        if unknown := sorted(groups - known):
+            fields = ", ".join(sorted(known))
+            raise ValueError(f"pattern: {self.event} has no field {unknown[0]}; known: {fields}")
+        if missing := sorted(needed - groups):
+            raise ValueError(f"pattern: it has no group (?P<{missing[0]}>…)")
+        return self
+
+
+class EngineConfig(_Part):
+    """How its output is read, and what a success of it rests on."""
+
+    proof: Literal["checked", "exit code"]
+    """`checked`: every rank tells a result, and all the same checksum of what was trained.
+    `exit code`: every rank joined and exited with 0."""
+    lines: tuple[Line, ...] = ()
+    """Lines of text that become events, the first that fits. Our JSON events are read anyway."""
+    results: tuple[Annotated[str, AfterValidator(_inside)], ...] = ()
+    """What rank 0 must have made in the run folder, as patterns of a shell."""
+    total_steps: int | None = None
+    """Steps of the whole training, for who watches; None: lines tell it, or nobody."""
