@@ -14,6 +14,7 @@ from orchestrator.cli.main import cli
 from orchestrator.doctor.check import Check, Command, OfCluster, OfGang, OfMachine, OfRank
 from orchestrator.doctor.found import checks_before
 from orchestrator.doctor.names import SKIPPABLE
+from orchestrator.engines.spec import EngineSpec
 from orchestrator.errors import SparkctlError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
@@ -29,9 +30,14 @@ from training.contract.events import Step
 SCHEMAS: dict[str, type[BaseModel]] = {
     "cluster": ClusterSpec,
     "stack": StackSpec,
+    "engine": EngineSpec,
     "cluster-report": ClusterReport,
     "runs-report": RunsReport,
     "run-events": RunLines,
+}
+TABLES: dict[str, dict[str, type[BaseModel]]] = {
+    "docs/reference.md": {"cluster": ClusterSpec, "stack": StackSpec, "step": Step},
+    "docs/engines.md": {"engine": EngineSpec},
 }
 KINDS = [
     kind
@@ -117,13 +123,14 @@ def _row(check: Check[Any]) -> str:
 
 def test_the_tables_of_keys(generated: Generated) -> None:
     """Between `<!-- cluster -->` and `<!-- /cluster -->`, and the same for the others."""
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    for name, model in (("cluster", ClusterSpec), ("stack", StackSpec), ("step", Step)):
-        table = f"<!-- {name} -->\n{as_table(keys_of(model))}<!-- /{name} -->"
-        pattern = rf"<!-- {name} -->\n.*?<!-- /{name} -->"
-        text, count = re.subn(pattern, lambda _, t=table: t, text, flags=re.DOTALL)
-        assert count == 1
-    generated("docs/reference.md", text)
+    for page, models in TABLES.items():
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for name, model in models.items():
+            table = f"<!-- {name} -->\n{as_table(keys_of(model))}<!-- /{name} -->"
+            pattern = rf"<!-- {name} -->\n.*?<!-- /{name} -->"
+            text, count = re.subn(pattern, lambda _, t=table: t, text, flags=re.DOTALL)
+            assert count == 1
+        generated(page, text)
 
 
 @pytest.mark.parametrize("model", SCHEMAS.values(), ids=SCHEMAS)
@@ -181,10 +188,12 @@ def test_files_that_documents_name_are_there() -> None:
     ids=lambda given: given.name if isinstance(given, Path) else "",
 )
 def test_yaml_in_documents_is_taken(path: Path, text: str) -> None:
-    """A cluster file, or a part of a stack."""
+    """A cluster file, an engine, or a part of a stack."""
     document = parse_document(text, source=path.name)
     if document.data.get("kind") == "Cluster":
         validate(ClusterSpec, document)
+    elif document.data.get("kind") == "Engine":
+        validate(EngineSpec, document)
     else:
         shipped = (ROOT / "stacks/tiny-llama-lora.yaml").read_text("utf-8")
         whole = parse_document(shipped, source=path.name)

@@ -11,6 +11,8 @@ from orchestrator.engines.spec import EngineSpec, RenderedFile
 from orchestrator.engines.template import filled_file, filled_word
 from orchestrator.errors import SpecError
 from training.contract.config import TrainingConfig
+from training.gang.config import GangConfig
+from training.gang.engine import ENGINE, EngineConfig
 
 Contents = Callable[[TrainingConfig], Mapping[str, bytes]]
 """The files that an image is built from, by path; `Dockerfile` is one of them."""
@@ -41,6 +43,29 @@ class Engine:
             name: filled_word(text, values, f"{self.name}: environment.{name}")
             for name, text in self.spec.environment.items()
         }
+
+    def command(self, job: Job, rank: int) -> list[str]:
+        """What the rank starts; empty: its image knows."""
+        values, place = job.values(rank), f"{self.name}: command"
+        return [filled_word(word, values, place) for word in self.spec.command]
+
+    def watched(self, job: Job) -> dict[str, str]:
+        """The variable that tells the supervisors how to read it; none: as ours."""
+        if self.spec.proof == "proved":
+            return {}
+        told = EngineConfig(
+            proof=self.spec.proof,
+            lines=self.spec.lines,
+            results=self.spec.results,
+            total_steps=job.training["loop"]["max_steps"],
+        )
+        return {ENGINE: told.model_dump_json()}
+
+    def patience(self, gang: GangConfig) -> GangConfig:
+        """The same, with the engine's own silence, unless somebody has set another."""
+        if self.spec.quiet_seconds is None or "silence_seconds" in gang.model_fields_set:
+            return gang
+        return gang.model_copy(update={"silence_seconds": self.spec.quiet_seconds})
 
     def refuse_unheard(self, recipe: str, training: TrainingConfig) -> None:
         """Raises SpecError when the recipe sets a key that this engine would pass over."""

@@ -1,26 +1,30 @@
-"""Engines by name: those that sparkctl ships."""
+"""Engines: those that sparkctl ships, by name, and others by the path of their folder."""
 
 from functools import cache
 from importlib.resources import files
 
 from orchestrator.engines.engine import Contents, Engine
-from orchestrator.engines.spec import EngineSpec
+from orchestrator.engines.outside import outside
+from orchestrator.engines.spec import FILE, EngineSpec
 from orchestrator.engines.torch.image import contents as torch_contents
 from orchestrator.errors import SpecError
 from orchestrator.spec.document import parse_document, validate
+from orchestrator.spec.stack import StackSpec
 
-FILE = "engine.yaml"
 _FORMER = {"accelerate": "torch"}
 """Names of before, as recipes and the records of older runs have them."""
 _SHIPPED: dict[str, Contents] = {"torch": torch_contents}
 
 
-def engine_of(name: str) -> Engine:
+def engine_of(stack: StackSpec) -> Engine:
     """The engine that a stack names. Raises SpecError when there is none."""
-    name = _FORMER.get(name, name)
+    if stack.engine_folder is not None:
+        return outside(stack.engine_folder)
+    name = _FORMER.get(stack.engine, stack.engine)
     if name not in _SHIPPED:
         raise SpecError(
-            f"there is no engine named {name!r}", resolution=f"Known: {', '.join(_SHIPPED)}."
+            f"there is no engine named {name!r}",
+            resolution=f"Known: {', '.join(_SHIPPED)}. A folder of your own: ./my-engine",
         )
     return _shipped(name)
 

@@ -7,9 +7,11 @@ from pydantic import Field, field_validator
 from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.cluster import Environment
 from orchestrator.spec.describe import keys_of
-from orchestrator.spec.patterns import ENGINE_NAME, FILE, SHORT, TARGET, VARIABLE
+from orchestrator.spec.patterns import ENGINE_NAME, PATH, SHORT, TARGET, VARIABLE
 from training.contract.config import TrainingConfig
+from training.gang.engine import Line, ResultPath
 
+FILE = "engine.yaml"
 Proof = Literal["proved", "checked", "exit code"]
 
 
@@ -18,7 +20,7 @@ class RenderedFile(Model):
 
     name: Annotated[str, Field(pattern=SHORT)]
     """Names it in Docker's store, which has little room: at most ten characters."""
-    template: Annotated[str, Field(pattern=FILE)]
+    template: Annotated[str, Field(pattern=PATH)]
     """File in the engine's folder. `{{ name }}` in it stands for a value of the run, as JSON."""
     target: Annotated[str, Field(pattern=TARGET)]
     """Where it is in the container."""
@@ -39,6 +41,8 @@ class EngineSpec(Model):
     """One line for people."""
     base_image: str | None = None
     """Image that its image is built upon, when the stack names none; default: the cluster's."""
+    command: list[str] = []
+    """What each rank starts, in the engine's folder; `{{ name }}` stands for a value of the run."""
     files: list[RenderedFile] = []
     """What is written for a run."""
     environment: Environment = {}
@@ -48,10 +52,25 @@ class EngineSpec(Model):
     another one is refused."""
     forecast: bool = False
     """Whether it takes the memory and time that the estimate of our own training says."""
+    quiet_seconds: Annotated[float, Field(gt=0)] | None = None
+    """How long it may take from one event to the next once it makes steps; a stack's own
+    `gang.silence_seconds` wins."""
+    lines: tuple[Line, ...] = ()
+    """Lines of text that become events, the first that fits. Our JSON events are read anyway."""
+    results: tuple[ResultPath, ...] = ()
+    """What rank 0 must have made in the run folder when it exits with 0, as patterns of a shell."""
     proof: Proof = "exit code"
     """What a success rests on. `proved`: the ranks prove before step 1 that they are one group, and
-    at the end that they hold the same weights. `checked`: the latter. `exit code`: every rank
-    joined and exited with 0."""
+    at the end that they hold the same weights: ours alone. `checked`: the latter. `exit code`:
+    every rank joined and exited with 0."""
+
+    @field_validator("environment")
+    @classmethod
+    def _are_free(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name in environment:
+            if name.startswith("SPARKCTL_"):  # it would replace what the supervisor goes by
+                raise ValueError(f"{name}: names that begin with SPARKCTL_ are taken")
+        return environment
 
     @field_validator("honours")
     @classmethod

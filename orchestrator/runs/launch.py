@@ -52,7 +52,7 @@ def prepare(
 ) -> Prepared:
     """Decide everything. Without a world (a dry run away from the machines) the ranks name what
     only a machine can tell, and a missing secret is not an error. `run`: one that goes on."""
-    engine = engine_of(stack.engine)
+    engine = engine_of(stack)
     engine.refuse_unheard(stack.name, stack.training)
     if world is None:
         ranks = unseen_ranks(spec, stack)

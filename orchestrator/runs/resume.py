@@ -74,6 +74,8 @@ def _stack_of(run: Run) -> StackSpec:
             details=str(invalid.errors()[0]["msg"]),
             resolution="Go on with that version, or start it anew: sparkctl train",
         ) from None
+    # A record has every default; what nobody has set is for the engine to decide.
+    stack = StackSpec.model_validate(stack.model_dump(exclude_defaults=True))
     nodes = stack.nodes.model_copy(update={"max": len(run.record.ranks)})
     shipped = _shipped(run)
     files = {secret.name: secret.file for secret in shipped.secrets} if shipped else {}

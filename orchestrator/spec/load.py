@@ -70,7 +70,13 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
             )
         value = parse_value(raw, source=f"--set {setting}")
         document.override(tuple(key.split(".")), value, f"--set {setting}")
-    return Recipe(validate(StackSpec, document), shipped, document)
+    stack = validate(StackSpec, document)
+    if stack.engine_folder is not None:
+        by_option = document.place(("engine",)).startswith("--set")
+        beside = Path() if by_option else Path(name).parent
+        engine = absolute(stack.engine, beside.absolute(), document.place(("engine",)))
+        stack = stack.model_copy(update={"engine": engine})
+    return Recipe(stack, shipped, document)
 
 
 def stack_names() -> list[str]:
@@ -95,18 +101,14 @@ def _shipped(name: str) -> str:
 
 
 def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:
-    def absolute(value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            return str(file.absolute().parent / Path(value).expanduser())
-        except RuntimeError as error:
-            raise SpecError(f"{file}: {value}: {error}") from None
-
     def resolved(section: Section, *keys: str) -> Section:
         if section is None:
             return section
-        return section.model_copy(update={key: absolute(getattr(section, key)) for key in keys})
+        named = {key: value for key in keys if (value := getattr(section, key)) is not None}
+        beside, place = file.absolute().parent, str(file)
+        return section.model_copy(
+            update={key: absolute(value, beside, place) for key, value in named.items()}
+        )
 
     nodes = [
         node.model_copy(
@@ -124,3 +126,11 @@ def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:
             "sudo": resolved(spec.sudo, "password_file"),
         }
     )
+
+
+def absolute(value: str, beside: Path, place: str) -> str:
+    """A path that a file names, `~` and paths relative to the file included."""
+    try:
+        return str(beside / Path(value).expanduser())
+    except RuntimeError as error:
+        raise SpecError(f"{place}: {value}: {error}") from None

@@ -6,9 +6,10 @@ SECRET = r"^[A-Z][A-Z0-9_]*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 GPU_KIND = r"^[A-Za-z][A-Za-z0-9_-]*$"
 ULIMIT = r"^[a-z]+$"
+ENGINE = r"^([a-z][a-z0-9-]{0,29}|.*/.*)$"
 ENGINE_NAME = r"^[a-z][a-z0-9-]{0,29}$"
 SHORT = r"^[a-z]([a-z0-9-]{0,8}[a-z0-9])?$"
-FILE = r"^[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*$"
+PATH = r"^[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*$"
 TARGET = r"^(/[A-Za-z0-9_][\w.-]*)+$"
 
 WORDS = {
@@ -18,8 +19,9 @@ WORDS = {
     VARIABLE: "a variable's name is letters, digits and _, no digit first",
     GPU_KIND: "a kind is letters, digits, _ and -, a letter first, such as NVIDIA_GPU",
     ULIMIT: "a limit's name is lower-case letters, such as memlock",
+    ENGINE: "it is torch, or the path of a folder with an engine.yaml, such as ./my-engine",
     ENGINE_NAME: "a name is at most 30 lower-case letters, digits and dashes, a letter first",
     SHORT: "a file's name is at most 10 lower-case letters, digits and dashes, a letter first",
-    FILE: "a file is named by its path in the engine's folder",
+    PATH: "a file is named by its path in the engine's folder",
     TARGET: "a target is an absolute path in the container",
 }

@@ -1,12 +1,13 @@
 """`stacks/*.yaml`: what a training run is."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.cluster import Environment
-from orchestrator.spec.patterns import SECRET, STACK_NAME
+from orchestrator.spec.patterns import ENGINE, SECRET, STACK_NAME
 from orchestrator.spec.units import Bytes
 from training.contract.config import TrainingConfig
 from training.gang.config import GangConfig
@@ -48,8 +49,9 @@ class StackSpec(Model):
     """Begins the name of every run; Docker's configs and services have room for 30 characters."""
     description: str
     """One line for people."""
-    engine: str = "torch"
-    """What trains inside the containers: `torch` (once called `accelerate`) is ours."""
+    engine: Annotated[str, Field(pattern=ENGINE)] = "torch"
+    """What trains: `torch` (once called `accelerate`) is ours; another is the path of its folder,
+    such as `./my-engine`, beside the stack file."""
     base_image: str | None = None
     """Image that the training image is built upon; default: the cluster's container.base_image."""
     nodes: NodesNeeded = NodesNeeded()
@@ -68,6 +70,11 @@ class StackSpec(Model):
     """How the ranks live and die together: training/gang/config.py."""
     training: TrainingConfig
     """What runs inside."""
+
+    @property
+    def engine_folder(self) -> Path | None:
+        """Where its engine is; None: it is one of sparkctl's."""
+        return Path(self.engine) if "/" in self.engine else None
 
     @model_validator(mode="after")
     def _names_are_known_and_free(self) -> Self:

@@ -55,6 +55,12 @@ def to_be_trusted(recipe: Recipe) -> tuple[Power, ...]:
     return tuple(p for p in powers if not recipe.document.place(p.key).startswith("--set"))
 
 
+def _engine(stack: StackSpec) -> Iterator[Power]:
+    if stack.engine_folder is not None:
+        line = f"engine: everything that runs comes from the folder {stack.engine}"
+        yield Power(("engine",), line)
+
+
 def _image(stack: StackSpec) -> Iterator[Power]:
     if stack.base_image is not None:
         line = f"base image: everything runs in {stack.base_image}"
@@ -95,6 +101,7 @@ def _or(words: tuple[str, ...]) -> str:
 
 
 _KINDS: tuple[Callable[[StackSpec], Iterator[Power]], ...] = (
+    _engine,
     _image,
     _secrets,
     _environment,

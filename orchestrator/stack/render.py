@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.engines.engine import Engine
+from orchestrator.engines.job import Job
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE, LABEL_RANK, LABEL_RUN, LABEL_STACK
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
@@ -49,6 +50,7 @@ def render(
 
     `run` is unique and names the Swarm stack; `secrets` are the names of those that have a value.
     """
+    stack = stack.model_copy(update={"gang": engine.patience(stack.gang)})
     job = job_of(spec, stack, ranks, run, secrets)
     configs = configs_of(engine, job)
     stored, nonce = tuple((name, f"{run}-{name}") for name in secrets), f"{run}-{NONCE}"
@@ -61,12 +63,13 @@ def render(
                 found := [config for config in configs[::-1] if config.rank in (None, rank.rank)],
                 environment_of(
                     rank, ranks, run, spec, stack, secrets,
-                    files={file.variable: file.target for file in found if file.variable},
+                    told=_told(found, engine, job),
                     own=engine.environment(job, rank.rank),
                 ),
                 _labels(rank, run, spec, stack),
                 run,
             )
+            | {"command": engine.command(job, rank.rank)}
             for rank in ranks
         ],
         configs=configs,
@@ -103,6 +106,10 @@ def _rank_view(
             _bind(rank.data, DATA_DIR, read_only=True),
         ],
     }
+
+
+def _told(files: list[ConfigFile], engine: Engine, job: Job) -> dict[str, str]:
+    return {file.variable: file.target for file in files if file.variable} | engine.watched(job)
 
 
 def _bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:

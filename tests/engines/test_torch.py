@@ -14,11 +14,11 @@ from tests.engines.jobs import job
 from tests.support.clusters import sparks
 from training.contract.config import TrainingConfig
 
-TORCH = engine_of("torch")
+TORCH = engine_of(load_stack("tiny-llama-lora"))
 
 
 def test_the_name_of_before_is_taken() -> None:
-    assert engine_of("accelerate") is TORCH
+    assert engine_of(load_stack("tiny-llama-lora", ("engine=accelerate",))) is TORCH
     assert load_stack("tiny-llama-lora").engine == "torch"
     prepared = prepare(sparks(2), load_stack("tiny-llama-lora", ("engine=accelerate",)), None, {})
     assert prepared.stack.engine == "accelerate"  # as it was written

