@@ -30,7 +30,7 @@ from transformers import AutoModelForCausalLM
 
 from training.contract.config import Lora
 from training.model import adapter, load
-from training.ranks import quiet
+from training.ranks import log_levels
 
 OURS, OURS_LORA, ACCELERATE = "sparkctl", "sparkctl + LoRA", "accelerate FSDP2 + LoRA"
 
@@ -163,7 +163,7 @@ def _shim() -> Accelerator:
 
 def main(way: str, folder: Path) -> Taken:
     """Join the others, load, and count."""
-    quiet.silence_libraries()
+    log_levels.silence_libraries()
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     rank, ranks = dist.get_rank(), dist.get_world_size()

@@ -25,11 +25,11 @@ from trl.trainer.utils import add_fused_lm_head
 
 from benchmarks.document import machine, write
 from training.contract.config import Lora
-from training.data.batches import Batch, Cut, plan
+from training.data.batches import Batch, BatchShape, plan
 from training.data.collate import Collate, real_tokens
 from training.data.tokens import Tokens
 from training.model import adapter, attention
-from training.ranks import quiet
+from training.ranks import log_levels
 
 PLAYBOOK, OURS = "playbook: padded to the longest", "padding-free"
 BATCH, LONGEST = 4, 1024
@@ -131,17 +131,17 @@ def corpus(rows: int, seed: int, vocabulary: int) -> list[Tokens]:
 
 def _ways(examples: Sequence[Tokens], seed: int, shape: Shape) -> Iterator[Way]:
     lengths = [len(tokens.input_ids) for tokens in examples]
-    fours = Cut(ranks=1, accumulation=1, rows=BATCH)
-    full = Cut(ranks=1, accumulation=1, rows=BATCH, room=2 * LONGEST)
-    for name, settled, collate, cut in (
+    fours = BatchShape(ranks=1, accumulation=1, rows=BATCH)
+    full = BatchShape(ranks=1, accumulation=1, rows=BATCH, room=2 * LONGEST)
+    for name, batching, collate, batch_shape in (
         (PLAYBOOK, "padded", Collate(0), fours),
         ("one row, dense mask of transformers", "padded", Collate(), fours),
         (OURS, "padding-free", Collate(), fours),
         (f"packed, rows of {2 * LONGEST}", "packed", Collate(), full),
     ):
         model = _model(shape)
-        attention.settle(settled, model)
-        yield Way(name, model, collate, iter(plan(lengths, cut, seed, 1.0, None)))
+        attention.choose_batching(batching, model)
+        yield Way(name, model, collate, iter(plan(lengths, batch_shape, seed, 1.0, None)))
 
 
 def _model(shape: Shape) -> Any:
@@ -195,7 +195,7 @@ def main() -> None:
     options.add_argument("--write", action="store_true")
     chosen = options.parse_args()
     torch.set_num_threads(1)
-    quiet.silence_libraries()
+    log_levels.silence_libraries()
     measure(2 * BATCH, seed=0, shape=Shape())  # the first steps of a process are slow
     rounds = []
     for number in range(1, chosen.rounds + 1):

@@ -68,20 +68,20 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
             f"the base has no {missing[0]} (and {len(missing) - 1} more)",
             "Name the base that the adapter was trained on: adapter_config.json says which.",
         )
-    aside = out.with_name(f".{out.name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    temp = out.with_name(f".{out.name}.tmp")
+    shutil.rmtree(temp, ignore_errors=True)
+    temp.mkdir(parents=True)
 
     def pieces(reader: IO[bytes], tensor: Tensor) -> Iterator[bytes]:
         update = updates.get(tensor.name)
         return _changed(reader, tensor, update) if update else unchanged(reader, tensor)
 
     for file in files_of(base):
-        rewrite(file, aside / file.name, pieces)
-    copy_rest(base, aside)
-    copy_rest(adapter, aside)  # the tokenizer as it was trained with
+        rewrite(file, temp / file.name, pieces)
+    copy_rest(base, temp)
+    copy_rest(adapter, temp)  # the tokenizer as it was trained with
     shutil.rmtree(out, ignore_errors=True)
-    aside.rename(out)
+    temp.rename(out)
     return len(updates)
 
 
@@ -129,7 +129,7 @@ def _changed(reader: IO[bytes], tensor: Tensor, update: Update) -> Iterator[byte
         raise ConfigurationError(
             "adapter_unfit",
             f"{tensor.name} is held in {tensor.dtype}, which cannot be added to",
-            "Merge into the base that is not quantised.",
+            "Merge into the base that is not quantized.",
         )
     dtype = getattr(torch, DTYPES[tensor.dtype])
     row = columns * dtype.itemsize

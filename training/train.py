@@ -1,8 +1,8 @@
 """One rank of one fine-tuning: `python -m training.train CONFIG`, started by an entry point.
 
-Proof of the group -> base -> method -> training with evaluations -> adapter or model, equal on all
+Check of the group -> base -> method -> training with evaluations -> adapter or model, equal on all
 ranks.
-Where the run folder has a checkpoint that all ranks have, the same command line goes on from it.
+Where the run folder has a checkpoint that all ranks have, the same command line resumes from it.
 Every step of the way is an event on stdout (`training.ranks.events`); the exit status is an
 `ExitCode`.
 """
@@ -16,10 +16,10 @@ from training.contract.config import Qlora, TrainingConfig
 from training.contract.environment import RunEnvironment, rank_of
 from training.contract.errors import ConfigurationError, ExitCode, explain
 from training.contract.redactor import Redactor, secrets_dir
-from training.ranks import absent
 from training.ranks.configuration import read_config
 from training.ranks.events import EventLog, take_stdout
-from training.ranks.stacks import dump_on_signal
+from training.ranks.hide_package import hide_package
+from training.ranks.stack_dump import dump_on_signal
 
 
 def main(arguments: list[str], stream: int) -> int:
@@ -44,17 +44,17 @@ def main(arguments: list[str], stream: int) -> int:
 def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     """Train; raises what `training.contract.errors.explain` understands."""
     if not isinstance(config.method, Qlora):
-        absent.hide("bitsandbytes")  # peft imports it, and it torch's compiler: seconds of a start
+        hide_package("bitsandbytes")  # peft imports it, and it torch's compiler: seconds of a start
 
     # Seconds of imports, so they wait until environment and configuration are known to be good.
     from training.data.prepared import prepare
     from training.loop.fit import agree_on_checkpoint, fit
     from training.model.base import load_base
     from training.output.publish import publish
-    from training.ranks import quiet
+    from training.ranks import log_levels
     from training.ranks.joined import join
 
-    quiet.silence_libraries()
+    log_levels.silence_libraries()
     rank = join(config, env, log)
     prepared = prepare(rank)
     resume = agree_on_checkpoint(rank, prepared)
@@ -68,6 +68,6 @@ if __name__ == "__main__":
     status = main(sys.argv[1:], take_stdout())
     sys.stdout.flush()
     sys.stderr.flush()
-    # A rank that failed must leave at once, so that the others notice; threads of a broken process
+    # A rank that failed must exit at once, so that the others notice; threads of a broken process
     # group could keep the interpreter here.
     os._exit(status)

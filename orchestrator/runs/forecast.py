@@ -9,9 +9,9 @@ from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
 from training.plan.estimate import Strategy, Work, memory
 from training.plan.memory import GIB, Memory, too_large
-from training.plan.pace import step_seconds
 from training.plan.shape import KNOWN
 from training.plan.strategy import SPARE, choose
+from training.plan.throughput import step_seconds
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ def _held_out_loss(model: Any, tokenizer: Any) -> float:
     total, tokens = 0.0, 0
     for example in read_examples(Data.model_validate(TINY["data"])).held_out:
         assert isinstance(example, Text)
-        asked, answer = (piece.text for piece in example.pieces)
+        asked, answer = (segment.text for segment in example.segments)
         prompt = len(tokenizer(asked)["input_ids"])
         ids = torch.tensor([tokenizer(asked + answer + tokenizer.eos_token)["input_ids"]])
         labels = ids.clone()

@@ -111,7 +111,7 @@ def test_sequences_of_a_row_do_not_see_each_other_on_cuda(base: Path) -> None:
     from training.model import attention
 
     model, _ = _replica(base, Lora(kind="lora"))
-    assert attention.settle("padding-free", model) == "padding-free"
+    assert attention.choose_batching("padding-free", model) == "padding-free"
     assert attention.leakage(model) < 0.1
 
 

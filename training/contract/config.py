@@ -1,4 +1,4 @@
-"""The one schema of a training: what `training:` in a recipe may say, and what a rank reads.
+"""The one schema of a training: what `training:` in a recipe may hold, and what a rank reads.
 
 The controller validates recipes and `--set training.optim.lr=2e-4` with these models, the container
 reads the very same document, so this module (like the package) never imports torch.
@@ -49,7 +49,7 @@ class _Section(BaseModel):
     )
 
 
-class Model(_Section):
+class ModelConfig(_Section):
     """The base model. Its weights are read only; every node needs its own whole copy on disk."""
 
     name: Name
@@ -110,14 +110,14 @@ class Qlora(_Adapter):
     """The method."""
 
     double_quantization: bool = True
-    """Quantise the scales of the blocks of 64 weights too: 4.1 bits a weight instead of 4.5."""
+    """Quantize the scales of the blocks of 64 weights too: 4.1 bits a weight instead of 4.5."""
 
 
 Method = Annotated[Full | Lora | Qlora, Field(discriminator="kind")]
 
 
 class Data(_Section):
-    """What to learn from. The loss counts answers only, never the prompt; of plain text, all."""
+    """What to train on. The loss counts answers only, never the prompt; of plain text, all."""
 
     name: DataName
     """`builtin:instructions`, a Hub id `org/name`, or a file in `paths.data`: .jsonl, .json, .txt.
@@ -163,7 +163,7 @@ class Optim(_Section):
     """Peak learning rate."""
 
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the learning rate goes on after the warm-up; linear and cosine end at 0."""
+    """How the learning rate changes after the warm-up; linear and cosine end at 0."""
 
     warmup_steps: int = Field(0, ge=0)
     """Optimizer steps in which the learning rate climbs from 0 to its peak."""
@@ -226,17 +226,17 @@ class Loop(_Section):
     """Optimizer steps between `step` events."""
 
     peak_tflops: float | None = Field(None, gt=0)
-    """What one GPU can do at most, in 10^12 FLOP/s; MFU is told against it, and without it not."""
+    """Peak of one GPU, in 10^12 FLOP/s. Used to compute MFU; without it MFU is not reported."""
 
     seed: int = Field(42, ge=0, lt=2**32)
     """Seed of adapter weights, data order and dropout."""
 
 
 class Checkpoint(_Section):
-    """What a restart goes on from. Every rank keeps its own part in the run folder of its node."""
+    """What a restart resumes from. Every rank keeps its own part in the run folder of its node."""
 
     every: int = Field(50, ge=0)
-    """Optimizer steps between checkpoints; 0: only when the run is told to stop (SIGTERM)."""
+    """Optimizer steps between checkpoints; 0: only when the run is stopped (SIGTERM)."""
 
     keep: int = Field(2, ge=1)
     """How many are kept; older ones go when all ranks have the new one."""
@@ -259,7 +259,7 @@ class Tracking(_Section):
 class TrainingConfig(_Section):
     """A whole training. Frozen; unknown keys are errors."""
 
-    model: Model
+    model: ModelConfig
     method: Method = Lora(kind="lora")
     data: Data
     optim: Optim = Optim()
@@ -276,7 +276,7 @@ class TrainingConfig(_Section):
 
 
 def never_sharded(method: Full | Lora | Qlora) -> str | None:
-    """Why FSDP2 cannot share out a base that is trained so; None: it can."""
+    """Why FSDP2 cannot shard a base that is trained this way; None: it can."""
     if isinstance(method, Qlora):
         return "it does not keep the scales of 4-bit weights (bitsandbytes#1945)"
     if isinstance(method, Lora) and method.dora:

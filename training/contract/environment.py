@@ -1,4 +1,4 @@
-"""What the container is told through environment variables, read once and checked."""
+"""The environment variables of the container, read once and checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ NONCE = "SPARKCTL_NONCE"
 
 @dataclass(frozen=True)
 class RunEnvironment:
-    """Who this process is, as the controller says (`SPARKCTL_*`) and as the launcher says.
+    """Who this process is, according to the controller (`SPARKCTL_*`) and to the launcher.
 
     `rank` and `world_size` come from the controller, `launched_rank`, `launched_world_size` and
     `local_rank` from the launcher (`RANK`, `WORLD_SIZE`, `LOCAL_RANK`; alone in the world without).
@@ -35,8 +35,8 @@ class RunEnvironment:
     def read(cls, environ: Mapping[str, str]) -> "RunEnvironment":
         """Raise `ConfigurationError` for a missing variable, a bad number or a lonely launch.
 
-        Whether launcher and controller agree otherwise is for `training.ranks.proof`, which
-        tells every rank: one that left alone would let the others wait for it.
+        Whether launcher and controller agree otherwise is for `training.ranks.group_check`, which
+        fails on every rank: one that exited alone would leave the others waiting.
         """
         env = cls(
             run_id=text_of(environ, "SPARKCTL_RUN_ID"),
@@ -64,7 +64,7 @@ class RunEnvironment:
 
 
 def rank_of(environ: Mapping[str, str]) -> int:
-    """The rank to put into events before anything is checked; 0 when nobody said one."""
+    """The rank to put into events before anything is checked; 0 when none is set."""
     text = environ.get("SPARKCTL_RANK") or environ.get("RANK") or "0"
     return int(text) if text.isdecimal() else 0
 

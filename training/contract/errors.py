@@ -1,9 +1,9 @@
-"""Everything that can stop a rank, as one exception with a helping hand.
+"""Everything that can stop a rank, as one exception with a remedy.
 
     TrainingError               code, message, help; exit status 1: not understood, a retry may help
     +-- ConfigurationError      exit status 78: the same start will always fail, never retry
     +-- PeerError               exit status 75: another rank went away, start the whole gang again
-    +-- Stopped                 exit status 143: SIGTERM; saved, the same start goes on from there
+    +-- Stopped                 exit status 143: SIGTERM; saved, the same start resumes there
 
 75 and 78 are EX_TEMPFAIL and EX_CONFIG of sysexits.h; 143 is 128 + SIGTERM, as shells have it.
 """
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
-_CONNECTION_SIGNS = (
+_CONNECTION_PATTERNS = (
     "connection closed by peer",
     "connection reset by peer",
     "connection refused",
@@ -29,7 +29,7 @@ _CONNECTION_SIGNS = (
 
 DISK_FULL = "disk_full"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FULL_SIGNS = ("no space left on device", "disk quota exceeded")
+_FULL_PATTERNS = ("no space left on device", "disk quota exceeded")
 """Libraries in other languages keep the text alone."""
 
 
@@ -48,7 +48,7 @@ class TrainingError(Exception):
 
     exit_code = ExitCode.CRASHED
     of_peer = False
-    """It happened on another rank, and this one leaves with it."""
+    """It happened on another rank, and this one exits with it."""
 
     def __init__(self, code: str, message: str, remedy: str = "") -> None:
         super().__init__(code, message, remedy)  # all three: errors travel between ranks, pickled
@@ -61,7 +61,7 @@ class TrainingError(Exception):
 
 
 class ConfigurationError(TrainingError):
-    """Settings, data, rights or the group are wrong; only a person can mend it."""
+    """Settings, data, rights or the group are wrong; only a person can fix it."""
 
     exit_code = ExitCode.CONFIGURATION
 
@@ -73,9 +73,9 @@ class PeerError(TrainingError):
 
 
 class Stopped(TrainingError):
-    """A rank was told to stop (SIGTERM), and all ranks saved where they were.
+    """A rank got SIGTERM, and all ranks saved where they were.
 
-    Not a success, also on the ranks that were told nothing: a supervisor that restarts what failed
+    Not a success, also on the ranks that got no signal: a supervisor that restarts what failed
     must restart all of them, after a reboot for example.
     """
 
@@ -90,19 +90,19 @@ def is_full(failure: BaseException | None) -> bool:
     while failure is not None:
         if isinstance(failure, OSError) and failure.errno in _FULL:
             return True
-        if any(sign in str(failure).lower() for sign in _FULL_SIGNS):
+        if any(pattern in str(failure).lower() for pattern in _FULL_PATTERNS):
             return True
         failure = failure.__cause__ or failure.__context__
     return False
 
 
 def disk_full(place: Path | str) -> TrainingError:
-    """What is told of it; `place` is the file or folder that had no room."""
+    """The error of a full disk; `place` is the file or folder that had no room."""
     return TrainingError(
         DISK_FULL,
         f"no space is left for {place}",
         "Free space on this node: `sparkctl runs list` shows what runs take, `docker system df` "
-        "the images. Then `sparkctl runs resume` goes on from the last checkpoint.",
+        "the images. Then `sparkctl runs resume` resumes from the last checkpoint.",
     )
 
 
@@ -128,7 +128,8 @@ def explain(failure: BaseException) -> TrainingError:
     kinds = {kind.__name__ for kind in type(failure).__mro__}
     text = f"{type(failure).__name__}: {failure}".strip().splitlines()[0]
     if kinds & {"DistError", "DistBackendError", "DistNetworkError", "DistStoreError"} or (
-        "RuntimeError" in kinds and any(sign in str(failure).lower() for sign in _CONNECTION_SIGNS)
+        "RuntimeError" in kinds
+        and any(pattern in str(failure).lower() for pattern in _CONNECTION_PATTERNS)
     ):
         return PeerError(
             "peer_lost",

@@ -26,7 +26,7 @@ class Event(BaseModel):
 
 
 class Start(Event):
-    """The group is proven, base and data are loaded; step 1 comes next."""
+    """The group is checked, base and data are loaded; step 1 comes next."""
 
     event: Literal["start"] = "start"
     rank: Count
@@ -49,7 +49,7 @@ class Start(Event):
 
 
 class Phase(Event):
-    """What the rank begins to do: joining, preparing base, loading, preparing data, training…"""
+    """What the rank starts to do: joining, preparing base, loading, preparing data, training…"""
 
     event: Literal["phase"] = "phase"
     rank: Count
@@ -102,7 +102,7 @@ class Step(Event):
 
 
 class Saved(Event):
-    """All ranks have this checkpoint; a restart goes on from here."""
+    """All ranks have this checkpoint; a restart resumes from here."""
 
     event: Literal["saved"] = "saved"
     rank: Count
@@ -110,23 +110,23 @@ class Saved(Event):
     bytes: Count
     """Size of this rank's part."""
     seconds: float
-    """What it cost: the training waited."""
+    """How long training waited for it."""
     elapsed: float
 
 
 class Resumed(Event):
-    """This is a restart: the training goes on after `step`, with everything as it was then."""
+    """This is a restart: training continues after `step`, with everything as it was then."""
 
     event: Literal["resumed"] = "resumed"
     rank: Count
     step: Count
     passed_over: list[Count]
-    """Newer checkpoints that were not whole on every rank."""
+    """Newer checkpoints that were skipped: they were not complete on every rank."""
     elapsed: float
 
 
 class Result(Event):
-    """The good end: trained, evaluated, saved, and equal on all ranks."""
+    """The rank succeeded: trained, evaluated, saved, and equal on all ranks."""
 
     event: Literal["result"] = "result"
     rank: Count
@@ -153,7 +153,7 @@ class Result(Event):
 
 
 class Error(Event):
-    """The bad end. The exit status says whether a restart can help."""
+    """The rank failed. The exit status shows whether a restart can help."""
 
     event: Literal["error"] = "error"
     rank: Count

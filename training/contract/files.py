@@ -12,7 +12,7 @@ DEPLOY = "deploy.json"
 RECORDS = ".records"
 """Beside the run folders: has a folder for each run, with its record and what was deployed."""
 STOP = "stop"
-"""There once somebody wants the run to stop."""
+"""Exists once somebody wants the run to stop."""
 CHECKPOINTS = "checkpoints"
 DEBUG = "debug"
 
@@ -44,7 +44,7 @@ class RankFiles:
 
     @property
     def heartbeat(self) -> str:
-        """Its last sign of life."""
+        """Its last heartbeat."""
         return f"heartbeat-rank{self.rank}.json"
 
     @property

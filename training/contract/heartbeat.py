@@ -1,4 +1,4 @@
-"""A rank's sign of life: `heartbeat-rank<R>.json`, replaced whole; its age is what counts."""
+"""A rank's heartbeat: `heartbeat-rank<R>.json`, replaced atomically; its age is what counts."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,7 +6,7 @@ from training.contract.events import Count
 
 
 class Heartbeat(BaseModel):
-    """What the rank is at."""
+    """What the rank is doing."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""What was asked for: the record of a run, `run.json`."""
+"""What was requested: the record of a run, `run.json`."""
 
 from typing import Annotated, Any, Literal
 
@@ -46,7 +46,7 @@ def _one_after_the_other(ranks: tuple[RankPlace, ...]) -> tuple[RankPlace, ...]:
 
 
 class RunRecord(BaseModel):
-    """A run, as it was asked for. Unknown fields are of a newer sparkctl, and passed over."""
+    """A run, as it was requested. Unknown fields are of a newer sparkctl, and skipped."""
 
     model_config = ConfigDict(frozen=True)
 

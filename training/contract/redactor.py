@@ -35,7 +35,7 @@ class Redactor:
     """Made once from all secrets; calling it gives the text without them."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Secrets and lines of fewer than `SHORTEST` characters are passed over."""
+        """Secrets and lines of fewer than `SHORTEST` characters are skipped."""
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._found = re.compile("|".join(map(re.escape, longest_first))) if forms else None
@@ -51,7 +51,7 @@ class Redactor:
 
     @classmethod
     def of(cls, folder: Path) -> "Redactor":
-        """Of all secrets of a container; one that cannot be read cannot be told either."""
+        """Of all secrets of a container; one that cannot be read cannot leak either."""
         return cls(_contents(folder))
 
 

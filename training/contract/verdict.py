@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from training.contract.events import Count
 
 RESTS_ON = {
-    "checked": "proof: checked: every rank told the same checksum of what it trained",
+    "checked": "proof: checked: every rank reported the same checksum of what it trained",
     "exit code": "proof: exit code: every rank joined and exited with 0, nothing was compared",
 }
 """The message of a success that is less than ours, which proves itself; by the engine's grade."""

@@ -1,8 +1,8 @@
 """Which rows meet in which batch: a pure function of seed, epoch and step. No torch.
 
 The order of the rows is the same for every way of batching and every number of ranks; only the cuts
-differ. Nothing here has a state: what step N sees can be told without making the steps before it
-happen, so a run that goes on from a checkpoint skips exactly what it had seen.
+differ. Nothing here has a state: what step N sees is known without running the steps before it, so
+a run resumed from a checkpoint skips exactly what it had seen.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ Batch = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Cut:
-    """How the stream of rows is cut.
+class BatchShape:
+    """How the stream of rows is cut into batches.
 
     A batch has `rows` rows; with `room` (in tokens) it has instead as many as fit in there.
     """
@@ -37,17 +37,17 @@ def order(rows: int, seed: int, epoch: int) -> list[int]:
 
 
 def plan(
-    lengths: Sequence[int], cut: Cut, seed: int, epochs: float, max_steps: int | None
+    lengths: Sequence[int], shape: BatchShape, seed: int, epochs: float, max_steps: int | None
 ) -> list[Batch]:
     """The batches of a whole training, those of all ranks in turn; whole optimizer steps only.
 
     The last step is filled up with the rows that would come next, so every rank always has as many
     batches as the others, and no row is left out.
     """
-    wanted, step = math.ceil(epochs * len(lengths)), cut.ranks * cut.accumulation
+    wanted, step = math.ceil(epochs * len(lengths)), shape.ranks * shape.accumulation
     batches: list[Batch] = []
     seen = 0
-    for batch in _batches(lengths, cut, seed):
+    for batch in _batches(lengths, shape, seed):
         if len(batches) % step == 0 and (
             seen >= wanted if max_steps is None else len(batches) == max_steps * step
         ):
@@ -62,29 +62,29 @@ def of_rank(batches: Sequence[Batch], rank: int, ranks: int) -> list[Batch]:
     return list(batches[rank::ranks])
 
 
-def held_out(rows: int, cut: Cut) -> list[Batch]:
+def held_out(rows: int, shape: BatchShape) -> list[Batch]:
     """Every row once, in as many batches on every rank, none of them empty.
 
     Needs a row for every rank. A batch has `cut.rows` rows at most; two where that is one and the
-    ranks could not share out the rows evenly.
+    ranks could not split the rows evenly.
     """
-    each = min(math.ceil(rows / (cut.rows * cut.ranks)), rows // cut.ranks)
-    edges = [part * rows // (each * cut.ranks) for part in range(each * cut.ranks + 1)]
+    each = min(math.ceil(rows / (shape.rows * shape.ranks)), rows // shape.ranks)
+    edges = [part * rows // (each * shape.ranks) for part in range(each * shape.ranks + 1)]
     return [tuple(range(*edge)) for edge in pairwise(edges)]
 
 
-def _batches(lengths: Sequence[int], cut: Cut, seed: int) -> Iterator[Batch]:
+def _batches(lengths: Sequence[int], shape: BatchShape, seed: int) -> Iterator[Batch]:
     """The endless stream of rows in batches: epoch after epoch, without a seam between them."""
     batch: list[int] = []
     for epoch in count():
         for row in order(len(lengths), seed, epoch):
-            if batch and _full(batch, row, lengths, cut):
+            if batch and _full(batch, row, lengths, shape):
                 yield tuple(batch)
                 batch = []
             batch.append(row)
 
 
-def _full(batch: list[int], row: int, lengths: Sequence[int], cut: Cut) -> bool:
-    if cut.room is None:
-        return len(batch) == cut.rows
-    return sum(lengths[r] for r in (*batch, row)) > cut.room
+def _full(batch: list[int], row: int, lengths: Sequence[int], shape: BatchShape) -> bool:
+    if shape.room is None:
+        return len(batch) == shape.rows
+    return sum(lengths[r] for r in (*batch, row)) > shape.room

@@ -1,8 +1,8 @@
-"""Rows to examples: what the model reads, and which pieces of it it shall learn to write. No torch.
+"""Rows to examples: what the model reads, and which segments of it count in the loss. No torch.
 
 Four shapes of rows, told apart by their columns: chat (`messages`), `prompt` and `completion`,
-alpaca (`instruction`, `input`, `output`), and plain `text`. Only answers are learned; of a plain
-text, all of it.
+alpaca (`instruction`, `input`, `output`), and plain `text`. Only answers count in the loss; of
+a plain text, all of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,11 +35,14 @@ _SHAPES = (
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A part of a text; `learn` says whether the loss counts it."""
+class Segment:
+    """A part of a text; `in_loss`: whether the loss counts it."""
 
     text: str
-    learn: bool
+    in_loss: bool
+
+    def __repr__(self) -> str:
+        return f"Piece(text={self.text!r}, learn={self.in_loss!r})"  # see Text
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,12 @@ class Text:
     """An example that is written out; the tokenizer adds its marks of beginning and end."""
 
     where: str
-    pieces: tuple[Piece, ...]
+    segments: tuple[Segment, ...]
+
+    def __repr__(self) -> str:
+        # The checksum of the data is made of this (`rows_sha256`), and checkpoints keep it: with
+        # another text no run could be resumed.
+        return f"Text(where={self.where!r}, pieces={self.segments!r})"
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Chat:
-    """A conversation; the tokenizer's chat template writes it out, all answers are learned."""
+    """A conversation; the tokenizer's chat template writes it out, and all answers count."""
 
     where: str
     messages: tuple[Message, ...]
@@ -113,7 +121,7 @@ def to_example(row: Row, template: str) -> Example:
         prompt, completion = _texts(row, "prompt", "completion")
     elif "text" in columns and "instruction" not in columns:
         (text,) = _texts(row, "text")
-        return Text(row.where, (Piece(text, learn=True),))
+        return Text(row.where, (Segment(text, in_loss=True),))
     else:
         instruction, completion = _texts(row, "instruction", "output")
         given = str(columns.get("input") or "")
@@ -122,7 +130,7 @@ def to_example(row: Row, template: str) -> Example:
             turns = (Message("user", asked), Message("assistant", completion))
             return Chat(row.where, turns)
         prompt = _prompt(instruction, given, template)
-    return Text(row.where, (Piece(prompt, learn=False), Piece(completion, learn=True)))
+    return Text(row.where, (Segment(prompt, in_loss=False), Segment(completion, in_loss=True)))
 
 
 def _texts(row: Row, *names: str) -> list[str]:

@@ -1,10 +1,10 @@
-"""Bring the base model onto this node's disk, and say why it cannot be had."""
+"""Fetch the base model onto this node's disk, or raise an error that explains why not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from training.contract.config import Model, source_of
+from training.contract.config import ModelConfig, source_of
 from training.contract.errors import ConfigurationError, TrainingError
 from training.data.rows import where_it_belongs
 
@@ -12,7 +12,7 @@ _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 _UNWANTED = ["original/*", "*/*"]
 
 
-def base_folder(model: Model, cache_dir: Path, data_dir: Path) -> Path:
+def base_folder(model: ModelConfig, cache_dir: Path, data_dir: Path) -> Path:
     """Folder of the base's checkpoint on this node: built, fetched, or already there.
 
     A checkpoint of the user's own belongs into `data_dir`.
@@ -35,7 +35,7 @@ def base_folder(model: Model, cache_dir: Path, data_dir: Path) -> Path:
             )
 
 
-def fetch_model(model: Model) -> Path:
+def fetch_model(model: ModelConfig) -> Path:
     """Folder of the checkpoint in this node's Hub cache (`HF_HUB_CACHE`); downloaded when missing.
 
     The token is read by huggingface_hub itself (`HF_TOKEN_PATH`). Raises `ConfigurationError` for a

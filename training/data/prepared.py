@@ -11,8 +11,8 @@ from training.data.data import read_examples
 from training.data.fetch import base_folder
 from training.data.tokens import Sequences
 from training.ranks.fingerprint import folder_sha256, rows_sha256
+from training.ranks.group_check import require_equal
 from training.ranks.joined import Joined
-from training.ranks.proof import agree
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Prepared:
 def prepare(rank: Joined) -> Prepared:
     """Data and base model, fetched where they are missing, and proven to be the same everywhere."""
     rank.log.phase("preparing data")
-    examples = rank.group.together(lambda: read_examples(rank.config.data, rank.env.data_dir))
-    data_sha256 = agree(
+    examples = rank.group.run_on_all(lambda: read_examples(rank.config.data, rank.env.data_dir))
+    data_sha256 = require_equal(
         "the data",
         rank.group.gather((rank.env.node, rows_sha256((*examples.train, *examples.held_out)))),
         "Pin data.revision to a commit, or put the same file on every node.",
@@ -38,18 +38,18 @@ def prepare(rank: Joined) -> Prepared:
     )
 
     rank.log.phase("preparing base")
-    folder = rank.group.together(
+    folder = rank.group.run_on_all(
         lambda: base_folder(rank.config.model, rank.env.cache_dir, rank.env.data_dir)
     )
     sums = rank.group.gather((rank.env.node, folder_sha256(folder)))
-    base_sha256 = agree(
+    base_sha256 = require_equal(
         "the base model",
         sums,
         "Pin model.revision to a commit, or remove the differing copy from its node.",
         "base_mismatch",
     )
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    sequences = rank.group.together(
+    sequences = rank.group.run_on_all(
         lambda: tokens.prepare(examples, tokenizer, rank.config.data, rank.env.world_size)
     )
     return Prepared(folder, base_sha256, data_sha256, tokenizer, sequences)

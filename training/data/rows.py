@@ -1,6 +1,6 @@
 """Rows of data as they are found: built in, in a file on this node, or on the Hub. No torch.
 
-Every row keeps the name of its place (`file:line`), so that whatever is wrong with it can be told.
+Every row keeps the name of its place (`file:line`), so that errors can name it.
 """
 
 import json
@@ -94,19 +94,19 @@ def _json_array(file: Path, text: str) -> Iterator[tuple[str, Any]]:
     """The elements of one JSON array, each with the line that it begins on."""
     decoder, at, line, expected = json.JSONDecoder(), 0, 1, "["
     while True:
-        sign = _after_gap(text, at)
-        line += text.count("\n", at, sign)
-        found = text[sign : sign + 1]
+        position = _after_gap(text, at)
+        line += text.count("\n", at, position)
+        found = text[position : position + 1]
         if not found or found not in expected:
             raise ConfigurationError(
                 "data_invalid",
                 f"{file}:{line}: expected {' or '.join(expected)}, found {found or 'the end'}",
                 "A .json file holds one array of objects; one object per line is .jsonl.",
             )
-        start = _after_gap(text, sign + 1)
+        start = _after_gap(text, position + 1)
         if found == "]" or (found == "[" and text[start : start + 1] == "]"):
             return
-        line += text.count("\n", sign, start)
+        line += text.count("\n", position, start)
         try:
             value, at = decoder.raw_decode(text, start)
         except json.JSONDecodeError as broken:

@@ -10,18 +10,18 @@ from transformers import PreTrainedTokenizerBase
 
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
-from training.data.data import Chat, Example, Examples, Message, Piece
+from training.data.data import Chat, Example, Examples, Message, Segment
 
 IGNORED = -100
 """The label of a token that the loss does not count; torch's own number for it."""
 _TODAY = "26 Jul 2024"
-"""Llama's templates write a date into the prompt, some of them today's: a run that goes on after
+"""Llama's templates write a date into the prompt, some of them today's: a run resumed after
 midnight would read other data than it began with. This is what they write without a clock."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """One sequence; `labels` are its ids where they are learned, and `IGNORED` elsewhere."""
+    """One sequence; `labels` are its ids where the loss counts them, and `IGNORED` elsewhere."""
 
     input_ids: list[int]
     labels: list[int]
@@ -38,7 +38,7 @@ class Sequences:
 def prepare(
     examples: Examples, tokenizer: PreTrainedTokenizerBase, data: Data, ranks: int
 ) -> Sequences:
-    """All examples in tokens; says on stderr which rows are left out.
+    """All examples in tokens; prints on stderr which rows are left out.
 
     Raises `ConfigurationError` for rows that the tokenizer or its chat template refuses, and when
     there is not a held-out row for every rank.
@@ -67,18 +67,18 @@ def prepare(
 def to_tokens(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokens:
     """One example, cut at its end to `max_length`.
 
-    A token is learned when it ends inside a piece that is learned: one that begins in the prompt
-    and reaches into the answer has to be written by the model too.
+    A token counts when it ends inside a segment that counts: the model also has to write one that
+    begins in the prompt and reaches into the answer.
     """
     chat = isinstance(example, Chat)
-    pieces = render(example, tokenizer) if isinstance(example, Chat) else example.pieces
+    segments = render(example, tokenizer) if isinstance(example, Chat) else example.segments
     encoded = tokenizer(
-        "".join(piece.text for piece in pieces),
+        "".join(segment.text for segment in segments),
         add_special_tokens=not chat,  # a chat template has written them
         return_offsets_mapping=True,
     )
     ids = list(encoded["input_ids"])
-    spans = list(_learned(pieces))
+    spans = list(_loss_spans(segments))
     labels = [
         token if any(first < end <= last for first, last in spans) else IGNORED
         for token, (_, end) in zip(ids, encoded["offset_mapping"], strict=True)
@@ -89,7 +89,7 @@ def to_tokens(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: 
     return Tokens(ids[:max_length], labels[:max_length])
 
 
-def render(chat: Chat, tokenizer: PreTrainedTokenizerBase) -> tuple[Piece, ...]:
+def render(chat: Chat, tokenizer: PreTrainedTokenizerBase) -> tuple[Segment, ...]:
     """A conversation as the model's chat template writes it, up to its last answer.
 
     An answer is what the template adds to the text that asks for it, mark of its end included.
@@ -100,7 +100,7 @@ def render(chat: Chat, tokenizer: PreTrainedTokenizerBase) -> tuple[Piece, ...]:
             f"{chat.where} is a conversation, but the tokenizer of this model has no chat template",
             "Use an instruct model, or give data.chat_template.",
         )
-    pieces: list[Piece] = []
+    segments: list[Segment] = []
     written = ""
     for turn, message in enumerate(chat.messages):
         if message.role != "assistant":
@@ -111,13 +111,13 @@ def render(chat: Chat, tokenizer: PreTrainedTokenizerBase) -> tuple[Piece, ...]:
             raise ConfigurationError(
                 "chat_template_unfit",
                 f"{chat.where}: the chat template writes turn {turn + 1} otherwise once more turns "
-                "follow, so what the model sees in use cannot be told from the whole",
+                "follow, so what the model sees in use cannot be derived from the whole",
                 "Give data.chat_template one that only ever adds to its text, or split the "
                 "conversations into single answers.",
             )
-        pieces += [Piece(asked[len(written) :], False), Piece(answered[len(asked) :], True)]
+        segments += [Segment(asked[len(written) :], False), Segment(answered[len(asked) :], True)]
         written = answered
-    return tuple(pieces)
+    return tuple(segments)
 
 
 def _read(file: Path) -> str:
@@ -144,13 +144,13 @@ def _part(
     return tuple(kept), tuple(left_out)
 
 
-def _learned(pieces: Iterable[Piece]) -> Iterable[tuple[int, int]]:
-    """First and last character of every piece that is learned."""
+def _loss_spans(segments: Iterable[Segment]) -> Iterable[tuple[int, int]]:
+    """First and last character of every segment that the loss counts."""
     at = 0
-    for piece in pieces:
-        if piece.learn:
-            yield at, at + len(piece.text)
-        at += len(piece.text)
+    for segment in segments:
+        if segment.in_loss:
+            yield at, at + len(segment.text)
+        at += len(segment.text)
 
 
 def _write(

@@ -23,19 +23,19 @@ from training.contract.verdict import Attempt, Verdict
 from training.gang import hooks
 from training.gang.advice import advice
 from training.gang.config import GangConfig
+from training.gang.coordinator import Coordinator, GangInfo
 from training.gang.engine import ENGINE, EngineConfig
-from training.gang.health import Beat as Sign
-from training.gang.history import Book, History
-from training.gang.hub import Hub, Team
+from training.gang.health import LastHeartbeat
+from training.gang.history import AttemptLog, History
 from training.gang.link import LinkLost, NeverMet, PortTaken
 from training.gang.log import RankLog, now
-from training.gang.messages import Over
+from training.gang.messages import AttemptResult
 from training.gang.patterns import Patterns
-from training.gang.rank import Identity, Supervisor
+from training.gang.rank import RankIdentity, Supervisor
 from training.gang.reader import Events, Reader
 
 P = ParamSpec("P")
-_AGAIN = int(ExitCode.PEER_LOST)
+_RESTART = int(ExitCode.PEER_LOST)
 
 
 def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -50,75 +50,79 @@ def main(command: Sequence[str], environ: Mapping[str, str]) -> int:
             f"user {os.getuid()} cannot write to {run_dir}: {refused.strerror}",
             "The run folder must belong to the user that the container runs as.",
         ) from None
-    book = Book(run_dir, rank)
+    attempt_log = AttemptLog(run_dir, rank)
     try:
-        if (said := book.verdict()) is not None:
-            log.line(f"this run is over: {said.strip()}")
+        if (verdict := attempt_log.verdict()) is not None:
+            log.line(f"this run is over: {verdict.strip()}")
             return 0
         folder = environ.get("SPARKCTL_RUN_FOLDER") or str(run_dir)
-        me = Identity(rank, text_of(environ, "SPARKCTL_NODE"), nonce_of(environ), run_dir, folder)
+        me = RankIdentity(
+            rank, text_of(environ, "SPARKCTL_NODE"), nonce_of(environ), run_dir, folder
+        )
         config = GangConfig.model_validate_json(environ.get("SPARKCTL_GANG", "{}"))
         supervisor = Supervisor(
             me,
             config,
             command,
-            _for_the_rank(environ),
+            _rank_environment(environ),
             log,
-            book.reserve,
+            attempt_log.reserve,
             _reader(me, environ, log),
         )
-        over = asyncio.run(_attempt(supervisor, environ, book))
-        if over.verdict is None:
-            return _AGAIN
-        if hooks.teller(over.verdict) == rank:
-            hooks.fire(config.hooks, over.verdict, supervisor.environ, secrets, log.line)
+        result = asyncio.run(_attempt(supervisor, environ, attempt_log))
+        if result.verdict is None:
+            return _RESTART
+        if hooks.reporter(result.verdict) == rank:
+            hooks.run_hooks(config.hooks, result.verdict, supervisor.environ, secrets, log.line)
         return 0
     finally:
         log.close()
 
 
-async def _attempt(supervisor: Supervisor, environ: Mapping[str, str], book: Book) -> Over:
-    """One attempt, and what there is to keep of it."""
+async def _attempt(
+    supervisor: Supervisor, environ: Mapping[str, str], attempt_log: AttemptLog
+) -> AttemptResult:
+    """Run one attempt, and keep its result."""
     loop, log = asyncio.get_running_loop(), supervisor.log
-    history = _mended(book, supervisor.sign, log)
+    history = _close_unfinished(attempt_log, supervisor.heartbeat, log)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.signalled)
     host, port = text_of(environ, "SPARKCTL_GANG_ADDRESS").rsplit(":", 1)
     nodes = tuple(text_of(environ, "SPARKCTL_NODES").split(","))
-    team = Team(text_of(environ, "SPARKCTL_RUN_ID"), supervisor.me.nonce, nodes)
-    hub: asyncio.Task[Over] | None = None
+    gang = GangInfo(text_of(environ, "SPARKCTL_RUN_ID"), supervisor.me.nonce, nodes)
+    coordinating: asyncio.Task[AttemptResult] | None = None
     if supervisor.me.rank == 0:
-        begin, rests_on = _kept(log, book.begin), supervisor.reader.rests_on
-        meeting = Hub(team, supervisor.config, history, begin, log.line, rests_on)
-        hub = asyncio.create_task(meeting.meet(host, int(port)))
+        begin, rests_on = _log_disk_errors(log, attempt_log.begin), supervisor.reader.rests_on
+        coordinator = Coordinator(gang, supervisor.config, history, begin, log.line, rests_on)
+        coordinating = asyncio.create_task(coordinator.run(host, int(port)))
     try:
-        over = await _unless_broken(hub, supervisor.attempt(host, int(port)))
+        result = await _unless_port_taken(coordinating, supervisor.attempt(host, int(port)))
     except LinkLost as lost:
-        log.line(f"this rank leaves: {lost}")
-        if hub is not None:
-            hub.cancel()
-        over = _alone(supervisor, history, team, lost)
-    if hub is not None:
+        log.line(f"this rank exits: {lost}")
+        if coordinating is not None:
+            coordinating.cancel()
+        result = _without_coordinator(supervisor, history, gang, lost)
+    if coordinating is not None:
         with suppress(asyncio.CancelledError, OSError, LinkLost):
-            await hub  # until everyone has been told
-    if over.attempt is not None:
-        _kept(log, book.end)(over.attempt)
-        _tell(log, {"event": "ended"} | over.attempt.model_dump())
-    if over.verdict is not None:
-        _kept(log, book.close)(over.verdict)
-        _tell(log, over.verdict.model_dump())
-    return over
+            await coordinating  # until everyone has the result
+    if result.attempt is not None:
+        _log_disk_errors(log, attempt_log.end)(result.attempt)
+        _print_event(log, {"event": "ended"} | result.attempt.model_dump())
+    if result.verdict is not None:
+        _log_disk_errors(log, attempt_log.close)(result.verdict)
+        _print_event(log, result.verdict.model_dump())
+    return result
 
 
-def _reader(me: Identity, environ: Mapping[str, str], log: RankLog) -> Reader:
-    """Ours, unless the controller says how another engine is read."""
+def _reader(me: RankIdentity, environ: Mapping[str, str], log: RankLog) -> Reader:
+    """Ours, unless the controller describes how to read another engine."""
     if not (engine := environ.get(ENGINE)):
         return Events()
     return Patterns(EngineConfig.model_validate_json(engine), me.rank, me.run_dir, log.line)
 
 
-def _kept(log: RankLog, keep: Callable[P, None]) -> Callable[P, None]:
-    """The same, but what a disk has no room for is a line in the log: the gang goes on without."""
+def _log_disk_errors(log: RankLog, keep: Callable[P, None]) -> Callable[P, None]:
+    """The same, but a disk error is only a line in the log: the gang continues without the file."""
 
     def kept(*given: P.args, **named: P.kwargs) -> None:
         try:
@@ -129,62 +133,68 @@ def _kept(log: RankLog, keep: Callable[P, None]) -> Callable[P, None]:
     return kept
 
 
-async def _unless_broken(hub: "asyncio.Task[Over] | None", attempt: Awaitable[Over]) -> Over:
-    """The attempt's end; raises PortTaken at once when there is no hub to meet."""
+async def _unless_port_taken(
+    coordinating: "asyncio.Task[AttemptResult] | None", attempt: Awaitable[AttemptResult]
+) -> AttemptResult:
+    """The attempt's result; raises PortTaken at once when the coordinator cannot listen."""
     work = asyncio.ensure_future(attempt)
-    if hub is not None:
-        await asyncio.wait({hub, work}, return_when=asyncio.FIRST_COMPLETED)
-        if hub.done() and isinstance(hub.exception(), PortTaken):
+    if coordinating is not None:
+        await asyncio.wait({coordinating, work}, return_when=asyncio.FIRST_COMPLETED)
+        if coordinating.done() and isinstance(coordinating.exception(), PortTaken):
             work.cancel()
             await asyncio.wait({work})
-            await hub
+            await coordinating
     return await work
 
 
-def _tell(log: RankLog, event: dict[str, object]) -> None:
-    """A line for who watches."""
+def _print_event(log: RankLog, event: dict[str, object]) -> None:
+    """Print an event for the controller."""
     log.line(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
 
 
-def _mended(book: Book, sign: Sign | None, log: RankLog) -> History:
-    """The history, with an end for an attempt that this container did not live to see."""
-    history = book.read()
-    if history.torn is None:
+def _close_unfinished(
+    attempt_log: AttemptLog, heartbeat: LastHeartbeat | None, log: RankLog
+) -> History:
+    """The history, with an end for an attempt during which this container went away."""
+    history = attempt_log.read()
+    if history.unfinished is None:
         return history
-    number, began = history.torn
-    _kept(log, book.end)(
+    (number, began), step = history.unfinished, heartbeat.step if heartbeat else 0
+    _log_disk_errors(log, attempt_log.end)(
         Attempt(
-            attempt=number, began=began, ended=now(), end="lost", step=sign.step if sign else 0,
-            saved=history.saved, rank=book.rank, code="lost",
+            attempt=number, began=began, ended=now(), end="lost", step=step,
+            saved=history.saved, rank=attempt_log.rank, code="lost",
             message="this rank's own container or machine went away",
         )
     )  # fmt: skip
-    return book.read()
+    return attempt_log.read()
 
 
-def _alone(supervisor: Supervisor, history: History, team: Team, lost: LinkLost) -> Over:
-    """Without the hub: meet it again after a restart, unless it never was there in all the time."""
-    wish = supervisor.wish
-    asked = wish is not None and wish.asked
-    if not isinstance(lost, NeverMet) or (wish is not None and not asked):
-        return Over(attempt=None, verdict=None)
+def _without_coordinator(
+    supervisor: Supervisor, history: History, gang: GangInfo, lost: LinkLost
+) -> AttemptResult:
+    """The result without a coordinator: restart and try again, unless it was never reachable."""
+    stop_request = supervisor.stop_request
+    stopped = stop_request is not None and stop_request.asked
+    if not isinstance(lost, NeverMet) or (stop_request is not None and not stopped):
+        return AttemptResult(attempt=None, verdict=None)
     verdict = Verdict(
-        run=team.run,
-        state="stopped" if asked else "failed",
+        run=gang.run,
+        state="stopped" if stopped else "failed",
         step=history.step,
         attempts=history.made,
         ended=now(),
     )
-    if not asked:
+    if not stopped:
         code = "port_taken" if isinstance(lost, PortTaken) else "rank_missing"
-        remedy = advice(code, team.run, team.nodes[0])
-        blame = {"rank": 0, "node": team.nodes[0], "code": code, "message": str(lost)}
-        verdict = verdict.model_copy(update=blame | {"help": remedy})
-    return Over(attempt=None, verdict=verdict)
+        remedy = advice(code, gang.run, gang.nodes[0])
+        failure_fields = {"rank": 0, "node": gang.nodes[0], "code": code, "message": str(lost)}
+        verdict = verdict.model_copy(update=failure_fields | {"help": remedy})
+    return AttemptResult(attempt=None, verdict=verdict)
 
 
-def _for_the_rank(environ: Mapping[str, str]) -> dict[str, str]:
-    """The rank's environment: with the secrets that it must find there (keys of trackers)."""
+def _rank_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The rank's environment, with the secrets that it needs there (keys of trackers)."""
     names = filter(None, environ.get("SPARKCTL_SECRET_ENV", "").split(","))
     files = {name: secrets_dir(environ) / name for name in names}
     return dict(environ) | {

@@ -1,6 +1,6 @@
-"""What to do about a run that failed, when who failed could not say it."""
+"""What to do about a run that failed, when the failed rank could not report it itself."""
 
-_LOOK = "`sparkctl runs logs {run}` has its last lines."
+_SEE_LOGS = "`sparkctl runs logs {run}` has its last lines."
 _ADVICE = {
     "lost": "Look at {node}: `docker node ls`, there `docker ps -a` and `journalctl -b -1`; and at "
     "the cable.",
@@ -11,18 +11,18 @@ _ADVICE = {
     "disk_full": "Free space on {node}: `sparkctl runs list` shows what runs take, `docker system "
     "df` the images.",
     "stopped": "`last reboot` and `journalctl -u docker` on {node} show who ended them.",
-    "killed": "`journalctl -k` on {node} shows whether the kernel killed it. " + _LOOK,
+    "killed": "`journalctl -k` on {node} shows whether the kernel killed it. " + _SEE_LOGS,
     "out_of_memory": "Lower loop.per_device_batch_size or data.max_length, switch on "
     "loop.gradient_checkpointing, or end what else holds memory on {node}.",
     "peer_lost": "Look at the cable between the nodes, and at the logs of the other ranks. "
-    + _LOOK,
+    + _SEE_LOGS,
     "weights_mismatch": "Each rank must get the same data, settings and image; nothing of this run "
     "is to be trusted.",
-    "no_result": "The program ended before it had trained. " + _LOOK,
+    "no_result": "The program ended before it had trained. " + _SEE_LOGS,
 }
 
 
 def advice(code: str, run: str, node: str) -> str:
-    """One or two lines for people: what to look at on that node, and how to go on."""
-    on = f"`sparkctl runs resume {run}` goes on from the last checkpoint."
-    return f"{_ADVICE.get(code, _LOOK).format(run=run, node=node)} Then {on}"
+    """One or two lines for people: what to look at on that node, and how to resume."""
+    on = f"`sparkctl runs resume {run}` resumes from the last checkpoint."
+    return f"{_ADVICE.get(code, _SEE_LOGS).format(run=run, node=node)} Then {on}"

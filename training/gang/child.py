@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _LINE = 2**20  # bytes; a longer one is cut into lines of this size
-_LOOK = 0.05
-"""Seconds between two looks at whether it has ended."""
+_POLL_INTERVAL = 0.05
+"""Seconds between two checks whether it has exited."""
 _OOM_SCORE = "900"
 """When the kernel must kill, it is the trainer: neither sshd nor dockerd nor the supervisor."""
 
@@ -51,14 +51,14 @@ class Child:
         watching = asyncio.create_task(self._left.watch())
         # Not asyncio's wait(): before Python 3.13 it waits for the end of the streams as well.
         while (code := self._process.returncode) is None:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_INTERVAL)
         watching.cancel()
         self._left.kill()
         await asyncio.wait(self._readers, timeout=5)
         return code if code >= 0 else 128 - code
 
     def terminate(self) -> None:
-        """SIGTERM: the trainer saves after the step at hand."""
+        """SIGTERM: the trainer saves after the current step."""
         with suppress(ProcessLookupError):
             self._process.terminate()
 

@@ -11,7 +11,7 @@ WORDS = {_ADDRESS: "an address begins with https:// or http://, and has no blank
 
 
 class Hook(BaseModel):
-    """Who is told when a run has ended: one of a command and an address."""
+    """Who is notified when a run has ended: one of command, url and url_secret."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
@@ -21,7 +21,7 @@ class Hook(BaseModel):
         "succeeded",
         "failed",
     )
-    """The ends that are told."""
+    """The final states that trigger it."""
     command: tuple[str, ...] = ()
     """Program and arguments, run in rank 0's container; it reads the verdict (JSON) from its
     standard input."""
@@ -45,13 +45,13 @@ class GangConfig(BaseModel):
     )
 
     attempts: int = Field(10, ge=1)
-    """Most attempts of a run. One that came no further than an earlier one is the last anyway."""
+    """Maximum attempts. An attempt that gets no further than an earlier one ends the run."""
     backoff_seconds: int = Field(5, ge=0)
     """Between the end of an attempt and the next start of its containers."""
     join_seconds: float = Field(900, gt=0)
     """How long ranks wait for each other before an attempt: a machine may be rebooting."""
     lost_seconds: float = Field(60, gt=0)
-    """A supervisor that is silent this long is lost; a shorter cut of the fabric is sat out."""
+    """A supervisor that is silent this long is lost; a shorter cut of the fabric is tolerated."""
     silence_seconds: float = Field(300, gt=0)
     """A step, an evaluation batch or a save that takes this long hangs, or five times the longest
     so far if that is more. Stacks are dumped to `debug/` then."""
@@ -59,4 +59,4 @@ class GangConfig(BaseModel):
     """Share of the node's memory; with less available the trainer is stopped, before the kernel
     freezes the machine. 0: never."""
     hooks: tuple[Hook, ...] = ()
-    """Who is told how the run has ended."""
+    """Commands and webhooks to notify when the run has ended."""

@@ -37,7 +37,7 @@ class Line(_Part):
     """Lines of its output that are one kind of event."""
 
     event: Literal["phase", "step", "eval", "saved", "resumed"]
-    """What they tell (`training/contract/events.py`)."""
+    """The event that they become (`training/contract/events.py`)."""
     pattern: Annotated[str, Field(max_length=1000)]
     """Regular expression, found anywhere in a line; its named groups are fields of the event:
     `step=(?P<step>\\d+) loss=(?P<loss>\\S+)`."""
@@ -62,11 +62,11 @@ class EngineConfig(_Part):
     """How its output is read, and what a success of it rests on."""
 
     proof: Literal["checked", "exit code"]
-    """`checked`: every rank tells a result, and all the same checksum of what was trained.
+    """`checked`: every rank reports a result, all with the same checksum of what was trained.
     `exit code`: every rank joined and exited with 0."""
     lines: tuple[Line, ...] = ()
     """Lines of text that become events, the first that fits. Our JSON events are read anyway."""
     results: tuple[ResultPath, ...] = ()
     """What rank 0 must have made in the run folder, as patterns of a shell."""
     total_steps: int | None = None
-    """Steps of the whole training, for who watches; None: lines tell it, or nobody."""
+    """Steps of the whole training, to show progress; None: lines report it, or it is unknown."""

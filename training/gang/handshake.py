@@ -1,8 +1,8 @@
-"""How a supervisor and the hub prove to each other that they belong to the same run.
+"""How a supervisor and the coordinator prove to each other that they belong to the same run.
 
-    hub    -> worker   Challenge: 16 random bytes
-    worker -> hub      Hello: who it is, 16 random bytes, and a proof over both challenges
-    hub    -> worker   Welcome: its own proof over both
+    coordinator -> worker        Challenge: 16 random bytes
+    worker -> coordinator        Hello: who it is, 16 random bytes, and a proof over both challenges
+    coordinator -> worker        Welcome: its own proof over both
 
 Each proof is an HMAC with the run's nonce as its key, over the role, both challenges and who the
 worker is: nobody can send one back, nor use one again. Nothing is believed before, and every
@@ -18,31 +18,32 @@ from typing import Literal
 from training.gang.link import Link, LinkLost, Occupied, Seal
 from training.gang.messages import Challenge, Hello, Welcome
 
-PATIENCE = 5.0
+STEP_SECONDS = 5.0
 """Seconds that the other side may take for each step."""
 _SIZE = 16
 """Bytes of a challenge."""
 
 Role = Literal["hub", "hub: occupied", "worker", "key"]
+"""Who proves itself, as it stands in the proof; `hub` is the coordinator."""
 
 
 @dataclass(frozen=True)
 class Talk:
-    """What both sides of one conversation know when they have spoken."""
+    """What both sides of one conversation know after their messages."""
 
     nonce: str
-    asked: str
-    """The hub's challenge."""
+    challenge: str
+    """The coordinator's."""
     hello: Hello
 
     def proof(self, role: Role) -> str:
-        """What only this role can say, and only in this conversation."""
+        """What only this role can prove, and only in this conversation."""
         hello = self.hello
-        said = json.dumps([role, self.asked, hello.challenge, hello.rank, hello.node])
-        return hmac.digest(self.nonce.encode(), said.encode(), "sha256").hex()
+        text = json.dumps([role, self.challenge, hello.challenge, hello.rank, hello.node])
+        return hmac.digest(self.nonce.encode(), text.encode(), "sha256").hex()
 
     def answer(self, free: bool) -> str:
-        """The hub's proof: the rank may come in, or not now."""
+        """The coordinator's proof: the rank is accepted, or not now."""
         return self.proof("hub" if free else "hub: occupied")
 
     def seal(self, sends: Literal["hub", "worker"]) -> Seal:
@@ -53,15 +54,15 @@ class Talk:
 async def greet(link: Link, nonce: str, rank: int, node: str) -> None:
     """The worker's side.
 
-    Raises LinkLost unless the hub of this run is there, Occupied when it has no place now.
+    Raises LinkLost unless this run's coordinator answers, Occupied when it has no place now.
     """
-    asked = await link.receive(PATIENCE)
-    if not isinstance(asked, Challenge):
-        raise LinkLost("something else than a hub is there")
+    first = await link.receive(STEP_SECONDS)
+    if not isinstance(first, Challenge):
+        raise LinkLost("something other than a coordinator is there")
     blank = Hello(rank=rank, node=node, challenge=secrets.token_hex(_SIZE), proof="")
-    talk = Talk(nonce, asked.challenge, blank)
+    talk = Talk(nonce, first.challenge, blank)
     await link.send(blank.model_copy(update={"proof": talk.proof("worker")}))
-    answer = await link.receive(PATIENCE)
+    answer = await link.receive(STEP_SECONDS)
     if not isinstance(answer, Welcome) or not _same(answer.proof, talk.answer(answer.free)):
         raise LinkLost("who is there does not prove that it belongs to this run")
     if not answer.free:
@@ -70,25 +71,25 @@ async def greet(link: Link, nonce: str, rank: int, node: str) -> None:
 
 
 async def question(link: Link, nonce: str) -> Talk:
-    """The hub's side, up to the point where the worker is known.
+    """The coordinator's side, up to the point where the worker is known.
 
     Raises LinkLost unless a supervisor of this run is there.
     """
-    asked = secrets.token_hex(_SIZE)
-    await link.send(Challenge(challenge=asked))
-    hello = await link.receive(PATIENCE)
+    challenge = secrets.token_hex(_SIZE)
+    await link.send(Challenge(challenge=challenge))
+    hello = await link.receive(STEP_SECONDS)
     if isinstance(hello, Hello):
-        talk = Talk(nonce, asked, hello)
+        talk = Talk(nonce, challenge, hello)
         if _same(hello.proof, talk.proof("worker")):
             return talk
     raise LinkLost("a stranger")
 
 
 async def welcome(link: Link, talk: Talk, *, free: bool) -> None:
-    """The hub's answer; sealed messages follow when the place is free."""
+    """The coordinator's answer; sealed messages follow when the place is free."""
     await link.send(Welcome(free=free, proof=talk.answer(free)))
     link.seal = talk.seal("hub")
 
 
-def _same(said: str, expected: str) -> bool:
-    return hmac.compare_digest(said.encode(), expected.encode())
+def _same(proof: str, expected: str) -> bool:
+    return hmac.compare_digest(proof.encode(), expected.encode())

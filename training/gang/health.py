@@ -1,4 +1,4 @@
-"""Whether a trainer still moves, and whether it leaves the machine enough memory to live."""
+"""Whether a trainer still makes progress, and whether the machine keeps enough memory."""
 
 import time
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from training.contract.memory import memory_available, memory_total
 
 _PRESSED = 25.0
 """Percent of the last 10 s in which nothing on the machine could run for want of memory."""
-_LOOKS = 2
-"""In a row: one bad look may be a moment's."""
+_CONSECUTIVE = 2
+"""Bad readings in a row: a single one may be a moment's."""
 
 
 @dataclass(frozen=True)
-class Beat:
-    """The last sign of life of a trainer: heartbeat-rank<R>.json."""
+class LastHeartbeat:
+    """The last heartbeat of a trainer: heartbeat-rank<R>.json."""
 
     step: int
     training: bool
@@ -28,13 +28,16 @@ class Beat:
     """Modification time of the file, seconds since the epoch."""
 
     @classmethod
-    def read(cls, file: Path) -> "Beat | None":
+    def read(cls, file: Path) -> "LastHeartbeat | None":
         """None when there is none."""
         try:
-            changed, beat = file.stat().st_mtime, Heartbeat.model_validate_json(file.read_bytes())
+            changed, heartbeat = (
+                file.stat().st_mtime,
+                Heartbeat.model_validate_json(file.read_bytes()),
+            )
         except (OSError, ValidationError):
             return None
-        return cls(beat.step or 0, beat.step is not None, beat.pid, changed)
+        return cls(heartbeat.step or 0, heartbeat.step is not None, heartbeat.pid, changed)
 
 
 @dataclass
@@ -46,18 +49,18 @@ class Silence:
     clock: Callable[[], float] = time.monotonic
     _longest: float = 0.0
     _last: tuple[float, float] | None = None
-    """The beat's own time, and when it was first seen: nobody turns the monotonic clock."""
+    """The heartbeat's own time, and when it was first seen by the monotonic clock."""
 
-    def look(self, beat: Beat | None) -> float | None:
+    def look(self, heartbeat: LastHeartbeat | None) -> float | None:
         """Seconds of silence once that is too long, else None."""
-        if beat is None or not beat.training:
+        if heartbeat is None or not heartbeat.training:
             self._last = None
             return None
         now = self.clock()
-        if self._last is None or self._last[0] != beat.changed:
+        if self._last is None or self._last[0] != heartbeat.changed:
             if self._last is not None:
                 self._longest = max(self._longest, now - self._last[1])
-            self._last = (beat.changed, now)
+            self._last = (heartbeat.changed, now)
             return None
         silent = now - self._last[1]
         return silent if silent > max(self.limit, 5 * self._longest) else None
@@ -85,7 +88,7 @@ class MemoryGuard:
         pressed = _full(self.pressure)
         low = there < self.floor * total or (pressed > _PRESSED and there < 3 * self.floor * total)
         self._bad = self._bad + 1 if low else 0
-        if self._bad < _LOOKS:
+        if self._bad < _CONSECUTIVE:
             return None
         return f"{there / 2**30:.1f} of {total / 2**30:.0f} GiB of memory were left" + (
             f", {pressed:.0f} % of the time lost to paging" if pressed else ""

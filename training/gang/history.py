@@ -1,7 +1,7 @@
 """The attempts of a run, as the supervisor of one rank keeps them: `attempts-rank<R>.jsonl`.
 
-A line when an attempt begins and one when it has ended; a verdict closes the account, and what
-comes after it (`runs resume`) begins a new one. A beginning without an end: the container or the
+A line when an attempt begins and one when it has ended; a verdict closes the list, and what
+comes after it (`runs resume`) starts a new one. A beginning without an end: the container or the
 machine went away.
 """
 
@@ -23,13 +23,13 @@ class History:
     """What came before, since the last verdict."""
 
     attempts: tuple[Attempt, ...] = ()
-    torn: tuple[int, str] | None = None
+    unfinished: tuple[int, str] | None = None
     """Number and time of an attempt that began and has no end."""
 
     @property
     def made(self) -> int:
         """How many attempts there were."""
-        return len(self.attempts) + (self.torn is not None)
+        return len(self.attempts) + (self.unfinished is not None)
 
     @property
     def step(self) -> int:
@@ -43,7 +43,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Book:
+class AttemptLog:
     """The files of one rank in the run folder."""
 
     folder: Path
@@ -62,33 +62,33 @@ class Book:
         return self.folder / RankFiles(self.rank).verdict
 
     def read(self) -> History:
-        """What is known; a line that a power cut tore is not."""
+        """What is known; a line cut short by a power cut is skipped."""
         attempts: list[Attempt] = []
-        torn = None
+        unfinished = None
         text = self._attempts.read_text("utf-8", "replace") if self._attempts.exists() else ""
         for line in text.splitlines():
             try:
                 fields = json.loads(line)
                 if "verdict" in fields:
-                    attempts, torn = [], None
+                    attempts, unfinished = [], None
                 elif "end" in fields:
                     attempts.append(Attempt(**fields))
-                    torn = None
+                    unfinished = None
                 else:
-                    torn = (int(fields["attempt"]), str(fields["began"]))
+                    unfinished = (int(fields["attempt"]), str(fields["began"]))
             except (ValueError, KeyError, TypeError):
                 continue
-        return History(tuple(attempts), torn)
+        return History(tuple(attempts), unfinished)
 
     def reserve(self) -> None:
-        """Keep room for the verdict, so that also a full disk can be told of. Raises OSError."""
+        """Keep room for the verdict, so that a full disk can be reported too. Raises OSError."""
         if not self._reserve.exists():
-            aside = self._reserve.with_suffix(".tmp")
+            temp = self._reserve.with_suffix(".tmp")
             try:
-                _write_synced(aside, os.urandom(_ROOM))  # zeros might take no room
-                aside.replace(self._reserve)
+                _write_synced(temp, os.urandom(_ROOM))  # zeros might take no room
+                temp.replace(self._reserve)
             finally:
-                aside.unlink(missing_ok=True)
+                temp.unlink(missing_ok=True)
 
     def begin(self, attempt: int, began: str) -> None:
         """An attempt begins."""
@@ -110,13 +110,13 @@ class Book:
         self._reserve.unlink(missing_ok=True)
         with suppress(OSError):  # what has room for one of the two shall have the verdict
             self._append({"verdict": verdict.state})
-        aside = self._verdict.with_suffix(".tmp")
-        _write_synced(aside, f"{verdict.model_dump_json(exclude={'event'})}\n".encode())
-        aside.replace(self._verdict)
+        temp = self._verdict.with_suffix(".tmp")
+        _write_synced(temp, f"{verdict.model_dump_json(exclude={'event'})}\n".encode())
+        temp.replace(self._verdict)
 
     def _append(self, fields: dict[str, object]) -> None:
         with self._attempts.open("a", encoding="utf-8") as file:
-            # Begins a line of its own also after one that was torn.
+            # Begins a line of its own also after one that was cut short.
             file.write(("\n" if file.tell() else "") + json.dumps(fields))
             file.flush()
             os.fsync(file.fileno())

@@ -1,7 +1,7 @@
-"""What is told to others when a run has ended: commands and webhooks (`gang.hooks` of a stack).
+"""Notifications when a run has ended: commands and webhooks (`gang.hooks` of a stack).
 
-Told at most once, by one supervisor, after the verdict is on disk. Nothing that goes wrong here
-changes the verdict; it is a line in the rank's log.
+Sent at most once, by one supervisor, after the verdict is on disk. A failed hook is a line in the
+rank's log and never changes the verdict.
 """
 
 import json
@@ -26,29 +26,29 @@ _LINES = 100
 """Of a command's output, from its end."""
 
 
-def fire(
+def run_hooks(
     hooks: tuple[Hook, ...],
     verdict: Verdict,
     environ: Mapping[str, str],
     secrets: Path,
-    say: Callable[[str], object],
+    log_line: Callable[[str], object],
 ) -> None:
-    """Tell everyone who wants to know of this verdict; `say` is told what came of it, in order."""
+    """Run the hooks of this verdict's state; their outcomes go to `log_line`, in order."""
     body = json.dumps(message(verdict), ensure_ascii=False)
     wanted = [hook for hook in hooks if verdict.state in hook.on]
-    said: dict[int, str] = {}
+    outcomes: dict[int, str] = {}
 
-    def tell(number: int, hook: Hook) -> None:
+    def call(number: int, hook: Hook) -> None:
         if hook.command:
-            said[number] = _run(hook.command, body, environ)
+            outcomes[number] = _run(hook.command, body, environ)
         elif hook.url:
-            said[number] = _post(hook.url, body)
+            outcomes[number] = _post(hook.url, body)
         else:
-            said[number] = _post_to_secret(secrets / str(hook.url_secret), body)
+            outcomes[number] = _post_to_secret(secrets / str(hook.url_secret), body)
 
     # Daemons: one that keeps an address open byte by byte must not keep the container.
     threads = [
-        threading.Thread(target=tell, args=numbered, daemon=True) for numbered in enumerate(wanted)
+        threading.Thread(target=call, args=numbered, daemon=True) for numbered in enumerate(wanted)
     ]
     end = time.monotonic() + DEADLINE
     for thread in threads:
@@ -56,8 +56,8 @@ def fire(
     for number, thread in enumerate(threads):
         thread.join(max(0.0, end - time.monotonic()) + 1)
         late = f"{_name(wanted[number])} did not end within {DEADLINE:.0f} s"
-        for line in said.get(number, late).splitlines()[-_LINES:]:
-            say(f"hook: {line}")
+        for line in outcomes.get(number, late).splitlines()[-_LINES:]:
+            log_line(f"hook: {line}")
 
 
 def message(verdict: Verdict) -> dict[str, object]:
@@ -68,8 +68,8 @@ def message(verdict: Verdict) -> dict[str, object]:
     return verdict.model_dump() | {"text": line, "content": line}
 
 
-def teller(verdict: Verdict) -> int:
-    """The rank that tells: rank 0, who knows most, unless it is the one that never came."""
+def reporter(verdict: Verdict) -> int:
+    """The rank whose supervisor runs the hooks: rank 0, unless it is the one that never came."""
     return 1 if verdict.code == "rank_missing" and verdict.rank == 0 else 0
 
 
@@ -106,7 +106,7 @@ def _post_to_secret(file: Path, body: str) -> str:
 
 
 def _post(url: str, body: str) -> str:
-    """Only the host is told."""
+    """Only the host is named in the outcome."""
     host = urlsplit(url).hostname
     try:
         request = urllib.request.Request(
@@ -115,4 +115,6 @@ def _post(url: str, body: str) -> str:
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
             return f"{host} answers {answer.status}"
     except (OSError, HTTPException, ValueError) as refused:
-        return f"{host} was not told: {getattr(refused, 'reason', None) or type(refused).__name__}"
+        return (
+            f"{host} was not notified: {getattr(refused, 'reason', None) or type(refused).__name__}"
+        )

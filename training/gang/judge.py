@@ -12,7 +12,7 @@ from training.gang.messages import Ended
 LOST = "lost"
 SILENT = "silent"
 STUCK = "stuck"
-"""Silent, and it did not even show its stack when it was told to."""
+"""Silent, and it did not even dump its stacks on a signal."""
 SUCCEEDED = "succeeded"
 STOPPED = "stopped"
 PEER_LOST = "peer_lost"
@@ -23,8 +23,8 @@ def failed(report: Ended) -> bool:
     return report.code not in {SUCCEEDED, STOPPED}
 
 
-def may_be_innocent(report: Ended) -> bool:
-    """Who lost a peer, or tells of one; and who was silent may have waited for another."""
+def is_secondary(report: Ended) -> bool:
+    """Whether the cause may be another rank: it lost or reports a peer, or it waited, silent."""
     return report.of_peer or report.code in {PEER_LOST, SILENT}
 
 
@@ -34,12 +34,12 @@ def first_failure(reports: Mapping[int, Ended]) -> Ended | None:
     Of ranks that were silent it is the one that was behind.
     """
     bad = [report for report in reports.values() if failed(report)]
-    guilty = [r for r in bad if not may_be_innocent(r)]
+    primary = [r for r in bad if not is_secondary(r)]
     silent = sorted((r for r in bad if r.code == SILENT), key=lambda r: r.step)
-    return next(iter((*guilty, *silent, *bad, *_apart(reports))), None)
+    return next(iter((*primary, *silent, *bad, *_different_weights(reports))), None)
 
 
-def _apart(reports: Mapping[int, Ended]) -> list[Ended]:
+def _different_weights(reports: Mapping[int, Ended]) -> list[Ended]:
     """Ranks that succeeded, each by itself: N models instead of one."""
     sums = {r.weights_sha256 for r in reports.values() if r.code == SUCCEEDED}
     if len(sums) < 2:
@@ -49,11 +49,11 @@ def _apart(reports: Mapping[int, Ended]) -> list[Ended]:
     return [first.model_copy(update={"code": "weights_mismatch", "message": message})]
 
 
-def settled(reports: Mapping[int, Ended], world_size: int) -> bool:
-    """Whether it is known who failed first, or whether it is worth to wait a moment for more."""
+def is_decided(reports: Mapping[int, Ended], world_size: int) -> bool:
+    """Whether the first failure is known; if not, it is worth waiting a moment for more reports."""
     first = first_failure(reports)
-    blamed = first is not None and not may_be_innocent(first)
-    return blamed or len(reports) == world_size
+    primary_known = first is not None and not is_secondary(first)
+    return primary_known or len(reports) == world_size
 
 
 def attempt_of(
@@ -73,11 +73,11 @@ def attempt_of(
             "attempt": number, "began": began, "ended": ended, "end": end,
             "step": step, "saved": saved,
         }
-        | ({} if first is None else first.model_dump(include=_BLAME - {"help", "tail"}))
+        | ({} if first is None else first.model_dump(include=_FAILURE_FIELDS - {"help", "tail"}))
     )  # fmt: skip
 
 
-_BLAME = {"rank", "node", "exit_code", "code", "message", "help", "tail"}
+_FAILURE_FIELDS = {"rank", "node", "exit_code", "code", "message", "help", "tail"}
 
 
 def verdict_of(
@@ -87,34 +87,43 @@ def verdict_of(
     history: History,
     config: GangConfig,
     *,
-    asked: bool,
+    stop_requested: bool,
 ) -> Verdict | None:
-    """None: try again. `history` is what came before this attempt; `asked`: somebody wants an end.
+    """None: try again. `history` is what came before this attempt.
 
-    A machine that went away may come back, so that alone says nothing about the next attempt; but
+    A machine that went away may come back, so that alone does not predict the next attempt; but
     an error of the trainer is only tried again when the attempt came further than all before it,
     which also means: not before step 1. A full disk could not even count the attempts.
     """
     made = history.made + 1
 
     def verdict(state: str, note: str = "") -> Verdict:
-        blame: dict[str, object] = {}
+        failure_fields: dict[str, object] = {}
         if first is not None:
-            blame = first.model_dump(include=_BLAME)
-            blame["help"] = first.help or advice(first.code, run, first.node)
+            failure_fields = first.model_dump(include=_FAILURE_FIELDS)
+            failure_fields["help"] = first.help or advice(first.code, run, first.node)
         elif state == "failed":
-            blame = {"code": STOPPED, "message": "its containers were stopped from outside",
-                     "help": advice(STOPPED, run, "each node")}  # fmt: skip
-        if blame and note:
-            blame["message"] = f"{blame['message']} ({note})"
+            failure_fields = {
+                "code": STOPPED,
+                "message": "its containers were stopped from outside",
+                "help": advice(STOPPED, run, "each node"),
+            }
+        if failure_fields and note:
+            failure_fields["message"] = f"{failure_fields['message']} ({note})"
         return Verdict.model_validate(
-            blame | {"run": run, "state": state, "step": max(attempt.step, history.step),
-                     "attempts": made, "ended": attempt.ended}
-        )  # fmt: skip
+            failure_fields
+            | {
+                "run": run,
+                "state": state,
+                "step": max(attempt.step, history.step),
+                "attempts": made,
+                "ended": attempt.ended,
+            }
+        )
 
     if attempt.end == "succeeded":
         return verdict("succeeded")
-    if asked:
+    if stop_requested:
         return verdict("stopped")
     if attempt.end == "failed":
         if attempt.exit_code == ExitCode.CONFIGURATION or attempt.code == DISK_FULL:

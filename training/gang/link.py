@@ -1,4 +1,4 @@
-"""A connection between two supervisors, with a beat that shows that the other one lives."""
+"""A connection between two supervisors, with heartbeats that show that the other one lives."""
 
 import asyncio
 import hmac
@@ -13,9 +13,9 @@ from training.gang.messages import Message, decode
 BEAT = 1.0
 """Seconds between two beats."""
 PORT_SECONDS = 60.0
-"""How long something else may listen where the supervisors are to meet."""
+"""How long something else may listen on the supervisors' port."""
 _STRANGERS_LINE = 4096
-"""Bytes of a message from who has not proved itself yet."""
+"""Bytes of a message from a peer that has not proved itself yet."""
 _LINE = 2**20
 _CHUNK = 65536
 
@@ -25,15 +25,15 @@ class LinkLost(Exception):
 
 
 class NeverMet(LinkLost):
-    """The hub could not be reached at all."""
+    """The coordinator could not be reached at all."""
 
 
 class Occupied(LinkLost):
-    """The hub still waits for who had this rank's place before."""
+    """The coordinator still waits for the former connection of this rank."""
 
 
 class PortTaken(NeverMet):
-    """Something else listens where the supervisors are to meet."""
+    """Something else listens on the supervisors' port."""
 
 
 @dataclass
@@ -60,8 +60,8 @@ class Seal:
         return text
 
     def _of(self, sender: str, number: int, text: bytes) -> bytes:
-        said = f"{sender} {number} ".encode() + text
-        return hmac.digest(self.key, said, "sha256").hex().encode()
+        signed = f"{sender} {number} ".encode() + text
+        return hmac.digest(self.key, signed, "sha256").hex().encode()
 
 
 @dataclass(eq=False)
@@ -83,18 +83,18 @@ class Link:
         except OSError as gone:
             raise LinkLost(str(gone)) from None
 
-    async def receive(self, patience: float) -> Message:
-        """The next message; raises LinkLost when none comes within `patience` seconds."""
+    async def receive(self, timeout: float) -> Message:
+        """The next message; raises LinkLost when none comes within `timeout` seconds."""
         try:
-            line = await asyncio.wait_for(self._line(), patience)
+            line = await asyncio.wait_for(self._line(), timeout)
         except TimeoutError:
-            raise LinkLost(f"silent for {patience:.0f} s") from None
+            raise LinkLost(f"silent for {timeout:.0f} s") from None
         except OSError as broken:
             raise LinkLost(str(broken)) from None
         try:
             return decode(self.seal.open(line) if self.seal else line)
         except ValidationError:
-            raise LinkLost("something else than a supervisor speaks there") from None
+            raise LinkLost("something other than a supervisor answers there") from None
 
     async def _line(self) -> bytes:
         """Up to the end of the line; what was read beyond it waits for the next call."""

@@ -17,7 +17,7 @@ from training.contract.redactor import Redactor, redacted
 
 _TAIL = 15
 MOST = 512 * 2**20
-"""Bytes of a log; a program that tells the same for days must not fill the disk."""
+"""Bytes of a log; a program that prints the same for days must not fill the disk."""
 
 
 def now() -> str:
@@ -62,7 +62,7 @@ class RankLog:
     def line(self, text: str) -> str:
         """Write one line, at once; returns it as it was written, without secrets.
 
-        What cannot be written is lost, and said in the container's log; nothing is raised.
+        What cannot be written is lost, and the container's log reports it; nothing is raised.
         """
         text = self._without_secrets(text)
         if not text.startswith('{"event":'):

@@ -1,4 +1,4 @@
-"""What supervisors say to each other: one JSON object per line over TCP."""
+"""The messages between supervisors: one JSON object per line over TCP."""
 
 from typing import Annotated, Literal
 
@@ -15,14 +15,14 @@ Hex = Annotated[str, Field(pattern=r"^[0-9a-f]*$", max_length=64)]
 
 
 class Challenge(_Message):
-    """The hub's first word: prove yourself over this."""
+    """The coordinator's first message: prove yourself over this."""
 
     kind: Literal["challenge"] = "challenge"
     challenge: Hex
 
 
 class Hello(_Message):
-    """A rank is there, proves that it belongs to this run, and wants the same of the hub."""
+    """A rank connects, proves that it belongs to this run, and wants the coordinator's proof."""
 
     kind: Literal["hello"] = "hello"
     rank: int
@@ -32,7 +32,7 @@ class Hello(_Message):
 
 
 class Welcome(_Message):
-    """The hub knows the rank, and proves itself; `free`: whether the rank's place is."""
+    """The coordinator knows the rank, and proves itself; `free`: whether the rank's place is."""
 
     kind: Literal["welcome"] = "welcome"
     free: bool
@@ -72,7 +72,7 @@ class Ended(_Message):
     """Step of the newest checkpoint."""
     weights_sha256: str | None = None
     of_peer: bool = False
-    """It only says what happened on another rank."""
+    """It only reports what happened on another rank."""
 
 
 class Begin(_Message):
@@ -83,12 +83,12 @@ class Begin(_Message):
 
 
 class Stop(_Message):
-    """Save after the step at hand, and end."""
+    """Save after the current step, and exit."""
 
     kind: Literal["stop"] = "stop"
 
 
-class Over(_Message):
+class AttemptResult(_Message):
     """The attempt is over; without a verdict another one follows."""
 
     kind: Literal["over"] = "over"
@@ -96,7 +96,7 @@ class Over(_Message):
     verdict: Verdict | None
 
 
-Message = Challenge | Hello | Welcome | Beat | Stopping | Ended | Begin | Stop | Over
+Message = Challenge | Hello | Welcome | Beat | Stopping | Ended | Begin | Stop | AttemptResult
 
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 

@@ -19,7 +19,7 @@ from training.gang.reader import NO_RESULT
 
 _LONGEST = 4096
 """Characters of a line that are looked at: a pattern may take long, and the rank's pipe waits."""
-_UNSAID: dict[str, dict[str, Any]] = {
+_DEFAULTS: dict[str, dict[str, Any]] = {
     "step": {"loss": None, "lr": None, "grad_norm": None, "tokens": 0, "tokens_per_second": None},
     "eval": {"loss": None},
     "saved": {"bytes": 0, "seconds": 0.0},
@@ -36,8 +36,8 @@ class Patterns:
     rank: int
     folder: Path
     """The run folder."""
-    say: Callable[[str], object]
-    """Told each event that was not printed as one, as a line."""
+    log_line: Callable[[str], object]
+    """Gets each event that was not printed as one, as a line."""
     clock: Callable[[], float] = time.monotonic
     _began: float = 0.0
     _step: int | None = None
@@ -53,7 +53,7 @@ class Patterns:
         return RESTS_ON[self.engine.proof]
 
     def begin(self) -> None:
-        """The end of an earlier attempt goes; the process lives from now on."""
+        """Remove the result of an earlier attempt; the process starts now."""
         self._began = self.clock()
         (self.folder / self._files.result).unlink(missing_ok=True)
         self._keep(Phase(rank=self.rank, name="starting", elapsed=0.0))
@@ -62,7 +62,7 @@ class Patterns:
         """An event is also kept as ours keeps it."""
         event = parse(text)
         if event is None and (event := self._matched(text[:_LONGEST])) is not None:
-            self.say(event.model_dump_json())
+            self.log_line(event.model_dump_json())
         if event is not None:
             with suppress(OSError):  # a full disk is found by the log, which has this line too
                 self._keep(event)
@@ -86,16 +86,16 @@ class Patterns:
     def _event(self, kind: str, groups: dict[str, str | None]) -> AnyEvent | None:
         """None when a field is no number where one belongs."""
         total = {"total_steps": self.engine.total_steps or 0} if kind == "step" else {}
-        told = {name: _value(text) for name, text in groups.items() if text is not None}
+        known = {name: _value(text) for name, text in groups.items() if text is not None}
         elapsed = round(self.clock() - self._began, 3)
-        fields = _UNSAID.get(kind, {}) | total | told | {"rank": self.rank, "elapsed": elapsed}
+        fields = _DEFAULTS.get(kind, {}) | total | known | {"rank": self.rank, "elapsed": elapsed}
         try:
             return EVENTS[kind].model_validate(fields)  # type: ignore[return-value]
         except ValidationError:
             return None
 
     def _keep(self, event: AnyEvent) -> None:
-        """Its line in the metrics, the sign of life, and the end. Raises OSError."""
+        """Write its line in the metrics, the heartbeat, and the result. Raises OSError."""
         text = event.model_dump_json() + "\n"
         with (self.folder / self._files.metrics).open("a", encoding="utf-8") as file:
             file.write(text)
@@ -110,9 +110,9 @@ class Patterns:
         self._replace(self._files.heartbeat, beat.model_dump_json())
 
     def _replace(self, name: str, text: str) -> None:
-        aside = self.folder / f".{name}.tmp"
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(self.folder / name)
+        temp = self.folder / f".{name}.tmp"
+        temp.write_text(text, encoding="utf-8")
+        temp.replace(self.folder / name)
 
 
 def _value(text: str) -> float | str:

@@ -1,4 +1,4 @@
-"""The supervisor of one rank: it meets the others, starts the rank's process, and reports."""
+"""The supervisor of one rank: it connects to the coordinator, runs the rank's process, reports."""
 
 import asyncio
 import os
@@ -13,23 +13,22 @@ from training.contract.events import Error, Eval, Result, Saved, Step
 from training.contract.files import DEBUG, STOP, RankFiles
 from training.gang.child import Child
 from training.gang.config import GangConfig
-from training.gang.handshake import PATIENCE, greet
-from training.gang.health import Beat as Sign
-from training.gang.health import MemoryGuard, Silence, oom_kills
+from training.gang.handshake import STEP_SECONDS, greet
+from training.gang.health import LastHeartbeat, MemoryGuard, Silence, oom_kills
 from training.gang.judge import SILENT, STOPPED, STUCK, SUCCEEDED
 from training.gang.link import BEAT, PORT_SECONDS, Link, LinkLost, NeverMet, Occupied, PortTaken
 from training.gang.log import RankLog
-from training.gang.messages import Beat, Begin, Ended, Over, Stop, Stopping
+from training.gang.messages import AttemptResult, Beat, Begin, Ended, Stop, Stopping
 from training.gang.reader import Events, Reader
 
-_KNOCK = 0.1
-"""Seconds between two tries to reach the hub."""
+_CONNECT_INTERVAL = 0.1
+"""Seconds between two tries to reach the coordinator."""
 _DUMP = 3.0
-"""Seconds that a silent trainer has to show its stacks."""
+"""Seconds that a silent trainer has to dump its stacks."""
 
 
 @dataclass(frozen=True)
-class Identity:
+class RankIdentity:
     """Which rank of which run this is."""
 
     rank: int
@@ -41,8 +40,8 @@ class Identity:
 
 
 @dataclass
-class _Heard:
-    """What the process said of itself."""
+class _Output:
+    """What the process's own events reported."""
 
     result: Result | None = None
     error: Error | None = None
@@ -54,7 +53,7 @@ class _Heard:
 class Supervisor:
     """Of one rank, for one attempt."""
 
-    me: Identity
+    me: RankIdentity
     config: GangConfig
     command: Sequence[str]
     environ: Mapping[str, str]
@@ -63,19 +62,19 @@ class Supervisor:
     """Keep room on the disk for the verdict. Raises OSError."""
     reader: Reader = field(default_factory=Events)
     _child: Child | None = None
-    _heard: _Heard = field(default_factory=_Heard)
+    _output: _Output = field(default_factory=_Output)
     _signalled: bool = False
-    _doom: Ended | None = None
+    _kill_reason: Ended | None = None
     """Why we have killed the process ourselves."""
 
     def signalled(self) -> None:
         """SIGTERM: Docker wants this container to end."""
         self._signalled = True
 
-    async def attempt(self, host: str, port: int) -> Over:
-        """Meet the others there, and be one of them to the end of the attempt.
+    async def attempt(self, host: str, port: int) -> AttemptResult:
+        """Connect to the coordinator there, and take part to the end of the attempt.
 
-        Raises NeverMet when the hub cannot be reached, LinkLost when it went away in the middle.
+        Raises NeverMet when it cannot be reached, LinkLost when it goes away in the middle.
         """
         link = await self._join(host, port)
         beats = asyncio.create_task(self._beat(link))
@@ -88,8 +87,8 @@ class Supervisor:
                     case Stop():
                         if self._child is not None:
                             self._child.terminate()
-                    case Over() as over:
-                        return over
+                    case AttemptResult() as result:
+                        return result
         finally:
             beats.cancel()
             if self._child is not None:
@@ -102,23 +101,23 @@ class Supervisor:
         began, stranger = time.monotonic(), None
         while True:
             try:
-                return await self._knock(host, port)
+                return await self._connect(host, port)
             except Occupied as refused:
                 why, stranger = str(refused), None
             except LinkLost as refused:
                 why, stranger = str(refused), stranger or time.monotonic()
             except (OSError, TimeoutError) as refused:
                 why, stranger = str(refused), None
-            now, patience = time.monotonic(), self.config.join_seconds
-            if stranger and now - stranger > min(PORT_SECONDS, patience):
+            now, timeout = time.monotonic(), self.config.join_seconds
+            if stranger and now - stranger > min(PORT_SECONDS, timeout):
                 raise PortTaken(f"at {host}:{port} {why}")
-            if now - began > patience or self.wish is not None:
+            if now - began > timeout or self.stop_request is not None:
                 raise NeverMet(f"the supervisor of rank 0 is not at {host}:{port} ({why})")
-            await asyncio.sleep(_KNOCK)
+            await asyncio.sleep(_CONNECT_INTERVAL)
 
-    async def _knock(self, host: str, port: int) -> Link:
-        """Raises LinkLost when somebody is there who does not prove to be the hub."""
-        link = Link(*await asyncio.wait_for(asyncio.open_connection(host, port), PATIENCE))
+    async def _connect(self, host: str, port: int) -> Link:
+        """Raises LinkLost when the other side does not prove to be the coordinator."""
+        link = Link(*await asyncio.wait_for(asyncio.open_connection(host, port), STEP_SECONDS))
         try:
             await greet(link, self.me.nonce, self.me.rank, self.me.node)
         except BaseException:
@@ -127,33 +126,33 @@ class Supervisor:
         return link
 
     @property
-    def wish(self) -> Stopping | None:
-        """Whether somebody wants an end."""
+    def stop_request(self) -> Stopping | None:
+        """The request to stop, if there is one."""
         asked = (self.me.run_dir / STOP).exists()
         return Stopping(asked=asked) if asked or self._signalled else None
 
     @property
-    def sign(self) -> Sign | None:
-        """The trainer's last sign of life."""
-        return Sign.read(self._sign_file)
+    def heartbeat(self) -> LastHeartbeat | None:
+        """The trainer's last heartbeat."""
+        return LastHeartbeat.read(self._heartbeat_file)
 
     async def _beat(self, link: Link) -> None:
-        """Tell the hub every second that we live, how far we are, and what we were told."""
-        told: Stopping | None = None
+        """Send the current step, and any stop request, to the coordinator every second."""
+        sent: Stopping | None = None
         while True:
             try:
-                if (wish := self.wish) is not None and wish != told:
-                    await link.send(wish)
-                    told = wish
-                sign = self.sign
-                await link.send(Beat(step=sign.step if sign and self._child else 0))
+                if (stop_request := self.stop_request) is not None and stop_request != sent:
+                    await link.send(stop_request)
+                    sent = stop_request
+                heartbeat = self.heartbeat
+                await link.send(Beat(step=heartbeat.step if heartbeat and self._child else 0))
             except LinkLost:
-                return  # found out by who receives, too
+                return  # the receiving side notices as well
             await asyncio.sleep(BEAT)
 
     async def _work(self, link: Link, attempt: int) -> None:
         """Start the process, see it to its end, report."""
-        self._sign_file.unlink(missing_ok=True)
+        self._heartbeat_file.unlink(missing_ok=True)
         killed_before = oom_kills()
         try:
             self.reserve()
@@ -170,7 +169,7 @@ class Supervisor:
             watching = asyncio.create_task(self._watch(self._child))
             code = await self._child.wait()
             watching.cancel()
-            report = self._doom or self._report(code, oom_kills() > killed_before)
+            report = self._kill_reason or self._report(code, oom_kills() > killed_before)
         try:
             await link.send(report)
         except LinkLost:
@@ -180,22 +179,23 @@ class Supervisor:
         silence, guard = Silence(self.config.silence_seconds), MemoryGuard(self.config.memory_floor)
         while True:
             await asyncio.sleep(BEAT)
-            sign = self.sign
+            heartbeat = self.heartbeat
             if (why := guard.look()) is not None:
-                self._doom = self._ended(
+                self._kill_reason = self._ended(
                     None, "memory_guard", f"stopped before the machine would freeze: {why}",
                     "Lower loop.per_device_batch_size or data.max_length, switch on "
                     "loop.gradient_checkpointing, or end what else holds memory on this machine.",
                 )  # fmt: skip
                 child.kill()
                 return
-            if (silent := silence.look(sign)) is not None:
-                shown = await self._dump(sign)
-                mute = not shown and sign is not None and sign.pid is not None
-                self._doom = self._ended(
+            if (silent := silence.look(heartbeat)) is not None:
+                shown = await self._dump(heartbeat)
+                mute = not shown and heartbeat is not None and heartbeat.pid is not None
+                step = heartbeat.step + 1 if heartbeat else 0
+                self._kill_reason = self._ended(
                     None,
                     STUCK if mute else SILENT,
-                    f"no sign of life for {silent:.0f} s in step {sign.step + 1 if sign else 0}"
+                    f"no heartbeat for {silent:.0f} s in step {step}"
                     + (", and no answer to a signal" if mute else ""),
                     "debug/ in the run folder shows where each rank stood."
                     if shown or mute
@@ -204,14 +204,14 @@ class Supervisor:
                 child.kill()
                 return
 
-    async def _dump(self, sign: Sign | None) -> bool:
-        """Have the trainer write its stacks (training/ranks/stacks.py); whether it did."""
+    async def _dump(self, heartbeat: LastHeartbeat | None) -> bool:
+        """Have the trainer write its stacks (training/ranks/stack_dump.py); whether it did."""
         file = self.me.run_dir / DEBUG / f"stacks-rank{self.me.rank}.txt"
         before = file.stat().st_size if file.exists() else 0
-        if sign is None or sign.pid is None:
+        if heartbeat is None or heartbeat.pid is None:
             return False
         try:
-            os.kill(sign.pid, signal.SIGUSR1)
+            os.kill(heartbeat.pid, signal.SIGUSR1)
         except OSError:
             return False
         end = time.monotonic() + _DUMP
@@ -224,18 +224,22 @@ class Supervisor:
     def _line(self, text: str) -> None:
         match self.reader.line(self.log.line(text)):
             case Result() as result:
-                self._heard.result, self._heard.step = result, result.step
+                self._output.result, self._output.step = result, result.step
             case Error() as error:
-                self._heard.error = error
+                self._output.error = error
             case Saved(step=step):
-                self._heard.saved = step
+                self._output.saved = step
             case Step(step=step) | Eval(step=step):
-                self._heard.step = step
+                self._output.step = step
 
     def _report(self, code: int, out_of_memory: bool) -> Ended:
-        """What came of the process, from its status and its own last words."""
-        error, result = self._heard.error, self._heard.result
-        lacks = self.reader.lacks(result) if code == 0 else f"exit status {code} without a word"
+        """How the process ended, from its status and its own events."""
+        error, result = self._output.error, self._output.result
+        lacks = (
+            self.reader.lacks(result)
+            if code == 0
+            else f"exit status {code} without an error message"
+        )
         if lacks is None:
             return self._ended(code, SUCCEEDED)
         if code == ExitCode.STOPPED and (error is None or error.code == STOPPED):
@@ -245,7 +249,7 @@ class Supervisor:
         if self.log.full:
             return self._disk_full(code)
         if out_of_memory:
-            return self._ended(code, "out_of_memory", "the kernel killed it for want of memory")
+            return self._ended(code, "out_of_memory", "the kernel killed it: out of memory")
         if code > 128:
             return self._ended(code, "killed", f"killed by {_signal(code - 128)}")
         return self._ended(code, "no_result" if code == 0 else "crash", lacks)
@@ -257,7 +261,7 @@ class Supervisor:
     def _ended(
         self, exit_code: int | None, code: str, message: str = "", remedy: str = ""
     ) -> Ended:
-        sign, heard = self.sign, self._heard
+        heartbeat, output = self.heartbeat, self._output
         return Ended(
             rank=self.me.rank,
             node=self.me.node,
@@ -268,14 +272,14 @@ class Supervisor:
             else message,
             help=remedy,
             tail=list(self.log.tail),
-            step=max(heard.step, sign.step if sign else 0),
-            saved=heard.saved,
-            weights_sha256=heard.result.weights_sha256 if heard.result else None,
-            of_peer=heard.error is not None and heard.error.of_peer,
+            step=max(output.step, heartbeat.step if heartbeat else 0),
+            saved=output.saved,
+            weights_sha256=output.result.weights_sha256 if output.result else None,
+            of_peer=output.error is not None and output.error.of_peer,
         )
 
     @property
-    def _sign_file(self) -> Path:
+    def _heartbeat_file(self) -> Path:
         return self.me.run_dir / RankFiles(self.me.rank).heartbeat
 
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from training.contract.events import AnyEvent, Result, parse
 
-NO_RESULT = "exit status 0 without a word"
+NO_RESULT = "exit status 0 without a result"
 
 
 class Reader(Protocol):
@@ -18,7 +18,7 @@ class Reader(Protocol):
         """The process is about to start. Raises OSError."""
 
     def line(self, text: str) -> AnyEvent | None:
-        """What a line of its output tells; secrets are out of it already."""
+        """The event of a line of its output, if any; secrets are redacted already."""
 
     def lacks(self, result: Result | None) -> str | None:
         """Why an exit with status 0 is no success, in words; None: it is one."""
@@ -37,5 +37,5 @@ class Events:
         return parse(text)
 
     def lacks(self, result: Result | None) -> str | None:
-        """Exit codes prove nothing: every rank tells what it holds."""
+        """Exit codes prove nothing: every rank reports what it holds."""
         return NO_RESULT if result is None else None

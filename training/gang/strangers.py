@@ -1,4 +1,4 @@
-"""Who has connected and has not proved itself yet: few at a time, and none keeps a rank out."""
+"""Connections that have not proved themselves yet: few at a time, and none keeps a rank out."""
 
 from collections import Counter
 from collections.abc import Iterator

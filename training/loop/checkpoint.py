@@ -1,17 +1,17 @@
-"""Checkpoints: what a rank keeps, when it counts, and from which one all ranks go on.
+"""Checkpoints: what a rank keeps, when it counts, and from which one all ranks resume.
 
     checkpoints/rank0/
         LATEST                  name of the newest that all ranks have; moved last
         step-20/
             state.pt            trained weights, optimizer, scheduler, random numbers, counters;
-                                of what is shared out this rank's slices
+                                of what is sharded this rank's slices
             trainer_state.json  step, epoch and losses so far, as transformers writes it
             manifest.json       settings, and the SHA-256 of the other two; written last
 
 Nodes share no disk: every rank writes its part into the run folder of its own node, under another
 name, fsyncs and renames it. When all ranks have theirs, LATEST moves and the oldest goes. A restart
-goes on from the newest step that is whole on every rank; what only some have is removed, so that
-parts of two attempts never meet under one step.
+resumes from the newest step that is complete on every rank; what only some have is removed, so that
+parts of two attempts never mix under one step.
 """
 
 import hashlib
@@ -70,18 +70,18 @@ class State:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The checkpoint that all ranks go on from: this rank's part of it."""
+class ResumePoint:
+    """The checkpoint that all ranks resume from: this rank's part of it."""
 
     step: int
     folder: Path
-    passed_over: tuple[int, ...]
+    skipped: tuple[int, ...]
     """Newer steps that some rank has, but not all."""
 
 
 @dataclass(frozen=True)
-class Holding:
-    """What one rank has: its whole steps, and whether any step was ever whole on all ranks."""
+class LocalCheckpoints:
+    """What one rank has: its complete steps, and whether one was ever complete on all ranks."""
 
     node: str
     steps: tuple[int, ...]
@@ -105,30 +105,30 @@ def settings_of(
     }
 
 
-def newest_common(holdings: Sequence[Holding]) -> int | None:
-    """The newest step that is whole on every rank. None: there is nothing yet, begin anew.
+def newest_common(per_rank: Sequence[LocalCheckpoints]) -> int | None:
+    """The newest step that is complete on every rank. None: there is none yet, start from step 0.
 
-    A first checkpoint that only some ranks finished is nothing yet; one that was whole on all of
-    them and is not there any more is a loss, which must not pass for a beginning.
+    A first checkpoint that only some ranks finished does not count; one that was complete on all of
+    them and is gone is a loss, which must not be taken for a first start.
     """
-    common = set.intersection(*(set(holding.steps) for holding in holdings))
+    common = set.intersection(*(set(local.steps) for local in per_rank))
     if common:
         return max(common)
-    if not any(holding.marked for holding in holdings):
+    if not any(local.marked for local in per_rank):
         return None
     each = "; ".join(
-        f"{h.node}: {', '.join(f'step {step}' for step in h.steps) or 'none'}" for h in holdings
+        f"{h.node}: {', '.join(f'step {step}' for step in h.steps) or 'none'}" for h in per_rank
     )
     raise ConfigurationError(
         "checkpoint_lost",
-        f"this run was saved, but no checkpoint is whole on all ranks any more ({each})",
-        "Bring the run folder back to the node that lost it, or begin anew: remove the folder "
+        f"this run was saved, but no checkpoint is complete on all ranks any more ({each})",
+        "Bring the run folder back to the node that lost it, or start over: remove the folder "
         "`checkpoints` from this run's folder on every node.",
     )
 
 
 def require_same(then: Settings, now: Settings, where: Path) -> None:
-    """Raise unless a checkpoint made with the settings `then` can go on with `now`."""
+    """Raise unless a checkpoint made with the settings `then` can be resumed with `now`."""
     changed = [
         f"{key} was {then.get(key)}, now is {now.get(key)}"
         for key in sorted({*then, *now})
@@ -138,7 +138,7 @@ def require_same(then: Settings, now: Settings, where: Path) -> None:
         raise ConfigurationError(
             "checkpoint_unfit",
             f"the checkpoint {where} is of another training: {'; '.join(changed)}",
-            "Give back the former settings, or start a new run for these.",
+            "Restore the former settings, or start a new run for these.",
         )
 
 
@@ -151,33 +151,33 @@ class Checkpoints:
         self._settings = settings
         self._keep = keep
 
-    def agree(self) -> Found | None:
-        """Settle with all ranks where to go on, and remove what is of no use for that.
+    def negotiate(self) -> ResumePoint | None:
+        """Agree with all ranks where to resume, and remove what is of no use for that.
 
         Every rank gets the same step, or every rank raises the same kind of error.
         """
-        manifests = self._group.together(self._read_manifests)
+        manifests = self._group.run_on_all(self._read_manifests)
         # Any rank's mark will do: a rank that moved to this node has no part here.
         marked = any(self._folder.parent.glob(f"rank*/{_LATEST}"))
         node = self._group.env.node
-        holdings = self._group.gather(Holding(node, tuple(sorted(manifests)), marked))
-        step = newest_common(holdings)
+        per_rank = self._group.gather(LocalCheckpoints(node, tuple(sorted(manifests)), marked))
+        step = newest_common(per_rank)
         if step is not None:
             where, then = self._at(step), manifests[step]["settings"]
-            self._group.together(lambda: require_same(then, self._settings, where))
-        common = set.intersection(*(set(holding.steps) for holding in holdings))
-        self._group.together(lambda: self._remove_all_but(common))
+            self._group.run_on_all(lambda: require_same(then, self._settings, where))
+        common = set.intersection(*(set(local.steps) for local in per_rank))
+        self._group.run_on_all(lambda: self._remove_all_but(common))
         if step is None:
             return None
-        newer = {other for holding in holdings for other in holding.steps if other > step}
-        return Found(step, self._at(step), tuple(sorted(newer)))
+        newer = {other for local in per_rank for other in local.steps if other > step}
+        return ResumePoint(step, self._at(step), tuple(sorted(newer)))
 
     def save(self, step: int, write: Callable[[Path], None]) -> int:
         """Let `write` fill a folder on every rank, and make it count; its size in bytes here.
 
         Raises on all ranks when one cannot write. Old ones go only when all ranks have the new one.
         """
-        self._group.stepping().together(lambda: self._write(step, write))
+        self._group.with_step_timeout().run_on_all(lambda: self._write(step, write))
         with writing(self._folder / _LATEST):
             _write_synced(self._folder / f".{_LATEST}.tmp", self._at(step).name.encode())
             _rename(self._folder / f".{_LATEST}.tmp", self._folder / _LATEST)
@@ -187,24 +187,24 @@ class Checkpoints:
 
     def _write(self, step: int, write: Callable[[Path], None]) -> None:
         with writing(self._at(step)):
-            self._write_aside(step, write)
+            self._write_temp(step, write)
 
-    def _write_aside(self, step: int, write: Callable[[Path], None]) -> None:
-        aside = self._folder / f".{_STEP}{step}.tmp"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
+    def _write_temp(self, step: int, write: Callable[[Path], None]) -> None:
+        temp = self._folder / f".{_STEP}{step}.tmp"
+        shutil.rmtree(temp, ignore_errors=True)
+        temp.mkdir(parents=True)
         _sync(self._folder.parent)  # the first time these folders are new to the disk too
         _sync(self._folder.parent.parent)
-        write(aside)
-        for file in aside.iterdir():
+        write(temp)
+        for file in temp.iterdir():
             _sync(file)
         manifest = {
             "settings": self._settings,
-            "sha256": {file.name: _sha256(file) for file in aside.iterdir()},
+            "sha256": {file.name: _sha256(file) for file in temp.iterdir()},
         }
-        _write_synced(aside / _MANIFEST, json.dumps(manifest, indent=1).encode())
-        _sync(aside)
-        _rename(aside, self._at(step))
+        _write_synced(temp / _MANIFEST, json.dumps(manifest, indent=1).encode())
+        _sync(temp)
+        _rename(temp, self._at(step))
 
     def _read_manifests(self) -> dict[int, dict[str, Any]]:
         """The manifests of the whole ones, by step."""
@@ -226,14 +226,14 @@ class Checkpoints:
 
 
 def _whole_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest, if it is there and every file is as it was written."""
+    """The manifest, if it exists and every file is as it was written."""
     try:
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         sums: dict[str, str] = manifest["sha256"]
         whole = all(_sha256(folder / name) == sum_ for name, sum_ in sums.items())
         return manifest if whole and "settings" in manifest else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return None  # torn: a power cut, a full disk, a hand
+        return None  # incomplete: a power cut, a full disk, an edit
 
 
 def _sha256(file: Path) -> str:

@@ -1,8 +1,8 @@
 """The curves of a training, from the same events that everything else reads.
 
 TensorBoard's files always, and what the stack names beside them; all through accelerate's trackers.
-A tracker is somebody else's computer: one that cannot begin ends a run that has not begun either,
-one that fails later is given up, and the training goes on.
+A tracker is an external service: one that cannot start ends a run that has not started either;
+one that fails later is given up, and training continues.
 """
 
 import os
@@ -30,12 +30,12 @@ _FINISH = 60.0
 """Seconds that trackers may take to send what they still have."""
 
 
-def numbers(told: Step | Eval) -> dict[str, float]:
+def numbers(event: Step | Eval) -> dict[str, float]:
     """What is known of an event, under `train/`, `seconds/` and `eval/`."""
-    if isinstance(told, Eval):
-        return {} if told.loss is None else {"eval/loss": told.loss}
-    known = {f"train/{name}": getattr(told, name) for name in _NUMBERS}
-    known |= {f"seconds/{name}": value for name, value in (told.seconds or {}).items()}
+    if isinstance(event, Eval):
+        return {} if event.loss is None else {"eval/loss": event.loss}
+    known = {f"train/{name}": getattr(event, name) for name in _NUMBERS}
+    known |= {f"seconds/{name}": value for name, value in (event.seconds or {}).items()}
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -43,13 +43,13 @@ class Curves:
     """Of one run; for rank 0 alone. Needs accelerate's process state."""
 
     def __init__(
-        self, run_dir: Path, run_id: str, config: TrainingConfig, goes_on_after: int | None
+        self, run_dir: Path, run_id: str, config: TrainingConfig, resumed_from: int | None
     ) -> None:
-        """What another attempt drew beyond step `goes_on_after` is not shown any more.
+        """What an earlier attempt drew beyond step `resumed_from` is no longer shown.
 
-        Raises ConfigurationError when a tracker cannot begin; of a run that goes on it is left out.
+        Raises ConfigurationError when a tracker cannot start; in a resumed run it is left out.
         """
-        step = goes_on_after or 0
+        step = resumed_from or 0
         board = TensorBoardTracker("tensorboard", run_dir, purge_step=step + 1)
         board.start()
         self._trackers: dict[str, GeneralTracker] = {"tensorboard": board}
@@ -59,25 +59,25 @@ class Curves:
             if (why := _failure(tracker.start)) is None:
                 self._trackers[name] = tracker
                 _failure(tracker.store_init_configuration, settings)
-            elif goes_on_after is None:
+            elif resumed_from is None:
                 raise ConfigurationError(
                     "tracker_refused",
-                    f"{name} does not begin: {why}",
-                    "Mend its settings and its secret, or take it out of training.tracking.to.",
+                    f"{name} does not start: {why}",
+                    "Fix its settings and its secret, or remove it from training.tracking.to.",
                 )
             else:
                 _give_up(name, why)
 
-    def draw(self, told: Step | Eval) -> None:
+    def draw(self, event: Step | Eval) -> None:
         """Draw the numbers of an event that are known."""
-        values = numbers(told)
+        values = numbers(event)
         for name, tracker in list(self._trackers.items()):
-            if (why := _failure(tracker.log, values, told.step)) is not None:
+            if (why := _failure(tracker.log, values, event.step)) is not None:
                 del self._trackers[name]
                 _give_up(name, why)
 
     def finish(self) -> None:
-        """Send what is still to be sent. Who does not come to an end is left behind."""
+        """Send what is still pending. A tracker that does not finish in time is abandoned."""
         for name, tracker in self._trackers.items():
             thread = threading.Thread(
                 target=_failure, args=(tracker.finish,), daemon=True, name=name

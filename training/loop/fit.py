@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from training.contract.events import Resumed, Start
 from training.contract.files import CHECKPOINTS
 from training.data.prepared import Prepared
-from training.loop.checkpoint import Checkpoints, Found, settings_of
+from training.loop.checkpoint import Checkpoints, ResumePoint, settings_of
 from training.loop.curves import Curves
-from training.loop.planned import Feed
-from training.loop.totals import Totals
+from training.loop.planned import BatchPlan
+from training.loop.run_totals import RunTotals
 from training.loop.trainer import make_trainer
 from training.model import attention
 from training.model.base import Base
@@ -16,16 +16,16 @@ from training.ranks.joined import Joined
 
 
 @dataclass(frozen=True)
-class ResumePoint:
-    """This rank's checkpoints, and the one that all ranks go on from, if there is one."""
+class CheckpointChoice:
+    """This rank's checkpoints, and where all ranks resume, if anywhere."""
 
     checkpoints: Checkpoints
-    found: Found | None
+    resume_point: ResumePoint | None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of it."""
+    """The outcome of a training."""
 
     steps: int
     tokens: int
@@ -33,30 +33,30 @@ class Trained:
     loss_before: float
     loss_after: float
     """Held out."""
-    totals: Totals
+    totals: RunTotals
     curves: Curves | None
     """On the rank that draws them; not finished yet."""
 
 
-def agree_on_checkpoint(rank: Joined, prepared: Prepared) -> ResumePoint:
-    """All ranks go on from the same step, or all begin."""
+def agree_on_checkpoint(rank: Joined, prepared: Prepared) -> CheckpointChoice:
+    """All ranks resume from the same step, or all start from the beginning."""
     world_size = rank.env.world_size
     settings = settings_of(rank.config, world_size, prepared.base_sha256, prepared.data_sha256)
     keep = rank.config.checkpoint.keep
     checkpoints = Checkpoints(rank.env.run_dir, rank.group, settings, keep)
-    return ResumePoint(checkpoints, checkpoints.agree())
+    return CheckpointChoice(checkpoints, checkpoints.negotiate())
 
 
-def fit(rank: Joined, prepared: Prepared, base: Base, resume: ResumePoint) -> Trained:
+def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) -> Trained:
     """Train and evaluate."""
-    config, env, log, found = rank.config, rank.env, rank.log, resume.found
-    batching = attention.settle(config.loop.batching, base.model)
+    config, env, log, resume_point = rank.config, rank.env, rank.log, resume.resume_point
+    batching = attention.choose_batching(config.loop.batching, base.model)
     pad = prepared.tokenizer.pad_token_id or 0
-    feed = Feed.of(prepared.sequences, config, batching, env.world_size, pad)
+    batch_plan = BatchPlan.of(prepared.sequences, config, batching, env.world_size, pad)
     trainer = make_trainer(
         base.model,
         prepared.tokenizer,
-        feed,
+        batch_plan,
         config,
         device=rank.group.device,
         scratch=env.run_dir / CHECKPOINTS,
@@ -65,16 +65,20 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: ResumePoint) -> Tr
         on_start=lambda total_steps: log.emit(_start(rank, prepared, base, total_steps)),
     )
     if env.rank == 0:
-        went_on = found.step if found else None
-        trainer.curves = Curves(env.run_dir, env.run_id, config, went_on)
+        resumed_from = resume_point.step if resume_point else None
+        trainer.curves = Curves(env.run_dir, env.run_id, config, resumed_from)
     trainer.keep_checkpoints(resume.checkpoints, config.checkpoint.every, rank.group, log)
     log.phase("training")
-    if found is not None:
-        passed_over = list(found.passed_over)
+    if resume_point is not None:
         log.emit(
-            Resumed(rank=env.rank, step=found.step, passed_over=passed_over, elapsed=log.elapsed)
+            Resumed(
+                rank=env.rank,
+                step=resume_point.step,
+                passed_over=list(resume_point.skipped),
+                elapsed=log.elapsed,
+            )
         )
-    first, last = trainer.train_and_evaluate(found)
+    first, last = trainer.train_and_evaluate(resume_point)
     steps = trainer.state.global_step
     return Trained(steps, trainer.tokens, first, last, trainer.totals, trainer.curves)
 

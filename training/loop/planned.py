@@ -1,4 +1,4 @@
-"""trl's SFTTrainer, fed from a plan of batches (`training.data.batches`) instead of a sampler."""
+"""trl's SFTTrainer, with batches from a plan (`training.data.batches`) instead of a sampler."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from trl import SFTTrainer
 
 from training.contract.config import TrainingConfig
 from training.data import batches
-from training.data.batches import Batch, Batching, Cut
+from training.data.batches import Batch, Batching, BatchShape
 from training.data.collate import Collate, real_tokens
 from training.data.tokens import IGNORED, Sequences, Tokens
 
 
 @dataclass(frozen=True)
-class Feed:
-    """All that the trainer is fed with: the sequences, and the plan that cuts them to batches."""
+class BatchPlan:
+    """All data of a training: the sequences, and the batches that they are cut into."""
 
     sequences: Sequences
-    cut: Cut
+    shape: BatchShape
     train: list[Batch]
     held_out: list[Batch]
     collate: Collate
@@ -30,11 +30,11 @@ class Feed:
     @classmethod
     def of(
         cls, sequences: Sequences, config: TrainingConfig, batching: Batching, ranks: int, pad: int
-    ) -> "Feed":
-        """`batching` is the settled one (training/model/attention.py), `pad` what it fills with."""
+    ) -> "BatchPlan":
+        """`batching`: chosen by training/model/attention.py; `pad`: the token that fills rows."""
         loop = config.loop
         room = loop.per_device_batch_size * config.data.max_length
-        cut = Cut(
+        shape = BatchShape(
             ranks=ranks,
             accumulation=loop.gradient_accumulation_steps,
             rows=loop.per_device_batch_size,
@@ -43,44 +43,44 @@ class Feed:
         lengths = [len(tokens.input_ids) for tokens in sequences.train]
         return cls(
             sequences,
-            cut,
-            batches.plan(lengths, cut, loop.seed, loop.epochs, loop.max_steps),
-            batches.held_out(len(sequences.held_out), cut),
+            shape,
+            batches.plan(lengths, shape, loop.seed, loop.epochs, loop.max_steps),
+            batches.held_out(len(sequences.held_out), shape),
             Collate(pad if batching == "padded" else None),
         )
 
     @property
     def steps(self) -> int:
         """Optimizer steps of the whole training."""
-        return len(self.train) // (self.cut.ranks * self.cut.accumulation)
+        return len(self.train) // (self.shape.ranks * self.shape.accumulation)
 
 
 class PlannedTrainer(SFTTrainer):  # type: ignore[misc]
     """Takes its batches as planned, counts real tokens, and weighs held-out tokens equally.
 
-    Every rank loads its own batches and no others, so accelerate has nothing to share out. The plan
-    covers the whole training, which the trainer takes for one epoch: to go on at step N it skips
-    as many batches of the list.
+    Every rank loads its own batches and no others, so accelerate has nothing to distribute. The
+    plan covers the whole training, which the trainer takes for one epoch: to resume at step N it
+    skips as many batches of the list.
     """
 
-    def __init__(self, feed: Feed, **settings: Any) -> None:
-        self.feed = feed
+    def __init__(self, batch_plan: BatchPlan, **settings: Any) -> None:
+        self.batch_plan = batch_plan
         self.tokens = 0
         """Tokens of this rank since the start, without padding."""
         super().__init__(
             # What it would prepare is prepared; it wants to see columns all the same.
-            train_dataset=_columns(feed.sequences.train[:1]),
-            eval_dataset=_columns(feed.sequences.held_out[:1]),
+            train_dataset=_columns(batch_plan.sequences.train[:1]),
+            eval_dataset=_columns(batch_plan.sequences.held_out[:1]),
             **settings,
         )
 
     def get_train_dataloader(self) -> "DataLoader[Tokens]":
         """The batches of this rank, from step 1 to the last."""
-        return self._loader(self.feed.sequences.train, self.feed.train)
+        return self._loader(self.batch_plan.sequences.train, self.batch_plan.train)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> "DataLoader[Tokens]":
         """This rank's part of the held-out rows."""
-        return self._loader(self.feed.sequences.held_out, self.feed.held_out)
+        return self._loader(self.batch_plan.sequences.held_out, self.batch_plan.held_out)
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of one optimizer step."""
@@ -104,15 +104,15 @@ class PlannedTrainer(SFTTrainer):  # type: ignore[misc]
             predictions=None,
             label_ids=None,
             metrics={"eval_loss": loss / counted},
-            num_samples=len(self.feed.sequences.held_out),
+            num_samples=len(self.batch_plan.sequences.held_out),
         )
 
     def _loader(self, rows: Sequence[Tokens], of_all: Sequence[Batch]) -> "DataLoader[Tokens]":
-        own = batches.of_rank(of_all, self.args.process_index, self.feed.cut.ranks)
+        own = batches.of_rank(of_all, self.args.process_index, self.batch_plan.shape.ranks)
         return DataLoader(
             rows,
             batch_sampler=own,
-            collate_fn=self.feed.collate,
+            collate_fn=self.batch_plan.collate,
             pin_memory=self.args.dataloader_pin_memory,
         )
 

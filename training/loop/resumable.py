@@ -1,4 +1,4 @@
-"""A trainer that saves where it is, stops when it is told to, and goes on from there.
+"""A trainer that saves checkpoints, stops on SIGTERM, and resumes from there.
 
 Touched inside transformers (pinned; tests/training/loop/test_resume.py runs all of it): four
 hooks that its loop calls at the right moments - `_save_checkpoint` after a step's logs and
@@ -20,7 +20,7 @@ from trl import SFTTrainer
 
 from training.contract.errors import ConfigurationError, Stopped
 from training.contract.events import Saved
-from training.loop.checkpoint import Checkpoints, Found, State
+from training.loop.checkpoint import Checkpoints, ResumePoint, State
 from training.model.shards import local, reshard, shared
 from training.ranks.events import EventLog
 from training.ranks.group import Group
@@ -28,25 +28,25 @@ from training.ranks.rng import rng_state, set_rng_state
 
 
 class StopSignal:
-    """Hears SIGTERM from now on to the end of the process, and only remembers it."""
+    """Catches SIGTERM until the process ends, and only records it."""
 
     def __init__(self) -> None:
-        self.heard = False
-        signal.signal(signal.SIGTERM, self._hear)
+        self.received = False
+        signal.signal(signal.SIGTERM, self._receive)
 
-    def _hear(self, *_: object) -> None:
-        self.heard = True
+    def _receive(self, *_: object) -> None:
+        self.received = True
 
 
 class SavePoints(TrainerCallback):  # type: ignore[misc]
-    """Says after which steps to save: every so many, and when any rank was told to stop.
+    """Decides after which steps to save: every so many, and when any rank got SIGTERM.
 
     Not after the last step: what follows it takes seconds, and ends in the adapter.
     """
 
     def __init__(self, group: Group, every: int, stop: StopSignal) -> None:
-        self.told: list[int] = []
-        """Ranks that were told to stop."""
+        self.stop_ranks: list[int] = []
+        """Ranks that got SIGTERM."""
         self._group = group
         self._every = every
         self._stop = stop
@@ -54,13 +54,13 @@ class SavePoints(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Every rank decides the same, because every rank asks all."""
+        """Every rank decides the same, because the vote is shared."""
         if state.global_step >= state.max_steps:
             return
-        self.told = self._group.who(self._stop.heard)
+        self.stop_ranks = self._group.ranks_where(self._stop.received)
         due = bool(self._every) and state.global_step % self._every == 0
-        control.should_save = due or bool(self.told)
-        control.should_training_stop = bool(self.told)
+        control.should_save = due or bool(self.stop_ranks)
+        control.should_training_stop = bool(self.stop_ranks)
 
 
 class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
@@ -80,25 +80,25 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
         self._events = log
         self.add_callback(self._points)
 
-    def train_from(self, found: Found | None) -> None:
+    def train_from(self, resume_point: ResumePoint | None) -> None:
         """Train to the end, from the beginning or from a checkpoint.
 
-        Raises `Stopped` when any rank was told to stop; all ranks have saved then.
+        Raises `Stopped` when any rank got SIGTERM; all ranks have saved then.
         """
-        if found is None:
+        if resume_point is None:
             self.train()
         else:
-            self._then = State.read(found.folder)
+            self._then = State.read(resume_point.folder)
             self.set_counters(self._then.counters)
             self.args.eval_on_start = False
-            self.train(resume_from_checkpoint=str(found.folder))
-        if self._points.told:
-            ranks = " and ".join(f"rank {rank}" for rank in self._points.told)
+            self.train(resume_from_checkpoint=str(resume_point.folder))
+        if self._points.stop_ranks:
+            ranks = " and ".join(f"rank {rank}" for rank in self._points.stop_ranks)
             raise Stopped(
                 "stopped",
                 f"{ranks} got SIGTERM; all ranks saved at step {self.state.global_step} "
                 f"of {self.state.max_steps}",
-                "Start the run again: it goes on from there.",
+                "Start the run again: it resumes from there.",
             )
 
     def counters(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
         return {}
 
     def set_counters(self, counters: dict[str, Any]) -> None:
-        """Go on counting from there."""
+        """Continue counting from there."""
 
     def _trained(self) -> dict[str, torch.Tensor]:
         """What this rank has of the trained weights."""

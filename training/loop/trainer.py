@@ -1,4 +1,4 @@
-"""trl's SFTTrainer with our settings, telling our events."""
+"""trl's SFTTrainer with our settings, emitting our events."""
 
 import math
 import time
@@ -23,13 +23,13 @@ from training.contract.config import TrainingConfig
 from training.contract.errors import ConfigurationError
 from training.contract.events import Eval, Step
 from training.contract.memory import memory_available, memory_peak
-from training.loop.checkpoint import Found
+from training.loop.checkpoint import ResumePoint
 from training.loop.curves import Curves
-from training.loop.phases import Phases
-from training.loop.planned import Feed, PlannedTrainer
+from training.loop.planned import BatchPlan, PlannedTrainer
 from training.loop.resumable import ResumableTrainer
-from training.loop.totals import Totals
-from training.plan.pace import model_flops_per_token
+from training.loop.run_totals import RunTotals
+from training.loop.step_timer import StepTimer
+from training.plan.throughput import model_flops_per_token
 from training.ranks.communication import Communication
 from training.ranks.events import EventLog
 
@@ -37,7 +37,7 @@ from training.ranks.events import EventLog
 def make_trainer(
     model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    feed: Feed,
+    batch_plan: BatchPlan,
     config: TrainingConfig,
     *,
     device: torch.device,
@@ -49,17 +49,17 @@ def make_trainer(
     """A trainer that evaluates before step 1 and reports through `log`.
 
     `on_start` is called once, with the number of optimizer steps to come. `parameters` are the
-    weights of the base: TFLOP/s are told by them.
+    weights of the base: TFLOP/s are computed from them.
     """
     trainer = CountingTrainer(
-        signs=log,
-        feed=feed,
+        events=log,
+        batch_plan=batch_plan,
         model=model,
-        args=_arguments(config, feed.steps, device, scratch),
+        args=_arguments(config, batch_plan.steps, device, scratch),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)
-    if feed.cut.ranks > 1:
+    if batch_plan.shape.ranks > 1:
         trainer.add_callback(trainer.communication)
     flops = model_flops_per_token(parameters, config.method)
     trainer.add_callback(Progress(trainer, log, flops, config.loop.peak_tflops, on_start))
@@ -69,20 +69,20 @@ def make_trainer(
 class CountingTrainer(ResumableTrainer, PlannedTrainer):
     """Keeps the held-out losses; the real tokens are counted where they are fed."""
 
-    def __init__(self, signs: EventLog, **settings: Any) -> None:
-        """`signs` hears that it lives; the rest is trl's."""
-        self._signs = signs
+    def __init__(self, events: EventLog, **settings: Any) -> None:
+        """`events` gets its heartbeats; the rest is trl's."""
+        self._events = events
         self.held_out: dict[int, float] = {}
         """Held-out loss by optimizer step."""
-        self.phases = Phases()
+        self.timer = StepTimer()
         self.communication = Communication()
         self.curves: Curves | None = None
         """On the rank that draws them."""
         super().__init__(**settings)
-        self.totals = Totals(int(self.args.logging_steps))
+        self.totals = RunTotals(int(self.args.logging_steps))
 
     def counters(self) -> dict[str, Any]:
-        """Both go on after a restart."""
+        """Both continue after a restart."""
         return {"tokens": self.tokens, "held_out": self.held_out}
 
     def set_counters(self, counters: dict[str, Any]) -> None:
@@ -91,34 +91,34 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         """The batches of one optimizer step."""
-        with self.phases.spent("data"):
+        with self.timer.measure("data"):
             return super().get_batch_samples(*args, **kwargs)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """One pass, forwards and backwards."""
-        with self.phases.spent("backward"):
+        with self.timer.measure("backward"):
             return super().training_step(*args, **kwargs)
 
     def compute_loss(self, model: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
         """The way forwards, of a training step or an evaluation.
 
-        Each is a sign of life: one of many forward passes may make up a step of minutes.
+        Each writes a heartbeat: one step may take minutes, in many forward passes.
         """
         doing = ("training", "forward") if model.training else ("evaluating", "evaluation")
-        self._signs.beat(doing[0], self.state.global_step)
-        with self.phases.spent(doing[1]):
+        self._events.beat(doing[0], self.state.global_step)
+        with self.timer.measure(doing[1]):
             return super().compute_loss(model, *args, **kwargs)
 
-    def train_and_evaluate(self, found: Found | None) -> tuple[float, float]:
+    def train_and_evaluate(self, resume_point: ResumePoint | None) -> tuple[float, float]:
         """Train to the end; the held-out loss before the first step and after the last."""
-        self.train_from(found)
+        self.train_from(resume_point)
         if self.state.global_step not in self.held_out:
             self.evaluate()
         return self.held_out[0], self.held_out[self.state.global_step]
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]
-    """Turns what the trainer says into `step` and `eval` events."""
+    """Turns the trainer's logs into `step` and `eval` events."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Only now the trainer knows how many steps it will make, and what it goes on from."""
+        """Only now the trainer knows how many steps it will make, and where it resumes."""
         self._own_tokens, self._first_step = self._trainer.tokens, state.global_step
         self._on_start(state.max_steps)
 
@@ -151,7 +151,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         """The clock of the first step starts here: what came before was preparation."""
         if state.global_step == self._first_step:
             self._since = time.monotonic()
-            self._trainer.phases.take()
+            self._trainer.timer.take()
 
     def on_log(
         self,
@@ -167,10 +167,10 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         now, total, own = time.monotonic(), int(logs["num_tokens"]), self._trainer.tokens
         taken, tokens = now - self._since, own - self._own_tokens
         tflops = tokens / taken * self._flops / 1e12
-        seconds = _of_a_step(self._trainer.phases.take(), taken, args.logging_steps)
-        if (talked := self._trainer.communication.take()) is not None:
-            seconds["communication"] = _digits(talked)
-        told = Step(
+        seconds = _of_a_step(self._trainer.timer.take(), taken, args.logging_steps)
+        if (communication := self._trainer.communication.take()) is not None:
+            seconds["communication"] = _digits(communication)
+        event = Step(
             rank=self._log.rank,
             step=state.global_step,
             total_steps=state.max_steps,
@@ -187,10 +187,10 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             memory_available=memory_available(),
             elapsed=self._log.elapsed,
         )
-        self._log.emit(told)
-        self._trainer.totals.add(told)
+        self._log.emit(event)
+        self._trainer.totals.add(event)
         if self._trainer.curves is not None:
-            self._trainer.curves.draw(told)
+            self._trainer.curves.draw(event)
         self._since, self._all_tokens, self._own_tokens = now, total, own
         if not math.isfinite(logs["loss"]):
             raise ConfigurationError(
@@ -210,14 +210,14 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         """One `eval` event; its time does not count as training time."""
         loss = (metrics or {})["eval_loss"]
         self._trainer.held_out[state.global_step] = loss
-        told = Eval(
+        event = Eval(
             rank=self._log.rank, step=state.global_step, loss=loss, elapsed=self._log.elapsed
         )
-        self._log.emit(told)
+        self._log.emit(event)
         if self._trainer.curves is not None:
-            self._trainer.curves.draw(told)
+            self._trainer.curves.draw(event)
         self._since = time.monotonic()
-        self._trainer.phases.take()
+        self._trainer.timer.take()
 
 
 def _of_a_step(spent: Mapping[str, float], taken: float, steps: float) -> dict[str, float]:

@@ -28,8 +28,8 @@ _NOISE = {torch.float32: 0.01, torch.bfloat16: 0.1}
 and 16 layers: 2e-6 and 0.02; a leak: 0.7 and more. On a GPU, TF32 and 80 layers round more."""
 
 
-def settle(wanted: str, model: PreTrainedModel | PeftModel) -> Batching:
-    """Settle `loop.batching` for this model, and make its attention ready. All ranks together.
+def choose_batching(wanted: str, model: PreTrainedModel | PeftModel) -> Batching:
+    """Choose the batching for this model, and set up its attention. All ranks call this together.
 
     Raises `ConfigurationError` when sequences in one row would see each other and padding was not
     allowed; `auto` pads then.
@@ -119,7 +119,7 @@ def _logits(model: torch.nn.Module, batch: dict[str, Any], device: torch.device)
 
 
 def _attends_to_all(model: PreTrainedModel) -> bool:
-    """Not for windows or chunks, which are in the mask that is not made here."""
+    """False for windowed or chunked attention: its mask is not made here."""
     config = model.config.get_text_config()
     return not any(
         getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")

@@ -77,7 +77,7 @@ def load_sharded(
     if config.tie_word_embeddings:
         raise ConfigurationError(
             "cannot_shard",
-            "this model ties its input and output embeddings, which FSDP2 cannot share out",
+            "this model ties its input and output embeddings, which FSDP2 cannot shard",
             "Set parallel.strategy to ddp; models with tied embeddings are small.",
         )
     kind = AutoModelForCausalLM._model_mapping[type(config)]
@@ -108,7 +108,7 @@ class SliceReader(HuggingFaceStorageReader):  # type: ignore[misc]
 
     Each piece of a slice is copied off the file's private mapping first (a device copy straight
     from it makes GB10 duplicate the pages into memory that cannot be reclaimed:
-    transformers#47257), and the file's page cache is given back, because unified memory is the
+    transformers#47257), and the file's page cache is dropped, because unified memory is the
     GPU's memory too.
     """
 
@@ -118,7 +118,7 @@ class SliceReader(HuggingFaceStorageReader):  # type: ignore[misc]
         self._buffer = torch.empty(0, dtype=torch.uint8)
 
     def read_metadata(self) -> Metadata:
-        """Read the headers of all files, and give back what the system has read ahead of them."""
+        """Read the headers of all files, and drop what the system has read ahead of them."""
         found: Metadata = super().read_metadata()
         for file in files_of(Path(self.path)):
             give_back_page_cache(file)
@@ -166,7 +166,7 @@ class SliceReader(HuggingFaceStorageReader):  # type: ignore[misc]
 
 
 def prove_sharded(model: torch.nn.Module, world_size: int) -> tuple[int, int]:
-    """(weights of the model, weights on this rank); raises unless every single one is shared out.
+    """(weights of the model, weights on this rank); raises unless every single one is sharded.
 
     No launcher's word is taken for it: FSDP that did not happen looks the same from outside and
     exits 0 (seen with accelerate 1.15). A rank may hold at most ceil(rows / N) rows of a weight.

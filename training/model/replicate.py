@@ -1,6 +1,6 @@
 """A whole copy of the base on every rank, filled weight by weight.
 
-transformers' own way keeps all files mapped while it copies or quantises, which on GB10 takes the
+transformers' own way keeps all files mapped while it copies or quantizes, which on GB10 takes the
 memory of the model twice (transformers#47257). Here a weight is read, put in its place (in 4 bits
 for QLoRA), and its file forgotten: a rank holds the model and one weight. Public parts only.
 """
@@ -36,10 +36,10 @@ def replicate(
     parameters = sum(p.numel() for p in model.parameters())
     hold: Hold = partial(_hold, device=device)
     if isinstance(method, Qlora):
-        from training.model import quantised  # only QLoRA needs bitsandbytes
+        from training.model import quantized  # only QLoRA needs bitsandbytes
 
-        quantised.use_4bit_layers(model, dtype)
-        hold = partial(quantised.hold, device=device, double=method.double_quantization)
+        quantized.use_4bit_layers(model, dtype)
+        hold = partial(quantized.hold, device=device, double=method.double_quantization)
     bytes_read = 0
     for file in files_of(folder):
         with safe_open(file, framework="pt") as weights:

@@ -1,4 +1,4 @@
-"""Slices of weights that are shared out over the ranks (FSDP2), as plain tensors and back."""
+"""Slices of weights that are sharded over the ranks (FSDP2), as plain tensors and back."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def local(value: Any) -> Any:
 
 
 def shared(slice_: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """The tensor of which `slice_` is this rank's part, shared out as `like` is.
+    """The tensor of which `slice_` is this rank's part, sharded as `like` is.
 
     A scalar, such as AdamW's count of steps, and the state of a weight that every rank holds whole
     stay what they are.
@@ -42,10 +42,10 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def reshard(model: torch.nn.Module) -> None:
-    """Give back weights that a forward pass has gathered and kept for a backward that never came.
+    """Free weights that a forward pass has gathered and kept for a backward pass that never came.
 
     FSDP2 keeps the last ones; after an evaluation the model would show them whole, and in the
-    format of the passes. Nothing happens on a model that is not shared out.
+    format of the passes. Nothing happens on a model that is not sharded.
     """
     for module in model.modules():
         if isinstance(module, FSDPModule):

@@ -1,1 +1,1 @@
-"""What a good training leaves: adapter or model, and its card."""
+"""What a successful training leaves: adapter or model, and its model card."""

@@ -1,7 +1,7 @@
 """A fine-tuned whole model as files: `model/` beside the run's checkpoints, loadable as any base.
 
 Its files are the base's files with other numbers (`training.model.weight_files`). Weights come
-together one at a time, also where they are shared out, and only rank 0 keeps what it writes: no
+together one at a time, also where they are sharded, and only rank 0 keeps what it writes: no
 rank ever holds more of the model than its share and one weight.
 """
 
@@ -26,8 +26,8 @@ def write(
     """Write the model to the folder `out`, or nothing (None); the SHA-256 of what was trained.
 
     All ranks call this together. The sum is over names, shapes and bytes of the weights in float32,
-    in the files' order. A rank that cannot write goes on gathering, so that no other waits for it,
-    and raises at the end.
+    in the files' order. A rank that cannot write continues to gather, so that no other waits for
+    it, and raises at the end.
     """
     total = hashlib.sha256()
     weights = _gathered(model, base, total)

@@ -1,19 +1,19 @@
-"""The end of a good training: saved on rank 0's disk, and told as this rank's result."""
+"""The end of a good training: saved on rank 0's disk, and reported as this rank's result."""
 
 from training.contract.events import Result
 from training.data.prepared import Prepared
 from training.loop.fit import Trained
 from training.model.base import Base
-from training.output import card
+from training.output.model_card import CardFacts
 from training.output.save import save
 from training.ranks.joined import Joined
 
 
 def publish(rank: Joined, prepared: Prepared, base: Base, trained: Trained) -> None:
-    """Save what was trained, leave the group, and tell the result. Raises when the ranks differ."""
+    """Save what was trained, shut the group down, emit the result. Raises if the ranks differ."""
     env, log, group = rank.env, rank.log, rank.group
     log.phase("saving")
-    facts = card.Facts(
+    facts = CardFacts(
         run_id=env.run_id,
         world_size=env.world_size,
         strategy=base.strategy,
@@ -23,10 +23,10 @@ def publish(rank: Joined, prepared: Prepared, base: Base, trained: Trained) -> N
         loss_after=trained.loss_after,
         base_sha256=prepared.base_sha256,
         data_sha256=prepared.data_sha256,
-        libraries=rank.cards[0].versions,
+        libraries=rank.rank_infos[0].versions,
     )
     saved = save(base.model, prepared.tokenizer, prepared.folder, rank.config, env, group, facts)
-    group.leave()
+    group.shutdown()
     if trained.curves is not None:
         trained.curves.finish()
     totals = trained.totals

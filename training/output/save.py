@@ -9,14 +9,14 @@ from training.contract.config import Full, TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.contract.errors import writing
 from training.model import adapter
-from training.output import card, export
+from training.output import export, model_card
 from training.ranks.group import Group
-from training.ranks.proof import agree
+from training.ranks.group_check import require_equal
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What there is to tell of it."""
+class SavedWeights:
+    """What was saved."""
 
     weights_sha256: str
     folder: Path | None
@@ -30,8 +30,8 @@ def save(
     config: TrainingConfig,
     env: RunEnvironment,
     group: Group,
-    facts: card.Facts,
-) -> Saved:
+    facts: model_card.CardFacts,
+) -> SavedWeights:
     """Write it under another name, agree on its checksum, describe it, and rename it.
 
     `facts` come without the checksum, which is known only here. Every rank gathers the weights,
@@ -39,11 +39,11 @@ def save(
     """
     full = isinstance(config.method, Full)
     kind = export.FOLDER if full else adapter.FOLDER
-    there, aside = env.run_dir / kind, env.run_dir / f".{kind}.tmp"
-    out = aside if env.rank == 0 else None
+    target, temp = env.run_dir / kind, env.run_dir / f".{kind}.tmp"
+    out = temp if env.rank == 0 else None
 
     def write() -> str:
-        with writing(there):
+        with writing(target):
             if full:
                 return export.write(model, tokenizer, base, out)
             return adapter.write(model, tokenizer, config.model.name, out)
@@ -51,17 +51,17 @@ def save(
     def publish(weights_sha256: str) -> None:
         if out is None:
             return
-        with writing(there):
-            text = card.card(config, facts, weights_sha256)
+        with writing(target):
+            text = model_card.model_card(config, facts, weights_sha256)
             (out / "README.md").write_text(text, encoding="utf-8")
-            shutil.rmtree(there, ignore_errors=True)
-            out.rename(there)
+            shutil.rmtree(target, ignore_errors=True)
+            out.rename(target)
 
-    weights_sha256 = agree(
+    weights_sha256 = require_equal(
         "the trained weights",
-        group.gather((env.node, group.together(write))),
+        group.gather((env.node, group.run_on_all(write))),
         "The ranks drifted apart while training; please report this.",
         "weights_mismatch",
     )
-    group.together(lambda: publish(weights_sha256))
-    return Saved(weights_sha256, there if out else None)
+    group.run_on_all(lambda: publish(weights_sha256))
+    return SavedWeights(weights_sha256, target if out else None)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training.contract.config import Full, Lora, Qlora, TrainingConfig
-from training.plan.machine import GB10, Machine
+from training.plan.hardware import GB10, Hardware
 from training.plan.memory import Memory
 from training.plan.shape import Shape
 
 Strategy = Literal["sharded", "ddp"]
 BYTES = {"bfloat16": 2, "float32": 4}
 BITS_4 = {True: 4 + 8 / 64 + 32 / (64 * 256), False: 4 + 32 / 64}
-"""Bits of a weight in NF4 with its share of the scales, with and without double quantisation."""
+"""Bits of a weight in NF4 with its share of the scales, with and without double quantization."""
 LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 """Largest tile of logits that trl's loss makes at a time: tokens x words of the vocabulary."""
 LOSS_COPIES = {"cuda": 1, "cpu": 9}
@@ -24,14 +24,14 @@ LOSS_COPIES = {"cuda": 1, "cpu": 9}
 
 @dataclass(frozen=True)
 class Work:
-    """What a rank does at a time: forward passes of `tokens`, of which `learned` count."""
+    """What a rank does at a time: forward passes of `tokens`, of which `loss_tokens` count."""
 
     tokens: int
-    learned: int
+    loss_tokens: int
 
     @classmethod
     def most(cls, config: TrainingConfig) -> "Work":
-        """Full rows of `max_length`, all of them learned: no batch can be larger."""
+        """Full rows of `max_length`, all counted in the loss: no batch can be larger."""
         tokens = config.loop.per_device_batch_size * config.data.max_length
         return cls(tokens, tokens)
 
@@ -50,7 +50,7 @@ def memory(
     config: TrainingConfig,
     strategy: Strategy,
     ranks: int,
-    machine: Machine = GB10,
+    hardware: Hardware = GB10,
     work: Work | None = None,
 ) -> Memory:
     """Memory of one node with one rank."""
@@ -59,19 +59,19 @@ def memory(
     full = isinstance(method, Full)
     share = ranks if strategy == "sharded" else 1
     compute = BYTES[config.model.dtype]
-    learned = 4 * trained(shape, method) // (share if full else 1)
+    trained_bytes = 4 * trained(shape, method) // (share if full else 1)
     several = strategy == "ddp" and ranks > 1
     mixed = full and compute == 2 and strategy == "ddp"
     held = {
         "weights": base_bytes(shape, config) // share,
-        "adapter": 0 if full else learned,
-        "gradients": learned,
-        "optimizer": 2 * learned,  # AdamW's two averages, float32
-        "runtime": machine.runtime,
-        "gradient buckets": learned if several else 0,  # DDP's own copy
+        "adapter": 0 if full else trained_bytes,
+        "gradients": trained_bytes,
+        "optimizer": 2 * trained_bytes,  # AdamW's two averages, float32
+        "runtime": hardware.runtime,
+        "gradient buckets": trained_bytes if several else 0,  # DDP's own copy
     }
     inputs, at_work = activations(shape, config, work)
-    tiles = loss(shape, compute, machine, work, full)
+    tiles = loss(shape, compute, hardware, work, full)
     checkpointed = config.loop.gradient_checkpointing
     passing = {
         # With checkpointing the loss is behind when the first layer is computed anew.
@@ -100,7 +100,7 @@ def gathered(shape: Shape, compute: int, full: bool) -> int:
     """What FSDP2 brings together: the layer at work and the next one, and the output layer.
 
     trl's loss gathers the output layer once more. Of a layer that learns, its gradient before it is
-    shared out, in float32.
+    sharded, in float32.
     """
     return compute * (2 * shape.layer + 2 * shape.embedding) + (4 * shape.layer if full else 0)
 
@@ -131,9 +131,9 @@ def activations(shape: Shape, config: TrainingConfig, work: Work) -> tuple[int, 
     return work.tokens * (layer * shape.layers + ends), work.tokens * backward
 
 
-def loss(shape: Shape, compute: int, machine: Machine, work: Work, full: bool) -> int:
+def loss(shape: Shape, compute: int, hardware: Hardware, work: Work, full: bool) -> int:
     """The output layer: one tile of logits at a time, gradients of its input, and of it if full."""
-    tile = min(work.learned, LOSS_TOKENS) * min(shape.vocabulary, LOSS_WORDS)
-    width = compute if machine.kind == "cuda" else 4
+    tile = min(work.loss_tokens, LOSS_TOKENS) * min(shape.vocabulary, LOSS_WORDS)
+    width = compute if hardware.kind == "cuda" else 4
     weight = 4 * shape.embedding if full else 0
-    return LOSS_COPIES[machine.kind] * width * tile + 8 * work.learned * shape.hidden + weight
+    return LOSS_COPIES[hardware.kind] * width * tile + 8 * work.loss_tokens * shape.hidden + weight

@@ -1,4 +1,4 @@
-"""Memory of a node by what it is for, and what to tell when there is too little."""
+"""Memory of a node by what it is for, and the error for too little."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Memory:
 
 
 def too_large(needed: int, there: int) -> tuple[str, str]:
-    """What to tell, and the remedy, when a node has less memory than weights and optimizer take."""
+    """The message and the remedy when a node has less memory than weights and optimizer take."""
     message = (
         f"weights, gradients and optimizer alone take {needed / GIB:.1f} GiB on every node; "
         f"the smallest has {there / GIB:.1f}"

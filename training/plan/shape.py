@@ -1,4 +1,4 @@
-"""The shape of a decoder-only model as numbers: what can be told about it without its weights."""
+"""The shape of a decoder-only model as numbers: what is known about it without its weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from training.contract.config import TrainingConfig, never_sharded
 from training.plan.estimate import Strategy, memory
-from training.plan.machine import GB10, Machine
+from training.plan.hardware import GB10, Hardware
 from training.plan.shape import Shape
 
 SPARE = 0.1
@@ -19,13 +19,13 @@ def choose(
     shape: Shape | None,
     checkpoint_bytes: int,
     memory_bytes: int,
-    machine: Machine = GB10,
+    hardware: Hardware = GB10,
 ) -> Strategy:
-    """Settle `parallel.strategy`.
+    """Choose `parallel.strategy`.
 
-    A single rank has nothing to shard over, and some models and methods cannot be shared out.
-    Otherwise a wish is granted, and `auto` replicates what fits on the smallest node whole, by the
-    estimate (no weights on the wire: the faster way), and shards what does not.
+    A single rank has nothing to shard over, and some models and methods cannot be sharded.
+    Otherwise an explicit setting is used, and `auto` replicates what fits on the smallest node, by
+    the estimate (no weights on the wire: the faster way), and shards what does not.
     """
     if world_size == 1 or never_sharded(config.method):
         return "ddp"
@@ -35,7 +35,7 @@ def choose(
         return "ddp" if checkpoint_bytes <= REPLICA_SHARE * memory_bytes else "sharded"
     if shape.tied:
         return "ddp"
-    peak = memory(shape, config, "ddp", world_size, machine).peak
+    peak = memory(shape, config, "ddp", world_size, hardware).peak
     return "ddp" if peak <= (1 - SPARE) * memory_bytes else "sharded"
 
 

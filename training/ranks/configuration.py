@@ -26,5 +26,5 @@ def read_config(path: Path) -> TrainingConfig:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
         problems = " ".join(str(unreadable).split())
     raise ConfigurationError(
-        "config_invalid", f"{path}: {problems}", "Mend the `training:` section of the recipe."
+        "config_invalid", f"{path}: {problems}", "Fix the `training:` section of the recipe."
     )

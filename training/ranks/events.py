@@ -1,4 +1,4 @@
-"""How a rank tells its events (`training/contract/events.py`): on stdout and in the run folder."""
+"""Write a rank's events (`training/contract/events.py`) to stdout and to the run folder."""
 
 import os
 import sys
@@ -41,7 +41,7 @@ class EventLog:
         self._result: Path | None = None
 
     def keep_in(self, run_dir: str | None) -> None:
-        """Write to files in this folder too; an end that an earlier attempt left is taken away.
+        """Write to files in this folder too; the result of an earlier attempt is removed.
 
         Raises `ConfigurationError` for a folder that this user may not write to.
         """
@@ -71,12 +71,12 @@ class EventLog:
         return round(self._clock() - self._began, 3)
 
     def phase(self, name: str) -> None:
-        """Say what begins now."""
+        """Emit the start of a phase, and a heartbeat."""
         self.emit(Phase(rank=self.rank, name=name, elapsed=self.elapsed))
         self.beat(name)
 
     def beat(self, phase: str, step: int | None = None) -> None:
-        """Leave a sign of life (`training/contract/heartbeat.py`)."""
+        """Write a heartbeat (`training/contract/heartbeat.py`)."""
         if self._folder is None:
             return
         beat = Heartbeat(
@@ -84,14 +84,14 @@ class EventLog:
         )
         beat = redacted(beat, self._redact)
         name = RankFiles(self.rank).heartbeat
-        aside = self._folder / f".{name}.tmp"
+        temp = self._folder / f".{name}.tmp"
         with writing(self._folder / name):
-            aside.write_text(beat.model_dump_json(), encoding="utf-8")
-            aside.replace(self._folder / name)
+            temp.write_text(beat.model_dump_json(), encoding="utf-8")
+            temp.replace(self._folder / name)
 
     def failed(self, error: TrainingError) -> None:
-        """Say why this rank ends; on a full disk the stream alone hears it."""
-        told = Error(
+        """Emit why this rank ends; on a full disk only the stream gets it."""
+        event = Error(
             rank=self.rank,
             code=error.code,
             message=self._redact(error.message)[:_MESSAGE],
@@ -101,7 +101,7 @@ class EventLog:
             seconds=self.elapsed,
         )
         with suppress(OSError, TrainingError):
-            self.emit(told)
+            self.emit(event)
 
     def emit(self, event: Event) -> None:
         """Write one event everywhere it belongs, to the stream first.

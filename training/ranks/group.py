@@ -1,4 +1,4 @@
-"""The ranks of this run as one group: they meet, compare, and succeed or fail as one."""
+"""The ranks of this run as one group: they join, compare, and succeed or fail as one."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import torch.distributed as dist
 from training.contract.config import Parallel
 from training.contract.environment import RunEnvironment
 from training.contract.errors import TrainingError, explain
-from training.ranks.store import meeting_store
+from training.ranks.store import rendezvous_store
 
 T = TypeVar("T")
 
@@ -21,17 +21,18 @@ T = TypeVar("T")
 class Group:
     """The process group, and the device that this rank computes on.
 
-    `meeting` is the gloo group that objects travel over. At first it is a patient one: downloads
-    and loading may take hours on one node while the other waits; a step must not (`stepping`).
+    `object_group` is the gloo group that objects travel over. At first its timeout is long:
+    downloads and loading may take hours on one node while the other waits. A step must not
+    (`with_step_timeout`).
     """
 
     env: RunEnvironment
     device: torch.device
-    meeting: Any = None
+    object_group: Any = None
 
     @classmethod
     def join(cls, env: RunEnvironment, parallel: Parallel) -> "Group":
-        """Meet the other ranks at MASTER_ADDR:MASTER_PORT; alone in the world there is no group.
+        """Join the other ranks at MASTER_ADDR:MASTER_PORT; a single rank needs no group.
 
         Raises torch's `DistError` when they do not come within `parallel.timeout`, and
         `ConfigurationError` when rank 0 cannot listen there.
@@ -48,36 +49,36 @@ class Group:
         dist.init_process_group(
             # Objects (proofs, checksums) travel over gloo even where gradients use NCCL.
             "cpu:gloo,cuda:nccl" if cuda else "gloo",
-            store=meeting_store(*where, rank, world_size, timeout),
+            store=rendezvous_store(*where, rank, world_size, timeout),
             rank=rank,
             world_size=world_size,
             timeout=timeout,
         )
-        patience = timedelta(seconds=parallel.prepare_timeout)
-        return cls(env, device, dist.new_group(backend="gloo", timeout=patience))
+        prepare_timeout = timedelta(seconds=parallel.prepare_timeout)
+        return cls(env, device, dist.new_group(backend="gloo", timeout=prepare_timeout))
 
     def gather(self, value: T) -> list[T]:
         """Everyone's value, in the order of the launched ranks, on every rank."""
-        if self.meeting is None:
+        if self.object_group is None:
             return [value]
         values: list[Any] = [None] * self.env.launched_world_size
-        dist.all_gather_object(values, value, group=self.meeting)
+        dist.all_gather_object(values, value, group=self.object_group)
         return values
 
-    def stepping(self) -> "Group":
-        """The same ranks with the patience of a training step, `parallel.timeout`."""
-        return self if self.meeting is None else replace(self, meeting=dist.group.WORLD)
+    def with_step_timeout(self) -> "Group":
+        """The same ranks with the timeout of a training step, `parallel.timeout`."""
+        return self if self.object_group is None else replace(self, object_group=dist.group.WORLD)
 
-    def who(self, yes: bool) -> list[int]:
-        """The launched ranks that say yes, on every rank; cheap enough to be asked every step."""
+    def ranks_where(self, yes: bool) -> list[int]:
+        """The launched ranks where `yes` holds, on every rank; cheap enough for every step."""
         votes = torch.zeros(self.env.launched_world_size, dtype=torch.int32)
         votes[self.env.launched_rank] = yes
-        if self.meeting is not None:
+        if self.object_group is not None:
             dist.all_reduce(votes)  # on the CPU: gloo also where gradients use NCCL
         return [rank for rank, vote in enumerate(votes.tolist()) if vote]
 
-    def together(self, work: Callable[[], T]) -> T:
-        """Do `work` on every rank; if it fails on one, every rank raises, and says where and why.
+    def run_on_all(self, work: Callable[[], T]) -> T:
+        """Run `work` on every rank; if it fails on one, every rank raises and names the node.
 
         Without this the others would wait for the failed rank until a timeout explains nothing.
         Not for work with collectives inside: the others would wait in those.
@@ -96,10 +97,10 @@ class Group:
                 raise _peer_failure(report)
         return value  # type: ignore[return-value]
 
-    def leave(self) -> None:
-        """Wait for everyone, then take the group down; the last thing that a good run does."""
-        if self.meeting is not None:
-            dist.barrier(group=self.meeting)
+    def shutdown(self) -> None:
+        """Wait for everyone, then destroy the group; the last thing that a successful run does."""
+        if self.object_group is not None:
+            dist.barrier(group=self.object_group)
             dist.destroy_process_group()
 
 
@@ -108,8 +109,8 @@ def _report(node: str, failure: Exception | None) -> tuple[str, TrainingError] |
 
 
 def _peer_failure(report: tuple[str, TrainingError]) -> TrainingError:
-    """The same kind of failure as the peer's, so that all ranks leave with the same exit status."""
+    """The same kind of failure as the peer's, so that all ranks exit with the same status."""
     node, failure = report
-    told = type(failure)(failure.code, f"on {node}: {failure.message}", failure.remedy)
-    told.of_peer = True
-    return told
+    same = type(failure)(failure.code, f"on {node}: {failure.message}", failure.remedy)
+    same.of_peer = True
+    return same

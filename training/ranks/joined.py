@@ -1,4 +1,4 @@
-"""A rank that has met the others and knows that they belong together: what every step needs."""
+"""A rank that has joined its group and checked it: what every step needs."""
 
 from dataclasses import dataclass
 
@@ -6,25 +6,25 @@ from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.ranks.events import EventLog
 from training.ranks.group import Group
-from training.ranks.proof import Card, prove
+from training.ranks.group_check import RankInfo, check_group
 
 
 @dataclass(frozen=True)
 class Joined:
-    """What to do, who this is, where to tell it, and the others."""
+    """The configuration, this rank, its event log, and its group."""
 
     config: TrainingConfig
     env: RunEnvironment
     log: EventLog
     group: Group
-    cards: list[Card]
-    """What every rank says about itself, by rank."""
+    rank_infos: list[RankInfo]
+    """What every rank reports about itself, by rank."""
 
 
 def join(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> Joined:
-    """Meet the other ranks. Raises ConfigurationError unless they are one whole group."""
+    """Join the other ranks. Raises ConfigurationError unless they are one complete group."""
     log.phase("joining")
     group = Group.join(env, config.parallel)
-    cards = group.gather(Card.of(config, env))
-    prove(cards)
-    return Joined(config, env, log, group, cards)
+    rank_infos = group.gather(RankInfo.of(config, env))
+    check_group(rank_infos)
+    return Joined(config, env, log, group, rank_infos)

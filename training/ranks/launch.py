@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     except ConfigurationError as wrong:
         log.failed(wrong)
         return wrong.exit_code
-    # torch is loaded, and has read this variable: it is told again.
+    # torch is loaded, and has read this variable: set the number itself.
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     sys.argv[1:] = given.training_script_args
     runpy.run_module(given.training_script, run_name="__main__", alter_sys=True)
@@ -84,7 +84,7 @@ def _unfit(wrong: ValueError) -> ConfigurationError:
 def _port_taken(port: int) -> ConfigurationError:
     return ConfigurationError(
         "port_taken",
-        f"another process of this node listens on port {port}, where the ranks are to meet",
+        f"another process of this node listens on port {port}, where the ranks are to connect",
         "`ss -tlnp` on the node names it; or set another fabric.port in cluster.yaml.",
     )
 

@@ -20,7 +20,7 @@ def rng_state() -> dict[str, Any]:
 
 
 def set_rng_state(state: dict[str, Any]) -> None:
-    """Go on from where `rng_state` was taken."""
+    """Restore what `rng_state` returned."""
     name, keys, *rest = state["numpy"]
     random.setstate(state["python"])
     numpy.random.set_state((name, keys.numpy(), *rest))

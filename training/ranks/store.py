@@ -1,6 +1,6 @@
-"""Where torch's ranks meet: a key-value store on rank 0, on the address of the fabric alone.
+"""The rendezvous of torch's ranks: a key-value store on rank 0, on the fabric's address alone.
 
-torch's own rendezvous listens on every interface, and the store asks nobody who it is: whoever can
+torch's own rendezvous listens on every interface, and the store authenticates nobody: whoever can
 change its keys decides whom the ranks exchange pickles with.
 """
 
@@ -13,21 +13,19 @@ import torch.distributed as dist
 from training.contract.errors import ConfigurationError
 
 
-def meeting_store(
-    host: str, port: int, rank: int, world_size: int, patience: timedelta
+def rendezvous_store(
+    host: str, port: int, rank: int, world_size: int, timeout: timedelta
 ) -> dist.TCPStore:
-    """The store of this run, when all ranks have come to it.
+    """The store of this run, once all ranks have connected to it.
 
-    Raises `ConfigurationError` when rank 0 cannot listen there, torch's `DistError` when somebody
-    does not come within `patience`.
+    Raises `ConfigurationError` when rank 0 cannot listen there, torch's `DistError` when a rank
+    does not connect within `timeout`.
     """
     if rank > 0:
-        return dist.TCPStore(host, port, world_size, False, patience)
+        return dist.TCPStore(host, port, world_size, False, timeout)
     listening = _listen(host, port)
     # The store closes the descriptor.
-    return dist.TCPStore(
-        host, port, world_size, True, patience, master_listen_fd=listening.detach()
-    )
+    return dist.TCPStore(host, port, world_size, True, timeout, master_listen_fd=listening.detach())
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,11 +5,11 @@ from itertools import chain, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.batches import Cut, held_out, of_rank, order, plan
+from training.data.batches import BatchShape, held_out, of_rank, order, plan
 
 LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=60)
 CUTS = st.builds(
-    Cut,
+    BatchShape,
     ranks=st.integers(1, 4),
     accumulation=st.integers(1, 3),
     rows=st.integers(1, 5),
@@ -25,9 +25,9 @@ def test_the_order_is_the_same_for_ever() -> None:
 
 @given(LENGTHS, CUTS, st.sampled_from([0.3, 1, 2.5]))
 def test_every_way_of_batching_has_the_same_order(
-    lengths: list[int], cut: Cut, epochs: float
+    lengths: list[int], shape: BatchShape, epochs: float
 ) -> None:
-    seen = list(chain.from_iterable(plan(lengths, cut, 1, epochs, None)))
+    seen = list(chain.from_iterable(plan(lengths, shape, 1, epochs, None)))
     stream = list(chain.from_iterable(order(len(lengths), 1, epoch) for epoch in range(800)))
     assert seen == stream[: len(seen)]
     assert len(seen) >= epochs * len(lengths)
@@ -35,32 +35,34 @@ def test_every_way_of_batching_has_the_same_order(
 
 @given(LENGTHS, CUTS, st.integers(1, 9))
 def test_every_rank_has_as_many_batches_in_whole_steps(
-    lengths: list[int], cut: Cut, steps: int
+    lengths: list[int], shape: BatchShape, steps: int
 ) -> None:
     for max_steps in (None, steps):
-        batches = plan(lengths, cut, 1, 1.0, max_steps)
-        each = [of_rank(batches, rank, cut.ranks) for rank in range(cut.ranks)]
+        batches = plan(lengths, shape, 1, 1.0, max_steps)
+        each = [of_rank(batches, rank, shape.ranks) for rank in range(shape.ranks)]
         assert len({len(own) for own in each}) == 1
-        assert len(each[0]) % cut.accumulation == 0
+        assert len(each[0]) % shape.accumulation == 0
         if max_steps:
-            assert len(each[0]) == max_steps * cut.accumulation
+            assert len(each[0]) == max_steps * shape.accumulation
         assert list(chain.from_iterable(zip(*each, strict=True))) == batches
 
 
 @given(LENGTHS, CUTS)
-def test_batches_are_as_large_as_they_may_be(lengths: list[int], cut: Cut) -> None:
-    batches = plan(lengths, cut, 1, 1.0, None)
+def test_batches_are_as_large_as_they_may_be(lengths: list[int], shape: BatchShape) -> None:
+    batches = plan(lengths, shape, 1, 1.0, None)
     for batch, following in pairwise(batches):
         tokens = sum(lengths[row] for row in batch)
-        if cut.room is None:
-            assert len(batch) == cut.rows
+        if shape.room is None:
+            assert len(batch) == shape.rows
         else:
-            assert tokens <= cut.room < tokens + lengths[following[0]]
+            assert tokens <= shape.room < tokens + lengths[following[0]]
 
 
 @given(LENGTHS, CUTS, st.integers(1, 6))
-def test_a_longer_run_begins_with_the_shorter_one(lengths: list[int], cut: Cut, steps: int) -> None:
-    shorter, longer = (plan(lengths, cut, 1, 1.0, n) for n in (steps, steps + 3))
+def test_a_longer_run_begins_with_the_shorter_one(
+    lengths: list[int], shape: BatchShape, steps: int
+) -> None:
+    shorter, longer = (plan(lengths, shape, 1, 1.0, n) for n in (steps, steps + 3))
     assert longer[: len(shorter)] == shorter
 
 
@@ -68,15 +70,15 @@ def test_a_longer_run_begins_with_the_shorter_one(lengths: list[int], cut: Cut, 
 def test_two_ranks_see_in_a_step_what_one_sees_with_twice_the_batch(
     lengths: list[int], rows: int, steps: int
 ) -> None:
-    two = plan(lengths, Cut(ranks=2, accumulation=1, rows=rows), 1, 1.0, steps)
-    one = plan(lengths, Cut(ranks=1, accumulation=1, rows=2 * rows), 1, 1.0, steps)
+    two = plan(lengths, BatchShape(ranks=2, accumulation=1, rows=rows), 1, 1.0, steps)
+    one = plan(lengths, BatchShape(ranks=1, accumulation=1, rows=2 * rows), 1, 1.0, steps)
     assert [two[i] + two[i + 1] for i in range(0, len(two), 2)] == one
 
 
 @given(st.integers(0, 100), CUTS)
-def test_held_out_rows_are_all_seen_once(rows: int, cut: Cut) -> None:
-    rows += cut.ranks
-    batches = held_out(rows, cut)
+def test_held_out_rows_are_all_seen_once(rows: int, shape: BatchShape) -> None:
+    rows += shape.ranks
+    batches = held_out(rows, shape)
     assert list(chain.from_iterable(batches)) == list(range(rows))
-    assert len(batches) % cut.ranks == 0
-    assert all(0 < len(batch) <= max(cut.rows, 2) for batch in batches)
+    assert len(batches) % shape.ranks == 0
+    assert all(0 < len(batch) <= max(shape.rows, 2) for batch in batches)

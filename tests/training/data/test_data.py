@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 from training.builtin.instructions import base_texts, facts, instruction_rows
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
-from training.data.data import Chat, Example, Message, Piece, Text, read_examples, split, to_example
+from training.data.data import (
+    Chat,
+    Example,
+    Message,
+    Segment,
+    Text,
+    read_examples,
+    split,
+    to_example,
+)
 from training.data.rows import Row
+from training.ranks.fingerprint import rows_sha256
 
 
 def _data(name: str = "builtin:instructions", **settings: object) -> Data:
@@ -19,7 +29,7 @@ def _data(name: str = "builtin:instructions", **settings: object) -> Data:
 
 
 def _asked(where: str, prompt: str, completion: str) -> Text:
-    return Text(where, (Piece(prompt, learn=False), Piece(completion, learn=True)))
+    return Text(where, (Segment(prompt, in_loss=False), Segment(completion, in_loss=True)))
 
 
 @given(st.integers(2, 400), st.integers(1, 399))
@@ -46,7 +56,7 @@ def test_the_builtin_set_shares_no_question_between_its_parts() -> None:
 
 def _prompt(example: Example) -> str:
     assert isinstance(example, Text)
-    return example.pieces[0].text
+    return example.segments[0].text
 
 
 def test_the_builtin_answers_are_json_that_the_base_never_read() -> None:
@@ -94,7 +104,7 @@ def test_a_jsonl_file_may_mix_all_shapes(tmp_path: Path) -> None:
     assert parts.held_out == (_asked(f"{file}:1", "a", "b\u2028c"),)
     assert parts.train == (
         _asked(f"{file}:3", "c\n", "d"),
-        Text(f"{file}:4", (Piece("e", learn=True),)),
+        Text(f"{file}:4", (Segment("e", in_loss=True),)),
         Chat(f"{file}:5", (Message("user", "a"), Message("assistant", "b"))),
     )
 
@@ -113,8 +123,8 @@ def test_a_text_file_has_a_text_in_every_line(tmp_path: Path) -> None:
     file = tmp_path / "mine.txt"
     file.write_text("one\n\n two \n")
     parts = read_examples(_data(str(file), held_out_rows=1))
-    assert parts.held_out == (Text(f"{file}:1", (Piece("one", learn=True),)),)
-    assert parts.train == (Text(f"{file}:3", (Piece(" two ", learn=True),)),)
+    assert parts.held_out == (Text(f"{file}:1", (Segment("one", in_loss=True),)),)
+    assert parts.train == (Text(f"{file}:3", (Segment(" two ", in_loss=True),)),)
 
 
 @pytest.mark.parametrize(
@@ -180,3 +190,13 @@ def test_a_file_that_is_not_there_is_told_its_place(name: str) -> None:
 def test_more_rows_than_there_are() -> None:
     with pytest.raises(ConfigurationError, match="320 rows"):
         read_examples(_data(rows=1000))
+
+
+def test_the_checksum_of_data_stays_what_checkpoints_have() -> None:
+    """With another one, no run that was saved by an earlier version could be resumed."""
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    rows = [{"text": "a 'b'"}, {"prompt": "p", "completion": "c"}, {"messages": turns}]
+    examples = [to_example(Row(f"f:{n}", row), "alpaca") for n, row in enumerate(rows, start=1)]
+    assert rows_sha256(examples) == (
+        "2439ac3f8e44e9341e2054d754aeddb63574c7fa9c40ab8c5a36d3a5544bd1d8"
+    )

@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from training.contract.config import Model
+from training.contract.config import ModelConfig
 from training.contract.errors import ConfigurationError, ExitCode, TrainingError
 from training.data.fetch import base_folder, hub_errors
 
@@ -39,6 +39,6 @@ def test_no_network_may_be_better_next_time(failure: Exception) -> None:
 
 def test_a_local_folder_must_hold_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no config\.json"):
-        base_folder(Model(name=str(tmp_path)), tmp_path, tmp_path)
+        base_folder(ModelConfig(name=str(tmp_path)), tmp_path, tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    assert base_folder(Model(name=str(tmp_path)), tmp_path, tmp_path) == tmp_path
+    assert base_folder(ModelConfig(name=str(tmp_path)), tmp_path, tmp_path) == tmp_path

@@ -8,7 +8,7 @@ import pytest
 
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
-from training.data.data import Chat, Examples, Message, Piece, Text
+from training.data.data import Chat, Examples, Message, Segment, Text
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -47,7 +47,7 @@ def test_only_the_completion_is_learned_and_its_end(tokenizer: Any) -> None:
 
 
 def test_of_a_plain_text_all_is_learned(tokenizer: Any) -> None:
-    tokens = _tokens(Text("here", (Piece("3 4", learn=True),)), tokenizer)
+    tokens = _tokens(Text("here", (Segment("3 4", in_loss=True),)), tokenizer)
     assert tokens.labels == tokens.input_ids
     assert tokens.input_ids[-1] == tokenizer.eos_token_id
 
@@ -167,7 +167,7 @@ def test_rows_with_nothing_left_to_learn_are_left_out_and_said(
     data = Data(name="/x.jsonl", max_length=8)
     short, long = _asked("3", "4"), _asked("(" * 8, "9", where="mine.jsonl:2")
     assert len(_tokens(long, tokenizer).labels) == 10
-    end = Text("mine.jsonl:3", (Piece("</s>", learn=True),))  # its one token is the first
+    end = Text("mine.jsonl:3", (Segment("</s>", in_loss=True),))  # its one token is the first
     parts = prepare(Examples((short, long, end), (short,)), tokenizer, data, 1)
     assert parts.train == parts.held_out == (_tokens(short, tokenizer),)
     assert "2 rows have nothing to learn" in (said := capsys.readouterr().err)
@@ -192,11 +192,11 @@ def test_columns_of_a_row_come_out_as_tokens(tokenizer: Any, tmp_path: Path) -> 
 
 
 def _asked(prompt: str, completion: str, where: str = "here") -> Text:
-    return Text(where, (Piece(prompt, learn=False), Piece(completion, learn=True)))
+    return Text(where, (Segment(prompt, in_loss=False), Segment(completion, in_loss=True)))
 
 
 def _texts(example: Any) -> list[str]:
-    return [piece.text for piece in example.pieces]
+    return [segment.text for segment in example.segments]
 
 
 def _tokens(example: Any, tokenizer: Any, max_length: int = 500) -> Any:

@@ -21,7 +21,7 @@ from training.contract.errors import ExitCode, TrainingError, explain
 from training.contract.events import Error, Result, Saved
 from training.contract.redactor import Redactor, secrets_dir
 from training.ranks.events import EventLog
-from training.ranks.stacks import dump_on_signal
+from training.ranks.stack_dump import dump_on_signal
 
 plan = json.loads(sys.argv[1])
 folder, rank = Path(os.environ["SPARKCTL_RUN_DIR"]), int(os.environ["SPARKCTL_RANK"])

@@ -51,7 +51,7 @@ def ear() -> Iterator[str]:
 
 def told(verdict: Verdict, *given: Hook, secrets: Path = Path("/nowhere")) -> list[str]:
     said: list[str] = []
-    hooks.fire(given, verdict, {"KEY": "of the trainer"}, secrets, said.append)
+    hooks.run_hooks(given, verdict, {"KEY": "of the trainer"}, secrets, said.append)
     return said
 
 
@@ -100,9 +100,9 @@ def test_what_goes_wrong_is_told_and_nothing_more(
         Hook(command=(sys.executable, "-c", "import signal; signal.pause()")),
     )
     assert lines[:4] == [
-        "hook: 127.0.0.1 was not told: Forbidden",
-        "hook: 127.0.0.1 was not told: [Errno 111] Connection refused",
-        "hook: 127.0.0.1 was not told: InvalidURL",
+        "hook: 127.0.0.1 was not notified: Forbidden",
+        "hook: 127.0.0.1 was not notified: [Errno 111] Connection refused",
+        "hook: 127.0.0.1 was not notified: InvalidURL",
         "hook: no-such-program: No such file or directory",
     ]
     assert lines[4] == f"hook: {sys.executable} did not end within 0 s"
@@ -118,7 +118,7 @@ def test_a_hook_is_one_thing(given: dict[str, Any]) -> None:
 
 def test_the_rank_that_tells_is_one_that_is_there() -> None:
     missing = FAILED.model_copy(update={"code": "rank_missing", "rank": 0})
-    assert [hooks.teller(one) for one in (SUCCEEDED, FAILED, missing)] == [0, 0, 1]
+    assert [hooks.reporter(one) for one in (SUCCEEDED, FAILED, missing)] == [0, 0, 1]
 
 
 def test_slow_ones_run_side_by_side_and_end_with_all_that_they_started(

@@ -16,9 +16,9 @@ from training.contract.redactor import Redactor
 from training.contract.verdict import Attempt, Verdict
 from training.gang.child import Child
 from training.gang.config import GangConfig
-from training.gang.health import Beat, MemoryGuard, Silence, oom_kills
-from training.gang.history import Book, History
-from training.gang.judge import attempt_of, first_failure, settled, verdict_of
+from training.gang.health import LastHeartbeat, MemoryGuard, Silence, oom_kills
+from training.gang.history import AttemptLog, History
+from training.gang.judge import attempt_of, first_failure, is_decided, verdict_of
 from training.gang.log import RankLog
 from training.gang.messages import Ended
 
@@ -69,11 +69,11 @@ def test_nobody_failed() -> None:
 
 
 def test_who_lost_a_peer_is_waited_with() -> None:
-    assert not settled(reports(ended(0, "peer_lost")), 2)
-    assert not settled(reports(ended(0, "disk_full", of_peer=True)), 2)
-    assert settled(reports(ended(0, "peer_lost"), ended(1, "peer_lost")), 2)
-    assert settled(reports(ended(1)), 2)
-    assert not settled(reports(ended(0, "succeeded")), 2)
+    assert not is_decided(reports(ended(0, "peer_lost")), 2)
+    assert not is_decided(reports(ended(0, "disk_full", of_peer=True)), 2)
+    assert is_decided(reports(ended(0, "peer_lost"), ended(1, "peer_lost")), 2)
+    assert is_decided(reports(ended(1)), 2)
+    assert not is_decided(reports(ended(0, "succeeded")), 2)
 
 
 def test_an_attempt_is_as_far_as_its_furthest_rank() -> None:
@@ -89,7 +89,7 @@ def test_an_attempt_is_as_far_as_its_furthest_rank() -> None:
 def judged(
     made: Attempt, *before: Attempt, asked: bool = False, first: Ended | None = None
 ) -> str | None:
-    verdict = verdict_of("r", made, first, History(before), CONFIG, asked=asked)
+    verdict = verdict_of("r", made, first, History(before), CONFIG, stop_requested=asked)
     return verdict and verdict.state
 
 
@@ -122,7 +122,7 @@ def test_who_asked_for_an_end_gets_it_but_not_instead_of_a_success() -> None:
 
 def test_a_verdict_names_the_first_and_says_why_no_more() -> None:
     first = ended(1, message="broke", help="mend", tail=["last"])
-    verdict = verdict_of("r", attempt(step=0), first, History(), CONFIG, asked=False)
+    verdict = verdict_of("r", attempt(step=0), first, History(), CONFIG, stop_requested=False)
     assert verdict is not None
     assert (verdict.rank, verdict.node, verdict.tail, verdict.help) == (
         1,
@@ -138,15 +138,15 @@ def test_every_failure_has_a_help(code: str) -> None:
     first = ended(1, code, step=0)
     before = tuple(attempt(n, end="lost") for n in range(1, 5))
     last = attempt(5, end="lost" if code == "lost" else "failed")
-    verdict = verdict_of("run-1", last, first, History(before), CONFIG, asked=False)
+    verdict = verdict_of("run-1", last, first, History(before), CONFIG, stop_requested=False)
     assert verdict is not None and verdict.help is not None
-    assert "`sparkctl runs resume run-1` goes on from the last checkpoint" in verdict.help
+    assert "`sparkctl runs resume run-1` resumes from the last checkpoint" in verdict.help
 
 
 def test_attempts_that_were_all_stopped_from_outside_have_a_help_too() -> None:
     before = tuple(attempt(n, end="stopped") for n in range(1, 5))
     last = attempt(5, end="stopped")
-    verdict = verdict_of("run-1", last, None, History(before), CONFIG, asked=False)
+    verdict = verdict_of("run-1", last, None, History(before), CONFIG, stop_requested=False)
     assert verdict is not None
     assert (verdict.state, verdict.code) == ("failed", "stopped")
     assert verdict.message == "its containers were stopped from outside (attempt 5 of 5)"
@@ -158,18 +158,18 @@ def verdict() -> Verdict:
 
 
 def test_a_history_begins_anew_after_a_verdict(tmp_path: Path) -> None:
-    book = Book(tmp_path, 1)
-    assert (book.read(), book.verdict()) == (History(), None)
-    book.begin(1, "a")
-    assert book.read() == History((), (1, "a"))
-    book.end(attempt())
-    book.begin(2, "c")
-    book.end(attempt(2, step=8, saved=6))
-    history = book.read()
-    assert (history.made, history.step, history.saved, history.torn) == (2, 8, 6, None)
-    book.close(verdict())
-    assert book.read() == History()
-    assert json.loads(book.verdict() or "")["state"] == "failed"
+    attempt_log = AttemptLog(tmp_path, 1)
+    assert (attempt_log.read(), attempt_log.verdict()) == (History(), None)
+    attempt_log.begin(1, "a")
+    assert attempt_log.read() == History((), (1, "a"))
+    attempt_log.end(attempt())
+    attempt_log.begin(2, "c")
+    attempt_log.end(attempt(2, step=8, saved=6))
+    history = attempt_log.read()
+    assert (history.made, history.step, history.saved, history.unfinished) == (2, 8, 6, None)
+    attempt_log.close(verdict())
+    assert attempt_log.read() == History()
+    assert json.loads(attempt_log.verdict() or "")["state"] == "failed"
     assert not list(tmp_path.glob("*.tmp"))
 
 
@@ -177,19 +177,19 @@ def test_a_history_begins_anew_after_a_verdict(tmp_path: Path) -> None:
 def test_a_line_that_a_power_cut_tore_is_no_attempt(
     tmp_path_factory: pytest.TempPathFactory, cut: int, more: bool
 ) -> None:
-    book = Book(tmp_path_factory.mktemp("book"), 0)
-    book.begin(1, "a")
-    book.end(attempt())
-    book.begin(2, "b")
-    file = book.folder / "attempts-rank0.jsonl"
+    attempt_log = AttemptLog(tmp_path_factory.mktemp("book"), 0)
+    attempt_log.begin(1, "a")
+    attempt_log.end(attempt())
+    attempt_log.begin(2, "b")
+    file = attempt_log.folder / "attempts-rank0.jsonl"
     whole = file.read_bytes()
     file.write_bytes(whole[: min(cut, len(whole))])
-    before = book.read()
+    before = attempt_log.read()
     assert before.made in (0, 1, 2) and before.step in (0, 3)
     if more:
-        book.end(attempt(9, step=11))
-        assert book.read().attempts[-1].step == 11
-        assert book.read().attempts[:-1] == before.attempts
+        attempt_log.end(attempt(9, step=11))
+        assert attempt_log.read().attempts[-1].step == 11
+        assert attempt_log.read().attempts[:-1] == before.attempts
 
 
 def test_no_secret_is_in_the_log(tmp_path: Path) -> None:
@@ -283,8 +283,8 @@ class Clock:
         return self.now
 
 
-def beat(changed: float, *, training: bool = True) -> Beat:
-    return Beat(step=1, training=training, pid=1, changed=changed)
+def beat(changed: float, *, training: bool = True) -> LastHeartbeat:
+    return LastHeartbeat(step=1, training=training, pid=1, changed=changed)
 
 
 def test_silence_is_measured_from_the_last_change_and_against_the_longest_pause() -> None:
@@ -309,13 +309,13 @@ def test_silence_is_measured_from_the_last_change_and_against_the_longest_pause(
 
 def test_a_beat_is_read_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "beat"
-    assert Beat.read(file) is None
+    assert LastHeartbeat.read(file) is None
     file.write_text("{")
-    assert Beat.read(file) is None
+    assert LastHeartbeat.read(file) is None
     file.write_text("[]")
-    assert Beat.read(file) is None
+    assert LastHeartbeat.read(file) is None
     file.write_text('{"rank": 0, "step": null, "phase": "loading", "pid": 7}')
-    found = Beat.read(file)
+    found = LastHeartbeat.read(file)
     assert found is not None and (found.step, found.training, found.pid) == (0, False, 7)
 
 

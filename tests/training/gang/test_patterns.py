@@ -34,7 +34,7 @@ def reader(tmp_path: Path) -> Patterns:
 
 def test_lines_become_events_and_files(tmp_path: Path, reader: Patterns) -> None:
     said: list[str] = []
-    reader.say = said.append
+    reader.log_line = said.append
     reader.begin()
     step = reader.line("INFO | step=3/7 loss=0.5")
     assert isinstance(step, Step)
@@ -58,7 +58,7 @@ def test_what_is_no_number_is_no_event(reader: Patterns, text: str, loss: object
 
 
 def test_an_event_of_ours_is_read_and_not_said_again(reader: Patterns) -> None:
-    reader.say = pytest.fail
+    reader.log_line = pytest.fail
     reader.begin()
     event = Phase(rank=1, name="loading", elapsed=1.0)
     assert reader.line(event.model_dump_json()) == event

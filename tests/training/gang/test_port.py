@@ -1,4 +1,4 @@
-"""Who comes in at the port where a gang meets, and who does not: a real hub on loopback."""
+"""Who comes in at the port where a gang meets, and who does not: a real coordinator on loopback."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,17 +10,17 @@ import pytest
 from tests.support.ranks.run import free_port
 from training.gang import handshake
 from training.gang.config import GangConfig
+from training.gang.coordinator import Coordinator, GangInfo
 from training.gang.handshake import Talk, greet
 from training.gang.history import History
-from training.gang.hub import Hub, Team
 from training.gang.link import Link, LinkLost, Occupied
 from training.gang.messages import (
+    AttemptResult,
     Beat,
     Begin,
     Challenge,
     Ended,
     Hello,
-    Over,
     Stop,
     Stopping,
     Welcome,
@@ -34,11 +34,11 @@ T = TypeVar("T")
 
 @dataclass
 class Meeting:
-    """A hub that waits for its ranks."""
+    """A coordinator that waits for its ranks."""
 
-    hub: Hub
+    coordinator: Coordinator
     port: int
-    over: "asyncio.Task[Over]"
+    over: "asyncio.Task[AttemptResult]"
     links: list[Link] = field(default_factory=list)
 
     async def connect(self) -> Link:
@@ -60,14 +60,14 @@ class Meeting:
 
 
 def met(scenario: Callable[[Meeting], Awaitable[T]], **config: float) -> T:
-    """The scenario with a hub for two ranks."""
+    """The scenario with a coordinator for two ranks."""
 
     async def whole() -> T:
         port = free_port()
-        hub = Hub(Team("r", NONCE, NODES), GangConfig.model_validate(config), History(),
-                  lambda *_: None, print)  # fmt: skip
-        over = asyncio.create_task(hub.meet("127.0.0.1", port))
-        meeting = Meeting(hub, port, over)
+        gang, settings = GangInfo("r", NONCE, NODES), GangConfig.model_validate(config)
+        coordinator = Coordinator(gang, settings, History(), lambda *_: None, print)
+        over = asyncio.create_task(coordinator.run("127.0.0.1", port))
+        meeting = Meeting(coordinator, port, over)
         while True:
             try:
                 (await meeting.connect()).abort()
@@ -91,7 +91,7 @@ def test_a_wrong_nonce_gets_no_place_that_is_free() -> None:
         for nonce in ("wrong", "", NONCE[:-1]):
             with pytest.raises(LinkLost):
                 await meeting.come(1, nonce)
-        assert set(meeting.hub._links) == {0}
+        assert set(meeting.coordinator._links) == {0}
         assert not meeting.over.done()
         await meeting.begun(await meeting.come(1))
 
@@ -103,7 +103,7 @@ def test_a_rank_is_let_in_at_its_own_node_alone(rank: int, node: str) -> None:
     async def scenario(meeting: Meeting) -> None:
         with pytest.raises(LinkLost):
             await meeting.come(rank, node=node)
-        assert not meeting.hub._links
+        assert not meeting.coordinator._links
 
     met(scenario)
 
@@ -139,14 +139,14 @@ def test_a_place_that_is_taken_is_no_reason_to_give_up() -> None:
         Welcome(free=True, proof="00"),
         Welcome(free=False, proof="00"),
         Stop(),
-        Over(attempt=None, verdict=None),
+        AttemptResult(attempt=None, verdict=None),
         "its own proof",
         "of another conversation",
     ],
     ids=str,
 )
 def test_an_impostor_is_not_believed_and_learns_nothing(
-    answer: Welcome | Stop | Over | str,
+    answer: Welcome | Stop | AttemptResult | str,
 ) -> None:
     """It may know a whole conversation of before, and send back what the worker said."""
     heard: list[Hello] = []
@@ -252,10 +252,10 @@ def test_strangers_are_few_and_keep_nobody_out() -> None:
                 await link.receive(DEADLINE)
             except LinkLost:
                 continue
-        assert len(meeting.hub._strangers._there) == 2 * len(NODES)
+        assert len(meeting.coordinator._strangers._there) == 2 * len(NODES)
         assert sum([await _is_open(link) for link in silent]) == 2 * len(NODES)
         await meeting.begun(await meeting.come(0), await meeting.come(1))
-        assert len(meeting.hub._strangers._there) <= 2 * len(NODES)
+        assert len(meeting.coordinator._strangers._there) <= 2 * len(NODES)
 
     met(scenario)
 
@@ -289,13 +289,13 @@ def test_what_is_no_supervisor_is_cut_off(said: bytes) -> None:
         link.writer.write(said)
         with pytest.raises(LinkLost, match=r"closed|reset"):
             await link.receive(DEADLINE)
-        assert meeting.hub._strangers._there == []
+        assert meeting.coordinator._strangers._there == []
 
     met(scenario)
 
 
 def test_who_says_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handshake, "PATIENCE", 0.05)
+    monkeypatch.setattr(handshake, "STEP_SECONDS", 0.05)
 
     async def scenario(meeting: Meeting) -> None:
         link = await meeting.connect()

@@ -36,7 +36,7 @@ def _trainer(log: Any, folder: Path, *, steps: int, accumulation: int, held_out:
 
     from training.builtin.tiny import make_tokenizer
     from training.data.tokens import Sequences, Tokens
-    from training.loop.planned import Feed
+    from training.loop.planned import BatchPlan
     from training.loop.trainer import CountingTrainer
 
     rows = tuple(Tokens([n + 3] * 5, [n + 3] * 5) for n in range(30))
@@ -48,11 +48,13 @@ def _trainer(log: Any, folder: Path, *, steps: int, accumulation: int, held_out:
             "loop": loop | {"max_steps": steps},
         }
     )
-    feed = Feed.of(Sequences(rows[held_out:], rows[:held_out]), config, "padding-free", 1, 0)
+    batch_plan = BatchPlan.of(
+        Sequences(rows[held_out:], rows[:held_out]), config, "padding-free", 1, 0
+    )
     shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
     return CountingTrainer(
-        signs=log,
-        feed=feed,
+        events=log,
+        batch_plan=batch_plan,
         model=LlamaForCausalLM(LlamaConfig(vocab_size=512, num_attention_heads=1, **shape)),
         args=SFTConfig(
             str(folder),

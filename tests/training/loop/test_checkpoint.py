@@ -17,7 +17,13 @@ from training.contract.errors import ConfigurationError, PeerError, TrainingErro
 
 torch = pytest.importorskip("torch")
 
-from training.loop.checkpoint import Checkpoints, Holding, State, newest_common, settings_of  # noqa: E402
+from training.loop.checkpoint import (  # noqa: E402
+    Checkpoints,
+    LocalCheckpoints,
+    State,
+    newest_common,
+    settings_of,
+)
 from training.ranks.group import Group  # noqa: E402
 from training.ranks.rng import rng_state, set_rng_state  # noqa: E402
 
@@ -34,7 +40,7 @@ ALONE = Group(ENVIRON, torch.device("cpu"))
 class LosesItsPeer(Group):
     """The other rank goes away while both write."""
 
-    def together(self, work: Callable[[], T]) -> T:
+    def run_on_all(self, work: Callable[[], T]) -> T:
         work()
         raise PeerError("peer_lost", "gone")
 
@@ -51,7 +57,7 @@ def _write(folder: Path) -> None:
 
 
 def _found(run_dir: Path) -> int | None:
-    found = _checkpoints(run_dir).agree()
+    found = _checkpoints(run_dir).negotiate()
     return found.step if found else None
 
 
@@ -69,13 +75,13 @@ def _found(run_dir: Path) -> int | None:
 def test_the_newest_that_all_have(
     steps: list[tuple[int, ...]], marked: bool, chosen: int | None
 ) -> None:
-    assert newest_common([Holding("spark", own, marked) for own in steps]) == chosen
+    assert newest_common([LocalCheckpoints("spark", own, marked) for own in steps]) == chosen
 
 
 @pytest.mark.parametrize("steps", [[(10,), ()], [(10,), (20,)], [(), ()]])
 def test_a_loss_does_not_pass_for_a_beginning(steps: list[tuple[int, ...]]) -> None:
     with pytest.raises(ConfigurationError, match=r"spark: (step 10|none)") as caught:
-        newest_common([Holding("spark", own, own == steps[0]) for own in steps])
+        newest_common([LocalCheckpoints("spark", own, own == steps[0]) for own in steps])
     assert (caught.value.code, caught.value.exit_code) == ("checkpoint_lost", 78)
 
 
@@ -142,7 +148,7 @@ def test_a_manifest_of_another_shape_is_none(tmp_path: Path) -> None:
 def test_settings_that_shape_the_result_must_be_the_same(tmp_path: Path) -> None:
     _checkpoints(tmp_path).save(10, _write)
     with pytest.raises(ConfigurationError) as caught:
-        _checkpoints(tmp_path, **{"optim.lr": 0.2, "new": 1}).agree()
+        _checkpoints(tmp_path, **{"optim.lr": 0.2, "new": 1}).negotiate()
     assert caught.value.code == "checkpoint_unfit"
     assert "new was None, now is 1; optim.lr was 0.1, now is 0.2" in caught.value.message
     assert _found(tmp_path) == 10

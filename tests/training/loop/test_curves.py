@@ -113,7 +113,7 @@ def test_wandb_writes_a_run_that_can_be_sent_later(tmp_path: Path) -> None:
 def test_a_tracker_that_cannot_begin_ends_a_run_that_has_not_begun(tmp_path: Path) -> None:
     refused = draw(tmp_path, "mlflow", MLFLOW_TRACKING_URI="")
     assert refused.returncode == 1
-    assert "tracker_refused: mlflow does not begin" in refused.stderr
+    assert "tracker_refused: mlflow does not start" in refused.stderr
     assert "MLFLOW_TRACKING_URI is not set" in refused.stderr
     went_on = draw(tmp_path, "mlflow", first=4, MLFLOW_TRACKING_URI="")
     assert went_on.returncode == 0

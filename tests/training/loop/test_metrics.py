@@ -9,9 +9,9 @@ import pytest
 from training.contract.config import Full, Lora
 from training.contract.events import Step, parse
 from training.contract.memory import memory_available, memory_peak, memory_total
-from training.loop.phases import Phases
-from training.loop.totals import Totals
-from training.plan.pace import model_flops_per_token
+from training.loop.run_totals import RunTotals
+from training.loop.step_timer import StepTimer
+from training.plan.throughput import model_flops_per_token
 from training.ranks.events import EventLog
 
 
@@ -26,13 +26,13 @@ class Clock:
 
 def test_time_counts_once_and_for_the_innermost() -> None:
     clock = Clock()
-    phases = Phases(clock)
-    with phases.spent("data"):
+    phases = StepTimer(clock)
+    with phases.measure("data"):
         clock.now += 1
     for _ in range(2):
-        with phases.spent("backward"):
+        with phases.measure("backward"):
             clock.now += 2
-            with phases.spent("forward"):
+            with phases.measure("forward"):
                 clock.now += 4
             clock.now += 1
     assert phases.take() == {"data": 1, "backward": 6, "forward": 8}
@@ -41,8 +41,8 @@ def test_time_counts_once_and_for_the_innermost() -> None:
 
 def test_time_counts_also_when_the_work_fails() -> None:
     clock = Clock()
-    phases = Phases(clock)
-    with pytest.raises(ZeroDivisionError), phases.spent("forward"):
+    phases = StepTimer(clock)
+    with pytest.raises(ZeroDivisionError), phases.measure("forward"):
         clock.now += 3
         raise ZeroDivisionError
     assert phases.take() == {"forward": 3}
@@ -96,7 +96,7 @@ def _told(**numbers: object) -> Step:
 
 
 def test_totals_of_an_attempt() -> None:
-    totals = Totals(log_every=10)
+    totals = RunTotals(log_every=10)
     assert (totals.tokens_per_second, totals.mfu, totals.memory_peak) == (None, None, None)
     for pace, share in ((1.0, 0.1), (50.0, 0.2), (60.0, 0.3)):
         seconds = {"data": 0.1, "forward": 1.0}

@@ -36,12 +36,12 @@ def test_losses_and_gradients_are_those_of_one_by_one(
     model: Any, rows: list[Any], way: str
 ) -> None:
     from training.data.collate import Collate
-    from training.model.attention import BY_SEQUENCE, settle
+    from training.model.attention import BY_SEQUENCE, choose_batching
 
     alone = _learn(model, [Collate(0)([row]) for row in rows])
     padded = _learn(model, [Collate(0)(rows)])
     if way != "dense-mask":
-        assert settle("padding-free", model) == "padding-free"
+        assert choose_batching("padding-free", model) == "padding-free"
         assert model.config._attn_implementation == BY_SEQUENCE
     if way == "checkpointed":
         model.train()
@@ -90,7 +90,7 @@ def test_a_row_that_is_broken_on_purpose_is_found(
     from training.model import attention
 
     if own:
-        attention.settle("padding-free", model)
+        attention.choose_batching("padding-free", model)
     assert attention.leakage(model) < 1e-5
     whole, _ = _learn(model, [Collate()(rows)])
     batch = Collate()(rows)
@@ -139,45 +139,45 @@ def test_rounding_in_bfloat16_is_no_leak_and_hides_none(monkeypatch: pytest.Monk
             return batch
 
     model = _adapted(_llama(attn_implementation="eager").to(torch.bfloat16))
-    assert attention.settle("padding-free", model) == "padding-free"
+    assert attention.choose_batching("padding-free", model) == "padding-free"
     monkeypatch.setattr(attention, "Collate", Leaking)
     with pytest.raises(ConfigurationError, match="eager attention"):
-        attention.settle("padding-free", model)
+        attention.choose_batching("padding-free", model)
 
 
 def test_a_model_that_leaks_is_refused_or_padded(capsys: pytest.CaptureFixture[str]) -> None:
     """Bloom knows no positions: its rows of several sequences are one sequence to it."""
     from transformers import BloomConfig, BloomForCausalLM
 
-    from training.model.attention import settle
+    from training.model.attention import choose_batching
 
     base = BloomForCausalLM(BloomConfig(vocab_size=96, hidden_size=32, n_layer=1, n_head=2))
     model = _adapted(base, targets=["query_key_value"])
     before = base.config._attn_implementation
     for wanted in ("padding-free", "packed"):
         with pytest.raises(ConfigurationError, match=r"BloomForCausalLM.*batching") as caught:
-            settle(wanted, model)
+            choose_batching(wanted, model)
         assert caught.value.code == "attention_leaks"
-    assert settle("padded", model) == "padded"
+    assert choose_batching("padded", model) == "padded"
     assert capsys.readouterr().err == ""
-    assert settle("auto", model) == "padded"
+    assert choose_batching("auto", model) == "padded"
     assert "batches are padded" in capsys.readouterr().err
     assert base.config._attn_implementation == before
 
 
 def test_other_attention_is_left_alone_when_it_keeps_sequences_apart() -> None:
-    from training.model.attention import BY_SEQUENCE, settle
+    from training.model.attention import BY_SEQUENCE, choose_batching
 
     for settings in ({"attn_implementation": "eager"}, {}):
         model = _adapted(_llama(**settings) if settings else _windowed())
-        assert settle("auto", model) == "padding-free"
+        assert choose_batching("auto", model) == "padding-free"
         assert model.config._attn_implementation != BY_SEQUENCE
 
 
 def test_a_wish_for_packed_rows_is_granted(model: Any) -> None:
-    from training.model.attention import settle
+    from training.model.attention import choose_batching
 
-    assert settle("packed", model) == "packed"
+    assert choose_batching("packed", model) == "packed"
 
 
 def test_only_real_tokens_are_counted(rows: list[Any]) -> None:

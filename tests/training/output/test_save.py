@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 
 from tests.training.loop.test_checkpoint import ALONE  # noqa: E402
 from training.model import adapter  # noqa: E402
-from training.output import card  # noqa: E402
-from training.output.save import Saved, save  # noqa: E402
+from training.output import model_card  # noqa: E402
+from training.output.save import SavedWeights, save  # noqa: E402
 from training.ranks.group import Group  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -38,7 +38,7 @@ class Apart(Beside):
     theirs = "cd" * 32
 
 
-def saved(kind: type[Beside], run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Saved:
+def saved(kind: type[Beside], run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> SavedWeights:
     def write(model: object, tokenizer: object, base: str, out: Path | None) -> str:
         assert out is not None
         out.mkdir()
@@ -46,7 +46,7 @@ def saved(kind: type[Beside], run_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
         return OURS
 
     monkeypatch.setattr(adapter, "write", write)
-    monkeypatch.setattr(card, "card", lambda *_: "a card")
+    monkeypatch.setattr(model_card, "model_card", lambda *_: "a card")
     env = replace(ALONE.env, run_dir=run_dir)
     config = TrainingConfig.model_validate(TINY)
     facts: Any = None
@@ -56,7 +56,7 @@ def saved(kind: type[Beside], run_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_what_all_ranks_agree_on_is_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert saved(Beside, tmp_path, monkeypatch) == Saved(OURS, tmp_path / "adapter")
+    assert saved(Beside, tmp_path, monkeypatch) == SavedWeights(OURS, tmp_path / "adapter")
     files = sorted(path.name for path in (tmp_path / "adapter").iterdir())
     assert files == ["README.md", "adapter_model.safetensors"]
 

@@ -20,13 +20,13 @@ def main(asked: dict[str, Any]) -> int:
     from benchmarks.load_rank import Watch
     from training.contract.config import Full, TrainingConfig
     from training.data.tokens import Sequences, Tokens
-    from training.loop.planned import Feed
+    from training.loop.planned import BatchPlan
     from training.loop.trainer import make_trainer
     from training.model import adapter, attention
-    from training.ranks import quiet
+    from training.ranks import log_levels
     from training.ranks.events import EventLog
 
-    quiet.silence_libraries()
+    log_levels.silence_libraries()
     torch.set_num_threads(1)
     config = TrainingConfig.model_validate(asked["config"])
     words, length = asked["shape"]["vocab_size"], asked["length"]
@@ -37,14 +37,14 @@ def main(asked: dict[str, Any]) -> int:
         model = LlamaForCausalLM(LlamaConfig(**asked["shape"]))
         if not isinstance(config.method, Full):
             model = adapter.attach(model, config.method, 0)
-        batching = attention.settle(config.loop.batching, model)
-        feed = Feed.of(Sequences(rows, rows[:1]), config, batching, 1, 0)
+        batching = attention.choose_batching(config.loop.batching, model)
+        batch_plan = BatchPlan.of(Sequences(rows, rows[:1]), config, batching, 1, 0)
         log = EventLog(2, 0)
         cpu, scratch = torch.device("cpu"), Path(folder)
         trainer = make_trainer(
             model,
             tokenizer,
-            feed,
+            batch_plan,
             config,
             device=cpu,
             scratch=scratch,

@@ -7,9 +7,9 @@ import pytest
 from training.contract.config import TrainingConfig
 from training.plan.estimate import Strategy, Work, memory, trained
 from training.plan.memory import GIB, Memory
-from training.plan.pace import flops_per_token, step_seconds
 from training.plan.shape import KNOWN, Shape, shape_of
 from training.plan.strategy import choose
+from training.plan.throughput import flops_per_token, step_seconds
 
 SPARK = 119 * GIB
 LARGE = KNOWN["meta-llama/Llama-3.1-70B-Instruct"]

@@ -13,7 +13,7 @@ from tests.support.clusters import ROOT
 from tests.support.ranks.run import free_port
 from training.contract.config import TrainingConfig
 from training.plan.estimate import Work, memory
-from training.plan.machine import CPU
+from training.plan.hardware import CPU
 from training.plan.memory import Memory
 from training.plan.shape import Shape, shape_of
 

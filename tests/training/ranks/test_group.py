@@ -22,7 +22,7 @@ from training.contract.memory import memory_total
 from training.contract.redactor import SECRETS_DIR
 from training.data.data import Message
 from training.ranks.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
-from training.ranks.proof import Card, agree, prove
+from training.ranks.group_check import RankInfo, check_group, require_equal
 
 ENVIRON = {
     "SPARKCTL_RUN_ID": "run-1",
@@ -36,26 +36,26 @@ ENVIRON = {
     "WORLD_SIZE": "2",
     "LOCAL_RANK": "0",
 }
-CARD = Card(
+CARD = RankInfo(
     rank=0, node="spark-0", run_id="r", nonce="n", world_size=2, config="c", versions="v", memory=1
 )
 
 
-def _cards(count: int) -> list[Card]:
+def _cards(count: int) -> list[RankInfo]:
     return [replace(CARD, rank=i, node=f"spark-{i}", world_size=count) for i in range(count)]
 
 
 @given(st.integers(1, 8))
 def test_a_whole_group_is_proven(count: int) -> None:
-    prove(_cards(count))
+    check_group(_cards(count))
 
 
 @pytest.mark.parametrize("field", ["run_id", "nonce", "config", "versions", "world_size"])
 def test_a_stranger_is_named(field: str) -> None:
     odd: Any = 3 if field == "world_size" else "other"
-    cards = [CARD, replace(CARD, rank=1, node="spark-1", **{field: odd})]
+    rank_infos = [CARD, replace(CARD, rank=1, node="spark-1", **{field: odd})]
     with pytest.raises(ConfigurationError, match=rf"{field}.*spark-1: {odd}") as caught:
-        prove(cards)
+        check_group(rank_infos)
     assert caught.value.code == "group_mismatch"
     assert caught.value.remedy
 
@@ -63,13 +63,13 @@ def test_a_stranger_is_named(field: str) -> None:
 @pytest.mark.parametrize("ranks", [[0, 0], [1, 0], [0], [0, 1, 2]])
 def test_everyone_must_be_in_the_right_place(ranks: list[int]) -> None:
     with pytest.raises(ConfigurationError, match="ranks 0 to 1"):
-        prove([replace(CARD, rank=rank) for rank in ranks])
+        check_group([replace(CARD, rank=rank) for rank in ranks])
 
 
 def test_agreement_returns_the_one_value() -> None:
-    assert agree("base", [("a", "x"), ("b", "x")], "") == "x"
+    assert require_equal("base", [("a", "x"), ("b", "x")], "") == "x"
     with pytest.raises(ConfigurationError, match=r"base \(a: x, b: y\)") as caught:
-        agree("base", [("a", "x"), ("b", "y")], "help", "base_mismatch")
+        require_equal("base", [("a", "x"), ("b", "y")], "help", "base_mismatch")
     assert caught.value.code == "base_mismatch"
 
 

@@ -11,7 +11,7 @@ from training.contract.errors import ConfigurationError
 
 pytest.importorskip("torch")
 
-from training.ranks.store import meeting_store
+from training.ranks.store import rendezvous_store
 
 pytestmark = pytest.mark.torch
 FABRIC = "127.0.0.2"
@@ -22,7 +22,7 @@ def test_the_store_listens_on_the_fabric_address_alone() -> None:
     port, stores = free_port(), {}
 
     def come(rank: int) -> None:
-        stores[rank] = meeting_store(FABRIC, port, rank, 2, PATIENCE)
+        stores[rank] = rendezvous_store(FABRIC, port, rank, 2, PATIENCE)
 
     ranks = [threading.Thread(target=come, args=(rank,)) for rank in (0, 1)]
     for rank in ranks:
@@ -41,5 +41,5 @@ def test_a_port_that_is_taken_is_an_error_that_says_so() -> None:
     with socket.create_server((FABRIC, 0)) as holder:
         port = holder.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"{FABRIC}:{port}: Address already") as error:
-            meeting_store(FABRIC, port, 0, 2, PATIENCE)
+            rendezvous_store(FABRIC, port, 0, 2, PATIENCE)
     assert error.value.code == "port_taken"

@@ -1,4 +1,4 @@
-"""Do the ranks belong together? Every rank shows a card; all cards are compared on every rank."""
+"""Check that the ranks belong together: every rank compares what all ranks report of themselves."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl")
 
 
 @dataclass(frozen=True)
-class Card:
-    """What a rank says about itself before anything is loaded. `memory` is MemTotal in bytes."""
+class RankInfo:
+    """What a rank reports about itself before anything is loaded. `memory`: MemTotal in bytes."""
 
     rank: int
     node: str
@@ -27,8 +27,8 @@ class Card:
     memory: int
 
     @classmethod
-    def of(cls, config: TrainingConfig, env: RunEnvironment) -> "Card":
-        """The card of this process."""
+    def of(cls, config: TrainingConfig, env: RunEnvironment) -> "RankInfo":
+        """The info of this process."""
         return cls(
             rank=env.rank,
             node=env.node,
@@ -50,16 +50,16 @@ _MUST_AGREE = {
 }
 
 
-def prove(cards: list[Card]) -> None:
-    """Raise `ConfigurationError` unless the cards, in the launcher's order, are one whole group.
+def check_group(rank_infos: list[RankInfo]) -> None:
+    """Raise `ConfigurationError` unless the ranks, in the launcher's order, are one complete group.
 
-    Whole: as many as the run has ranks, each in its place, equal in everything that must agree.
+    Complete: as many as the run has ranks, each in its place, equal in everything that must be.
     """
     for name, remedy in _MUST_AGREE.items():
-        agree(name, [(card.node, str(getattr(card, name))) for card in cards], remedy)
-    expected = cards[0].world_size
-    if [card.rank for card in cards] != list(range(expected)):
-        ranks = ", ".join(f"{card.node} for rank {card.rank}" for card in cards)
+        require_equal(name, [(info.node, str(getattr(info, name))) for info in rank_infos], remedy)
+    expected = rank_infos[0].world_size
+    if [info.rank for info in rank_infos] != list(range(expected)):
+        ranks = ", ".join(f"{info.node} for rank {info.rank}" for info in rank_infos)
         raise ConfigurationError(
             "group_mismatch",
             f"the run has ranks 0 to {expected - 1}, but the launchers brought together: {ranks}",
@@ -68,10 +68,12 @@ def prove(cards: list[Card]) -> None:
         )
 
 
-def agree(what: str, said: list[tuple[str, str]], remedy: str, code: str = "group_mismatch") -> str:
+def require_equal(
+    what: str, values: list[tuple[str, str]], remedy: str, code: str = "group_mismatch"
+) -> str:
     """Return the one value of `what` that all (node, value) pairs hold, or raise."""
-    counts = Counter(value for _, value in said)
+    counts = Counter(value for _, value in values)
     if len(counts) == 1:
-        return said[0][1]
-    each = ", ".join(f"{node}: {value[:40]}" for node, value in said)
+        return values[0][1]
+    each = ", ".join(f"{node}: {value[:40]}" for node, value in values)
     raise ConfigurationError(code, f"the ranks do not agree on {what} ({each})", remedy)

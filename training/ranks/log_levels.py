@@ -1,4 +1,4 @@
-"""Keep the output of a rank readable: its events say what happens, libraries speak up on errors."""
+"""Log levels of libraries: a rank's events report progress, libraries report only errors."""
 
 import logging
 import os
@@ -15,6 +15,6 @@ def silence_libraries() -> None:
     datasets.disable_progress_bars()
     for name in ("accelerate", "bitsandbytes"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ["KINETO_LOG_LEVEL"] = "99"  # torch's profiler says when it begins and when it stops
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # torch's profiler logs when it starts and stops
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", UserWarning)

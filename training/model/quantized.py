@@ -26,12 +26,12 @@ def hold(
 ) -> torch.nn.Parameter:
     """The value as this layer holds it: in 4 bits if it is the weight of a 4-bit layer.
 
-    With `double` the blocks' scales are quantised too: 4.13 bits a weight, else 4.5.
+    With `double` the blocks' scales are quantized too: 4.13 bits a weight, else 4.5.
     """
     if not isinstance(layer, Linear4bit) or value.dim() != 2:
         return torch.nn.Parameter(value.to(device), requires_grad=False)
     whole = Params4bit(
         value, requires_grad=False, quant_type="nf4", compress_statistics=double, module=layer
     )
-    small: torch.nn.Parameter = whole.to(device)  # the move is what quantises
+    small: torch.nn.Parameter = whole.to(device)  # the move is what quantizes
     return small

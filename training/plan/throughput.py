@@ -2,7 +2,7 @@
 
 from training.contract.config import Full, Lora, Qlora, TrainingConfig
 from training.plan.estimate import BYTES, Strategy, Work, trained
-from training.plan.machine import GB10, Machine
+from training.plan.hardware import GB10, Hardware
 from training.plan.shape import Shape
 
 
@@ -11,7 +11,7 @@ def step_seconds(
     config: TrainingConfig,
     strategy: Strategy,
     ranks: int,
-    machine: Machine = GB10,
+    hardware: Hardware = GB10,
     work: Work | None = None,
 ) -> float:
     """Seconds of one step of all ranks: computing or the link, whichever takes longer.
@@ -20,8 +20,8 @@ def step_seconds(
     """
     work = work or Work.most(config)
     passes = config.loop.gradient_accumulation_steps
-    computing = passes * work.tokens * flops_per_token(shape, config) / machine.flops
-    return max(computing, link_bytes(shape, config, strategy, ranks, passes) / machine.link)
+    computing = passes * work.tokens * flops_per_token(shape, config) / hardware.flops
+    return max(computing, link_bytes(shape, config, strategy, ranks, passes) / hardware.link)
 
 
 def flops_per_token(shape: Shape, config: TrainingConfig) -> int:
@@ -55,9 +55,9 @@ def link_bytes(
     gradients in float32. DDP: the gradients, there and back.
     """
     others = (ranks - 1) / ranks
-    learned = 4 * trained(shape, config.method)
+    trained_bytes = 4 * trained(shape, config.method)
     if strategy == "ddp":
-        return 2 * learned * others
+        return 2 * trained_bytes * others
     both_ways = 2 * passes * BYTES[config.model.dtype] * shape.parameters
-    gradients = passes * learned if isinstance(config.method, Full) else 2 * learned
+    gradients = passes * trained_bytes if isinstance(config.method, Full) else 2 * trained_bytes
     return (both_ways + gradients) * others

@@ -1,19 +1,19 @@
-"""Where the time of a step goes, as the host sees it."""
+"""Measure where the time of a step goes, as the host sees it."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Phases:
-    """A stopwatch with names. Work that a GPU has only been given counts where it is waited for."""
+class StepTimer:
+    """Named stopwatches. Work queued on a GPU counts where the host waits for it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._spent: dict[str, float] = {}
 
     @contextmanager
-    def spent(self, name: str) -> Iterator[None]:
+    def measure(self, name: str) -> Iterator[None]:
         """Count the time of this block under a name, and not under that of a block around it."""
         began, inside = self._clock(), sum(self._spent.values())
         try:

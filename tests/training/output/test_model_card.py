@@ -3,9 +3,9 @@
 import yaml
 
 from training.contract.config import TrainingConfig
-from training.output.card import Facts, card
+from training.output.model_card import CardFacts, model_card
 
-FACTS = Facts(
+FACTS = CardFacts(
     run_id="mine-1a2b3c",
     world_size=2,
     strategy="sharded",
@@ -32,7 +32,7 @@ def front(text: str) -> object:
 
 
 def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
-    text = card(config("org/base", "org/data", "lora"), FACTS, WEIGHTS)
+    text = model_card(config("org/base", "org/data", "lora"), FACTS, WEIGHTS)
     assert front(text) == {
         "base_model": "org/base",
         "datasets": ["org/data"],
@@ -53,14 +53,16 @@ def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
 
 
 def test_a_whole_model_loads_without_peft() -> None:
-    text = card(config("org/base", "org/data", "full"), FACTS, WEIGHTS)
+    text = model_card(config("org/base", "org/data", "full"), FACTS, WEIGHTS)
     assert "peft" not in text.replace(FACTS.libraries, "")
     assert 'AutoModelForCausalLM.from_pretrained(".")' in text
     assert "| method | full fine-tuning |" in text
 
 
-def test_folders_of_the_node_are_not_told() -> None:
-    text = card(config("/home/secret/base", "/home/secret/rows.jsonl", "qlora"), FACTS, WEIGHTS)
+def test_folders_of_the_node_are_not_named() -> None:
+    text = model_card(
+        config("/home/secret/base", "/home/secret/rows.jsonl", "qlora"), FACTS, WEIGHTS
+    )
     assert "/home" not in text and "secret" not in text
     assert "# base, QLoRA" in text and "rows.jsonl" in text
     assert "base_model" not in str(front(text)) and "datasets" not in str(front(text))

@@ -5,7 +5,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Machine:
+class Hardware:
     """What one machine can do. GB10: unverified by us, overridable, see docs/unverified.md."""
 
     flops: float = 45e12
@@ -17,6 +17,6 @@ class Machine:
     kind: Literal["cuda", "cpu"] = "cuda"
 
 
-GB10 = Machine()
-CPU = Machine(runtime=0, kind="cpu")
+GB10 = Hardware()
+CPU = Hardware(runtime=0, kind="cpu")
 """Of this one only the memory terms are of use."""

@@ -1,4 +1,4 @@
-"""What all steps of an attempt come to, for its result."""
+"""Totals over all steps of an attempt, for its result."""
 
 from dataclasses import dataclass, field
 from statistics import fmean, median
@@ -7,7 +7,7 @@ from training.contract.events import Step
 
 
 @dataclass
-class Totals:
+class RunTotals:
     """Collects `step` events of one rank."""
 
     log_every: int
@@ -17,16 +17,16 @@ class Totals:
     _seconds: dict[str, float] = field(default_factory=dict)
     _memory: int | None = None
 
-    def add(self, told: Step) -> None:
-        """One more."""
-        if told.tokens_per_second is not None:
-            self._paces.append(told.tokens_per_second)
-        if told.mfu is not None:
-            self._shares.append(told.mfu)
-        for name, seconds in (told.seconds or {}).items():
+    def add(self, event: Step) -> None:
+        """Add one event."""
+        if event.tokens_per_second is not None:
+            self._paces.append(event.tokens_per_second)
+        if event.mfu is not None:
+            self._shares.append(event.mfu)
+        for name, seconds in (event.seconds or {}).items():
             if name != "communication":  # of one step alone, and beside the others
                 self._seconds[name] = self._seconds.get(name, 0.0) + seconds * self.log_every
-        self._memory = max(self._memory or 0, told.memory_peak or 0) or None
+        self._memory = max(self._memory or 0, event.memory_peak or 0) or None
 
     @property
     def tokens_per_second(self) -> float | None:

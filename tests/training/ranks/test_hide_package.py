@@ -9,9 +9,9 @@ pytestmark = pytest.mark.torch
 
 IMPORT = """\
 import importlib.util, sys
-from training.ranks import absent
+from training.ranks.hide_package import hide_package
 assert importlib.util.find_spec("bitsandbytes"), "or this test shows nothing"
-absent.hide("bitsandbytes")
+hide_package("bitsandbytes")
 assert importlib.util.find_spec("bitsandbytes") is None
 from training.model import adapter
 from training.model import attention

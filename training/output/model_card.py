@@ -11,8 +11,8 @@ from training.contract.config import Full, TrainingConfig, source_of
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What came of a run, as the ranks agreed on it."""
+class CardFacts:
+    """The facts of a run that the card lists, as the ranks agreed on them."""
 
     run_id: str
     world_size: int
@@ -22,15 +22,15 @@ class Facts:
     """Real tokens of all ranks together."""
     loss_before: float
     loss_after: float
-    """Held-out losses, mean nats per learned token."""
+    """Held-out losses, mean nats per loss token."""
     base_sha256: str
     data_sha256: str
     libraries: str
     """`torch=… transformers=…`"""
 
 
-def card(config: TrainingConfig, facts: Facts, weights_sha256: str) -> str:
-    """The text. Folders of a node are told by their last part: they mean nothing elsewhere."""
+def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) -> str:
+    """The text. Of a node's folder only the last part is named; the rest would mean nothing."""
     base, data = _public(config.model.name), _public(config.data.name)
     full = isinstance(config.method, Full)
     method = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}[config.method.kind]
