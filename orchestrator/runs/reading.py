@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.errors import RunError, SparkctlError
-from orchestrator.facts.protocol import FACT
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
-from orchestrator.runs.peek import PEEK, runs_folder
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.seen import rank_seen
 from orchestrator.runs.told_by import NodeRuns, Told, understood
@@ -66,8 +64,7 @@ class Reading:
 
 def runs_script(runs: str, only: str | None) -> str:
     """Shell: all runs in this folder (`paths.runs`), or one by its name and in more detail."""
-    folder = runs_folder(runs)
-    return rendered("runs.sh.j2", fact=FACT, peek=PEEK, runs_folder=folder, only=only)
+    return rendered("runs.sh.j2", runs=runs, only=only)
 
 
 def read_runs(
