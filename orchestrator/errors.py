@@ -26,7 +26,7 @@
     └── NodeErrors                several of the above, one or more per node
 
 An error is a helping hand: `brief` says what happened, `details` shows the literal output or line,
-`resolution` says how to mend it. `code` is stable and listed in docs/errors.md; `exit_code` is the
+`resolution` says how to fix it. `code` is stable and listed in docs/errors.md; `exit_code` is the
 exit code of the command.
 """
 

@@ -15,14 +15,14 @@ from orchestrator.doctor.before_change import check, check_down
 from orchestrator.errors import SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
-from orchestrator.reconcile.apply import carry_out
+from orchestrator.reconcile.apply import apply_plan
 from orchestrator.reconcile.at_hand import AtHand
 from orchestrator.reconcile.events import Event, Listener
 from orchestrator.reconcile.evidence import left_unread
 from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
-from orchestrator.reconcile.plan_file import refuse_stale, write_plan
+from orchestrator.reconcile.plan_file import ensure_current, write_plan
 from orchestrator.reconcile.ports import with_ports_asked
 from orchestrator.reconcile.repair import plan_repair
 from orchestrator.resources.base import Change, World
@@ -129,9 +129,9 @@ class Cluster:
         """The plan with advice about ports that Swarm needs; raises for those that are shut."""
         return with_ports_asked(plan, self.world, self.nodes)
 
-    def refuse_stale(self, plan: Plan, kept: Path) -> None:
+    def ensure_current(self, plan: Plan, kept: Path) -> None:
         """Raise StalePlanError when the plan is not the one that `write_plan` has kept."""
-        refuse_stale(plan, kept)
+        ensure_current(plan, kept)
 
     def apply(
         self,
@@ -146,10 +146,10 @@ class Cluster:
         """
         if plan.steps:
             self.person.approve(plan)
-        elif plan.direction == "up" and not plan.settled:
+        elif plan.direction == "up" and not plan.already_restored:
             return  # `down` takes over the lock that a dead `up` may have left, and frees it
         owner = this_owner(f"sparkctl cluster {self._direction}")
-        self._world = carry_out(
+        self._world = apply_plan(
             plan, self._planner(plan), self.spec, self.nodes, owner, listen, at_hand or AtHand()
         )
 

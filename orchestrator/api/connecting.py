@@ -7,7 +7,7 @@ from typing import Literal
 
 from orchestrator.api.person import Person
 from orchestrator.errors import ConnectError, SparkctlError
-from orchestrator.node.connect import reachable
+from orchestrator.node.connect import connect_available
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
 from orchestrator.spec.cluster import ClusterSpec
@@ -29,7 +29,7 @@ def machines(
     spec: ClusterSpec, person: Person, away: Away
 ) -> Iterator[tuple[dict[str, Node], dict[str, SparkctlError]]]:
     """Connected nodes, and the errors of those that are left out."""
-    with reachable(spec, ask_passphrase=person.passphrase) as (nodes, errors):
+    with connect_available(spec, ask_passphrase=person.passphrase) as (nodes, errors):
         left = {n: error for n, error in errors.items() if _is_left_out(n, error, spec, away)}
         raise_all({name: error for name, error in errors.items() if name not in left})
         yield nodes, left

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from orchestrator.errors import DeclinedError
-from orchestrator.reconcile.other import refuse_others
+from orchestrator.reconcile.other import ensure_no_others
 
 if TYPE_CHECKING:  # of the machines; runs need nothing of it
     from orchestrator.reconcile.plan import Plan
 
-__all__ = ["Person", "Question", "Topic", "Unattended", "refuse_others"]
+__all__ = ["Person", "Question", "Topic", "Unattended", "ensure_no_others"]
 
 Topic = Literal["recipe", "record", "delete", "locks"]
 """What a question is about: a recipe from elsewhere, a run's record that differs from the recipe
@@ -62,7 +62,7 @@ class Unattended:
     def approve(self, plan: "Plan") -> None:
         """Raises OthersError, DeclinedError."""
         if "others" not in self.allowed:
-            refuse_others(plan.others)
+            ensure_no_others(plan.others)
         self._need("changes")
 
     def agree(self, question: Question) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from orchestrator.api.person import Person
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
-from orchestrator.node.connect import connected
+from orchestrator.node.connect import connect_all
 from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.spec.cluster import ClusterSpec
@@ -32,7 +32,7 @@ def preview(spec: ClusterSpec, stack: StackSpec, person: Person) -> Preview:
     """Raises what stands in the way, but for machines that do not answer."""
     unreached: tuple[SparkctlError, ...] = ()
     try:
-        with connected(spec, ask_passphrase=person.passphrase) as nodes:
+        with connect_all(spec, ask_passphrase=person.passphrase) as nodes:
             world = observe_machines(spec, nodes, ask=person.sudo_password)
         prepared = prepare(spec, stack, world)
     except SparkctlError as error:

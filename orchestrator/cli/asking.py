@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.api.person import Question, refuse_others
+from orchestrator.api.person import Question, ensure_no_others
 from orchestrator.errors import DeclinedError
 from orchestrator.ui.console import err
 from orchestrator.ui.plain import one_line
@@ -45,7 +45,7 @@ class Terminal:
     def approve(self, plan: "Plan") -> None:
         """Two questions: of the machines, and of what is in Docker and not sparkctl's."""
         if not self.end_others and (self.yes or not sys.stdin.isatty()):
-            refuse_others(plan.others)
+            ensure_no_others(plan.others)
         machines = ", ".join(plan.nodes)
         confirm(f"Change {machines} of cluster {plan.cluster!r}?", yes=self.yes)
         if plan.others:

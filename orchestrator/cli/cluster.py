@@ -17,7 +17,7 @@ from orchestrator.cli.options import (
     skip_offline_option,
     yes_option,
 )
-from orchestrator.cli.reporting import Outcome, reported
+from orchestrator.cli.reporting import Outcome, run_with_report
 from orchestrator.cli.status import status
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plan_view import progress_lines, show_plan
@@ -61,7 +61,7 @@ def plan(
         converged = not planned.steps
         return plan_report("plan", planned, converged=converged, skipped=skipped), None
 
-    reported("plan", file, as_json, run)
+    run_with_report("plan", file, as_json, run)
 
 
 @cluster.command()
@@ -98,12 +98,12 @@ def up(
                     _apply(machines, planned, as_json)
                     repaired += planned.changes
             if kept is not None:
-                machines.refuse_stale(planned, kept)
+                machines.ensure_current(planned, kept)
             planned = machines.ask_ports(planned)
             _apply(machines, planned, as_json)
         return plan_report("up", planned, converged=True, first=repaired, skipped=skipped), None
 
-    reported("up", file, as_json, run)
+    run_with_report("up", file, as_json, run)
 
 
 @cluster.command()
@@ -144,7 +144,7 @@ def down(
         )
         return report, problem
 
-    reported("down", file, as_json, run)
+    run_with_report("down", file, as_json, run)
 
 
 def _apply(machines: Cluster, plan: Plan, as_json: bool) -> None:

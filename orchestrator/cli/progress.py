@@ -3,7 +3,7 @@
 from orchestrator.api.runs import Ended, Finding, ImageLine, RunEvent, Running, Runs, StartEvent
 from orchestrator.errors import RunError
 from orchestrator.ui.console import err, out
-from orchestrator.ui.run_json import tell
+from orchestrator.ui.run_json import print_event
 from orchestrator.ui.run_view import RunView, show_verdict
 
 
@@ -27,7 +27,7 @@ def watch(runs: Runs, running: Running, *, as_json: bool) -> None:
     def listen(event: RunEvent) -> None:
         nonlocal over
         over = isinstance(event, Ended)
-        (tell if as_json else view.heard)(event)
+        (print_event if as_json else view.on_event)(event)
 
     view = RunView(console, record.ranks)
     try:

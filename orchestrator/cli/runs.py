@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.api.runs import LogLine, Reading, Runs, since_when, summary
+from orchestrator.api.runs import LogLine, RunIndex, Runs, since_when, summary
 from orchestrator.api.runs import compare as compare_runs
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.groups import Ordered
@@ -20,7 +20,7 @@ from orchestrator.cli.progress import show_start, watch
 from orchestrator.ui.console import err, out
 from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.plain import json_text
-from orchestrator.ui.run_json import EndedLine, begun, end_of, print_line, told
+from orchestrator.ui.run_json import EndedLine, end_of, event_line, print_line, run_started
 from orchestrator.ui.runs_report import runs_report
 from orchestrator.ui.runs_view import show_comparison, show_run, show_runs
 
@@ -43,7 +43,7 @@ def list_(file: Path, as_json: bool) -> None:
         if as_json:
             click.echo(json_text(runs_report(reading, reading.runs), indent=2))
         else:
-            _say_errors(reading)
+            _print_errors(reading)
             rows = [summary(run) for run in reading.runs]
             show_runs(rows, out(), reading.unreadable, complete=not reading.errors)
         known.require_manager(reading)
@@ -61,7 +61,7 @@ def show(file: Path, run: str, as_json: bool) -> None:
         if as_json:
             click.echo(json_text(runs_report(reading, (found,)), indent=2))
         else:
-            _say_errors(reading)
+            _print_errors(reading)
             show_run(found, summary(found), out())
         known.require_manager(reading)
 
@@ -75,7 +75,7 @@ def follow(file: Path, run: str, as_json: bool) -> None:
     with Runs.open(file, Terminal()) as known:
         running = known.running(known.find(run))
         if as_json:
-            print_line(begun(running.record))
+            print_line(run_started(running.record))
         watch(known, running, as_json=as_json)
 
 
@@ -110,7 +110,7 @@ def resume(
         found = known.find(run)
         running = known.start(known.prepare_resume(found), show_start, skip=skip)
         if as_json:
-            print_line(begun(running.record))
+            print_line(run_started(running.record))
         else:
             out().print(f"{found.name} goes on")
         if not detach:
@@ -150,11 +150,11 @@ def logs(
         reading = known.read()
         begin = since_when(since, reading.clock)
         found = reading.find(run)
-        _say_errors(reading)
+        _print_errors(reading)
         lines = known.logs(found, ranks=rank, since=begin, events=events)
         if as_json:
             for at, rank_, text in lines:
-                print_line(told(LogLine(rank_, text, at)))
+                print_line(event_line(LogLine(rank_, text, at)))
         else:
             show_logs(lines, out())
 
@@ -195,6 +195,6 @@ def compare(file: Path, one: str, other: str, as_json: bool) -> None:
         show_comparison(compared, out())
 
 
-def _say_errors(reading: Reading) -> None:
+def _print_errors(reading: RunIndex) -> None:
     for error in reading.errors.values():
         err().print(f"not read: {error.brief}", style="yellow")

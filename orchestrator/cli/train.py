@@ -21,7 +21,7 @@ from orchestrator.cli.options import detach_option, json_lines_option, skip_chec
 from orchestrator.cli.progress import how_to_come_back, show_start, watch
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plain import one_line, visible
-from orchestrator.ui.run_json import begun, print_line
+from orchestrator.ui.run_json import print_line, run_started
 
 
 @click.command(epilog=f"Stacks: {', '.join(stack_names())}. A file of your own: ./my-stack.yaml")
@@ -86,7 +86,7 @@ def _train(
         listen = partial(show_start, as_json=as_json)
         running = runs.start(prepared, listen, skip=skip, queue=queue)
         if as_json:
-            print_line(begun(running.record))
+            print_line(run_started(running.record))
         if detach:
             console.print(f"deployed; it goes on by itself. {how_to_come_back(run)}")
         else:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.facts.machine import Facts
 from orchestrator.resources.base import World
 from orchestrator.spec.cluster import ClusterSpec
@@ -85,9 +85,9 @@ class OfCluster(Check[Callable[[ClusterSpec, World], Iterator[tuple[str | None, 
     """Looks at all machines; says which one it is about, None for several."""
 
 
-class OfRank(Check[Callable[[Wanted, Rank, Reading], Iterator[Problem]]]):
+class OfRank(Check[Callable[[Wanted, Rank, NodeReadiness], Iterator[Problem]]]):
     """Looks at a rank's machine just before a run."""
 
 
-class OfGang(Check[Callable[[Mapping[str, Reading]], Iterator[tuple[str, Problem]]]]):
+class OfGang(Check[Callable[[Mapping[str, NodeReadiness]], Iterator[tuple[str, Problem]]]]):
     """Looks at all machines of a run, and says which one it is about."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 
 
@@ -15,7 +15,9 @@ from orchestrator.stack.ranks import Rank
     fix="Join the machines by their cable; docs/security.md says what a peer can do.",
     warns=True,
 )
-def fabric_is_not_the_uplink(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def fabric_is_not_the_uplink(
+    wanted: Wanted, rank: Rank, reading: NodeReadiness
+) -> Iterator[Problem]:
     """Of runs with several ranks."""
     if len(wanted.ranks) > 1 and rank.interface in reading.uplinks:
         yield Problem(
@@ -31,7 +33,7 @@ def fabric_is_not_the_uplink(wanted: Wanted, rank: Rank, reading: Reading) -> It
     why="Ranks that do not reach each other wait for the gang's deadline.",
     fix="Look at the cable and at `ip address` on both: sparkctl cluster status",
 )
-def peers_answer(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def peers_answer(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """Asked by ping, over the interface that the rank uses."""
     for other in wanted.ranks:
         if other is not rank and other.node not in reading.peers:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 
 _YES = {"1", "true", "yes", "on"}
@@ -17,7 +17,7 @@ _YES = {"1", "true", "yes", "on"}
     "Where that is forbidden no rank could start.",
     fix="Unset HF_HUB_OFFLINE in the stack, or bring the model there.",
 )
-def model_is_there(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def model_is_there(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """Of a model of the Hub."""
     if reading.model is False:
         stack = wanted.stack

@@ -67,7 +67,7 @@ class Engine:
             return gang
         return gang.model_copy(update={"silence_seconds": self.spec.quiet_seconds})
 
-    def refuse_unheard(self, recipe: str, training: TrainingConfig) -> None:
+    def ensure_settings_honoured(self, recipe: str, training: TrainingConfig) -> None:
         """Raises SpecError when the recipe sets a key that this engine would pass over."""
         heard = self.spec.honours
         unheard = [

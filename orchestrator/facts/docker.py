@@ -8,7 +8,7 @@ from orchestrator.facts.strangers import MOST
 from orchestrator.facts.values import lines, text
 from orchestrator.names import IMAGE, LABEL_IMAGE, LABEL_RUN
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Docker:
 
 def _shell(paths: PathsSpec) -> str:
     labels = {"run_label": LABEL_RUN, "image_label": LABEL_IMAGE}
-    return rendered("facts/docker.sh.j2", most_strangers=MOST, **labels)
+    return render_template("facts/docker.sh.j2", most_strangers=MOST, **labels)
 
 
 def _parse(raw: Raw) -> Docker:

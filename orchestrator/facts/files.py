@@ -10,7 +10,7 @@ from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.node.files import File
 from orchestrator.node.mounts import MOUNTED
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Files:
 
 def _shell(paths: PathsSpec) -> str:
     daemon = PurePosixPath(DAEMON_JSON)
-    return rendered(
+    return render_template(
         "facts/files.sh.j2",
         mounted=MOUNTED,
         state=paths.state,

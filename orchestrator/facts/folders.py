@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from orchestrator.facts.fact import Group, Printed, Raw
 from orchestrator.facts.values import lines
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 MOST_ENTRIES = 100
 
@@ -56,7 +56,7 @@ class Folders:
 
 def _shell(paths: PathsSpec) -> str:
     folders = [paths.state, paths.runs, paths.data, paths.hub]
-    return rendered("facts/folders.sh.j2", most_entries=MOST_ENTRIES, folders=folders)
+    return render_template("facts/folders.sh.j2", most_entries=MOST_ENTRIES, folders=folders)
 
 
 def _parse(raw: Raw) -> Folders:

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.facts.fact import Group, Printed, Raw
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 _MOST_BYTES = 4 * 2**20
 """Of a journal record; it holds a file or two. A longer one comes cut, which is said of it."""
@@ -15,7 +15,7 @@ _MOST_BYTES = 4 * 2**20
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A journal record that cannot be understood, and why; nothing of its content."""
+    """A journal record that cannot be parsing, and why; nothing of its content."""
 
     why: str
 
@@ -33,7 +33,7 @@ def _shell(paths: PathsSpec) -> str:
     one folder the later one counts."""
     sized = [paths.own_cache]
     values = {"state": paths.state, "most_bytes": _MOST_BYTES, "sized": sized}
-    return rendered("facts/journal.sh.j2", **values)
+    return render_template("facts/journal.sh.j2", **values)
 
 
 def _parse(raw: Raw) -> Journal:

@@ -14,7 +14,7 @@ FACT = "fact() { printf '%s\\t' \"$1\"; base64 -w 0; echo; }"
 
 
 @contextmanager
-def understood(node: str, place: str) -> Iterator[None]:
+def parsing(node: str, place: str) -> Iterator[None]:
     """RemoteError for what code in `place`, a file or folder, cannot make of the output."""
     try:
         yield
@@ -34,7 +34,7 @@ def understood(node: str, place: str) -> Iterator[None]:
         ) from None
 
 
-def answers(output: str) -> Iterator[tuple[str, bytes | None]]:
+def entries(output: str) -> Iterator[tuple[str, bytes | None]]:
     """Name and value of every line that has both; None for a value that is not base64."""
     for line in output.splitlines():
         name, tab, value = line.partition("\t")
@@ -48,7 +48,7 @@ def answers(output: str) -> Iterator[tuple[str, bytes | None]]:
 def decode(output: str) -> dict[str, bytes]:
     """The values by name. Raises ValueError for what is not base64."""
     raw: dict[str, bytes] = {}
-    for name, value in answers(output):
+    for name, value in entries(output):
         if value is None:
             raise ValueError(f"{name}: not base64")
         raw[name] = value

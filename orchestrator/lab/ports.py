@@ -60,13 +60,13 @@ def is_conflict(message: str) -> bool:
     )
 
 
-def ssh_banner(port: int, timeout_s: float = 2.0) -> str | None:
+def ssh_banner(port: int, timeout_seconds: float = 2.0) -> str | None:
     """What the SSH server on a loopback port says first; None when nobody speaks.
 
     A connection alone proves nothing: the engine's proxy accepts before the node does.
     """
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=timeout_s) as connection:
+        with socket.create_connection((LOOPBACK, port), timeout=timeout_seconds) as connection:
             said = connection.recv(255).decode(errors="replace")
     except OSError:
         return None

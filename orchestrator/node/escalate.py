@@ -15,7 +15,7 @@ No process stands between the channel and a stream's command, so the channel end
 import shlex
 from typing import Literal
 
-Need = Literal["root", "docker"]
+Privilege = Literal["root", "docker"]
 
 NEEDS_PASSWORD_FOR_ROOT = 95
 """sudo wants a password, but Docker can be used without."""
@@ -47,7 +47,7 @@ _WITH = "exec sudo -kS -p '' -- sh -c {skip}"
 _SKIP = f'while IFS= read -r l; do if [ "$l" = {_BODY} ]; then exec {{command}}; fi; done; exit 1'
 
 
-def escalated(command: str, need: Need) -> str:
+def escalated(command: str, need: Privilege) -> str:
     """The shell command that runs `command` as root unless the login user is enough.
 
     `need` says when it is enough: being root, or being allowed to write to Docker's socket. Where

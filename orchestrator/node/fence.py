@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.errors import LockLostError
-from orchestrator.node.escalate import Need
+from orchestrator.node.escalate import Privilege
 
 LOST = 98
 """Exit code of a script that the fence did not let through."""
@@ -14,9 +14,9 @@ class Fence:
     """`check`: a line of shell that exits with LOST. `need`: who may look where it looks."""
 
     check: str
-    need: Need
+    need: Privilege
 
-    def allows(self, need: Need) -> bool:
+    def allows(self, need: Privilege) -> bool:
         """Whether a script that runs with `need` can make the check by itself."""
         return need in ("root", self.need)
 

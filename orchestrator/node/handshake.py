@@ -128,12 +128,12 @@ def _check_host_key(login: Login, known: Known, shown: paramiko.PKey) -> None:
         return
     if valid:
         files = dict.fromkeys(str(line.file) for line in valid)
-        mend = [shlex.join(["ssh-keygen", "-R", name, "-f", file]) for file in files]
+        commands = [shlex.join(["ssh-keygen", "-R", name, "-f", file]) for file in files]
         raise HostKeyError(
             f"the host key of {login.title} has CHANGED",
             details=f"it shows {_named(shown)}; known is another, here:\n{_places(valid)}",
             resolution="Somebody may be in between. If the machine was reinstalled: "
-            + "\n".join(mend),
+            + "\n".join(commands),
             node=login.node,
         )
     if not login.known_hosts:

@@ -107,14 +107,14 @@ def login_for(node: NodeSpec, ssh: SshSpec) -> Login:
     if key is not None and not _is_file(Path(key).expanduser()):
         raise AuthenticationError(
             f"{node.name}: there is no key file {key}",
-            resolution="Mend ssh.key in the cluster file, or leave it out: the agent, ssh_config "
+            resolution="Fix ssh.key in the cluster file, or leave it out: the agent, ssh_config "
             "and the usual files in ~/.ssh are tried.",
             node=node.name,
         )
     if ssh.config and not _is_file(Path(ssh.config).expanduser()):
         raise SpecError(
             f"there is no file {ssh.config} that can be read",
-            resolution="Mend ssh.config in the cluster file, or leave it out for ~/.ssh/config.",
+            resolution="Fix ssh.config in the cluster file, or leave it out for ~/.ssh/config.",
             node=node.name,
         )
     return _Way(node.name, ssh, find_reader(ssh.config)).login(node.target, depth=0)
@@ -135,7 +135,7 @@ class _Way:
             raise SpecError(
                 f"{self.ssh.config or '~/.ssh/config'} does not lead to {target.host}",
                 details=str(error),
-                resolution=f"Mend what it says; `ssh -G {target.host}` shows what ssh makes of it. "
+                resolution=f"Fix what it says; `ssh -G {target.host}` shows what ssh makes of it. "
                 "ssh.config in the cluster file names another file.",
                 node=self.node,
             ) from None

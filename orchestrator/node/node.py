@@ -14,7 +14,7 @@ from orchestrator.node.escalate import (
     NEEDS_PASSWORD,
     NEEDS_PASSWORD_FOR_ROOT,
     WRONG_PASSWORD,
-    Need,
+    Privilege,
     escalated,
     escalated_with_password,
     head,
@@ -42,11 +42,11 @@ class Node:
     fence: Fence | None = None
     """While a lock is held: no script, and no change over Docker's API, without it."""
     _docker: "DockerClient | None" = field(default=None, repr=False)
-    _wants: dict[Need, bool] = field(default_factory=dict, repr=False)
+    _wants: dict[Privilege, bool] = field(default_factory=dict, repr=False)
     """What it has said: whether this takes a password."""
     _tried: bool = field(default=False, repr=False)
 
-    def script(self, script: str, *, need: Need = "root", deadline: float = 60.0) -> str:
+    def script(self, script: str, *, need: Privilege = "root", deadline: float = 60.0) -> str:
         """Run a POSIX shell script as root and return what it printed.
 
         With `need="docker"` it runs as the login user where that user may use Docker.
@@ -138,7 +138,7 @@ class Node:
     def _dial(self) -> Stream:
         return self.docker_stream("system", "dial-stdio")
 
-    def _fenced(self, script: str, need: Need) -> str:
+    def _fenced(self, script: str, need: Privilege) -> str:
         if self.fence is None:
             return script
         if self.fence.allows(need):
@@ -168,10 +168,10 @@ class Node:
             raise
         return stream
 
-    def _with_password(self, need: Need) -> bool:
+    def _with_password(self, need: Privilege) -> bool:
         return bool(self.sudo_password) and self._wants.get(need, False)
 
-    def _wrapped(self, command: str, need: Need, with_password: bool) -> tuple[str, bytes]:
+    def _wrapped(self, command: str, need: Privilege, with_password: bool) -> tuple[str, bytes]:
         """The command line, and what goes before the command's own input."""
         if not with_password:
             return escalated(command, need), head(None, tried=False)
@@ -179,7 +179,7 @@ class Node:
         wrapped = escalated_with_password(command, tried=tried)
         return wrapped, head(self.sudo_password, tried=tried)
 
-    def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
+    def _run(self, command: str, stdin: bytes, *, need: Privilege, deadline: float) -> Completed:
         with_password, marks = self._with_password(need), Marks.new()
         around = bounded(marks.around(command), deadline)
         wrapped, before = self._wrapped(around, need, with_password)

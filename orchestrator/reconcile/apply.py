@@ -25,7 +25,7 @@ from orchestrator.reconcile.lock import CHANGES, LAUNCH, locked
 from orchestrator.reconcile.observe import observe
 from orchestrator.reconcile.owner import Owner
 from orchestrator.reconcile.plan import Plan, Step
-from orchestrator.reconcile.plan_file import refuse_changed
+from orchestrator.reconcile.plan_file import ensure_unchanged
 from orchestrator.resources.base import World
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -33,7 +33,7 @@ Planner = Callable[[World], Plan]
 """Makes the plan again from other facts."""
 
 
-def carry_out(
+def apply_plan(
     shown: Plan,
     planner: Planner,
     spec: ClusterSpec,
@@ -52,10 +52,10 @@ def carry_out(
     launch = replace(LAUNCH, need="root")  # who may use Docker is one of the things that change
     with locked(manager, launch, owner), locked(nodes, CHANGES, owner, at_hand.stop):
         world = observe(spec, nodes)
-        refuse_changed(planner(world), shown)
+        ensure_unchanged(planner(world), shown)
         apply(shown, spec, nodes, world, listen, at_hand)
         world = observe(spec, nodes)
-        _refuse_rest(planner(world), shown)
+        _ensure_nothing_left(planner(world), shown)
     return world
 
 
@@ -103,9 +103,11 @@ def apply(
         )
     raise_all(passed)
     # After `down` everywhere: a power cut may have left half a record and no whole one.
-    back = nodes if plan.direction == "down" else {name for name, _ in plan.settled}
-    settled = {name: [file for node, file in plan.settled if node == name] for name in back}
-    on_each(back, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
+    back = nodes if plan.direction == "down" else {name for name, _ in plan.already_restored}
+    restored = {
+        name: [file for node, file in plan.already_restored if node == name] for name in back
+    }
+    on_each(back, lambda name: journal.forget(nodes[name], spec.paths.state, restored[name]))
 
 
 def _by_stages(plan: Plan, work: Callable[[Step], None]) -> dict[str, SparkctlError]:
@@ -139,10 +141,10 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
         try:
             step.resource.apply(nodes, step.change)
         except RemoteError:
-            _refuse_unreachable(nodes)
+            _ensure_reachable(nodes)
             raise
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            _refuse_unreachable(nodes)
+            _ensure_reachable(nodes)
             raise ChangeError(
                 f"{step.change.id}: {step.change.summary}: did not work",
                 details=str(getattr(error, "explanation", None) or error),
@@ -156,13 +158,13 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
     listen(ChangeDone(step.change, time.monotonic() - began))
 
 
-def _refuse_unreachable(nodes: Mapping[str, Node]) -> None:
+def _ensure_reachable(nodes: Mapping[str, Node]) -> None:
     """A machine that is out of reach is the reason for what Docker did not answer."""
     _, errors = try_each(nodes, lambda name: nodes[name].script(":", deadline=15))
     raise_all({name: e for name, e in errors.items() if isinstance(e, ConnectError)})
 
 
-def _refuse_rest(rest: Plan, shown: Plan) -> None:
+def _ensure_nothing_left(rest: Plan, shown: Plan) -> None:
     """After a repair other things may be left, which could not be seen before; not the same."""
     done = {change.id for change in shown.changes}
     left = [c for c in rest.changes if rest.direction != "repair" or c.id in done]

@@ -63,7 +63,7 @@ def record_for(
     """What has to be in the journal before `change` is made.
 
     The first original is kept, unless nothing of ours is there any more: when a change was refused
-    and the user has mended the file since, the way back leads to the mended one.
+    and the user has fixed the file since, the way back leads to the fixed one.
     """
     assert change.after is not None  # `up` never wants a thing to be absent
     for record in existing:
@@ -101,7 +101,7 @@ def write(node: Node, state_folder: str, record: Record) -> None:
             f"{record.resource.name} on {node.name} was left as it is: "
             f"what is there now could not be written to {state_folder}/journal",
             details=error.details,
-            resolution=f"Make room on the disk of {state_folder}, or mend what the lines above "
+            resolution=f"Make room on the disk of {state_folder}, or fix what the lines above "
             "say, and run the command again; `sparkctl cluster down` works also on a full disk.",
             node=node.name,
         ) from None

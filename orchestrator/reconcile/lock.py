@@ -18,7 +18,7 @@ from functools import partial
 
 from orchestrator.errors import LockedError, LockLostError, SparkctlError
 from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
-from orchestrator.node.escalate import Need
+from orchestrator.node.escalate import Privilege
 from orchestrator.node.fence import Fence
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin, on_each, try_each
@@ -46,7 +46,7 @@ class Place:
     """Where a lock is on a machine, and who may take it there."""
 
     folder: str
-    need: Need = "root"
+    need: Privilege = "root"
     make: str = MAKE_FOR_ROOT
     """Shell that makes `$folder`, or leaves it as it is."""
 

@@ -38,7 +38,7 @@ class Plan:
     cluster: str
     direction: Direction
     steps: tuple[Step, ...]
-    settled: tuple[tuple[str, str], ...] = ()
+    already_restored: tuple[tuple[str, str], ...] = ()
     """(node, record) pairs whose things are already as they were."""
     kept: tuple[str, ...] = ()
     """What stays behind on purpose on machines that are given back, in words."""
@@ -111,7 +111,7 @@ def _given_back(
     """The way back of these nodes, each in the reverse order of its journal."""
     way = WayBack(spec, delete_runs, present_names(world))
     steps: list[Step] = []
-    settled: list[tuple[str, str]] = []
+    already_restored: list[tuple[str, str]] = []
     kept: list[str] = []
     for facts in (world[name] for name in names if name in world):
         name = facts.node
@@ -130,9 +130,9 @@ def _given_back(
                 steps.append(Step(resource, change, record.file))
                 world = resource.foreseen(world, change)
             elif after == record.original or not resource.may_go_later(way, world, record.original):
-                settled.append((name, record.file))
+                already_restored.append((name, record.file))
         kept += [f"{name}: {words}" for words in unexplained(spec, facts)]
-    return Plan(spec.name, "down", tuple(steps), tuple(settled), tuple(kept))
+    return Plan(spec.name, "down", tuple(steps), tuple(already_restored), tuple(kept))
 
 
 def _change(resource: Resource, world: World, before: State | None, after: State | None) -> Change:

@@ -34,7 +34,7 @@ def write_plan(plan: Plan, path: Path) -> None:
         raise SpecError(f"{path}: the plan cannot be written", details=str(error)) from None
 
 
-def refuse_stale(plan: Plan, path: Path) -> None:
+def ensure_current(plan: Plan, path: Path) -> None:
     """Raise StalePlanError unless `plan`, made just now, is the one in the file."""
     kept = _read(path)
     now = _plain(plan)
@@ -61,7 +61,7 @@ def refuse_stale(plan: Plan, path: Path) -> None:
         )
 
 
-def refuse_changed(now: Plan, shown: Plan) -> None:
+def ensure_unchanged(now: Plan, shown: Plan) -> None:
     """Raise StalePlanError when the machines have changed since the plan was shown.
 
     Notes may differ: a container that has just ended is no reason to ask again. One that has just

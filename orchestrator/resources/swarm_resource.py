@@ -175,7 +175,7 @@ class SwarmResource(Resource):
             raise PreflightError(
                 f"{RUNTIME_CONFIG} on {self.node} is not valid TOML",
                 details=str(error),
-                resolution="It was edited after `cluster up`. Mend it, then run `down` again.",
+                resolution="It was edited after `cluster up`. Fix it, then run `down` again.",
                 node=self.node,
             ) from None
         return {**now, "text": text}

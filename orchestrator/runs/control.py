@@ -11,9 +11,9 @@ from orchestrator.runs.peek import PEEK, runs_folder
 from orchestrator.runs.reading import read_runs
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.state import LIVE
-from orchestrator.runs.verdict import Outcome, broken, told
+from orchestrator.runs.verdict import Outcome, broken, outcome_of
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.deploy import let_leave, remove
+from orchestrator.stack.deploy import remove, wait_for_exit
 from training.contract.files import RECORDS, STOP, RankFiles, is_run_name
 from training.contract.record import RunRecord
 
@@ -45,10 +45,10 @@ def stop(
         run = read_runs(spec, nodes, only=run.name).find(run.name)
     manager = nodes[spec.manager.name]
     if run.verdict is not None:
-        let_leave(manager, run.name, sleep=sleep)
+        wait_for_exit(manager, run.name, sleep=sleep)
     remove(manager, run.name)
     if run.verdict is not None:
-        return told(run.verdict)
+        return outcome_of(run.verdict)
     return broken(run.name, {place.rank: place.node for place in run.record.ranks}, ())
 
 

@@ -102,7 +102,7 @@ def _tell(left_out: Mapping[str, str], say: Callable[[str], None]) -> None:
 def _require_room(landing: Landing, coming: int) -> None:
     if coming > (free := landing.free()):
         raise RunError(
-            f"{coming / 1e9:,.1f} GB are to come, and {landing.aside.parent} has room for "
+            f"{coming / 1e9:,.1f} GB are to come, and {landing.temp.parent} has room for "
             f"{free / 1e9:,.1f} GB",
             resolution="Make room there, or name another folder: --to.",
         )

@@ -10,7 +10,7 @@ from orchestrator.node.parallel import on_each
 from orchestrator.runs.absence import AWAY, may_pass
 from orchestrator.runs.reading import read_runs
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.way import refuse_busy
+from orchestrator.stack.occupancy import require_free_gpus
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def wait_for_gpus(
             if silent_since is not None:
                 on_each(nodes, lambda name: nodes[name].reconnect())
             on_each(nodes, lambda name: nodes[name].script(":", need="docker"))
-            refuse_busy(nodes[spec.manager.name], judged(spec, nodes))
+            require_free_gpus(nodes[spec.manager.name], judged(spec, nodes))
             return
         except BusyError as busy:
             reason, silent_since = busy.brief, None

@@ -13,18 +13,18 @@ from orchestrator.errors import RunError, SparkctlError
 from orchestrator.facts.protocol import FACT
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
+from orchestrator.runs.node_runs import NodeRuns, RunOnNode, parse_node_runs
 from orchestrator.runs.peek import PEEK, runs_folder
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.seen import rank_seen
-from orchestrator.runs.told_by import NodeRuns, Told, understood
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.tasks import DONE, newest_tasks, read_tasks
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 from training.contract.record import RankPlace, RunRecord
 
 
 @dataclass(frozen=True)
-class Reading:
+class RunIndex:
     """All runs, newest first, and the nodes that could not be read."""
 
     runs: tuple[Run, ...]
@@ -67,7 +67,7 @@ class Reading:
 def runs_script(runs: str, only: str | None) -> str:
     """Shell: all runs in this folder (`paths.runs`), or one by its name and in more detail."""
     folder = runs_folder(runs)
-    return rendered("runs.sh.j2", fact=FACT, peek=PEEK, runs_folder=folder, only=only)
+    return render_template("runs.sh.j2", fact=FACT, peek=PEEK, runs_folder=folder, only=only)
 
 
 def read_runs(
@@ -76,7 +76,7 @@ def read_runs(
     errors: Mapping[str, SparkctlError] | None = None,
     *,
     only: str | None = None,
-) -> Reading:
+) -> RunIndex:
     """Read every run, or only one by its full name and in more detail.
 
     A node that cannot be read is in `errors`, and so is a manager whose engine does not answer.
@@ -91,7 +91,7 @@ def read_runs(
             tasks = read_tasks(nodes[manager], only)
         except SparkctlError as error:
             problems[manager] = error
-    told = {node: understood(node, output) for node, output in outputs.items()}
+    told = {node: parse_node_runs(node, output) for node, output in outputs.items()}
     return merged(told, tasks, problems, manager)
 
 
@@ -100,7 +100,7 @@ def merged(
     tasks: list[Mapping[str, Any]] | None,
     errors: Mapping[str, SparkctlError],
     manager: str,
-) -> Reading:
+) -> RunIndex:
     """Runs from what the nodes tell and what Swarm says. Pure."""
     newest = None if tasks is None else newest_tasks(tasks)
     runs, unreadable = list[Run](), list[Unreadable]()
@@ -124,10 +124,10 @@ def merged(
     runs.sort(key=lambda run: (run.record.created, run.name), reverse=True)
     clocks = [nodes[node].clock for node in sorted(nodes, key=lambda node: node != manager)]
     clock = next((clock for clock in clocks if clock is not None), None)
-    return Reading(tuple(runs), errors, tuple(sorted(unreadable, key=lambda u: u.name)), clock)
+    return RunIndex(tuple(runs), errors, tuple(sorted(unreadable, key=lambda u: u.name)), clock)
 
 
-def _doubt(told: Mapping[str, Told]) -> str | None:
+def _doubt(told: Mapping[str, RunOnNode]) -> str | None:
     """Why nothing of it is to be believed, or None.
 
     A node that lacks the record (it was away when it was written anew) is no reason; one that has
@@ -153,7 +153,7 @@ def _decides(record: RunRecord) -> dict[str, Any]:
     return fields | {"ranks": [(place.rank, place.node) for place in record.ranks]}
 
 
-def _trusted(told: Mapping[str, Told], nodes: Mapping[str, NodeRuns]) -> RunRecord:
+def _trusted(told: Mapping[str, RunOnNode], nodes: Mapping[str, NodeRuns]) -> RunRecord:
     """Of rank 0's node if it was read; every folder is where its own node has the runs."""
     records = {node: one.record for node, one in told.items() if one.record}
     any_one = next(iter(records.values()))

@@ -47,7 +47,9 @@ def believed(verdicts: Mapping[int, Verdict], *, first_is_away: bool = False) ->
     return next((v for v in ordered if first_is_away or v.state != "succeeded"), None)
 
 
-def told(verdict: Verdict, results: Iterable[Result] = (), missing: Iterable[str] = ()) -> Outcome:
+def outcome_of(
+    verdict: Verdict, results: Iterable[Result] = (), missing: Iterable[str] = ()
+) -> Outcome:
     """What the supervisors have judged (docs/runs.md). `missing`: what the swarm lacks."""
     run, state = verdict.run, verdict.state
     again = f"`sparkctl runs resume {run}` goes on from the last checkpoint."

@@ -29,7 +29,7 @@ def parse_target(text: str) -> dict[str, object]:
     return target
 
 
-def refuse_more_than_host(text: str) -> None:
+def ensure_bare_host(text: str) -> None:
     """Raise ValueError when what stands behind `host:` says user or port too."""
     target = parse_target(text)
     if target != {"host": text}:

@@ -77,7 +77,7 @@ def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine])
     return ranks
 
 
-def unseen_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
+def placeholder_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
     """Ranks on machines that were not read: what only they can tell is shown as `<node: what>`."""
     ranks = []
     for number, node in enumerate(chosen_nodes(spec, stack)):

@@ -18,7 +18,7 @@ from orchestrator.stack.environment import (
 from orchestrator.stack.files import ConfigFile, configs_of
 from orchestrator.stack.job import job_of
 from orchestrator.stack.ranks import Rank
-from orchestrator.templates import rendered as template
+from orchestrator.templates import render_template
 from training.contract.environment import NONCE
 
 
@@ -54,7 +54,7 @@ def render(
     job = job_of(spec, stack, ranks, run, secrets)
     configs = configs_of(engine, job)
     stored, nonce = tuple((name, f"{run}-{name}") for name in secrets), f"{run}-{NONCE}"
-    compose = template(
+    compose = render_template(
         "compose.yml.j2",
         image=image,
         ranks=[

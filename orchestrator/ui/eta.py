@@ -12,12 +12,12 @@ class Eta:
     clock: Callable[[], float] = time.monotonic
     _first: tuple[int, float] | None = None
 
-    def heard(self, step: int) -> None:
+    def on_step(self, step: int) -> None:
         """A step was made now."""
         if self._first is None:
             self._first = (step, self.clock())
 
-    def again(self) -> None:
+    def reset(self) -> None:
         """An attempt goes on from a checkpoint: the steps before it say nothing."""
         self._first = None
 

@@ -121,9 +121,9 @@ class RunLines(
     """A line of `sparkctl train | runs follow | runs resume | runs logs --json`."""
 
 
-def tell(event: RunEvent) -> None:
+def print_event(event: RunEvent) -> None:
     """Print it, at once."""
-    print_line(told(event))
+    print_line(event_line(event))
 
 
 def print_line(fields: BaseModel | Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ def print_line(fields: BaseModel | Mapping[str, Any]) -> None:
     click.echo(json_text(fields))
 
 
-def begun(record: RunRecord) -> RunLine:
+def run_started(record: RunRecord) -> RunLine:
     """The first line."""
     return RunLine(
         run=record.run, cluster=record.cluster, created=record.created, image=record.image,
@@ -139,13 +139,13 @@ def begun(record: RunRecord) -> RunLine:
     )  # fmt: skip
 
 
-def told(event: RunEvent) -> BaseModel:
+def event_line(event: RunEvent) -> BaseModel:
     """An event as the line that it is."""
     match event:
         case TaskState(rank, state, error):
             return TaskLine(rank=rank, state=state, error=error)
-        case RankEvent(rank, said):
-            return EventLine(rank=rank, event=said)
+        case RankEvent(rank, rank_event):
+            return EventLine(rank=rank, event=rank_event)
         case LogLine(rank, text, at):
             return TextLine(rank=rank, at=at, text=text)
         case NodeSilent(node, why) | NodeGone(node, why):

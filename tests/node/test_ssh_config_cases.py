@@ -179,7 +179,9 @@ def test_commands_of_match_exec_do_not_outlive_their_time(
     with pytest.raises(SpecError) as caught:
         login(tmp_path / "config")
     assert "look at its `Match exec`" in str(caught.value.details)
-    until(lambda: ended(marker.read_text().strip()), what="the end of its shell", deadline_s=10)
+    until(
+        lambda: ended(marker.read_text().strip()), what="the end of its shell", deadline_seconds=10
+    )
 
 
 def ended(process: str) -> bool:

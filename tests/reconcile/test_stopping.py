@@ -41,7 +41,7 @@ def test_what_was_begun_is_finished_and_counted(
             assert at_hand.stop() == (event.change,)
 
     with pytest.raises(StoppedError, match="stopped after 1 of 3 changes") as caught:
-        site.carry_out(Plan(site.spec.name, direction, STEPS), listen, at_hand)
+        site.apply_plan(Plan(site.spec.name, direction, STEPS), listen, at_hand)
     assert caught.value.exit_code == 130
     assert "sparkctl cluster down" in str(caught.value.resolution)
     assert site.told() == ["ChangeStarted spark-a/note:one", "ChangeDone spark-a/note:one"]
@@ -54,7 +54,7 @@ def test_who_sees_between_two_changes_that_the_lock_is_lost_begins_none(site: Si
     at_hand = AtHand()
     at_hand.stop(lost("spark-b"))
     with pytest.raises(LockLostError, match="took over the lock of spark-b"):
-        site.carry_out(Plan(site.spec.name, "up", STEPS), site.heard.append, at_hand)
+        site.apply_plan(Plan(site.spec.name, "up", STEPS), site.heard.append, at_hand)
     assert site.heard == []
 
 
@@ -87,7 +87,7 @@ def test_a_lock_that_is_lost_on_one_machine_stops_the_others(site: Site) -> None
         step(Note("spark-b", "four")),
     )
     with pytest.raises(LockLostError, match="took over the lock of spark-a") as caught:
-        site.carry_out(Plan(site.spec.name, "up", steps), site.heard.append, at_hand)
+        site.apply_plan(Plan(site.spec.name, "up", steps), site.heard.append, at_hand)
     assert caught.value.code == "E503"
     assert "note two" not in site.did("spark-a")
     assert "note four" not in site.did("spark-b")

@@ -22,7 +22,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Reading:
+class NodeReadiness:
     """One machine. None: it could not say."""
 
     asked: float

@@ -20,7 +20,7 @@ from orchestrator.spec.cluster import ClusterSpec
 
 
 @dataclass(frozen=True)
-class SwarmList(Resource):
+class StaleSwarmNodes(Resource):
     """Nodes that joined by our hand and belong no longer. Those of others stay."""
 
     kind: ClassVar[str] = "swarm-list"

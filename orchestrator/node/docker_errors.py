@@ -7,7 +7,7 @@ from orchestrator.errors import RemoteError
 
 
 @contextmanager
-def docker_trouble(node: str) -> Iterator[None]:
+def translate_docker_errors(node: str) -> Iterator[None]:
     """What the SDK and the layers below it raise, as a RemoteError."""
     try:
         yield

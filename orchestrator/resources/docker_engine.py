@@ -20,7 +20,7 @@ _STARTS_WITHIN = 45  # seconds, for each of the three attempts
 
 
 @dataclass(frozen=True)
-class Engine(Resource):
+class DockerEngine(Resource):
     """Wanted running."""
 
     kind: ClassVar[str] = "engine"
@@ -59,7 +59,7 @@ class Engine(Resource):
             raise ChangeError(
                 f"Docker on {self.node} does not start, whatever of ours is taken away",
                 details=error.details,
-                resolution="Mend what the lines above say, then run the command again.",
+                resolution="Fix what the lines above say, then run the command again.",
                 node=self.node,
             ) from None
         finally:
