@@ -1,7 +1,7 @@
 """Every error that sparkctl raises on purpose.
 
     SparkctlError
-    ├── SpecError                 a file or an option says something wrong
+    ├── SpecError                 a file or an option is wrong
     │   ├── UnknownStackError
     │   └── UnknownKeyError
     ├── ConnectError              a machine cannot be reached or refuses us
@@ -65,7 +65,7 @@ class SparkctlError(Exception):
 
 
 class SpecError(SparkctlError):
-    """A file or an option says something wrong; the place is in `brief` as file:line."""
+    """A file or an option is wrong; the place is in `brief` as file:line."""
 
     code = "E100"
     exit_code = 3
@@ -145,7 +145,7 @@ class PreflightError(SparkctlError):
 
 
 class StalePlanError(PreflightError):
-    """A plan kept in a file is not what would be done now; nothing was changed."""
+    """A saved plan is stale: it is not what would be done now; nothing was changed."""
 
     code = "E401"
 
@@ -170,14 +170,14 @@ class ChangeError(SparkctlError):
 
 
 class StoppedError(ChangeError):
-    """Ctrl-C: the change at hand was finished, the others were not begun."""
+    """Ctrl-C: the current change was finished, no other was started."""
 
     code = "E501"
     exit_code = 130
 
 
 class JournalError(ChangeError):
-    """A journal record cannot be read: what it is about was left, all else was given back."""
+    """A journal record cannot be read: what it is about was skipped, all else was restored."""
 
     code = "E502"
 

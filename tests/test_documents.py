@@ -88,7 +88,7 @@ BEFORE: dict[Command, list[str]] = {
     "up": [
         "## Before `sparkctl cluster up`",
         "",
-        "`plan` and `status` ask the same. The first problem of each machine is told.",
+        "`plan` and `status` ask the same. The first problem of each machine is reported.",
     ],
     "down": ["## Before `sparkctl cluster down`"],
     "train": [

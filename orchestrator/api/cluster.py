@@ -42,7 +42,7 @@ class Status:
     errors: Mapping[str, SparkctlError]
     """Of the others."""
     plan: Plan | None
-    """What `up` would change; None when that cannot be said."""
+    """What `up` would change; None when that is not known."""
     problem: SparkctlError | None
     """Why not."""
 
@@ -61,7 +61,7 @@ class Cluster:
         self.away: Mapping[str, SparkctlError] = away
         """Nodes that could not be reached, and why; see `Away`."""
         self._world: World | None = None
-        self._direction = "up"  # what a lock says that it is held for
+        self._direction = "up"  # what a lock is held for
 
     @classmethod
     @contextmanager
@@ -106,10 +106,10 @@ class Cluster:
         repair: bool = False,
         delete_runs: bool = False,
     ) -> Iterator[Plan]:
-        """What is to be applied, one after the other: repairs, if they are wanted, and then the
+        """The plans to apply, one after the other: repairs, if they are wanted, and then the
         plan of the direction. Each is made when it is asked for, of the machines as they are then.
 
-        Raises what stands in the way. The first alone is what `plan` shows.
+        Raises what prevents it. The first alone is what `plan` shows.
         """
         if direction == "up" and (manager := self.spec.manager.name) in self.away:
             raise self.away[manager]
@@ -126,11 +126,11 @@ class Cluster:
             yield plan_down(self.spec, self.world, delete_runs=delete_runs)
 
     def ask_ports(self, plan: Plan) -> Plan:
-        """The plan with advice about ports that Swarm needs; raises for those that are shut."""
+        """The plan with advice about ports that Swarm needs; raises for blocked ones."""
         return with_ports_asked(plan, self.world, self.nodes)
 
     def ensure_current(self, plan: Plan, kept: Path) -> None:
-        """Raise StalePlanError when the plan is not the one that `write_plan` has kept."""
+        """Raise StalePlanError when the plan is not the one that `write_plan` saved."""
         ensure_current(plan, kept)
 
     def apply(
@@ -141,8 +141,9 @@ class Cluster:
     ) -> None:
         """Ask the person, and make exactly these changes: locked, journaled, verified.
 
-        `at_hand`: whoever has it may stop the work between two changes. Raises DeclinedError,
-        OthersError, StalePlanError, LockedError, StoppedError, and what failed on the machines.
+        `at_hand`: the current changes; its holder can stop the work between two of them. Raises
+        DeclinedError, OthersError, StalePlanError, LockedError, StoppedError, and what failed on
+        the machines.
         """
         if plan.steps:
             self.person.approve(plan)
@@ -154,11 +155,11 @@ class Cluster:
         )
 
     def left_unread(self) -> SparkctlError | None:
-        """Journal records that could not be read: `down` has left what they are about."""
+        """Journal records that could not be read: `down` has skipped what they are about."""
         return left_unread(self.spec, self.world)
 
     def status(self) -> Status:
-        """What can be said of the machines, whatever is wrong with some of them."""
+        """What is known of the machines, whatever is wrong with some of them."""
         world, unread = try_observe(self.spec, self.nodes, ask=self.person.sudo_password)
         errors = {**self.away, **unread}
         try:

@@ -25,11 +25,11 @@ class Preview:
     secrets: dict[str, str]
     """Where the value of each comes from, in words."""
     unreached: tuple[SparkctlError, ...] = ()
-    """Machines that do not answer: what only they can tell is shown as `<…>`."""
+    """Machines that do not answer: what only they know is shown as `<…>`."""
 
 
 def preview(spec: ClusterSpec, stack: StackSpec, person: Person) -> Preview:
-    """Raises what stands in the way, but for machines that do not answer."""
+    """Raises what prevents the run, except for machines that do not answer."""
     unreached: tuple[SparkctlError, ...] = ()
     try:
         with connect_all(spec, ask_passphrase=person.passphrase) as nodes:

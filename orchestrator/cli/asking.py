@@ -1,4 +1,4 @@
-"""The person at the terminal, and what they have said yes to with options."""
+"""The person at the terminal, and what they have agreed to with options."""
 
 import sys
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Terminal:
         confirm(f"Change {machines} of cluster {plan.cluster!r}?", yes=self.yes)
         if plan.others:
             names = ", ".join(f"{other.kind} {other.name}" for other in plan.others)
-            question = f"Not sparkctl's, and ended or stopped by this: {names}. Go on?"
+            question = f"Not sparkctl's, and ended or stopped by this: {names}. Continue?"
             confirm(question, yes=self.end_others)
 
     def agree(self, question: Question) -> None:

@@ -39,7 +39,7 @@ cluster.add_command(lock)
     "--out",
     "kept",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep the plan in a file, for `up --plan`.",
+    help="Save the plan to a file, for `up --plan`.",
 )
 @repair_option
 @skip_offline_option
@@ -69,7 +69,7 @@ def plan(
     "--plan",
     "kept",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Do what `plan --out` has written, or refuse when that is no longer what is to be done.",
+    help="Apply a saved plan; refuse if it is stale.",
 )
 @repair_option
 @skip_offline_option
@@ -86,7 +86,7 @@ def up(
     end_others: bool,
     as_json: bool,
 ) -> None:
-    """Make the machines one GPU swarm. Twice is the same as once."""
+    """Make the machines one GPU swarm. Idempotent."""
 
     def run(spec: ClusterSpec) -> Outcome:
         person = Terminal(yes, end_others)
@@ -164,7 +164,7 @@ def _away(skip_offline: bool, direction: str) -> Away:
 
 
 def _skipped(machines: Cluster) -> list[str]:
-    """Those that are left out, which is said."""
+    """Names of the machines that are skipped; prints a warning for each."""
     for error in machines.away.values():
         err().print(f"skipped: {error.brief}", style="yellow")
     return list(machines.away)

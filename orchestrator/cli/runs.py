@@ -37,7 +37,7 @@ def runs() -> None:
 @json_option
 @click.pass_obj
 def list_(file: Path, as_json: bool) -> None:
-    """Every run that the nodes know of, the newest first."""
+    """List every run that the nodes know of, newest first."""
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
         if as_json:
@@ -54,7 +54,7 @@ def list_(file: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(file: Path, run: str, as_json: bool) -> None:
-    """What RUN is, how it goes, and what became of each attempt."""
+    """Show RUN: its settings, its progress, and how each attempt ended."""
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
         found = known.detailed(reading.find(run))
@@ -71,7 +71,7 @@ def show(file: Path, run: str, as_json: bool) -> None:
 @json_lines_option
 @click.pass_obj
 def follow(file: Path, run: str, as_json: bool) -> None:
-    """Watch RUN to its end; Ctrl-C leaves, and the run goes on."""
+    """Follow RUN to its end. Ctrl-C stops following; the run continues."""
     with Runs.open(file, Terminal()) as known:
         running = known.running(known.find(run))
         if as_json:
@@ -84,7 +84,7 @@ def follow(file: Path, run: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def stop(file: Path, run: str, as_json: bool) -> None:
-    """Let RUN save after the step at hand, and end it; `resume` goes on from there."""
+    """Save a checkpoint after the current step, then end RUN; `resume` continues from there."""
     with Runs.open(file, Terminal()) as known:
         outcome = known.stop(known.find(run))
     if as_json:
@@ -105,14 +105,14 @@ def stop(file: Path, run: str, as_json: bool) -> None:
 def resume(
     file: Path, run: str, detach: bool, skip: tuple[str, ...], yes: bool, as_json: bool
 ) -> None:
-    """Start RUN again, which was stopped or has failed: it goes on from its last checkpoint."""
+    """Resume RUN, which was stopped or has failed, from its last checkpoint."""
     with Runs.open(file, Terminal(yes)) as known:
         found = known.find(run)
         running = known.start(known.prepare_resume(found), show_start, skip=skip)
         if as_json:
             print_line(run_started(running.record))
         else:
-            out().print(f"{found.name} goes on")
+            out().print(f"{found.name} resumed")
         if not detach:
             watch(known, running, as_json=as_json)
 
@@ -131,21 +131,23 @@ def rm(file: Path, run: str, force: bool, yes: bool, as_json: bool) -> None:
     if as_json:
         print_line({"run": found.name, "deleted": True})
     else:
-        out().print(f"{found.name} is gone")
+        out().print(f"{found.name} is deleted")
 
 
 @runs.command()
 @click.argument("run")
 @click.option("--rank", type=int, multiple=True, help="Only this rank; repeatable.")
-@click.option("--since", metavar="TIME", help="From then on: 2026-11-24T16:30, or 10m, 2h, 1d ago.")
-@click.option("--events", is_flag=True, help="The events too, which the log has as JSON.")
+@click.option(
+    "--since", metavar="TIME", help="Only lines since then: 2026-11-24T16:30, or 10m, 2h, 1d ago."
+)
+@click.option("--events", is_flag=True, help="Also show events, which the log has as JSON.")
 @json_lines_option
 @click.pass_obj
 def logs(
     file: Path, run: str, rank: tuple[int, ...], since: str | None, events: bool, as_json: bool
 ) -> None:
-    """What the ranks of RUN have written, merged by time; also when it has ended long ago."""
-    since_when(since)  # a time that is none is told before anything is read
+    """Show what the ranks of RUN wrote, merged by time; also long after it has ended."""
+    since_when(since)  # reject a bad time before anything is read
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
         begin = since_when(since, reading.clock)
@@ -166,7 +168,7 @@ def logs(
 @json_option
 @click.pass_obj
 def fetch(file: Path, run: str, to: Path, as_json: bool) -> None:
-    """Bring the adapter or model, metrics, logs and settings of RUN here, checked by SHA-256."""
+    """Copy the adapter or model, metrics, logs and settings of RUN here, checked by SHA-256."""
     with Runs.open(file, Terminal()) as known:
         found = known.find(run)
         fetched = known.fetch(found, to, lambda line: err().print(line))
@@ -183,7 +185,7 @@ def fetch(file: Path, run: str, to: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def compare(file: Path, one: str, other: str, as_json: bool) -> None:
-    """Two runs: the settings that differ, and what came of them."""
+    """Compare two runs: the settings that differ, and their results."""
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
         both = [known.detailed(reading.find(name)) for name in (one, other)]

@@ -1,4 +1,4 @@
-"""What would go wrong with a run, from what its machines say. Pure."""
+"""What would go wrong with a run, from the readiness of its machines. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

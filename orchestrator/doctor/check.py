@@ -35,7 +35,7 @@ class Problem:
     fix: str = ""
     """Where it depends on what was found; else that of the check."""
     stops: bool = True
-    """False: the command goes on, and says it."""
+    """False: the command continues and prints it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class About:
     order: int
     """They are asked from the lowest on."""
     warns: bool
-    """It is only said, and stops nothing."""
+    """A warning only: it stops nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Check(About, Generic[Look]):
 
 
 class OfMachine(Check[Callable[[Facts, ClusterSpec], Iterator[Problem]]]):
-    """Looks at one machine. The first problem of every machine is told."""
+    """Looks at one machine. The first problem of every machine is reported."""
 
 
 class OfCluster(Check[Callable[[ClusterSpec, World], Iterator[tuple[str | None, Problem]]]]):

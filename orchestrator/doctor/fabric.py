@@ -11,7 +11,7 @@ from orchestrator.stack.ranks import Rank
     "fabric",
     before=("train",),
     order=400,
-    why="What ranks say to each other is not encrypted, and torch believes whoever says it.",
+    why="What ranks send each other is not encrypted, and torch trusts whoever sends it.",
     fix="Join the machines by their cable; docs/security.md says what a peer can do.",
     warns=True,
 )

@@ -20,5 +20,5 @@ def memory_is_enough(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iter
     """For a model whose shape is known."""
     needed, there = wanted.memory, reading.memory
     if needed is not None and there is not None and needed.peak > there:
-        told = f"{there / GIB:.1f} GiB are available, {needed.peak / GIB:.1f} needed"
-        yield Problem(told, stops=needed.least > there)
+        text = f"{there / GIB:.1f} GiB are available, {needed.peak / GIB:.1f} needed"
+        yield Problem(text, stops=needed.least > there)

@@ -1,4 +1,4 @@
-"""What checks before a run look at: what the run wants, and what its machines say of themselves."""
+"""What checks before a run look at: what the run needs, and how ready each machine is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class NodeReadiness:
-    """One machine. None: it could not say."""
+    """One machine. None: it is not known."""
 
     asked: float
     """This computer's clock in the middle of the round trip, seconds since the epoch."""

@@ -10,12 +10,12 @@ from orchestrator.spec.cluster import PathsSpec
 from orchestrator.templates import render_template
 
 _MOST_BYTES = 4 * 2**20
-"""Of a journal record; it holds a file or two. A longer one comes cut, which is said of it."""
+"""Of a journal record; it holds a file or two. A longer one is cut, and is unreadable then."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A journal record that cannot be parsing, and why; nothing of its content."""
+    """A journal record that cannot be understood, and why; nothing of its content."""
 
     why: str
 
@@ -57,10 +57,10 @@ def _record(raw: bytes) -> Mapping[str, Any] | Unreadable:
 
 
 def _printed(journal: Journal) -> Printed:
-    return {f"journal.{name}": _said(record) for name, record in journal.journal.items()}
+    return {f"journal.{name}": _record_text(record) for name, record in journal.journal.items()}
 
 
-def _said(record: Mapping[str, Any] | Unreadable) -> str:
+def _record_text(record: Mapping[str, Any] | Unreadable) -> str:
     return "" if isinstance(record, Unreadable) else json.dumps(record)
 
 

@@ -35,7 +35,7 @@ Progress = Callable[[str], AbstractContextManager[object]]
 def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
     """Make the lab as `spec` says, or repair it; the path of its cluster file.
 
-    Nodes that run are left as they are; nodes that are off or missing are made anew.
+    Nodes that run are left as they are; nodes that are off or missing are recreated.
 
     Raises:
         LabError: what could not be built or started, and why.

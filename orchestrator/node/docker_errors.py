@@ -1,4 +1,4 @@
-"""What the Docker SDK raises, in our words. Does not import it: that takes as long as a command."""
+"""Translate errors of the Docker SDK. Does not import it: that takes as long as a command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from orchestrator.errors import RemoteError
 
 @contextmanager
 def translate_docker_errors(node: str) -> Iterator[None]:
-    """What the SDK and the layers below it raise, as a RemoteError."""
+    """Raise what the SDK and the layers below it raise as a RemoteError."""
     try:
         yield
     except Exception as error:

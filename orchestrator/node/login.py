@@ -141,27 +141,29 @@ class _Way:
             ) from None
 
     def _login(self, target: SshTarget, depth: int) -> Login:
-        said = host_config(self.reader.settings(target.host, target.user, target.port))
-        tokens = Tokens(target.host, said.hostname, said.port, said.user, said.host_key_alias)
-        user_files = (self.ssh.known_hosts,) if self.ssh.known_hosts else said.user_known_hosts
+        config = host_config(self.reader.settings(target.host, target.user, target.port))
+        tokens = Tokens(
+            target.host, config.hostname, config.port, config.user, config.host_key_alias
+        )
+        user_files = (self.ssh.known_hosts,) if self.ssh.known_hosts else config.user_known_hosts
         return Login(
             node=self.node,
-            host=said.hostname,
-            port=said.port,
-            user=said.user,
-            keys=_keys(target, said, tokens),
+            host=config.hostname,
+            port=config.port,
+            user=config.user,
+            keys=_keys(target, config, tokens),
             known_hosts=_files(user_files),
-            accept_new=_accepts_new(self.ssh, said),
+            accept_new=_accepts_new(self.ssh, config),
             timeout=self.ssh.connect_timeout,
-            system_known_hosts=_files(said.global_known_hosts),
-            host_key_alias=said.host_key_alias,
-            agent=_agent(said),
-            only_keys=target.key is not None or said.identities_only,
-            jumps=self._jumps(said.proxy_jump, tokens, depth) if said.proxy_jump else (),
-            proxy_jump=said.proxy_jump,
-            proxy_command=said.proxy_command and tokens.on_the_way(said.proxy_command),
+            system_known_hosts=_files(config.global_known_hosts),
+            host_key_alias=config.host_key_alias,
+            agent=_agent(config),
+            only_keys=target.key is not None or config.identities_only,
+            jumps=self._jumps(config.proxy_jump, tokens, depth) if config.proxy_jump else (),
+            proxy_jump=config.proxy_jump,
+            proxy_command=config.proxy_command and tokens.on_the_way(config.proxy_command),
             config=self.ssh.config,
-            not_served=said.not_served,
+            not_served=config.not_served,
             is_jump=depth > 0,
         )
 
@@ -178,10 +180,10 @@ class _Way:
         return tuple(chain)
 
 
-def _keys(target: SshTarget, said: HostConfig, tokens: Tokens) -> tuple[str, ...]:
+def _keys(target: SshTarget, config: HostConfig, tokens: Tokens) -> tuple[str, ...]:
     if target.key:
         return (str(Path(target.key).expanduser()),)
-    paths = [Path(tokens.path(key)) for key in said.identity_files if key.lower() != "none"]
+    paths = [Path(tokens.path(key)) for key in config.identity_files if key.lower() != "none"]
     # They need not exist, as with ssh itself; the public half is enough for the agent.
     return tuple(str(p) for p in paths if _is_file(p) or _is_file(Path(f"{p}.pub")))
 
@@ -199,16 +201,16 @@ def _files(paths: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(Path(path).expanduser() for path in kept)
 
 
-def _agent(said: HostConfig) -> str:
-    agent = said.identity_agent or AGENT_OF_THE_ENVIRONMENT
+def _agent(config: HostConfig) -> str:
+    agent = config.identity_agent or AGENT_OF_THE_ENVIRONMENT
     if agent.startswith("$"):
         return os.environ.get(agent[1:]) or "none"
     return "none" if agent.lower() == "none" else agent
 
 
-def _accepts_new(ssh: SshSpec, said: HostConfig) -> bool:
+def _accepts_new(ssh: SshSpec, config: HostConfig) -> bool:
     """The cluster file's word, else ssh_config's; a check that it turns off is not turned off."""
-    return said.accepts_new if ssh.host_keys is None else ssh.host_keys == "accept-new"
+    return config.accepts_new if ssh.host_keys is None else ssh.host_keys == "accept-new"
 
 
 def _quoted(path: str) -> str:

@@ -148,7 +148,7 @@ class Node:
 
     def _open(self, command: str, stdin: bytes = b"") -> Stream:
         if self.sudo_password and "docker" not in self._wants:
-            self._run("true", b"", need="docker", deadline=60.0)  # a stream tells no exit code
+            self._run("true", b"", need="docker", deadline=60.0)  # a stream has no exit code
         marks = Marks.new()
         wrapped, before = self._wrapped(
             marks.before(command), "docker", self._with_password("docker")
@@ -158,7 +158,7 @@ class Node:
             stream.settimeout(_BEGINS)
             begins = marks.skip(stream)
             if not begins.begun:
-                self._run("true", b"", need="docker", deadline=60.0)  # it tells the reason
+                self._run("true", b"", need="docker", deadline=60.0)  # it gives the reason
                 raise self._not_run(begins.output)
         except TimeoutError:
             stream.close()
@@ -188,7 +188,7 @@ class Node:
             done = self.connection.run(wrapped, before + stdin, deadline=deadline + PATIENCE)
         except TimeoutError:
             raise self._late(
-                command, deadline, "The machine did not end it: it may go on."
+                command, deadline, "The machine did not end it: it may still run."
             ) from None
         if done.code and time.monotonic() - began >= deadline:
             raise self._late(command, deadline, "The machine has ended it.")
@@ -231,10 +231,10 @@ class Node:
             )
         return self._not_run(done.stdout + done.stderr)
 
-    def _not_run(self, said: bytes) -> RemoteError:
+    def _not_run(self, output: bytes) -> RemoteError:
         return RemoteError(
             f"{self.name} did not run what it was sent",
-            details=_tail(said),
+            details=_tail(output),
             resolution="Log in as sparkctl does and run `echo hello`. What may stand in the way: a "
             "command in authorized_keys or sshd_config (ForceCommand), a login shell that runs "
             "no commands, a .bashrc or .profile that ends the session.",
@@ -246,7 +246,7 @@ class Node:
             f"a step on {self.name} did not end within {deadline:g} s",
             details=f"command: {command}\n{what_of_it}",
             resolution="Look at the machine (load, disk, `journalctl -u docker`), then run the "
-            "same sparkctl command again: it goes on where it stopped.",
+            "same sparkctl command again: it continues where it stopped.",
             node=self.name,
         )
 

@@ -1,4 +1,4 @@
-"""Carry out a plan: locked, journaled, in parallel over nodes, and observed again at the end."""
+"""Apply a plan: locked, journaled, in parallel over nodes, and observed again at the end."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -98,7 +98,7 @@ def apply(
     if len(made) + len(passed) < len(plan.steps):
         raise at_hand.why or StoppedError(
             f"stopped after {len(made)} of {len(plan.steps)} changes",
-            resolution="Go on: `sparkctl cluster up`. Back: `sparkctl cluster down`. "
+            resolution="Continue: `sparkctl cluster up`. Roll back: `sparkctl cluster down`. "
             "The machines know what was done.",
         )
     raise_all(passed)
@@ -148,8 +148,8 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
             raise ChangeError(
                 f"{step.change.id}: {step.change.summary}: did not work",
                 details=str(getattr(error, "explanation", None) or error),
-                resolution="What was there before is in the journal: run the command again to go "
-                "on, or `sparkctl cluster down` to go back.",
+                resolution="The previous state is in the journal: run the command again to "
+                "continue, or `sparkctl cluster down` to roll back.",
                 node=step.change.node,
             ) from None
     except SparkctlError as error:

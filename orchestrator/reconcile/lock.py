@@ -35,10 +35,10 @@ from orchestrator.reconcile.lock_scripts import (
 from orchestrator.reconcile.owner import Owner, is_dead
 
 STALE = 60
-"""Seconds without a sign of life, by the machine's own clock."""
+"""Seconds without a heartbeat, by the machine's own clock."""
 
 BEAT = 10.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ LAUNCH = Place(LAUNCH_FOLDER, "docker", MAKE_FOR_DOCKER)
 
 @dataclass(frozen=True)
 class Held:
-    """A lock that was found, and the seconds since its holder's last sign of life."""
+    """A lock that was found, and the seconds since its holder's last heartbeat."""
 
     owner: Owner | None
     silent: int
 
     def __str__(self) -> str:
-        return f"{self.owner or 'somebody'}, last sign of life {self.silent} s ago"
+        return f"{self.owner or 'somebody'}, last heartbeat {self.silent} s ago"
 
 
 @contextmanager
@@ -85,7 +85,8 @@ def locked(
 
     Taken in the order of names, which is the same for everybody: two who want the same machines
     never wait for each other. While it is held no change is made on a node whose lock is not ours
-    any more: LockLostError is raised instead. `lost` is told when that is seen between two changes.
+    any more: LockLostError is raised instead. `lost` is called when that is seen between
+    two changes.
     """
     tried: list[Node] = []
     fences = {name: node.fence for name, node in nodes.items()}
@@ -134,7 +135,7 @@ def _take(node: Node, place: Place, owner: Owner) -> None:
             f"{node.name} is being changed by somebody else; nothing was changed",
             details=str(held),
             resolution=f"Wait for it. A holder that is gone loses the lock after {STALE} s; "
-            "`sparkctl cluster lock break` takes it away at once.",
+            "`sparkctl cluster lock break` removes it at once.",
             node=node.name,
         )
 

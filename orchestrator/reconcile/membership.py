@@ -71,7 +71,7 @@ def _alone(spec: ClusterSpec, world: World, facts: Facts) -> MembershipProblem |
     if facts.swarm_state == "pending":
         return MembershipProblem(
             f"{facts.node} has not got into its swarm: it is in state 'pending'",
-            why or "Its manager does not answer, or the join that ran out of time still goes on.",
+            why or "Its manager does not answer, or the join that timed out is still running.",
             f"If the manager was just away, wait for it and run this again. Else: {_REPAIR}",
         )
     if facts.swarm_state != "active":
@@ -151,4 +151,6 @@ def _moved(facts: Facts, address: str) -> MembershipProblem | None:
 
 
 def _new_swarm(name: str, manager: Facts) -> MembershipProblem:
-    return MembershipProblem(f"{name} is in the swarm of {manager.node}, which has to be made anew")
+    return MembershipProblem(
+        f"{name} is in the swarm of {manager.node}, which has to be created again"
+    )

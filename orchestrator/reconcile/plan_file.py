@@ -1,4 +1,4 @@
-"""A plan kept in a file, to be read by somebody and carried out later, or refused when stale."""
+"""A plan saved to a file, to be reviewed and applied later, or refused when stale."""
 
 import hashlib
 import json
@@ -90,7 +90,7 @@ def _hidden(plan: Plan, salt: str) -> dict[str, str]:
 
 
 def _plain(plan: Plan) -> dict[str, Any]:
-    """As it comes back from JSON."""
+    """The plan as plain data, after a round trip through JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(plan.to_dict()))
     return plain
 

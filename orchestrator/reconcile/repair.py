@@ -1,7 +1,7 @@
-"""What `--repair` repairs before anything else is planned: engines first, then memberships. Pure.
+"""What `--repair` fixes before anything else is planned: engines first, then memberships. Pure.
 
 Only what this cluster has made is touched. What comes after cannot be known while an engine is
-down, so a repair is a plan of its own, shown and carried out before the next one is made.
+down, so a repair is a plan of its own, shown and applied before the next one is made.
 """
 
 from dataclasses import replace

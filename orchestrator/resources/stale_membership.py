@@ -1,4 +1,4 @@
-"""A membership of our own that cannot stay: of a swarm that is gone, or on a former address."""
+"""A stale membership of our own: of a swarm that is gone, or on a former address."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

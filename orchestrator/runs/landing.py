@@ -69,7 +69,7 @@ class Landing:
             return shutil.disk_usage(self.temp).free
 
     def keep_only(self, names: Collection[str]) -> None:
-        """What an earlier try has left and nobody wants any more goes."""
+        """Delete what an earlier try has left and nobody wants any more."""
         with _here(self.temp):
             for folder, inner, files, fd in os.fwalk(".", topdown=False, dir_fd=self._top):
                 for file in files:
@@ -114,7 +114,7 @@ class Landing:
                 file.flush()
                 os.fsync(file.fileno())
         finally:
-            with contextlib.suppress(OSError):  # it was told already, or by the flush
+            with contextlib.suppress(OSError):  # it was reported already, or by the flush
                 file.close()
 
     def finish(self) -> Path:
@@ -143,7 +143,7 @@ class Landing:
 
 @contextmanager
 def _here(path: Path) -> Iterator[None]:
-    """What this computer's disk says is an error that names the place and the way out."""
+    """Raise an OSError of this computer's disk as a RunError: which place, and how to fix it."""
     try:
         yield
     except OSError as error:

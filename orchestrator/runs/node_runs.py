@@ -1,4 +1,4 @@
-"""What one node tells of its runs, and whether its record of one may be believed. Pure."""
+"""The runs on one node, and whether its record of each can be trusted. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class NodeRuns:
 
 
 def parse_node_runs(node: str, output: str) -> NodeRuns:
-    """What `runs.sh.j2` has printed on this node. Names that no run can have are passed over."""
+    """Parse what `runs.sh.j2` has printed on this node. Names that no run can have are skipped."""
     files: dict[str, dict[str, str]] = {}
     for path, value in entries(output):
         run, slash, name = path.rpartition("/")

@@ -1,7 +1,7 @@
 """Read the runs of a cluster: one round trip to every node, and one to the manager's engine.
 
-A node speaks for itself only: what a rank has left is taken from the rank's own node, and a record
-that two nodes tell differently is believed of neither.
+A node speaks for itself only: what a rank has left is read from the rank's own node. Where two
+nodes have different records of a run, neither is trusted.
 """
 
 from collections.abc import Iterator, Mapping
@@ -91,8 +91,8 @@ def read_runs(
             tasks = read_tasks(nodes[manager], only)
         except SparkctlError as error:
             problems[manager] = error
-    told = {node: parse_node_runs(node, output) for node, output in outputs.items()}
-    return merged(told, tasks, problems, manager)
+    found = {node: parse_node_runs(node, output) for node, output in outputs.items()}
+    return merged(found, tasks, problems, manager)
 
 
 def merged(
@@ -101,25 +101,25 @@ def merged(
     errors: Mapping[str, SparkctlError],
     manager: str,
 ) -> RunIndex:
-    """Runs from what the nodes tell and what Swarm says. Pure."""
+    """Runs from the nodes' folders and Swarm's tasks. Pure."""
     newest = None if tasks is None else newest_tasks(tasks)
     runs, unreadable = list[Run](), list[Unreadable]()
     for name in dict.fromkeys(run for node in nodes.values() for run in node.runs):
-        told = {node: found.runs[name] for node, found in nodes.items() if name in found.runs}
-        sizes = {node: one.bytes for node, one in told.items()}
+        copies = {node: found.runs[name] for node, found in nodes.items() if name in found.runs}
+        sizes = {node: one.bytes for node, one in copies.items()}
         of_run = None if newest is None else newest.get(name, ())
-        if (why := _doubt(told)) is not None:
+        if (why := _doubt(copies)) is not None:
             live = any(task.state not in DONE for task in of_run or ())
             unreadable.append(Unreadable(name, why, sizes, live))
             continue
-        record = _trusted(told, nodes)
+        record = _trusted(copies, nodes)
         ranks = {
-            place.rank: rank_seen(name, place.rank, told[place.node].files if place.node in told
+            place.rank: rank_seen(name, place.rank, copies[place.node].files if place.node in copies
                                   else {})
             for place in record.ranks
             if place.node in nodes
         }  # fmt: skip
-        legacy = any(one.legacy for one in told.values() if one.record)
+        legacy = any(one.legacy for one in copies.values() if one.record)
         runs.append(Run(record, ranks, of_run, sizes, legacy))
     runs.sort(key=lambda run: (run.record.created, run.name), reverse=True)
     clocks = [nodes[node].clock for node in sorted(nodes, key=lambda node: node != manager)]
@@ -127,15 +127,15 @@ def merged(
     return RunIndex(tuple(runs), errors, tuple(sorted(unreadable, key=lambda u: u.name)), clock)
 
 
-def _doubt(told: Mapping[str, RunOnNode]) -> str | None:
-    """Why nothing of it is to be believed, or None.
+def _doubt(copies: Mapping[str, RunOnNode]) -> str | None:
+    """Why its records cannot be trusted, or None.
 
-    A node that lacks the record (it was away when it was written anew) is no reason; one that has
-    another record is.
+    A node that lacks the record (it did not answer when that was rewritten) is no reason; one that
+    has another record is.
     """
-    whys = {node: one.why for node, one in told.items() if one.why}
+    whys = {node: one.why for node, one in copies.items() if one.why}
     wrong = {node: why for node, why in whys.items() if why != "its record is missing"}
-    records = {node: one.record for node, one in told.items() if one.record}
+    records = {node: one.record for node, one in copies.items() if one.record}
     if wrong or not records:
         node, why = next(iter((wrong or whys).items()))
         return f"{why} ({node})"
@@ -147,15 +147,15 @@ def _doubt(told: Mapping[str, RunOnNode]) -> str | None:
 
 
 def _decides(record: RunRecord) -> dict[str, Any]:
-    """What must be the same everywhere. The rest is written anew at each resume, and a resume may
-    be cut between two nodes."""
+    """What must be the same everywhere. The rest is rewritten at each resume, and a resume may
+    be interrupted between two nodes."""
     fields = record.model_dump(exclude={"image", "images", "created", "ranks"})
     return fields | {"ranks": [(place.rank, place.node) for place in record.ranks]}
 
 
-def _trusted(told: Mapping[str, RunOnNode], nodes: Mapping[str, NodeRuns]) -> RunRecord:
+def _trusted(copies: Mapping[str, RunOnNode], nodes: Mapping[str, NodeRuns]) -> RunRecord:
     """Of rank 0's node if it was read; every folder is where its own node has the runs."""
-    records = {node: one.record for node, one in told.items() if one.record}
+    records = {node: one.record for node, one in copies.items() if one.record}
     any_one = next(iter(records.values()))
     record = records.get(any_one.ranks[0].node, any_one)
 

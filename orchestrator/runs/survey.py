@@ -1,4 +1,4 @@
-"""What a machine says of itself just before a run: one script, one round trip."""
+"""Read how ready each machine is just before a run: one script, one round trip."""
 
 import re
 import time
@@ -23,7 +23,7 @@ def read(
     nodes: Mapping[str, Node],
     clock: Callable[[], float] = time.time,
 ) -> dict[str, NodeReadiness]:
-    """What every machine of the run says."""
+    """The readiness of every machine of the run."""
     ranks = {rank.node: rank for rank in prepared.ranks}
 
     def one(name: str) -> NodeReadiness:

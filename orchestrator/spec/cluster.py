@@ -61,7 +61,7 @@ class NodeSpec(Model):
     fabric: NodeFabric = NodeFabric()
     """Overrides of the detected fabric for this node."""
     state: Literal["present", "absent"] = "present"
-    """`absent`: the next `cluster up` takes the machine out of the cluster and gives it back."""
+    """`absent`: the next `cluster up` takes the machine out of the cluster and restores it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -130,7 +130,7 @@ class GpuSpec(Model):
 
     @property
     def resource_variable(self) -> str:
-        """Environment variable through which Swarm tells a task's container its GPU."""
+        """Environment variable through which Swarm gives a task's container its GPU."""
         return f"DOCKER_RESOURCE_{self.kind.upper().replace('-', '_')}"
 
 
@@ -230,7 +230,7 @@ class ClusterSpec(Model):
         if sum(n.connection == "local" for n in self.nodes) > 1:
             raise ValueError("only one node can be `connection: local`")
         if not self.members:
-            raise ValueError("all nodes are absent; `cluster down` gives all of them back")
+            raise ValueError("all nodes are absent; `cluster down` restores all of them")
         return self
 
     @property

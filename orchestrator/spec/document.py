@@ -30,7 +30,7 @@ class Document:
     def place(self, location: KeyPath) -> str:
         """The nearest known place of a pydantic location.
 
-        pydantic adds names of its own to a location (the tag of a union): they are passed over.
+        pydantic adds names of its own to a location (the tag of a union): they are skipped.
         """
         path: KeyPath = ()
         for key in location:

@@ -1,4 +1,4 @@
-"""What is on the swarm already when a run wants to be: runs that have ended go, another one stays.
+"""What occupies the swarm when a run is to start: finished runs are removed, another one blocks.
 
 A run has ended when all its ranks exited with 0, which they do only with a verdict, or when it has
 a verdict and its ranks are gone, or hang. One that broke otherwise is left for who looks for the
@@ -17,7 +17,7 @@ from orchestrator.stack.deploy import remove, wait_for_exit
 from orchestrator.stack.tasks import DONE, Task, newest_tasks, read_tasks
 
 Judged = Callable[[str], bool]
-"""Whether a run has a verdict; asked for those alone whose tasks do not tell."""
+"""Whether a run has a verdict; called only for those whose tasks do not show it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def occupancy(tasks: Mapping[str, Iterable[Task]], judged: Judged) -> Occupancy:
 
 
 def require_free_gpus(manager: Node, judged: Judged) -> Occupancy:
-    """What stands there. Changes nothing; raises BusyError when a run holds GPUs."""
+    """The runs on the swarm. Changes nothing; raises BusyError when a run holds GPUs."""
     found = occupancy(newest_tasks(read_tasks(manager)), judged)
     for run in found.busy:
         raise BusyError(

@@ -28,8 +28,8 @@ _HARMLESS = re.compile(
     r"|ACCELERATE_(LOG_LEVEL|DEBUG_MODE)|TRANSFORMERS_VERBOSITY|(HF_HUB|TRANSFORMERS)_OFFLINE"
     r"|HF_HUB_(DISABLE_TELEMETRY|DOWNLOAD_TIMEOUT|ETAG_TIMEOUT)|TZ|LANG|LC_[A-Z]+"
 )
-"""Variables that tune and tell. All others may change what is loaded (LD_PRELOAD, PYTHONPATH), or
-where data and tokens go (HF_ENDPOINT, HTTPS_PROXY, MLFLOW_TRACKING_URI)."""
+"""Variables for tuning and logging. All others may change what is loaded (LD_PRELOAD, PYTHONPATH),
+or where data and tokens go (HF_ENDPOINT, HTTPS_PROXY, MLFLOW_TRACKING_URI)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What Swarm says of the ranks of runs."""
+"""What Swarm reports of the ranks of runs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A connection to no machine: it answers as told and remembers what it was asked."""
+"""A connection to no machine: it gives prepared answers and records what it was asked."""
 
 import re
 from collections.abc import Callable

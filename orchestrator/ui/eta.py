@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Eta:
-    """Hears the steps of rank 0. The time before the first of them says nothing."""
+    """Follows the steps of rank 0. The time before the first of them does not count."""
 
     clock: Callable[[], float] = time.monotonic
     _first: tuple[int, float] | None = None
@@ -18,7 +18,7 @@ class Eta:
             self._first = (step, self.clock())
 
     def reset(self) -> None:
-        """An attempt goes on from a checkpoint: the steps before it say nothing."""
+        """An attempt resumes from a checkpoint: the steps before it do not count."""
         self._first = None
 
     def seconds(self, step: int, total: int) -> float | None:

@@ -1,4 +1,4 @@
-"""A run while it goes on, for programs: one JSON object per line.
+"""A run while it runs, for programs: one JSON object per line.
 
 docs/schema/run-events.json is generated from these models.
 """
@@ -47,7 +47,7 @@ class RunLine(_Line):
 
 
 class TaskLine(_Line):
-    """What Swarm says of a container."""
+    """What Swarm reports of a container."""
 
     kind: Literal["task"] = "task"
     rank: int
@@ -59,11 +59,11 @@ class TaskLine(_Line):
 
 
 class EventLine(_Line):
-    """What a rank, or its supervisor, tells."""
+    """An event of a rank or its supervisor."""
 
     kind: Literal["event"] = "event"
     rank: int
-    """Who tells it."""
+    """Which rank reports it."""
     event: Annotated[LogEvent, Field(discriminator="event")]
     """`training/contract` has the kinds."""
 
@@ -77,7 +77,7 @@ class TextLine(_Line):
     at: str
     """UTC, ISO 8601 with microseconds; empty where it is not known."""
     text: str
-    """As it was written, secrets blotted out."""
+    """As it was written, secrets redacted."""
 
 
 class NodeLine(_Line):
@@ -105,9 +105,9 @@ class EndedLine(_Line):
     details: str | None
     """The last lines of the rank that failed."""
     resolution: str | None
-    """How to go on."""
+    """How to continue."""
     results: tuple[Result, ...]
-    """Of every rank that told one."""
+    """Of every rank that reported one."""
 
 
 class RunLines(
@@ -140,7 +140,7 @@ def run_started(record: RunRecord) -> RunLine:
 
 
 def event_line(event: RunEvent) -> BaseModel:
-    """An event as the line that it is."""
+    """The line for an event."""
     match event:
         case TaskState(rank, state, error):
             return TaskLine(rank=rank, state=state, error=error)

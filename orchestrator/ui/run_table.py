@@ -33,7 +33,7 @@ class _Row:
 
 @dataclass
 class RunTable:
-    """Hears the events of a run; rich draws it."""
+    """Follows the events of a run; rich draws it."""
 
     ranks: Sequence[RankPlace]
     clock: Callable[[], float] = time.monotonic

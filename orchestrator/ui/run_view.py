@@ -1,4 +1,4 @@
-"""A run while it goes on: a live table in a terminal, plain lines elsewhere."""
+"""A run while it runs: a live table in a terminal, plain lines elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -94,7 +94,7 @@ class RunView:
                 self._line(0, f"saved at step {step} ({cost})")
             case Resumed(step=step):
                 self._pace.reset()
-                self._line(0, f"goes on after step {step}{_passed_over(event)}")
+                self._line(0, f"resumes after step {step}{_skipped(event)}")
             case AttemptOver(end=end) if end != "succeeded":
                 self._line(0, attempt_line(event))
             case AttemptOver() | Result() | Verdict():
@@ -126,7 +126,7 @@ def attempt_line(attempt: Attempt) -> str:
     return f"attempt {attempt.attempt} {attempt.end} at step {attempt.step}{blame}"
 
 
-def _passed_over(event: Resumed) -> str:
+def _skipped(event: Resumed) -> str:
     newer = ", ".join(map(str, event.passed_over))
     return f" (not all ranks have {newer})" if newer else ""
 

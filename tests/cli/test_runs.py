@@ -191,20 +191,20 @@ def test_resume_goes_on_after_what_is_known(
     watched: list[Any] = []
     prepared = replace(prepare(sparks(2), load_stack("tiny-llama-lora"), None), is_new=False)
 
-    def again(spec: object, run: Run, world: object, agree: object) -> Prepared:
+    def resumed(spec: object, run: Run, world: object, agree: object) -> Prepared:
         return replace(prepared, record=run.record)
 
     def start(spec: object, prepared: Prepared, *_: object, **__: object) -> RunRecord:
         return prepared.record
 
     monkeypatch.setattr(used, "observe_machines", lambda *_, **__: {})
-    monkeypatch.setattr(used, "again", again)
+    monkeypatch.setattr(used, "prepare_resume", resumed)
     monkeypatch.setattr(used, "start", start)
     monkeypatch.setattr(command, "watch", lambda _, run, *, as_json: watched.append(run.offsets))
     cluster.judge(state="stopped")
     cluster.write(0, "an old line")
     ran = sparkctl("runs", "resume", "last")
-    assert (ran.code, ran.stdout) == (0, f"{RUN} goes on\n")
+    assert (ran.code, ran.stdout) == (0, f"{RUN} resumed\n")
     assert watched == [{0: 40, 1: 0}]
     assert sparkctl("runs", "resume", "last", "--detach").code == 0
     assert len(watched) == 1
@@ -216,7 +216,7 @@ def test_a_success_is_not_started_again(
     monkeypatch.setattr(used, "observe_machines", lambda *_, **__: {})
     cluster.judge()
     ran = sparkctl("runs", "resume", "last")
-    assert (ran.code, "nothing to go on with" in ran.stderr) == (10, True)
+    assert (ran.code, "nothing to resume" in ran.stderr) == (10, True)
 
 
 def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
@@ -226,7 +226,7 @@ def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
     cluster.engine.tasks_now = []
     assert sparkctl("runs", "rm", "last").code != 0  # nobody is there to say yes
     assert cluster.run_folder(0).exists()
-    assert sparkctl("runs", "rm", "last", "--yes").stdout == f"{RUN} is gone\n"
+    assert sparkctl("runs", "rm", "last", "--yes").stdout == f"{RUN} is deleted\n"
     assert list((cluster.folder / "spark-a").iterdir()) == []
     assert removed == [RUN]
 

@@ -121,7 +121,7 @@ def test_stop_resume_compare_logs_rm(machines: dict[str, Machine], module_up: Sp
     module_up("cluster", "down", "--yes")  # runs stay; images go, and the swarm's IDs
     module_up("cluster", "up", "--yes")
     went_on = module_up("runs", "resume", run.name).stdout
-    assert f"goes on after step {step}" in went_on
+    assert f"resumes after step {step}" in went_on
     assert f"succeeded  {run.name}" in went_on
     assert sorted(run.losses()) == list(range(1, 101))
     assert run.steps_made_twice() == 0

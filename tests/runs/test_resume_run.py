@@ -1,4 +1,4 @@
-"""What is deployed for a run to go on: on the machines as they are now."""
+"""What is deployed to resume a run: on the machines as they are now."""
 
 import contextlib
 from collections.abc import Sequence
@@ -147,7 +147,7 @@ def test_no_file_of_this_computer_is_read_because_a_record_names_it(tmp_path: Pa
 
 def test_what_runs_or_has_succeeded_is_left_alone() -> None:
     first = made()
-    with pytest.raises(RunError, match="nothing to go on with"):
+    with pytest.raises(RunError, match="nothing to resume"):
         prepare_resume(sparks(2), ended(first, "succeeded"), taken_in(sparks(2)), nobody, {})
     running = ended(first, None, (Task(0, "running"), Task(1, "running")))
     with pytest.raises(RunError, match="is running") as caught:

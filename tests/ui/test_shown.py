@@ -173,8 +173,8 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     assert "step 10/21  loss not a number  1,234 tok/s" in file.getvalue()
     assert "step 20/21  loss 2.5000  - tok/s" in file.getvalue()
     assert lines[-7:] == [
-        "rank 0 spark-a  goes on after step 20 (not all ranks have 30)",
-        "rank 0 spark-a  goes on after step 20",
+        "rank 0 spark-a  resumes after step 20 (not all ranks have 30)",
+        "rank 0 spark-a  resumes after step 20",
         "rank 0 spark-a  saved at step 21 (2.5 MB a rank in 0.2 s)",
         f"rank 1 spark-b  error: {ODD}",
         f"rank 0 spark-a  attempt 2 lost at step 7: rank 1 {ODD}",
