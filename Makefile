@@ -22,7 +22,7 @@ help:
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
 	@echo 'make bench-padding  what padding costs; writes docs/benchmarks.md'
 	@echo 'make bench-launching  from the command to the first step, beside launchers by hand'
-	@echo 'make check      lint and types alone'
+	@echo 'make check      lint, types and shellcheck alone'
 	@echo 'make clean      remove labs, their images, and the environment'
 
 demo: $(VENV)/.controller engine
@@ -58,6 +58,7 @@ check: $(VENV)/.complete
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(PY) -m tests.support.shellcheck
 
 format: $(VENV)/.complete
 	$(VENV)/bin/ruff check --fix .

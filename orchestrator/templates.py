@@ -1,5 +1,9 @@
-"""`templates/*.j2`: one strict environment for all of them. Each is compiled once."""
+"""`templates/**/*.j2`: one strict environment for all of them. Each is compiled once.
 
+A template includes another by its path below `templates/`.
+"""
+
+import base64
 import json
 import shlex
 from functools import cache
@@ -12,21 +16,25 @@ from orchestrator import assets
 
 def render_template(name: str, **values: Any) -> str:
     """The template of this name with these values; one that is not given is an error."""
-    return _compiled(name).render(**values)
+    return environment().get_template(name).render(**values)
 
 
 @cache
-def _compiled(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """With what every template may use."""
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: assets.text(f"templates/{name}")),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # YAML and shell, never HTML; values go through a filter
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["quote"] = shlex.quote
-    environment.filters["tojson"] = _json
-    return environment.from_string(assets.text(f"templates/{name}"))
+    made.filters["quote"] = shlex.quote
+    made.filters["tojson"] = _json
+    made.filters["base64"] = _base64
+    return made
 
 
 def _json(value: Any) -> str:
@@ -35,3 +43,8 @@ def _json(value: Any) -> str:
     Jinja's own tojson escapes for HTML, which would change what a container sees.
     """
     return json.dumps(value, ensure_ascii=False).replace("$", "$$")
+
+
+def _base64(content: bytes) -> str:
+    """In lines that end, none where there is no content."""
+    return base64.encodebytes(content).decode()

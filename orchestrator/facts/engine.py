@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator import assets
 from orchestrator.facts.fact import Group, Raw
+from orchestrator.spec.cluster import PathsSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +39,8 @@ class Engine:
         return str((self.docker or {}).get("ServerVersion") or "none")
 
 
-_SHELL = """\
-info=$(docker info --format '{{json .}}' 2>/dev/null)
-printf '%s' "$info" | fact docker_info
-"""
+def _shell(paths: PathsSpec) -> str:
+    return assets.text("templates/facts/engine.sh")
 
 
 def _parse(raw: Raw) -> Engine:
@@ -62,7 +62,7 @@ def docker_info(**overrides: Any) -> dict[str, Any]:
 
 
 ENGINE = Group(
-    lambda paths: _SHELL,
+    _shell,
     _parse,
     lambda number: Engine(docker=docker_info()),
     lambda engine: {"docker_info": json.dumps(engine.docker) if engine.docker else ""},

@@ -8,7 +8,6 @@ from orchestrator.facts.fact import Group, Printed, Raw
 from orchestrator.facts.values import as_pairs, lines, pairs, text
 from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.node.files import File
-from orchestrator.node.mounts import MOUNTED
 from orchestrator.spec.cluster import PathsSpec
 from orchestrator.templates import render_template
 
@@ -33,7 +32,6 @@ def _shell(paths: PathsSpec) -> str:
     daemon = PurePosixPath(DAEMON_JSON)
     return render_template(
         "facts/files.sh.j2",
-        mounted=MOUNTED,
         state=paths.state,
         daemon_json=DAEMON_JSON,
         daemon_folder=str(daemon.parent),

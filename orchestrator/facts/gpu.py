@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from orchestrator import assets
 from orchestrator.facts.fact import Group, Printed, Raw
 from orchestrator.facts.values import text
+from orchestrator.spec.cluster import PathsSpec
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,8 @@ class Gpus:
     """What `nvidia-ctk --version` says."""
 
 
-_SHELL = """\
-nvidia-smi --query-gpu=uuid,name,driver_version --format=csv,noheader 2>/dev/null | fact gpus
-command -v nvidia-container-runtime 2>/dev/null | fact nvidia_runtime
-nvidia-ctk --version 2>/dev/null | head -n 1 | fact nvidia_toolkit
-"""
+def _shell(paths: PathsSpec) -> str:
+    return assets.text("templates/facts/gpu.sh")
 
 
 def _parse(raw: Raw) -> Gpus:
@@ -58,4 +57,4 @@ def _printed(facts: Gpus) -> Printed:
     }
 
 
-GPUS = Group(lambda paths: _SHELL, _parse, _stock, _printed)
+GPUS = Group(_shell, _parse, _stock, _printed)

@@ -15,7 +15,7 @@ _MOST_BYTES = 4 * 2**20
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A journal record that cannot be understood, and why; nothing of its content."""
+    """A journal record that cannot be parsing, and why; nothing of its content."""
 
     why: str
 

@@ -46,13 +46,6 @@ def _printed(login: Login) -> Printed:
     return {"user": login.user, "home": login.home, "ids": f"{login.uid}:{login.gid}"}
 
 
-_GROUPS = """\
-id -nG "$user" | fact groups
-getent group docker | fact docker_group
-getent gshadow docker 2>/dev/null | cut -d: -f4 | fact docker_gshadow
-"""
-
-
 def _groups(raw: Raw) -> Groups:
     return Groups(
         groups=frozenset(text(raw["groups"]).split()),
@@ -76,7 +69,7 @@ LOGIN = Group(
     _printed,
 )
 GROUPS = Group(
-    lambda paths: _GROUPS,
+    lambda paths: assets.text("templates/facts/groups.sh"),
     _groups,
     lambda number: Groups(
         groups=frozenset({"nvidia", "sudo"}), docker_group=True, docker_gshadow=frozenset()

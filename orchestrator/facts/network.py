@@ -88,11 +88,6 @@ def _link(address: Address) -> Mapping[str, Any]:
     return {"ifname": address.interface, "flags": flags, "addr_info": [info]}
 
 
-_SPEEDS = """\
-for device in /sys/class/net/*; do
-  speed=$(cat "$device/speed" 2>/dev/null) && printf '%s %s\\n' "${device##*/}" "$speed"
-done | fact speeds
-"""
 _STOCK_SPEEDS = {"enP7s7": 10_000, "enp1s0f1np1": 200_000, "enP2p1s0f1np1": 200_000}
 
 
@@ -106,7 +101,7 @@ def _speeds(raw: Raw) -> Speeds:
 
 NETWORK = Group(_shell, _network, _stock, _printed)
 SPEEDS = Group(
-    lambda paths: _SPEEDS,
+    lambda paths: assets.text("templates/facts/speeds.sh"),
     _speeds,
     lambda number: Speeds(speeds=dict(_STOCK_SPEEDS)),
     lambda speeds: {"speeds": as_pairs(speeds.speeds)},

@@ -8,7 +8,7 @@ from orchestrator import assets
 from orchestrator.facts.added import added
 from orchestrator.facts.fact import Group, Raw
 from orchestrator.facts.machine import MACHINE, SECTIONS, Facts, Machine
-from orchestrator.facts.protocol import FACT, decode, parsing
+from orchestrator.facts.protocol import decode, parsing
 from orchestrator.node.node import Node
 from orchestrator.spec.cluster import PathsSpec
 
@@ -21,7 +21,7 @@ def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
     blocks = ["".join(group.shell(paths) for group in section) for section in sections]
     if whole and added():
         blocks.append("".join(fact.script for fact in added()))
-    head = f"{FACT}\n{assets.text('templates/facts/file.sh')}"
+    head = assets.text("templates/fact.sh") + assets.text("templates/facts/file.sh")
     return "\n".join([head, *blocks]) + ":\n"
 
 

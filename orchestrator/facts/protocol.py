@@ -1,4 +1,7 @@
-"""How a script on a machine answers: `name<TAB>base64` lines, so that no value is structure."""
+"""How a script on a machine answers: `name<TAB>base64` lines, so that no value is structure.
+
+In the script `… | fact NAME` prints the line of this name (templates/fact.sh).
+"""
 
 import base64
 import binascii
@@ -8,9 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.errors import RemoteError
-
-FACT = "fact() { printf '%s\\t' \"$1\"; base64 -w 0; echo; }"
-"""Shell: `… | fact NAME` prints the line of this name."""
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from orchestrator import assets
 from orchestrator.facts.fact import Group, Printed, Raw
 from orchestrator.facts.values import lines, text
 
@@ -34,14 +35,6 @@ class Distribution:
     os: str
 
 
-_IDENTITY = """\
-cat /etc/machine-id 2>/dev/null | fact machine_id
-cat /etc/ssh/ssh_host_*_key.pub 2>/dev/null | cut -d' ' -f1,2 | fact host_keys
-"""
-_KERNEL = """\
-uname -srm | fact kernel
-{ grep -qw kho=off /proc/cmdline && echo yes; } 2>/dev/null | fact kho_off
-"""
 _OS = """( . /etc/os-release; printf '%s' "$PRETTY_NAME" ) 2>/dev/null | fact os\n"""
 
 
@@ -65,9 +58,11 @@ def _printed(identity: Identity) -> Printed:
     return {"machine_id": identity.machine_id, "host_keys": host_keys}
 
 
-IDENTITY = Group(lambda paths: _IDENTITY, _identity, _stock, _printed)
+IDENTITY = Group(
+    lambda paths: assets.text("templates/facts/identity.sh"), _identity, _stock, _printed
+)
 KERNEL = Group(
-    lambda paths: _KERNEL,
+    lambda paths: assets.text("templates/facts/kernel.sh"),
     lambda raw: Kernel(kernel=text(raw["kernel"]), kho_off=bool(raw["kho_off"].strip())),
     lambda number: Kernel(kernel="Linux 6.17.0-1014-nvidia aarch64", kho_off=False),
     lambda kernel: {"kernel": kernel.kernel, "kho_off": "yes" * kernel.kho_off},

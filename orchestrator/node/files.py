@@ -1,8 +1,9 @@
 """Shell that writes and removes files so that a crash leaves the old or the new, never a half."""
 
-import base64
 import shlex
 from dataclasses import dataclass
+
+from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True)
@@ -21,23 +22,6 @@ def real_path(path: str) -> str:
     return f"real={target}; [ ! -L {target} ] || real=$(readlink -f {target})"
 
 
-def staged(target: str, file: File) -> str:
-    """Shell: `$staged` is a complete, fsynced file beside `target`, with its mode and owner.
-
-    `target` is a word of the shell, quoted. On a full disk the half of it is removed again, and
-    the shell exits.
-    """
-    return f"""\
-staged=$(mktemp {target}.sparkctl.XXXXXX)
-{{ base64 -d >"$staged" &&
-  chown {file.uid}:{file.gid} "$staged" &&
-  chmod {shlex.quote(file.mode)} "$staged" &&
-  sync "$staged"
-}} <<'SPARKCTL_END' || {{ rm -f "$staged"; exit 1; }}
-{base64.encodebytes(file.content).decode()}SPARKCTL_END
-"""
-
-
 def write_file(path: str, file: File) -> str:
     """Shell: replace `path` atomically, a link too. Its folder must be there."""
     return _write(shlex.quote(path), file)
@@ -52,15 +36,10 @@ def write_through(path: str, file: File) -> str:
 
 
 def _write(target: str, file: File) -> str:
-    return f"""\
-set -e
-{staged(target, file)}
-mv -f "$staged" {target}
-sync "$(dirname {target})"
-"""
+    """`target` is a word of the shell, quoted."""
+    return render_template("files/write.sh.j2", target=target, file=file)
 
 
 def remove_file(path: str) -> str:
     """Shell: remove `path` if it is there."""
-    target = shlex.quote(path)
-    return f'set -e\nrm -f {target}\nsync "$(dirname {target})"\n'
+    return render_template("files/remove.sh.j2", path=path)

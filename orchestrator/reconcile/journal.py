@@ -19,6 +19,7 @@ from orchestrator.node.files import File, write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, State, World
 from orchestrator.resources.registry import REGISTRY
+from orchestrator.templates import render_template
 
 VERSION = 1
 
@@ -91,11 +92,8 @@ def write(node: Node, state_folder: str, record: Record) -> None:
     }
     content = (json.dumps(document, indent=1) + "\n").encode()
     try:
-        node.script(
-            f"mkdir -p -m 700 {folder} || exit 1\n"
-            f"trap {shlex.quote(f'rmdir {folder} {state} 2>/dev/null || :')} EXIT\n"
-            + write_file(f"{state_folder}/journal/{record.file}", File(content, "600", 0, 0))
-        )
+        file = write_file(f"{state_folder}/journal/{record.file}", File(content, "600", 0, 0))
+        node.script(render_template("journal/write.sh.j2", folder=folder, state=state, write=file))
     except RemoteError as error:
         raise ChangeError(
             f"{record.resource.name} on {node.name} was left as it is: "
@@ -114,11 +112,7 @@ def forget(node: Node, state_folder: str, files: list[str]) -> None:
     """
     folder = shlex.quote(state_folder)
     names = " ".join(f"{folder}/journal/{shlex.quote(name)}" for name in files)
-    node.script(
-        f"rm -f {names} {folder}/journal/*.sparkctl.*\n"
-        f"[ ! -d {folder}/journal ] || sync {folder}/journal\n"
-        f"rmdir {folder}/journal {folder} 2>/dev/null || :"
-    )
+    node.script(render_template("journal/forget.sh.j2", folder=folder, names=names))
 
 
 def _slug(resource: Resource) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 from orchestrator.errors import LockedError, LockLostError, SparkctlError
 from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
@@ -22,17 +23,9 @@ from orchestrator.node.escalate import Privilege
 from orchestrator.node.fence import Fence
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin, on_each, try_each
-from orchestrator.reconcile.lock_scripts import (
-    BEAT_SCRIPT,
-    BREAK,
-    CHECK,
-    MAKE_FOR_DOCKER,
-    MAKE_FOR_ROOT,
-    READ,
-    RELEASE,
-    TAKE,
-)
+from orchestrator.reconcile.lock_scripts import beat, check
 from orchestrator.reconcile.owner import Owner, is_dead
+from orchestrator.templates import render_template
 
 STALE = 60
 """Seconds without a heartbeat, by the machine's own clock."""
@@ -47,8 +40,8 @@ class Place:
 
     folder: str
     need: Privilege = "root"
-    make: str = MAKE_FOR_ROOT
-    """Shell that makes `$folder`, or leaves it as it is."""
+    make: str = "lock/for_root.sh.j2"
+    """Template that makes `$folder`, or leaves it as it is."""
 
     @property
     def lock(self) -> str:
@@ -59,7 +52,7 @@ class Place:
 CHANGES = Place(LOCK_FOLDER)
 """On all machines, while `cluster up` or `down` changes them."""
 
-LAUNCH = Place(LAUNCH_FOLDER, "docker", MAKE_FOR_DOCKER)
+LAUNCH = Place(LAUNCH_FOLDER, "docker", "lock/for_docker.sh.j2")
 """On the manager, while a run is put onto the swarm, and while machines are changed."""
 
 
@@ -99,14 +92,14 @@ def locked(
             except SparkctlError:
                 tried.pop()
                 raise
-            nodes[name].fence = Fence(CHECK.format(lock=place.lock, token=owner.token), place.need)
+            nodes[name].fence = Fence(check(place.lock, owner.token), place.need)
             begin(partial(_beat, nodes[name], place, owner, over, lost))
         yield
     finally:
         over.set()
         for node in tried:
             node.fence = None  # what is lost, this lock or one around it, is let go all the same
-        release = RELEASE.format(lock=place.lock, make=place.make, token=owner.token)
+        release = _script("release", place, token=owner.token)
         # Out of reach: the lock goes stale by itself.
         by_name = {node.name: node for node in tried}
         try_each(by_name, lambda name: by_name[name].script(release, need=place.need))
@@ -116,13 +109,13 @@ def locked(
 
 def read_locks(nodes: Mapping[str, Node], place: Place) -> dict[str, Held | None]:
     """The lock of every node, or None where it is free."""
-    script = READ.format(lock=place.lock)
+    script = render_template("lock/read.sh.j2", lock=place.lock)
     return on_each(nodes, lambda name: _held(nodes[name].script(script, need=place.need)))
 
 
 def break_locks(nodes: Mapping[str, Node], place: Place) -> None:
     """Remove the locks, whoever holds them."""
-    script = BREAK.format(lock=place.lock, make=place.make)
+    script = _script("break", place)
     on_each(nodes, lambda name: nodes[name].script(script, need=place.need))
 
 
@@ -142,14 +135,19 @@ def _take(node: Node, place: Place, owner: Owner) -> None:
 
 def _attempt(node: Node, place: Place, owner: Owner, dead: Owner | None = None) -> Held | None:
     """Who holds it, and None when it is ours now. Of a `dead` one it is taken over."""
-    script = TAKE.format(
-        lock=place.lock,
-        make=place.make,
+    script = _script(
+        "take",
+        place,
         stale=STALE,
-        dead=shlex.quote(dead.token if dead else "nobody"),
+        dead=dead.token if dead else "nobody",
         owner=base64.b64encode(json.dumps(asdict(owner)).encode()).decode(),
     )
     return _held(node.script(script, need=place.need, deadline=270))
+
+
+def _script(name: str, place: Place, **values: Any) -> str:
+    """Of those that look and take in one step."""
+    return render_template(f"lock/{name}.sh.j2", lock=place.lock, make=place.make, **values)
 
 
 def _beat(
@@ -160,7 +158,7 @@ def _beat(
     lost: Callable[[LockLostError], object],
 ) -> None:
     """Of one node: one that hangs does not make the others' locks old."""
-    script = BEAT_SCRIPT.format(lock=place.lock, token=owner.token)
+    script = beat(place.lock, owner.token)
     while not over.wait(BEAT):
         try:
             node.script(script, need=place.need, deadline=BEAT)

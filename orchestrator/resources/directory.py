@@ -1,6 +1,5 @@
 """A folder on the machine, and the folders above it that were not there."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -9,10 +8,10 @@ from typing import ClassVar, Self
 
 from orchestrator.errors import PreflightError
 from orchestrator.facts.folders import Folder, NoFolder
-from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, WayBack, World, members
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.templates import render_template
 
 _HERE: State = {"present": True}
 
@@ -130,17 +129,17 @@ class Directory(Resource):
         node = nodes[self.node]
         before, after = change.before or {}, change.after or {}
         if after == _HERE and not before.get("present"):
-            node.script(f"set -e\n{self._resolved}\n{_MAKE}")
+            node.script(render_template("directory/make.sh.j2", path=self.path))
             return
-        nearest = after.get("nearest", "/")
-        steps = [f"set -e\n{self._resolved}\nnearest={shlex.quote(nearest)}", MOUNTED, _THE_SAME]
-        if self.made == ALL and self.disposable:
-            steps.append(_ALL_OF_IT)
-        elif before.get("made") and self.disposable:
-            steps.append(f"set -- {shlex.join(before['made'])}\n{_SOME_OF_IT}")
-        if after != _HERE:
-            steps.append(_ITSELF)
-        node.script("\n".join(steps), deadline=600.0)
+        script = render_template(
+            "directory/remove.sh.j2",
+            path=self.path,
+            nearest=after.get("nearest", "/"),
+            everything=self.made == ALL and self.disposable,
+            names=before.get("made", ()) if self.disposable else (),
+            itself=after != _HERE,
+        )
+        node.script(script, deadline=600.0)
 
     def _seen(self, world: World) -> Folder | NoFolder:
         try:
@@ -177,56 +176,6 @@ class Directory(Resource):
             return f"it is in {over[0]}, which is mounted there now"
         return ""
 
-    @property
-    def _resolved(self) -> str:
-        return f"""\
-user=${{SUDO_USER:-$(id -un)}}
-path={shlex.quote(self.path)}
-case $path in '~'*) path=$(getent passwd "$user" | cut -d: -f6)${{path#'~'}} ;; esac"""
-
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-# Made by its owner where that one may: between `mkdir` and `chown` the power may go.
-_MAKE = """\
-one() {
-  setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups mkdir -- "$1" 2>/dev/null ||
-    { mkdir -- "$1"; chown "$user:" "$1"; }
-}
-make() { [ -z "$1" ] || [ -d "$1" ] || { make "${1%/*}"; one "$1"; }; }
-make "$path"
-"""
-
-# Somebody may have removed it already: then there is nothing to do here.
-_THE_SAME = """\
-refuse() { printf '%s\\n' "$1" >&2; exit 1; }
-if [ -d "$path" ]; then
-  base=$(readlink -f -- "$nearest")
-  is=$(readlink -f -- "$path")
-  [ "$is" = "${base%/}/${path#"${nearest%/}/"}" ] ||
-    refuse "$path is another folder than the one that was made: it leads to $is"
-  inside=$(mounted "$path"; mounted_above "$path" "$nearest")
-  [ -z "$inside" ] || refuse "something is mounted in $path, or above it: $inside"
-fi
-"""
-
-_ALL_OF_IT = """\
-[ ! -d "$path" ] || rm -rf --one-file-system -- "$path"
-"""
-
-_SOME_OF_IT = """\
-for name; do
-  [ ! -d "$path/$name" ] || [ -L "$path/$name" ] || rm -rf --one-file-system -- "$path/$name"
-done
-"""
-
-_ITSELF = """\
-[ ! -d "$path" ] || rmdir -- "$path"
-above=${path%/*}
-ours() { case $1 in "${nearest%/}"/?*) ;; *) false ;; esac; }
-while ours "$above" && { [ ! -e "$above" ] || rmdir -- "$above" 2>/dev/null; }; do
-  above=${above%/*}
-done
-"""

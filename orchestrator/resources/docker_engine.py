@@ -4,7 +4,6 @@ Two of our changes can keep dockerd from starting: the membership of a swarm who
 and daemon.json. Undoing is tried in the order that loses least, and only as far as it is needed.
 """
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +13,7 @@ from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
 from orchestrator.node.files import remove_file, write_through
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, World, state_file
-from orchestrator.resources.docker_words import WHY
+from orchestrator.templates import render_template
 
 _STARTS_WITHIN = 45  # seconds, for each of the three attempts
 
@@ -67,34 +66,17 @@ class DockerEngine(Resource):
 
     @property
     def _script(self) -> str:
-        attempts = ["! starts || exit 0"]
-        if self.put_back:
-            file = None if self.former is None else state_file(self.former)
-            undo = _REMOVE if file is None else write_through(DAEMON_JSON, file)
-            attempts.append(f"( {undo} )\n! starts || exit 0")
-        if self.swarm is not None:
-            folder = shlex.quote(self.swarm)
-            attempts.append(f"rm -rf {folder}\n! starts || exit 0")
-        return _STARTS + "\n".join(attempts) + _FAILED
+        return render_template(
+            "docker/start.sh.j2",
+            lock_folder=LOCK_FOLDER,
+            within=_STARTS_WITHIN,
+            undo=_former(self.former) if self.put_back else None,
+            swarm=self.swarm,
+        )
 
 
-# A link is not what we made there.
-_REMOVE = f"[ ! -L {DAEMON_JSON} ] || exit 0\n{remove_file(DAEMON_JSON)}"
-
-_STARTS = f"""\
-mkdir -p -m 700 {LOCK_FOLDER}
-exec 9<{LOCK_FOLDER} && flock -w 60 9 || exit 1
-since=$(date '+%Y-%m-%d %H:%M:%S')
-starts() {{
-  systemctl stop docker.socket docker.service 2>/dev/null || :
-  systemctl reset-failed docker.socket docker.service 2>/dev/null || :
-  systemctl start docker.socket 2>/dev/null || :
-  timeout {_STARTS_WITHIN} systemctl start docker.service >/dev/null 2>&1 &&
-    timeout {_STARTS_WITHIN} docker version >/dev/null 2>&1
-}}
-"""
-
-_FAILED = f"""
-{WHY}why >&2
-exit 1
-"""
+def _former(file: State | None) -> str:
+    """Shell: daemon.json as it was. A link is not what we made where there was none."""
+    if file is None:
+        return f"[ ! -L {DAEMON_JSON} ] || exit 0\n{remove_file(DAEMON_JSON)}"
+    return write_through(DAEMON_JSON, state_file(file))

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
-from orchestrator.runs.peek import PEEK, runs_folder
 from orchestrator.runs.reading import read_runs
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.state import LIVE
 from orchestrator.runs.verdict import Outcome, broken, outcome_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.deploy import remove, wait_for_exit
+from orchestrator.templates import render_template
 from training.contract.files import RECORDS, STOP, RankFiles, is_run_name
 from training.contract.record import RunRecord
 
@@ -82,8 +82,10 @@ def log_sizes(record: RunRecord, nodes: Mapping[str, Node]) -> dict[int, int]:
     places = {place.node: place for place in record.ranks}
 
     def size(name: str) -> int:
-        log = shlex.quote(f"{places[name].folder}/{RankFiles(places[name].rank).log}")
-        return int(nodes[name].script(f"{PEEK}\nsize {log}", need="docker"))
+        log = f"{places[name].folder}/{RankFiles(places[name].rank).log}"
+        return int(
+            nodes[name].script(render_template("runs/log_size.sh.j2", log=log), need="docker")
+        )
 
     sizes = on_each(places, size)
     return {places[name].rank: size for name, size in sizes.items()}
@@ -107,11 +109,7 @@ def delete(
     if not is_run_name(run.name):
         raise RunError(f"{run.name} is not the name of a run")
     remove(nodes[spec.manager.name], run.name)
-    script = f"""\
-{runs_folder(spec.paths.runs)}
-cd "$folder" 2>/dev/null || exit 0
-rm -rf --one-file-system -- {run.name} {RECORDS}/{run.name}
-rmdir {RECORDS} 2>/dev/null || :
-[ ! -d {run.name} ]
-"""
+    script = render_template(
+        "runs/delete.sh.j2", runs=spec.paths.runs, run=run.name, records=RECORDS
+    )
     on_each(nodes, lambda name: nodes[name].script(script, need="docker"))

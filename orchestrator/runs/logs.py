@@ -6,7 +6,6 @@ that looks goes away, and a machine that reboots is asked again when it is back.
 
 import base64
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from heapq import merge
 
 from orchestrator.errors import SpecError
 from orchestrator.node.node import Node
-from orchestrator.runs.peek import PEEK
+from orchestrator.templates import render_template
 from training.contract.files import RankFiles
 from training.contract.log import EVENT
 from training.contract.record import RankPlace
@@ -46,13 +45,14 @@ class Piece:
 
 def look(place: RankPlace, offset: int) -> str:
     """Shell: the log from this byte on, and the verdict, if there is one. Prints two lines."""
-    names = RankFiles(place.rank)
-    return f"""\
-{PEEK}
-cd {shlex.quote(place.folder)} || exit 0
-peek {names.log} {offset} {_PIECE} | base64 | tr -d '\\n'; echo
-peek {names.verdict} 0 {_VERDICT} | base64 | tr -d '\\n'; echo
-"""
+    return render_template(
+        "runs/look.sh.j2",
+        folder=place.folder,
+        names=RankFiles(place.rank),
+        offset=offset,
+        piece=_PIECE,
+        verdict=_VERDICT,
+    )
 
 
 def seen(output: str, offset: int) -> Piece:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.errors import RunError
+from orchestrator.templates import render_template
 from training.contract.files import CHECKPOINTS, DEPLOY, RECORD, STOP, RankFiles
 
 FILES = 10_000
@@ -27,23 +28,6 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 # The file that is open as 3 is the one that was asked for: no link was followed on the way to it,
 # also not one that came after the look. `/proc` tells where an open file really is.
 OPEN_IN_PLACE = '[ -f /dev/fd/3 ] && [ "$(readlink /proc/self/fd/3)" = "$root/$1" ]'
-
-_SUM = f"""\
-root=$0
-one() {{
-  {{
-    if {OPEN_IN_PLACE}; then
-      size=$(stat -Lc %s /dev/fd/3)
-      sum=$(head -c "$size" <&3 | sha256sum)
-      printf '%s %s %s\\000' "${{sum%% *}}" "$size" "$1"
-    else
-      printf -- '- 0 %s\\000' "$1"
-    fi
-    :
-  }} 3<"./$1" || printf -- '- 0 %s\\000' "$1"
-}}
-for name; do one "${{name#./}}"; done 2>/dev/null
-"""
 
 
 @dataclass(frozen=True)
@@ -73,11 +57,14 @@ def listing(folder: str, rank: int, *, live: bool) -> str:
     names = (*_LEFT_OUT, RankFiles(rank).heartbeat) if live else _LEFT_OUT
     skip = " -o ".join(f"-name {shlex.quote(name)}" for name in names)
     own = "" if rank == 0 else f" -name '*rank{rank}*'"
-    return f"""\
-cd {shlex.quote(folder)} 2>/dev/null || exit 0
-find . -mindepth 1 \\( {skip} \\) -prune -o -type f{own} -print0 | head -z -n {FILES + 1} |
-  xargs -0r sh -c {shlex.quote(_SUM)} "$(pwd -P)" | base64 | tr -d '\\n'
-"""
+    return render_template(
+        "runs/listing.sh.j2",
+        folder=folder,
+        skip=skip,
+        own=own,
+        most=FILES + 1,
+        sums=render_template("runs/sums.sh.j2", open_in_place=OPEN_IN_PLACE),
+    )
 
 
 def offered(output: str, node: str) -> list[tuple[str, Offer | None]]:

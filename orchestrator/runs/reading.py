@@ -10,11 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.errors import RunError, SparkctlError
-from orchestrator.facts.protocol import FACT
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
 from orchestrator.runs.node_runs import NodeRuns, RunOnNode, parse_node_runs
-from orchestrator.runs.peek import PEEK, runs_folder
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.seen import rank_seen
 from orchestrator.spec.cluster import ClusterSpec
@@ -66,8 +64,7 @@ class RunIndex:
 
 def runs_script(runs: str, only: str | None) -> str:
     """Shell: all runs in this folder (`paths.runs`), or one by its name and in more detail."""
-    folder = runs_folder(runs)
-    return render_template("runs.sh.j2", fact=FACT, peek=PEEK, runs_folder=folder, only=only)
+    return render_template("runs.sh.j2", runs=runs, only=only)
 
 
 def read_runs(

@@ -1,13 +1,13 @@
 """Files of a run from one node: one stream, in which no name and no structure is believed."""
 
 import hashlib
-import shlex
 from typing import IO
 
 from orchestrator.errors import ConnectError, RunError
 from orchestrator.node.node import Node
 from orchestrator.runs.landing import Landing
 from orchestrator.runs.offered import OPEN_IN_PLACE, Offer
+from orchestrator.templates import render_template
 
 _CHUNK = 2**20
 _SILENCE = 60.0
@@ -20,22 +20,9 @@ def receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> N
     They come one after the other, in this order: a `+` and its bytes, or a `-`. No name comes.
     Raises RunError when one is another by now, ConnectError when the node is lost.
     """
-    ones = "\n".join(f"one {shlex.quote(offer.name)} {offer.size}" for offer in offers)
-    # In braces: all of it is read before anything is sent.
-    script = f"""\
-{{
-one() {{
-  {{
-    if {OPEN_IN_PLACE}; then printf +; head -c "$2" <&3; else printf -- -; fi
-    :
-  }} 3<"./$1" || printf -- -
-}}
-cd {shlex.quote(folder)} || exit
-root=$(pwd -P)
-{ones}
-exit
-}} 2>/dev/null
-"""
+    script = render_template(
+        "runs/receive.sh.j2", folder=folder, offers=offers, open_in_place=OPEN_IN_PLACE
+    )
     try:
         with node.reading(script, silence=_SILENCE) as stream:
             for offer in offers:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from orchestrator.doctor.readiness import NodeReadiness
-from orchestrator.facts.protocol import FACT, decode, parsing
+from orchestrator.facts.protocol import decode, parsing
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
-from orchestrator.node.reach import REACHES, Door
+from orchestrator.node.reach import Door
 from orchestrator.node.software import Software
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
@@ -45,11 +45,9 @@ def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     cached = f"{rank.hub}/models--{model.replace('/', '--')}/snapshots"
     return render_template(
         "preflight.sh.j2",
-        fact=FACT,
         folders={"runs": rank.runs, "models": rank.hub},
         binds=[rank.runs, rank.cache, rank.hub, rank.data],
         ports=ports if rank.rank == 0 else (),
-        reaches=REACHES,
         doors=[Door("tcp", meeting.address, port) for port in ports] if rank.rank else [],
         base=prepared.image.base,
         image=prepared.image.tag,

@@ -16,20 +16,12 @@ from orchestrator.names import LABEL_RUN
 from orchestrator.node.connection import Connection, Stream
 from orchestrator.node.forward import forwarded
 from orchestrator.node.node import Node
+from orchestrator.templates import render_template
 from training.contract.record import RankPlace
 
 _PORT = 6006
 _START = 60.0
 """Seconds until it must answer."""
-_SCRIPT = f"""\
-exec 3<&0
-python3 -m tensorboard.main --logdir "$0" --host 0.0.0.0 --port {_PORT} >/tmp/said 2>&1 &
-board=$!
-{{ cat >/dev/null; kill $board; }} <&3 2>/dev/null &
-python3 -c 'import socket; print(socket.gethostbyname(socket.gethostname()), flush=True)'
-wait $board
-tail -n 5 /tmp/said
-"""
 
 
 @contextmanager
@@ -42,10 +34,11 @@ def tensorboard(
     """
     runs, run = PurePosixPath(place.folder).parent, PurePosixPath(place.folder).name
     owner = node.script(f"stat -c %u:%g {shlex.quote(place.folder)}", need="docker").strip()
+    script = render_template("runs/tensorboard.sh.j2", port=_PORT)
     stream = node.docker_stream(
         "run", "--rm", "--interactive", f"--label={LABEL_RUN}={run}", f"--user={owner}",
         "--env=NVIDIA_VISIBLE_DEVICES=void", f"--volume={runs}:/runs:ro", "--entrypoint=sh",
-        image, "-c", _SCRIPT, f"/runs/{run}" if only else "/runs",
+        image, "-c", script, f"/runs/{run}" if only else "/runs",
     )  # fmt: skip
     try:
         address = _told(stream)

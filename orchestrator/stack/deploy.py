@@ -12,6 +12,7 @@ from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered
 from orchestrator.stack.tasks import newest_tasks, read_tasks
+from orchestrator.templates import render_template
 from training.contract.files import RECORDS, STOP, RankFiles
 
 _EXIT = 30.0
@@ -30,24 +31,20 @@ def write_run_folder(
     resumed: its stop request and verdicts are removed, all else stays.
     """
     folder, record = _folders(rank, run)
-    owner = f"{rank.uid}:{rank.gid}"
-    folders = [f"{rank.runs}/{RECORDS}", record]
-    make = [
-        f"mkdir {shlex.quote(folder)}",
-        f"trap {shlex.quote(shlex.join(['rm', '-rf', folder, record]))} EXIT",
-        f"chown {owner} {shlex.quote(folder)}",
-    ]
-    open_again = [f"cd {shlex.quote(folder)}", f"rm -f {STOP} {RankFiles.any_verdict}"]
-    remember = [
-        f"mkdir -p -m 700 {shlex.quote(path)} && chown {owner} {shlex.quote(path)}"
-        for path in folders
-    ]
     writes = [
         write_file(f"{record}/{name}", File(text.encode(), "600", int(rank.uid), int(rank.gid)))
         for name, text in files.items()
     ]
-    steps = [*(make if is_new else open_again), *remember, *writes]
-    script = "\n".join(["set -e", *steps, "trap - EXIT"])
+    script = render_template(
+        "stack/run_folder.sh.j2",
+        is_new=is_new,
+        folder=folder,
+        take_away=shlex.join(["rm", "-rf", folder, record]),
+        ended_by=(STOP, RankFiles.any_verdict),
+        kept=(f"{rank.runs}/{RECORDS}", record),
+        owner=f"{rank.uid}:{rank.gid}",
+        writes=writes,
+    )
     node.script(script, need="docker")
 
 

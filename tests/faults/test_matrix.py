@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from orchestrator.node.node import Node
-from orchestrator.reconcile.lock_scripts import BEAT_SCRIPT
+from orchestrator.reconcile.lock_scripts import beat
 from orchestrator.testing.connection import FakeConnection
 from tests.faults import table
 from tests.faults.fault import Command
@@ -97,7 +97,7 @@ def test_a_sign_of_life_is_no_operation_of_a_change() -> None:
     noted: list[Seen] = []
     watch = Watch(None, lambda: None, noted.append)
     node = Node("spark-a", WatchedConnection(FakeConnection(lambda _: ""), "spark-a", watch))
-    node.script(BEAT_SCRIPT.format(lock="/run/lock/x", token="t"))
+    node.script(beat("/run/lock/x", "t"))
     assert noted == []
     node.script(":")
     assert [one.operation for one in noted] == [1]

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from orchestrator.node.connection import Completed
 from orchestrator.reconcile.events import ChangeDone, ChangeStarted, Event
-from orchestrator.reconcile.lock_scripts import BEAT_SCRIPT
+from orchestrator.reconcile.lock_scripts import BEAT
 from tests.faults.point import Point, Seen, When
 
 T = TypeVar("T")
 
-_BEAT = BEAT_SCRIPT.splitlines()[-1].partition("{")[0].encode()
+_BEAT = f"\n{BEAT} ".encode()
 
 Strike = Callable[[], None]
 Note = Callable[[Seen], None]

@@ -5,13 +5,12 @@ import pytest
 from orchestrator.errors import PreflightError
 from orchestrator.node.connect import connect_all
 from orchestrator.node.connection import Completed
-from orchestrator.node.reach import REACHES
 from orchestrator.reconcile.plan import Plan, plan_up
 from orchestrator.reconcile.ports import doors, with_ports_asked
 from orchestrator.resources.base import World
 from orchestrator.spec.cluster import ClusterSpec
 from tests.support.clusters import sparks, world_of
-from tests.support.fakes import FakeCluster
+from tests.support.fakes import ASKS, FakeCluster
 from tests.support.simulate import made
 
 SPEC = sparks(2)
@@ -51,7 +50,7 @@ def test_who_joins_nothing_is_asked_nothing() -> None:
 def answered(spec: ClusterSpec, says: bytes) -> Plan:
     world = world_of(spec)
     cluster = FakeCluster(world)
-    cluster.machines["spark-b"].failing = {REACHES: Completed(0, says, b"")}
+    cluster.machines["spark-b"].failing = {ASKS: Completed(0, says, b"")}
     with connect_all(spec, cluster.connect) as nodes:
         return with_ports_asked(plan_up(spec, world), world, nodes)
 

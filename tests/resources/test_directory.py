@@ -14,11 +14,12 @@ import pytest
 from orchestrator.errors import RemoteError
 from orchestrator.facts.folders import Folder, NoFolder
 from orchestrator.facts.machine import Facts
+from orchestrator.node.connection import Completed
 from orchestrator.node.local import LocalConnection
-from orchestrator.node.mounts import MOUNTED
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, State
 from orchestrator.resources.directory import ALL, Directory
+from orchestrator.templates import render_template
 from orchestrator.testing.facts import stock_spark
 from tests.support.stand_ins import stand_in
 
@@ -30,6 +31,21 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
         monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.delenv("SUDO_USER", raising=False)
     return Node("here", LocalConnection())
+
+
+class OtherTable(LocalConnection):
+    """This computer, but for what is mounted: that is what the file says."""
+
+    def __init__(self, table: Path) -> None:
+        super().__init__()
+        self.table = table
+
+    def run(self, command: str, stdin: bytes, *, deadline: float) -> Completed:
+        assert b"/proc/self/mountinfo" in stdin
+        theirs = shlex.quote(str(self.table)).encode()
+        return super().run(
+            command, stdin.replace(b"/proc/self/mountinfo", theirs), deadline=deadline
+        )
 
 
 def apply(
@@ -158,7 +174,7 @@ def test_a_link_in_what_goes_is_not_followed(node: Node, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("where", ["a b", "a b/c", "a b/c/d\\d"])
 def test_where_something_is_mounted_it_is_named_and_nothing_goes(
-    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    node: Node, tmp_path: Path, where: str
 ) -> None:
     """Above, at or in the folder; the mount table is a file here, as the kernel writes it."""
     path = tmp_path / "a b" / "c"
@@ -168,10 +184,7 @@ def test_where_something_is_mounted_it_is_named_and_nothing_goes(
     kernel_s = str(tmp_path / where).replace("\\", "\\134").replace(" ", "\\040")
     table = tmp_path / "mountinfo"
     table.write_text(f"36 1 8:1 / / rw - ext4 x rw\n37 36 8:1 /data {kernel_s} rw - ext4 x rw\n")
-    monkeypatch.setattr(
-        "orchestrator.resources.directory.MOUNTED",
-        MOUNTED.replace("/proc/self/mountinfo", shlex.quote(str(table))),
-    )
+    node.connection = OtherTable(table)
     with pytest.raises(RemoteError) as caught:
         apply(node, path, absent(tmp_path), disposable=True)
     assert f"something is mounted in {path}, or above it: {kernel_s}" in str(caught.value.details)
@@ -242,8 +255,7 @@ def test_a_folder_that_somebody_has_removed_is_no_fault(
 
 def test_the_home_is_that_of_the_login_user(node: Node, tmp_path: Path) -> None:
     """`~` is looked up where the script runs; here only its resolution is run, nothing is made."""
-    resource = Directory("here", "~/x", disposable=False)
-    said = node.script(f'{resource._resolved}\nprintf "%s" "$path"')
+    said = node.script(render_template("directory/path.sh.j2", path="~/x") + 'printf "%s" "$path"')
     assert said.endswith("/x")
     assert said.startswith("/")
 

@@ -9,13 +9,15 @@ from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
 from orchestrator.node.connect import Connect
 from orchestrator.node.connection import Completed, Connection
 from orchestrator.node.escalate import NEEDS_PASSWORD, WRONG_PASSWORD
-from orchestrator.node.reach import REACHES
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 from orchestrator.testing.connection import FakeConnection
 from orchestrator.testing.facts import probe_output
 
 _LOCKS = (f"{LOCK_FOLDER}/lock", f"{LAUNCH_FOLDER}/lock")
 _FENCE = re.compile(r"(?<=\{\n)grep -qsF \w+ \S+/lock/owner \|\| exit 98\n")
+
+ASKS = "\nblocked "
+"""What asks whether a port answers (templates/node)."""
 
 ROOT_NEEDS = "right"
 """The password of machines that want one."""
@@ -34,7 +36,7 @@ class FakeMachine(FakeConnection):
     @property
     def changes(self) -> list[str]:
         """The scripts that were run but for questions (the probe, the ports) and the locks."""
-        scripts = [_FENCE.sub("", script) for script in self.scripts if REACHES not in script]
+        scripts = [_FENCE.sub("", script) for script in self.scripts if ASKS not in script]
         return [s for s in scripts if not _is_probe(s) and not any(lock in s for lock in _LOCKS)]
 
     def _answer(self, script: str) -> Completed | str:

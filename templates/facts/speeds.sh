@@ -1,0 +1,3 @@
+for device in /sys/class/net/*; do
+  speed=$(cat "$device/speed" 2>/dev/null) && printf '%s %s\n' "${device##*/}" "$speed"
+done | fact speeds
