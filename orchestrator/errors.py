@@ -19,14 +19,14 @@
     │   ├── StoppedError
     │   ├── JournalError
     │   └── LockLostError
-    ├── DeclinedError             nobody said yes
+    ├── DeclinedError             nobody agreed
     ├── LabError                  the simulated Sparks
     ├── RunError                  a training run that did not succeed
     │   └── BusyError
     └── NodeErrors                several of the above, one or more per node
 
-An error is a helping hand: `brief` says what happened, `details` shows the literal output or line,
-`resolution` says how to fix it. `code` is stable and listed in docs/errors.md; `exit_code` is the
+An error helps: `brief` is what happened, `details` shows the literal output or line,
+`resolution` is how to fix it. `code` is stable and listed in docs/errors.md; `exit_code` is the
 exit code of the command.
 """
 
@@ -157,7 +157,7 @@ class LockedError(PreflightError):
 
 
 class OthersError(PreflightError):
-    """Things that are not sparkctl's would end or stop, and nobody said that they may."""
+    """Things that are not sparkctl's would end or stop, and nobody allowed it."""
 
     code = "E403"
 
@@ -189,7 +189,7 @@ class LockLostError(ChangeError):
 
 
 class DeclinedError(SparkctlError):
-    """A plan was shown and nobody said yes; nothing was changed."""
+    """A plan was shown and nobody agreed; nothing was changed."""
 
     code = "E600"
     exit_code = 8

@@ -16,7 +16,7 @@ from orchestrator.errors import SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.apply import apply_plan
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import Event, Listener
 from orchestrator.reconcile.evidence import left_unread
 from orchestrator.reconcile.observe import observe, try_observe
@@ -28,7 +28,7 @@ from orchestrator.reconcile.repair import plan_repair
 from orchestrator.resources.base import Change, World
 from orchestrator.spec.cluster import ClusterSpec
 
-__all__ = ["AtHand", "Away", "Change", "Cluster", "Event", "Plan", "Status", "write_plan"]
+__all__ = ["Away", "Change", "Cluster", "CurrentChanges", "Event", "Plan", "Status", "write_plan"]
 
 _REPAIRS = 2  # first the engines; what their swarms need can be seen when they answer
 
@@ -137,11 +137,11 @@ class Cluster:
         self,
         plan: Plan,
         listen: Listener = lambda event: None,
-        at_hand: AtHand | None = None,
+        current: CurrentChanges | None = None,
     ) -> None:
         """Ask the person, and make exactly these changes: locked, journaled, verified.
 
-        `at_hand`: the current changes; its holder can stop the work between two of them. Raises
+        `current`: the current changes; its holder can stop the work between two of them. Raises
         DeclinedError, OthersError, StalePlanError, LockedError, StoppedError, and what failed on
         the machines.
         """
@@ -151,7 +151,13 @@ class Cluster:
             return  # `down` takes over the lock that a dead `up` may have left, and frees it
         owner = this_owner(f"sparkctl cluster {self._direction}")
         self._world = apply_plan(
-            plan, self._planner(plan), self.spec, self.nodes, owner, listen, at_hand or AtHand()
+            plan,
+            self._planner(plan),
+            self.spec,
+            self.nodes,
+            owner,
+            listen,
+            current or CurrentChanges(),
         )
 
     def left_unread(self) -> SparkctlError | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.api.cluster import AtHand, Away, Change, Cluster, Plan, write_plan
+from orchestrator.api.cluster import Away, Change, Cluster, CurrentChanges, Plan, write_plan
 from orchestrator.api.files import ClusterSpec
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.groups import Ordered
@@ -151,9 +151,9 @@ def _apply(machines: Cluster, plan: Plan, as_json: bool) -> None:
     """Show the plan, ask, and make its changes."""
     if not as_json:
         show_plan(plan, out())
-    at_hand = AtHand()
-    with stopped_by_interrupt(at_hand):
-        machines.apply(plan, progress_lines(err() if as_json else out()), at_hand)
+    current = CurrentChanges()
+    with stopped_by_interrupt(current):
+        machines.apply(plan, progress_lines(err() if as_json else out()), current)
 
 
 def _away(skip_offline: bool, direction: str) -> Away:

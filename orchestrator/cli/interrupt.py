@@ -18,7 +18,7 @@ from orchestrator.errors import StoppedError
 from orchestrator.ui.plain import one_line
 
 if TYPE_CHECKING:  # every command reads this file
-    from orchestrator.api.cluster import AtHand, Change
+    from orchestrator.api.cluster import Change, CurrentChanges
 
 LEAVES_WITHIN = 5.0
 """Seconds from the first signal."""
@@ -75,7 +75,7 @@ def interruptible() -> Iterator[Signalled]:
 
 
 @contextmanager
-def stopped_by_interrupt(at_hand: "AtHand") -> Iterator[None]:
+def stopped_by_interrupt(current: "CurrentChanges") -> Iterator[None]:
     """Until its end, the first signal lets the current changes finish and no other begin. Where
     there is no current change it is as everywhere else. The second signal prints what is left
     unfinished."""
@@ -83,7 +83,7 @@ def stopped_by_interrupt(at_hand: "AtHand") -> Iterator[None]:
     seen = Signalled()
 
     def first(number: int, frame: FrameType | None) -> None:
-        changes = at_hand.stop()
+        changes = current.stop()
         if not changes:
             before[number](number, frame)
             return
@@ -92,7 +92,7 @@ def stopped_by_interrupt(at_hand: "AtHand") -> Iterator[None]:
         _print_line(f"stopping when this is done: {_named(changes)}\nCtrl-C again stops at once")
 
     def second(number: int, frame: FrameType | None) -> None:
-        changes = at_hand.stop()
+        changes = current.stop()
         _print_line(f"left in the middle: {_named(changes)}" if changes else "stopped")
         os._exit(128 + number)
 

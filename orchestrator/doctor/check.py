@@ -1,4 +1,4 @@
-"""What a check is: it looks at what was read, says what is wrong, and never changes anything.
+"""What a check is: it looks at what was read, reports what is wrong, and never changes anything.
 
 Four kinds, by what they look at. Each is written as a function with a decorator:
 
@@ -40,7 +40,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What docs/checks.md says of a check."""
+    """What docs/checks.md shows of a check."""
 
     name: str
     """The word for `--skip-check`, before a run; several checks may share one."""
@@ -82,7 +82,7 @@ class OfMachine(Check[Callable[[Facts, ClusterSpec], Iterator[Problem]]]):
 
 
 class OfCluster(Check[Callable[[ClusterSpec, World], Iterator[tuple[str | None, Problem]]]]):
-    """Looks at all machines; says which one it is about, None for several."""
+    """Looks at all machines; names the one it is about, None for several."""
 
 
 class OfRank(Check[Callable[[Wanted, Rank, NodeReadiness], Iterator[Problem]]]):
@@ -90,4 +90,4 @@ class OfRank(Check[Callable[[Wanted, Rank, NodeReadiness], Iterator[Problem]]]):
 
 
 class OfGang(Check[Callable[[Mapping[str, NodeReadiness]], Iterator[tuple[str, Problem]]]]):
-    """Looks at all machines of a run, and says which one it is about."""
+    """Looks at all machines of a run, and names the one it is about."""

@@ -18,7 +18,7 @@ _APART = 2.0
     warns=True,
 )
 def clocks_agree(readings: Mapping[str, NodeReadiness]) -> Iterator[tuple[str, Problem]]:
-    """With the first one that says its time; a clock is not known better than its round trip."""
+    """Compared with the first that reports its time; none is known better than its round trip."""
     known = [(node, one, one.clock) for node, one in readings.items() if one.clock is not None]
     for node, one, clock in known[1:]:
         _, first, reference = known[0]

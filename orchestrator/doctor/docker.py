@@ -11,7 +11,7 @@ from orchestrator.resources.masking import masked_words
 from orchestrator.spec.cluster import ClusterSpec
 
 # Flags of dockerd for keys that are ours: with a flag and a key at once it does not start. What
-# --add-runtime says is merged with the file, there the file wins.
+# --add-runtime sets is merged with the file, there the file wins.
 _CLASHING = {
     "--default-runtime": "default-runtime",
     "--node-generic-resource": "node-generic-resources",

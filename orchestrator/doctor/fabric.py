@@ -12,7 +12,7 @@ from orchestrator.stack.ranks import Rank
     before=("train",),
     order=400,
     why="What ranks send each other is not encrypted, and torch trusts whoever sends it.",
-    fix="Join the machines by their cable; docs/security.md says what a peer can do.",
+    fix="Join the machines by their cable; docs/security.md lists what a peer can do.",
     warns=True,
 )
 def fabric_is_not_the_uplink(
@@ -22,7 +22,7 @@ def fabric_is_not_the_uplink(
     if len(wanted.ranks) > 1 and rank.interface in reading.uplinks:
         yield Problem(
             f"the ranks meet over {rank.interface}, the way to everywhere else: whoever is on that "
-            "network can listen, and disturb what torch says there"
+            "network can listen, and disturb what torch sends there"
         )
 
 

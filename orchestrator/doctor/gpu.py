@@ -13,7 +13,7 @@ from orchestrator.stack.ranks import Rank
     "gpu",
     before=("up",),
     order=220,
-    why="The swarm offers GPUs by their UUIDs, which nvidia-smi says.",
+    why="The swarm offers GPUs by their UUIDs, which nvidia-smi reports.",
     fix="Run `nvidia-smi` there; after an update a reboot may be due.",
 )
 def gpu_is_there(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:

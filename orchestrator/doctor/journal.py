@@ -36,7 +36,7 @@ def journal_is_of_this_cluster(facts: Facts, spec: ClusterSpec) -> Iterator[Prob
         )
 
 
-_LOST = "A machine in this swarm whose journal says nothing of it: what was before is not known."
+_LOST = "A machine in this swarm whose journal has no record of it: the state before is not known."
 _BY_HAND = "Put the folder back if there is a copy. Else restore the machine by hand."
 
 
@@ -61,7 +61,7 @@ def _lost(spec: ClusterSpec, world: World, names: Iterable[str]) -> Found:
             name,
             Problem(
                 f"{name} is in the swarm of {spec.name!r}, and {spec.paths.state}/journal there "
-                "does not say what was before",
+                "has no record of the state before",
                 "The journal was deleted, or the machine has another paths.state.",
                 f"Put the folder back if there is a copy. Else restore {name} by hand: "
                 f"`docker swarm leave --force`; take what is sparkctl's out of {DAEMON_JSON} "
@@ -89,8 +89,8 @@ def records_of_what_changes_can_be_read(spec: ClusterSpec, world: World) -> Foun
                 yield (
                     name,
                     Problem(
-                        f"the journal record {file} on {name} cannot be read, and may say how it "
-                        "was before what is to be changed now",
+                        f"the journal record {file} on {name} cannot be read, and may hold the "
+                        "original of what is to be changed now",
                         f"{spec.paths.state}/journal/{file}: {why}",
                         advice_on(spec, file),
                     ),

@@ -28,7 +28,7 @@ def ports_are_free(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterat
     fix="Let the fabric's network in on rank 0's machine: sudo ufw allow in on INTERFACE",
 )
 def ports_are_reached(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
-    """Where the machine itself answers; what else a machine says of doors is not believed."""
+    """Where the machine itself answers; what else a machine reports of ports is not trusted."""
     meeting = wanted.ranks[0]
     for door in reading.shut:
         protocol, address, at = (*door.split(), "", "", "")[:3]

@@ -42,8 +42,8 @@ def _parse(raw: Raw) -> Docker:
     )
 
 
-def _version(said: str) -> str | None:
-    match = re.search(r"(\d+(?:\.\d+)+)", said)
+def _version(output: str) -> str | None:
+    match = re.search(r"(\d+(?:\.\d+)+)", output)
     return match[1] if match else None
 
 

@@ -46,7 +46,7 @@ def _parse(raw: Raw) -> Journal:
 
 
 def _record(raw: bytes) -> Mapping[str, Any] | Unreadable:
-    """A journal record by itself: one that a power cut left empty says nothing of the others."""
+    """A journal record by itself: one that a power cut left empty does not affect the others."""
     if not raw.strip():
         return Unreadable("it is empty")
     try:

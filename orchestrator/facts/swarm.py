@@ -15,7 +15,7 @@ from orchestrator.templates import render_template
 
 @dataclass(frozen=True, kw_only=True)
 class Swarm:
-    """Beside what `docker info` says."""
+    """Beside what `docker info` reports."""
 
     swarm_on_disk: Mapping[str, Any] | None
     """What dockerd keeps of its swarm: all there is to know of it while the engine is down."""
@@ -38,7 +38,7 @@ def _parse(raw: Raw) -> Swarm:
 
 
 def _object(raw: bytes) -> Mapping[str, Any] | None:
-    """A JSON object; dockerd may have died while it wrote the file, which then says nothing."""
+    """A JSON object; dockerd may have died while it wrote the file, which is empty then."""
     try:
         found = json.loads(raw)
     except ValueError:

@@ -23,7 +23,7 @@ class Kernel:
     """What runs there."""
 
     kernel: str
-    """System, release and processor, as `uname -srm` says it."""
+    """System, release and processor, as `uname -srm` prints it."""
     kho_off: bool
     """Whether the kernel was started with `kho=off`."""
 

@@ -15,7 +15,7 @@ INTERFACE = "enp1s0f1np1"
 
 @dataclass(frozen=True)
 class ClusterFile:
-    """What the file says about one lab."""
+    """What the file has about one lab."""
 
     lab: str
     ports: dict[str, int]

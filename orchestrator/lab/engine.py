@@ -71,7 +71,7 @@ def _from_environment() -> DockerClient:
 
 
 def _from_context() -> DockerClient:
-    """Docker Desktop keeps its socket elsewhere and says so in the current context."""
+    """Docker Desktop keeps its socket elsewhere; the current context has its address."""
     context: Any = ContextAPI.get_current_context()
     return DockerClient(base_url=context.Host, tls=context.TLSConfig or False, timeout=LONG_SECONDS)
 

@@ -5,7 +5,7 @@ it is loaded once, by an engine in a container of its own, whose /var/lib/docker
 seed. Nodes mount the seed read-only and take the layers from there (files/node, `seed`).
 
 That container stays when it is done: its name is the lock that keeps two labs from filling one seed
-at a time, and its exit code 0 says that the seed is whole.
+at a time, and its exit code 0 means that the seed is whole.
 """
 
 import json

@@ -21,7 +21,7 @@ def until(
     It is asked every `interval_seconds`, and once more after the deadline.
 
     Raises:
-        LabError: nothing came within `deadline_seconds`; the message says `what` was awaited.
+        LabError: nothing came within `deadline_seconds`; the message names `what` was awaited.
     """
     end = time.monotonic() + deadline_seconds
     while True:

@@ -80,7 +80,7 @@ class Channels:
         while True:
             try:
                 return self._transport.open_session(timeout=self._timeout)
-            except paramiko.SSHException:  # of two that are refused, one is told nothing more
+            except paramiko.SSHException:  # of two that are refused, one gets no reason
                 if time.monotonic() > end or not self._transport.is_active():
                     raise
                 time.sleep(_REFUSED)

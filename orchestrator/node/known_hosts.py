@@ -37,7 +37,7 @@ def host_name(host: str, port: int) -> str:
 
 
 def known_keys(files: Iterable[Path], name: str) -> list[KnownKey]:
-    """The keys of a host (`host_name`); files that are not there say nothing.
+    """The keys of a host (`host_name`); files that are not there have none.
 
     Lines that ssh would not understand are skipped, as ssh does. So are certificate
     authorities: paramiko asks for no host certificates.

@@ -39,7 +39,7 @@ class Login:
     host_key_alias: str | None = None
     """The name in the known-hosts files, whatever the port."""
     agent: str = AGENT_OF_THE_ENVIRONMENT
-    """The agent's socket, as IdentityAgent says it: a path, SSH_AUTH_SOCK, or none."""
+    """The agent's socket, as in IdentityAgent: a path, SSH_AUTH_SOCK, or none."""
     only_keys: bool = False
     """No other identity is offered than `keys`, whoever holds them: a file or the agent."""
     jumps: tuple["Login", ...] = ()
@@ -51,7 +51,7 @@ class Login:
     config: str | None = None
     """Another file than the usual ones, from the cluster file."""
     not_served: tuple[str, ...] = ()
-    """What ssh_config says and sparkctl does not do, as `keyword value`."""
+    """Settings of ssh_config that sparkctl does not support, as `keyword value`."""
     is_jump: bool = False
     """Not the node itself, but on the way to it."""
 
@@ -102,7 +102,7 @@ class Login:
 
 
 def login_for(node: NodeSpec, ssh: SshSpec) -> Login:
-    """The spec, completed from ssh_config; what the cluster file says wins."""
+    """The spec, completed from ssh_config; the cluster file wins."""
     key = node.target.key
     if key is not None and not _is_file(Path(key).expanduser()):
         raise AuthenticationError(
@@ -135,7 +135,7 @@ class _Way:
             raise SpecError(
                 f"{self.ssh.config or '~/.ssh/config'} does not lead to {target.host}",
                 details=str(error),
-                resolution=f"Fix what it says; `ssh -G {target.host}` shows what ssh makes of it. "
+                resolution=f"Fix it; `ssh -G {target.host}` shows what ssh makes of it. "
                 "ssh.config in the cluster file names another file.",
                 node=self.node,
             ) from None

@@ -36,14 +36,14 @@ class Node:
     name: str
     connection: Connection
     sudo_password: str | None = field(default=None, repr=False)
-    """Sent when this machine has said that it wants one, and never before."""
+    """Sent only after this machine has asked for one."""
     reopen: Callable[[], Connection] | None = field(default=None, repr=False)
     """Connects again, the same way."""
     fence: Fence | None = None
     """While a lock is held: no script, and no change over Docker's API, without it."""
     _docker: "DockerClient | None" = field(default=None, repr=False)
     _wants: dict[Privilege, bool] = field(default_factory=dict, repr=False)
-    """What it has said: whether this takes a password."""
+    """Whether this privilege takes a password there, once known."""
     _tried: bool = field(default=False, repr=False)
 
     def script(self, script: str, *, need: Privilege = "root", deadline: float = 60.0) -> str:

@@ -13,7 +13,7 @@ class Software:
     """Of one machine; an empty text is not known."""
 
     kernel: str
-    """Release, as `uname -r` says it."""
+    """Release, as `uname -r` prints it."""
     kho_off: bool
     """Whether the kernel was started with `kho=off`."""
     driver: str

@@ -19,7 +19,7 @@ from orchestrator.errors import (
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each, raise_all, try_each
 from orchestrator.reconcile import journal
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Listener
 from orchestrator.reconcile.lock import CHANGES, LAUNCH, locked
 from orchestrator.reconcile.observe import observe
@@ -40,20 +40,20 @@ def apply_plan(
     nodes: Mapping[str, Node],
     owner: Owner,
     listen: Listener,
-    at_hand: AtHand,
+    current: CurrentChanges,
 ) -> World:
     """Make the changes of `shown`, and read all machines again: nothing of it may be left to do.
 
     Between the showing and the lock the machines may have changed: then StalePlanError is raised
-    and nothing is done. Once `at_hand` is stopped no further change is begun, and StoppedError is
+    and nothing is done. Once `current` is stopped no further change is begun, and StoppedError is
     raised, or LockLostError when somebody else has taken over meanwhile.
     """
     manager = {name: node for name, node in nodes.items() if name == spec.manager.name}
     launch = replace(LAUNCH, need="root")  # who may use Docker is one of the things that change
-    with locked(manager, launch, owner), locked(nodes, CHANGES, owner, at_hand.stop):
+    with locked(manager, launch, owner), locked(nodes, CHANGES, owner, current.stop):
         world = observe(spec, nodes)
         ensure_unchanged(planner(world), shown)
-        apply(shown, spec, nodes, world, listen, at_hand)
+        apply(shown, spec, nodes, world, listen, current)
         world = observe(spec, nodes)
         _ensure_nothing_left(planner(world), shown)
     return world
@@ -65,22 +65,22 @@ def apply(
     nodes: Mapping[str, Node],
     world: World,
     listen: Listener,
-    at_hand: AtHand,
+    current: CurrentChanges,
 ) -> None:
     """Make the changes. A record is written before its change, and goes after the way back."""
     records = {name: journal.records(facts) for name, facts in world.items()}
 
     def work(step: Step) -> None:
-        if not at_hand.begin(step.change):
+        if not current.begin(step.change):
             return
         try:
             make(step)
             made.append(step)
         except LockLostError as error:
-            at_hand.stop(error)
+            current.stop(error)
             raise
         finally:
-            at_hand.end(step.change)
+            current.end(step.change)
 
     def make(step: Step) -> None:
         node = nodes[step.change.node]
@@ -96,7 +96,7 @@ def apply(
     made: list[Step] = []
     passed = _by_stages(plan, work)
     if len(made) + len(passed) < len(plan.steps):
-        raise at_hand.why or StoppedError(
+        raise current.why or StoppedError(
             f"stopped after {len(made)} of {len(plan.steps)} changes",
             resolution="Continue: `sparkctl cluster up`. Roll back: `sparkctl cluster down`. "
             "The machines know what was done.",

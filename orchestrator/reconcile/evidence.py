@@ -1,4 +1,4 @@
-"""What says that we changed a machine whose journal does not say so, or cannot be read. Pure.
+"""Evidence that we changed a machine whose journal has no record of it, or cannot be read. Pure.
 
 A journal may be lost: somebody deleted it, the disk was full when it was written. `down` must not
 skip that silently, nor guess what was there before.
@@ -18,7 +18,7 @@ from orchestrator.spec.cluster import ClusterSpec
 
 
 def is_of_ours(spec: ClusterSpec, world: World, facts: Facts) -> bool:
-    """Whether the swarm that a machine is in is this cluster's, by what others say of it."""
+    """Whether the swarm that a machine is in is this cluster's, by what other machines have."""
     if facts.swarm_state == "inactive":
         return False
     labelled = any(
@@ -73,6 +73,6 @@ def advice_on(spec: ClusterSpec, file: str) -> str:
     """What to do about a record that cannot be read."""
     return (
         "If another version of sparkctl wrote it, use that one for `down`. Else look at what it is "
-        "about (its name says it), put that right by hand, and take the record away: "
+        "about (see its name), put that right by hand, and take the record away: "
         f"`sudo mv {spec.paths.state}/journal/{file} /root/`. Then run this again."
     )

@@ -100,7 +100,7 @@ def write(node: Node, state_folder: str, record: Record) -> None:
             f"what is there now could not be written to {state_folder}/journal",
             details=error.details,
             resolution=f"Make room on the disk of {state_folder}, or fix what the lines above "
-            "say, and run the command again; `sparkctl cluster down` works also on a full disk.",
+            "report, and run the command again; `sparkctl cluster down` works also on a full disk.",
             node=node.name,
         ) from None
 

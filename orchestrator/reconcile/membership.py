@@ -1,6 +1,6 @@
 """What is wrong with the swarm memberships of the machines, and what `--repair` may repair. Pure.
 
-A swarm is ours when this cluster's journal on the machine says that we made it and its identity
+A swarm is ours when this cluster's journal on the machine has that we made it and its identity
 agrees (`SwarmMember.made_by_us`). Any other is left alone, whatever state it is in.
 """
 
@@ -55,9 +55,9 @@ def _alone(spec: ClusterSpec, world: World, facts: Facts) -> MembershipProblem |
     member = member_of(spec, facts)
     if member is None and is_of_ours(spec, world, facts):
         return MembershipProblem(
-            f"{facts.node} is in the swarm of {spec.name!r}, and its journal does not say so",
+            f"{facts.node} is in the swarm of {spec.name!r}, and its journal has no record of it",
             "\n".join(f"{file}: {why}" for file, why in unreadable(facts).items()) or None,
-            "What was there before is not known: `sparkctl cluster down` says what to do.",
+            "What was there before is not known: `sparkctl cluster down` shows what to do.",
             repairable=False,
         )
     if member is None or not member.made_by_us(world):

@@ -65,7 +65,7 @@ def ensure_unchanged(now: Plan, shown: Plan) -> None:
     """Raise StalePlanError when the machines have changed since the plan was shown.
 
     Notes may differ: a container that has just ended is no reason to ask again. One that has just
-    begun is, for nobody said yes to its end.
+    begun is, for nobody agreed to its end.
     """
     if _states(now) != _states(shown) or not {*now.others} <= {*shown.others}:
         raise StalePlanError(
@@ -79,7 +79,7 @@ def _states(plan: Plan) -> list[tuple[str, State | None, State | None]]:
 
 
 def _hidden(plan: Plan, salt: str) -> dict[str, str]:
-    """Of every change that is not shown in full: what tells whether it is the same."""
+    """Of every change that is not shown in full: a hash, to compare it."""
     hashes = {}
     for change in plan.changes:
         states = [change.before, change.after]

@@ -103,7 +103,7 @@ class Resource(ABC):
 
     @classmethod
     def left_on(cls, node: str) -> Iterable[Self]:
-        """Those that `down` looks for on a machine whatever its journal says."""
+        """Those that `down` looks for on a machine whatever its journal has."""
         return ()
 
     @classmethod
@@ -144,7 +144,7 @@ class Resource(ABC):
         """Make `change.after` so; the same code for the way there and the way back."""
 
     def absent(self, state: State | None) -> bool:
-        """Absence as a person sees it: no state, or one that only says "not there"."""
+        """Absence as a person sees it: no state, or one that only means "not there"."""
         return state is None
 
     def foreseen(self, world: World, change: Change) -> World:

@@ -58,7 +58,7 @@ class DockerEngine(Resource):
             raise ChangeError(
                 f"Docker on {self.node} does not start, whatever of ours is taken away",
                 details=error.details,
-                resolution="Fix what the lines above say, then run the command again.",
+                resolution="Fix what the lines above report, then run the command again.",
                 node=self.node,
             ) from None
         finally:

@@ -1,8 +1,9 @@
 """Docker restarted with another daemon.json, so that whatever happens the machine keeps a Docker.
 
-Once the file is staged and dockerd has said that it can read it, everything happens in a transient
-systemd unit on the machine. It goes on to its end when the controller, the connection or the login
-session vanish; until then it holds flock(1) on the folder of the lock: whoever comes next waits.
+Once the file is staged and dockerd has confirmed that it can read it, everything happens in a
+transient systemd unit on the machine. It continues to its end when the controller, the
+connection or the login session vanish; until then it holds flock(1) on the folder of the lock:
+whoever comes next waits.
 """
 
 import re
@@ -37,7 +38,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Restart:
-    """The outcome, and the lines that Docker had to say."""
+    """The outcome, and the lines that Docker printed."""
 
     outcome: Outcome
     lines: str
@@ -49,10 +50,10 @@ def restart_with(node: Node, file: File | None, *, with_folder: bool = True) -> 
     Without `with_folder` its folder goes with it, if it is empty then. Where Docker was installed
     in another way since, nobody reads the file any more: it is given back, and nothing restarted.
     """
-    said = node.script(_session(file), deadline=2 * _UNIT_DEADLINE + 60)
+    output = node.script(_session(file), deadline=2 * _UNIT_DEADLINE + 60)
     if not with_folder:
         node.script(f"rmdir {PurePosixPath(DAEMON_JSON).parent} 2>/dev/null || :")
-    outcome, _, lines = said.partition("\n")
+    outcome, _, lines = output.partition("\n")
     # dockerd has read the copy that is beside it.
     named = re.sub(r"\.sparkctl\.\w+(\.\w+)?", "", lines)
     return Restart(Outcome(outcome), named.strip())
@@ -80,4 +81,4 @@ def _session(file: File | None) -> str:
 
 
 _CODES = {0: Outcome.DONE, 10: Outcome.PUT_BACK, 11: Outcome.DEFAULTS, 12: Outcome.DOWN}
-"""What the unit's exit codes say."""
+"""The meaning of the unit's exit codes."""

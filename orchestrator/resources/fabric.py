@@ -97,7 +97,7 @@ def _no_address(node: NodeSpec, spec: ClusterSpec, facts: Machine) -> PreflightE
     return PreflightError(
         f"{node.name} has no usable address on {_wanted(node, spec)}",
         details=f"addresses there: {have or 'none'}",
-        resolution="Where it says no carrier: is the cable in, the other machine on? Else give the "
+        resolution="No carrier: is the cable in, the other machine on? Else give the "
         "ConnectX ports static addresses (NVIDIA Sync or netplan; one "
         "subnet per port), or name the link in the cluster file: fabric: {interface: …}. "
         "Link-local addresses (169.254.…) are refused: when one vanishes, Docker no longer "

@@ -1,4 +1,4 @@
-"""Stop a run, take it away."""
+"""Stop a run, delete it."""
 
 import shlex
 import time
@@ -30,7 +30,7 @@ def stop(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
-    """Ask all ranks to save after the step at hand and to end; take the services off the swarm.
+    """Ask all ranks to save after the current step and to end; take the services off the swarm.
 
     Ranks that do not come to an end within the stack's grace are ended by Swarm.
     """
@@ -71,7 +71,7 @@ def _stop(folder: str) -> str:
 
 
 def _grace(run: Run) -> float:
-    """Seconds; of a record that says something else, the most that a stack may say."""
+    """Seconds; the maximum of a stack for a record that has no valid number."""
     seconds = run.record.stack.get("stop_grace_seconds", 30)
     fits = isinstance(seconds, int | float) and 0 <= seconds <= _MOST_GRACE
     return float(seconds) if fits else _MOST_GRACE

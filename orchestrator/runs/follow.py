@@ -58,7 +58,7 @@ class _Watch:
     offsets: dict[int, int]
     tasks: dict[int, Task] = field(default_factory=dict)
     tasks_known: bool = False
-    """Whether the last poll of them succeeded: an engine that restarts says nothing of a run."""
+    """Whether the last poll of them succeeded: an engine that restarts reports nothing of a run."""
     gone: dict[str, str] = field(default_factory=dict)
     """Nodes that the swarm misses, and why."""
     results: dict[int, Result] = field(default_factory=dict)

@@ -26,13 +26,13 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Devices, by name, where a Windows disk is mounted."""
 
 # The file that is open as 3 is the one that was asked for: no link was followed on the way to it,
-# also not one that came after the look. `/proc` tells where an open file really is.
+# also not one that came after the check. `/proc` shows where an open file really is.
 OPEN_IN_PLACE = '[ -f /dev/fd/3 ] && [ "$(readlink /proc/self/fd/3)" = "$root/$1" ]'
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A file of a run folder, as its node tells it."""
+    """A file of a run folder, as its node lists it."""
 
     name: str
     """Relative to the folder."""
@@ -90,7 +90,7 @@ def offered(output: str, node: str) -> list[tuple[str, Offer | None]]:
 
 
 def admitted(offers: Mapping[int, list[tuple[str, Offer | None]]]) -> Admitted:
-    """What of this may become a file here: each name is good, new, and its rank's to tell. Pure."""
+    """What of this may become a file here: each name is valid, new, and of its own rank. Pure."""
     result, taken, ranks = Admitted(), _Taken(), set(offers)
     for name in (RECORD, DEPLOY):  # no container writes them
         taken.add(name)
@@ -134,7 +134,7 @@ def _of_another(name: str, rank: int, ranks: set[int]) -> str | None:
 
 
 class _Taken:
-    """Names that are in use, as a disk that tells neither case nor accents apart sees them."""
+    """Names that are in use, as a disk that ignores case and accents compares them."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()

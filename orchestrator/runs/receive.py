@@ -11,7 +11,7 @@ from orchestrator.templates import render_template
 
 _CHUNK = 2**20
 _SILENCE = 60.0
-"""Seconds that a slow disk may say nothing in the middle of a file."""
+"""Seconds that a slow disk may be silent in the middle of a file."""
 
 
 def receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> None:

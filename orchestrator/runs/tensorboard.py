@@ -41,7 +41,7 @@ def tensorboard(
         image, "-c", script, f"/runs/{run}" if only else "/runs",
     )  # fmt: skip
     try:
-        address = _told(stream)
+        address = _address(stream)
         with forwarded(node.connection, address, _PORT, here=port) as here:
             _wait_for_answer(node.connection, address, stream)
             yield here
@@ -49,19 +49,19 @@ def tensorboard(
         stream.close()
 
 
-def _told(stream: Stream) -> str:
-    """The container's address, which is the first that it says."""
+def _address(stream: Stream) -> str:
+    """The container's address, the first line that it prints."""
     stream.settimeout(_START)
     try:
-        said = str(stream.makefile("rb").readline().decode()).strip()
+        output = str(stream.makefile("rb").readline().decode()).strip()
     except TimeoutError:
-        said = ""
-    if not said:
+        output = ""
+    if not output:
         raise RunError(
             "the container of TensorBoard did not start",
-            resolution="`docker run` with the training image on that machine says why.",
+            resolution="`docker run` with the training image on that machine shows why.",
         )
-    return said
+    return output
 
 
 def _wait_for_answer(connection: Connection, address: str, stream: Stream) -> None:
@@ -71,10 +71,10 @@ def _wait_for_answer(connection: Connection, address: str, stream: Stream) -> No
             raise RunError(f"TensorBoard did not answer within {_START:.0f} s")
         stream.settimeout(0.2)
         try:
-            said = stream.recv(4096)
+            output = stream.recv(4096)
         except TimeoutError:
             continue  # it lives
-        raise RunError("TensorBoard ended", details=said.decode(errors="replace").strip())
+        raise RunError("TensorBoard ended", details=output.decode(errors="replace").strip())
 
 
 def _answers(connection: Connection, address: str) -> bool:

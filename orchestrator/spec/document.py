@@ -56,7 +56,7 @@ class Document:
 def read_document(path: Path, *, what: str, resolution: str) -> Document:
     """Parse one YAML mapping; `what` names the file in messages, e.g. `cluster file`.
 
-    `resolution` says where such a file comes from, for when there is none.
+    `resolution` tells where such a file comes from, for when there is none.
     """
     try:
         text = read_text(path)

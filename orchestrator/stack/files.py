@@ -19,7 +19,7 @@ class ConfigFile:
     target: str
     """Where it is in the container."""
     variable: str | None
-    """Environment variable that says so."""
+    """Environment variable with that path."""
     rank: int | None = None
     """Whose it is; None: all ranks have it."""
 

@@ -16,8 +16,8 @@ from orchestrator.spec.load import Recipe
 from orchestrator.spec.stack import StackSpec
 
 _LOGIN = "HF_TOKEN"
-"""The one secret that every recipe may name: it goes to the Hub alone, unless another power says
-where else."""
+"""The one secret that every recipe may name: it goes to the Hub alone, unless another power
+names another place."""
 
 _HARMLESS = re.compile(
     r"(NCCL|TORCH_NCCL|GLOO)_(?!\w*(PLUGIN|FILE|PATH|DIR|COMM_ID|NET$))\w+"
@@ -37,7 +37,7 @@ class Power:
     """One thing that a recipe can do."""
 
     key: KeyPath
-    """Where the stack says so."""
+    """Its key in the stack."""
     line: str
     """For people."""
 
@@ -48,7 +48,7 @@ def powers_of(stack: StackSpec) -> tuple[Power, ...]:
 
 
 def to_be_trusted(recipe: Recipe) -> tuple[Power, ...]:
-    """Those that somebody should say yes to: neither shipped, nor asked for with --set."""
+    """Those that somebody should agree to: neither shipped, nor asked for with --set."""
     if recipe.shipped:
         return ()
     powers = powers_of(recipe.stack)

@@ -115,7 +115,7 @@ def plan_report(
 ) -> ClusterReport:
     """The report of a plan that was shown or applied, after a repair that came `first`.
 
-    `error`: what is left to say when all of it was done.
+    `error`: what is left to report when all of it was done.
     """
     return ClusterReport(
         command=command,

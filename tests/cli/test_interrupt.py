@@ -128,12 +128,12 @@ def test_whatever_hangs_ctrl_c_leaves_it(
 _MIDDLE = """\
 import sys, time
 from orchestrator.cli.interrupt import interruptible, stopped_by_interrupt
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.resources.base import Change
 
-at_hand = AtHand()
-with interruptible(), stopped_by_interrupt(at_hand):
-    at_hand.begin(Change("spark-a", "daemon.json", "update", "restart \\x1b Docker", 1, {}, {}))
+current = CurrentChanges()
+with interruptible(), stopped_by_interrupt(current):
+    current.begin(Change("spark-a", "daemon.json", "update", "restart \\x1b Docker", 1, {}, {}))
     print("begun", flush=True)
     time.sleep(600)
 """

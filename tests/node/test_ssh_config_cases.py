@@ -128,8 +128,8 @@ REFUSED = {
     "IdentityFile %q\n": "unknown key %q",
     "UserKnownHostsFile ${NOBODY_SET_THIS}\n": "env var ${NOBODY_SET_THIS} has no value",
     "Include SELF\n": "",
-    "ProxyUseFdpass yes\n": "sparkctl cannot do `proxyusefdpass yes`",
-    "RevokedHostKeys /etc/revoked\n": "sparkctl cannot do `revokedhostkeys /etc/revoked`",
+    "ProxyUseFdpass yes\n": "sparkctl does not support `proxyusefdpass yes`",
+    "RevokedHostKeys /etc/revoked\n": "sparkctl does not support `revokedhostkeys /etc/revoked`",
 }
 
 

@@ -12,7 +12,7 @@ from orchestrator.errors import ChangeError, ConnectError, NodeErrors, RemoteErr
 from orchestrator.names import LAUNCH_FOLDER
 from orchestrator.node.node import Node
 from orchestrator.reconcile.apply import apply_plan
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event, Listener
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, Step, plan_down, plan_up
@@ -83,7 +83,9 @@ class Site:
     def down(self, *steps: Step, already_restored: tuple[tuple[str, str], ...] = ()) -> None:
         self.apply_plan(Plan(self.spec.name, "down", steps, already_restored), self.heard.append)
 
-    def apply_plan(self, plan: Plan, listen: Listener, at_hand: AtHand | None = None) -> None:
+    def apply_plan(
+        self, plan: Plan, listen: Listener, current: CurrentChanges | None = None
+    ) -> None:
         """`plan` is what is to be done until it was done; then it is what the facts say."""
         plans = iter([plan])
         rest = plan_up if plan.direction == "up" else plan_down
@@ -92,7 +94,7 @@ class Site:
             return next(plans, None) or rest(self.spec, world)
 
         owner = this_owner("sparkctl cluster up")
-        apply_plan(plan, planner, self.spec, self.nodes, owner, listen, at_hand or AtHand())
+        apply_plan(plan, planner, self.spec, self.nodes, owner, listen, current or CurrentChanges())
 
     def told(self) -> list[str]:
         return [f"{type(event).__name__} {event.change.id}" for event in self.heard]

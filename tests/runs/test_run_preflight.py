@@ -173,4 +173,4 @@ def test_a_machine_that_says_nonsense_is_an_error_or_not_believed(
     with pytest.raises(NodeErrors) as caught:
         read(sparks(2), PREPARED, nodes)
     for name, error in zip(names, caught.value.errors, strict=True):
-        assert error.brief == f"what {name} says of itself cannot be understood"
+        assert error.brief == f"the output of {name} cannot be parsed"

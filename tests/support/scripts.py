@@ -29,7 +29,7 @@ from orchestrator.reconcile.journal import Record, forget, write
 from orchestrator.reconcile.owner import Owner
 from orchestrator.resources.base import Change, Resource, State
 from orchestrator.resources.directory import ALL, Directory
-from orchestrator.resources.docker_engine import Engine
+from orchestrator.resources.docker_engine import DockerEngine
 from orchestrator.resources.docker_group import DockerGroup
 from orchestrator.resources.docker_restart import restart_with
 from orchestrator.resources.leftovers import UnfinishedCopies
@@ -126,7 +126,7 @@ def _files() -> dict[str, str]:
 
 def _docker() -> dict[str, str]:
     def engine(swarm: str | None, former: State | None, *, put_back: bool) -> str:
-        one = Engine("spark-a", swarm=swarm, put_back=put_back, former=former)
+        one = DockerEngine("spark-a", swarm=swarm, put_back=put_back, former=former)
         return _applied(one, {"running": False}, {"running": True})
 
     def restart(file: File | None, **how: bool) -> str:

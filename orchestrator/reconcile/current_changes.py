@@ -6,7 +6,7 @@ from orchestrator.errors import SparkctlError
 from orchestrator.resources.base import Change
 
 
-class AtHand:
+class CurrentChanges:
     """Shared by the threads that make changes and by whoever wants them to stop."""
 
     def __init__(self) -> None:
