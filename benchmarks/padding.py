@@ -163,7 +163,7 @@ def _model(shape: Shape) -> Any:
 def table(rounds: Sequence[Sequence[Result]], rows: int, shape: Shape) -> str:
     """The table of the document: medians over the rounds, ratios within each."""
     lines = [
-        "| batches | real tokens | real tokens per CPU s | x playbook | of 1 / share | loss |",
+        "| batches | real tokens | real tokens per CPU s | x playbook | fraction of ideal | loss |",
         "|---|---|---|---|---|---|",
     ]
     most = statistics.median(1 / results[0].share for results in rounds)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole product on this computer: two simulated Sparks become one swarm, train, and are given
-# back. Prints every command as a person would type it, with the time it took.
+# The whole product on this computer: two simulated Sparks become one swarm, train, and are
+# restored. Prints every command as a person would type it, with the time it took.
 set -eu
 
 lab=demo
@@ -26,7 +26,7 @@ type_it() {
     printf '  [%s s]\n' "$(($(date +%s) - began))"
 }
 
-# What a machine is, seen from outside of sparkctl: to be equal before and after.
+# The state of a machine, read without sparkctl: must be equal before and after.
 snapshot() {
     for node in spark-a spark-b; do
         docker exec "sparkctl-lab-$lab-$node" sh -c '
@@ -39,9 +39,9 @@ snapshot() {
     done
 }
 
-sparkctl lab down --name "$lab" >/dev/null 2>&1 || : # of a demo that was killed
+sparkctl lab down --name "$lab" >/dev/null 2>&1 || : # left by a demo that was killed
 type_it sparkctl lab up --name "$lab"
-sparkctl cluster plan >/dev/null # sudo's very first use leaves a mark in the home folder
+sparkctl cluster plan >/dev/null # the first use of sudo writes a file into the home folder
 snapshot >before.txt
 
 type_it sparkctl cluster plan

@@ -9,10 +9,9 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.support.clusters import ROOT
 from tests.support.scripts import catalogue
@@ -46,13 +45,32 @@ MEANT = (
 )
 
 
-def findings(scripts: dict[str, str]) -> list[str]:
-    """What is wrong with these scripts, by name, and with the files of the house."""
+@dataclass(frozen=True)
+class Finding:
+    """One warning, and the line that it is about."""
+
+    place: str
+    """Name of the script or path of the file, and the number of the line."""
+    code: int
+    message: str
+    line: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: SC{self.code} {self.message}\n  {self.line}"
+
+
+def findings(scripts: Mapping[str, str]) -> list[Finding]:
+    """All that shellcheck says of these scripts, by name, and of the files that are started."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in scripts]
         for path, text in zip(paths, scripts.values(), strict=True):
             path.write_text(text, encoding="utf-8")
         return [*_found(paths, "--shell=sh"), *_found(started())]
+
+
+def is_meant(finding: Finding, by: Sequence[Meant] = MEANT) -> bool:
+    """Whether one of these says so."""
+    return any(one.code == finding.code and one.words in finding.line for one in by)
 
 
 def started() -> list[Path]:
@@ -61,21 +79,16 @@ def started() -> list[Path]:
     return sorted(path for path in files if path.read_bytes().startswith(b"#!/bin/sh"))
 
 
-def _found(paths: Sequence[Path], *options: str) -> Iterator[str]:
+def _found(paths: Sequence[Path], *options: str) -> Iterator[Finding]:
     command = [_program(), "--format=json1", "--norc", *options, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr)
-    for comment in json.loads(done.stdout)["comments"]:
-        file = Path(comment["file"])
-        line = file.read_text(encoding="utf-8").split("\n")[comment["line"] - 1]
-        if not _is_meant(comment, line):
-            place = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file.name
-            yield f"{place}:{comment['line']}: SC{comment['code']} {comment['message']}\n  {line}"
-
-
-def _is_meant(comment: dict[str, Any], line: str) -> bool:
-    return any(one.code == comment["code"] and one.words in line for one in MEANT)
+    for said in json.loads(done.stdout)["comments"]:
+        file = Path(said["file"])
+        line = file.read_text(encoding="utf-8").split("\n")[said["line"] - 1]
+        name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file.name
+        yield Finding(f"{name}:{said['line']}", said["code"], said["message"], line)
 
 
 def _program() -> str:
@@ -85,6 +98,6 @@ def _program() -> str:
 
 
 if __name__ == "__main__":
-    found = findings(catalogue())
+    found = [str(one) for one in findings(catalogue()) if not is_meant(one)]
     print("\n".join(found) or "shell: nothing found")
     sys.exit(bool(found))
