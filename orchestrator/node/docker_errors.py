@@ -7,7 +7,7 @@ from orchestrator.errors import RemoteError
 
 
 @contextmanager
-def translate_docker_errors(node: str) -> Iterator[None]:
+def translate_docker_errors(node_name: str) -> Iterator[None]:
     """Raise what the SDK and the layers below it raise as a RemoteError."""
     try:
         yield
@@ -17,8 +17,8 @@ def translate_docker_errors(node: str) -> Iterator[None]:
         if not isinstance(error, DockerException | OSError):  # requests raises OSErrors
             raise
         raise RemoteError(
-            f"the Docker Engine of {node} refused, or does not answer",
+            f"the Docker Engine of {node_name} refused, or does not answer",
             details=str(getattr(error, "explanation", None) or error),
             resolution="On the machine: `systemctl status docker`, `journalctl -u docker -n 50`.",
-            node=node,
+            node=node_name,
         ) from None

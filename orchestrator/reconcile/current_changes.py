@@ -17,7 +17,7 @@ class CurrentChanges:
         """What stopped it, if that was an error."""
 
     def begin(self, change: Change) -> bool:
-        """Whether it may begin; then it is at hand until `end`."""
+        """Whether it may begin; then it is a current change until `end`."""
         with self._lock:
             if not self._stopped:
                 self._changes[change.id] = change

@@ -48,7 +48,7 @@ def restart_with(node: Node, file: File | None, *, with_folder: bool = True) -> 
     """Replace daemon.json by `file` (None: remove it) and restart Docker.
 
     Without `with_folder` its folder goes with it, if it is empty then. Where Docker was installed
-    in another way since, nobody reads the file any more: it is given back, and nothing restarted.
+    in another way since, nobody reads the file any more: it is restored, and nothing restarted.
     """
     output = node.script(_session(file), deadline=2 * _UNIT_DEADLINE + 60)
     if not with_folder:

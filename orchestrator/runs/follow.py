@@ -132,25 +132,25 @@ def follow(
 def _poll_nodes(watch: _Watch, timeouts: Timeouts) -> bool:
     """Read what is new on every node; whether there is more to read at once."""
 
-    def read(node: str) -> dict[int, Piece]:
-        if node in watch.silent:
-            watch.nodes[node].reconnect()
+    def read(node_name: str) -> dict[int, Piece]:
+        if node_name in watch.silent:
+            watch.nodes[node_name].reconnect()
         pieces = {}
         for place in watch.record.ranks:
-            if place.node == node:
+            if place.node == node_name:
                 offset = watch.offsets.get(place.rank, 0)
-                output = watch.nodes[node].script(look(place, offset), need="docker")
+                output = watch.nodes[node_name].script(look(place, offset), need="docker")
                 pieces[place.rank] = seen(output, offset)
         return pieces
 
     names = dict.fromkeys(place.node for place in watch.record.ranks)
     found, errors = try_each(names, read)
-    for node, error in errors.items():
-        _silent(watch, node, error, timeouts)
+    for node_name, error in errors.items():
+        _silent(watch, node_name, error, timeouts)
     more = False
-    for node, pieces in found.items():
-        if watch.silent.pop(node, None) is not None:
-            watch.listen(NodeBack(node))
+    for node_name, pieces in found.items():
+        if watch.silent.pop(node_name, None) is not None:
+            watch.listen(NodeBack(node_name))
         for rank, piece in pieces.items():
             _on_piece(watch, rank, piece)
             more = more or piece.more
@@ -174,14 +174,14 @@ def _on_piece(watch: _Watch, rank: int, piece: Piece) -> None:
             watch.verdicts[rank] = verdict
 
 
-def _silent(watch: _Watch, node: str, error: SparkctlError, timeouts: Timeouts) -> None:
+def _silent(watch: _Watch, node_name: str, error: SparkctlError, timeouts: Timeouts) -> None:
     if not may_pass(error):
         raise error
     now = time.monotonic()
-    if node not in watch.silent:
-        watch.silent[node] = now
-        watch.listen(NodeSilent(node, error.brief))
-    elif now - watch.silent[node] > timeouts.away:
+    if node_name not in watch.silent:
+        watch.silent[node_name] = now
+        watch.listen(NodeSilent(node_name, error.brief))
+    elif now - watch.silent[node_name] > timeouts.away:
         raise error
 
 

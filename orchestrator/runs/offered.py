@@ -67,7 +67,7 @@ def listing(folder: str, rank: int, *, live: bool) -> str:
     )
 
 
-def offered(output: str, node: str) -> list[tuple[str, Offer | None]]:
+def offered(output: str, node_name: str) -> list[tuple[str, Offer | None]]:
     """What `listing` has printed: names, and what is known of each; None: it could not be read.
 
     Raises RunError when there is more than a run has.
@@ -76,9 +76,9 @@ def offered(output: str, node: str) -> list[tuple[str, Offer | None]]:
     lines = [line for line in data.split("\0") if line]
     if len(lines) > FILES:
         raise RunError(
-            f"the run folder on {node} has more than {FILES:,} files",
+            f"the run folder on {node_name} has more than {FILES:,} files",
             resolution="Pack them on the machine (tar), or take them away there.",
-            node=node,
+            node=node_name,
         )
     found: list[tuple[str, Offer | None]] = []
     for line in lines:

@@ -21,9 +21,9 @@ POLL = 5.0
 def judged(spec: ClusterSpec, nodes: Mapping[str, Node]) -> Callable[[str], bool]:
     """A function that reports whether a run has a verdict in its ranks' folders."""
 
-    def has_verdict(run: str) -> bool:
-        found = read_runs(spec, nodes, only=run).runs
-        return any(one.name == run and one.verdict is not None for one in found)
+    def has_verdict(run_name: str) -> bool:
+        found = read_runs(spec, nodes, only=run_name).runs
+        return any(one.name == run_name and one.verdict is not None for one in found)
 
     return has_verdict
 

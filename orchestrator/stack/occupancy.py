@@ -44,11 +44,11 @@ def occupancy(tasks: Mapping[str, Iterable[Task]], judged: Judged) -> Occupancy:
 def require_free_gpus(manager: Node, judged: Judged) -> Occupancy:
     """The runs on the swarm. Changes nothing; raises BusyError when a run holds GPUs."""
     found = occupancy(newest_tasks(read_tasks(manager)), judged)
-    for run in found.busy:
+    for run_name in found.busy:
         raise BusyError(
-            f"the GPUs are in use by the run {run}",
-            resolution=f"Watch it: sparkctl runs follow {run}\n"
-            f"End it: sparkctl runs stop {run}\nWait for it: sparkctl train --queue …",
+            f"the GPUs are in use by the run {run_name}",
+            resolution=f"Watch it: sparkctl runs follow {run_name}\n"
+            f"End it: sparkctl runs stop {run_name}\nWait for it: sparkctl train --queue …",
         )
     return found
 

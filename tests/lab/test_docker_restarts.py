@@ -156,9 +156,9 @@ def test_a_file_that_dockerd_refuses_is_found_before_anything_is_replaced(
     machines: dict[str, Machine], sparkctl: Sparkctl
 ) -> None:
     """The user's own file, which no dockerd has read yet; both engines say so."""
-    mended = b'{ "debug": false }'
+    fixed = b'{ "debug": false }'
     for machine in machines.values():
-        machine.put(FILE, mended, owner="root:docker")
+        machine.put(FILE, fixed, owner="root:docker")
         machine.put("/etc/default/docker", b"DOCKER_OPTS=--log-level=info\n")
         restart(machine)
     processes = {name: docker_process(machine) for name, machine in machines.items()}
@@ -178,7 +178,7 @@ def test_a_file_that_dockerd_refuses_is_found_before_anything_is_replaced(
                 assert "sparkctl" not in machine.run("ls", "/etc/docker")
                 assert docker_process(machine) == processes[name]
         for machine in machines.values():
-            machine.put(FILE, mended, owner="root:docker")
+            machine.put(FILE, fixed, owner="root:docker")
         sparkctl("cluster", "up", "--yes")
         sparkctl("cluster", "down", "--yes")
 

@@ -1,4 +1,4 @@
-"""Carrying out a plan: what comes before what, and what a failure stops."""
+"""Applying a plan: what comes before what, and what a failure stops."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

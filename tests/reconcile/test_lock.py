@@ -149,7 +149,7 @@ def test_the_holder_gives_signs_of_life(
             held = read_locks({"here": node}, place)["here"]
             return held is not None and held.silent < STALE - 1
 
-        until(heard, what="a sign of life", deadline_seconds=20)
+        until(heard, what="a heartbeat", deadline_seconds=20)
 
 
 def test_a_lock_without_an_owner_yet_is_held_by_somebody(node: Node, place: Place) -> None:
@@ -275,7 +275,7 @@ def test_a_machine_that_hangs_does_not_make_the_others_locks_old(
             held = read_locks({"here": node}, place)["here"]
             return held is not None and held.silent < STALE - 1
 
-        until(heard, what="a sign of life", deadline_seconds=20)
+        until(heard, what="a heartbeat", deadline_seconds=20)
         over.set()
 
 

@@ -1,4 +1,4 @@
-"""Stopped in the middle: the change at hand is finished, no other is begun, and it is said."""
+"""Stopped in the middle: the current change is finished, no other is begun, and it is reported."""
 
 import os
 import signal

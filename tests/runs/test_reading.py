@@ -1,4 +1,4 @@
-"""What run folders and Swarm tell of runs: real folders read by the real script."""
+"""Runs from run folders and Swarm: real folders read by the real script."""
 
 import base64
 import json
