@@ -40,11 +40,11 @@ class Status:
     world: World
     """Facts of the nodes that could be read."""
     errors: Mapping[str, SparkctlError]
-    """Of the others."""
+    """Errors of the other nodes."""
     plan: Plan | None
     """What `up` would change; None when that is not known."""
     problem: SparkctlError | None
-    """Why not."""
+    """Why the plan is not known."""
 
 
 class Cluster:
@@ -176,7 +176,7 @@ class Cluster:
             return Status(world, errors, None, problem)
 
     def _planner(self, plan: Plan) -> Callable[[World], Plan]:
-        """Makes the plan again, to compare."""
+        """A function that makes the plan again, to compare."""
         if plan.direction == "repair":
             return partial(plan_repair, self.spec)
         if plan.direction == "up":

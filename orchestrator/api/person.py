@@ -34,7 +34,7 @@ class Person(Protocol):
         """Asked once for all nodes that want one; None when nobody is there to ask."""
 
     def passphrase(self, key: str) -> str | None:
-        """Of the encrypted SSH key in this file, asked once for all nodes; None: likewise."""
+        """The passphrase of this SSH key file, asked once for all nodes; None as above."""
 
     def approve(self, plan: "Plan") -> None:
         """Return when the plan may be applied.
@@ -43,7 +43,7 @@ class Person(Protocol):
         """
 
     def agree(self, question: Question) -> None:
-        """Return for a yes."""
+        """Return for a yes; raise DeclinedError for a no."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Unattended:
         """Nobody knows it; SPARKCTL_SUDO_PASSWORD and `sudo.password_file` count all the same."""
 
     def passphrase(self, key: str) -> None:
-        """Nobody knows it."""
+        """None: nobody knows it."""
 
     def approve(self, plan: "Plan") -> None:
         """Raises OthersError, DeclinedError."""

@@ -24,7 +24,7 @@ class Terminal:
     trust: bool = False
 
     def sudo_password(self) -> str | None:
-        """Not shown while it is typed."""
+        """Prompt for it without echo."""
         if not sys.stdin.isatty():
             return None
         return str(
@@ -32,7 +32,7 @@ class Terminal:
         )
 
     def passphrase(self, key: str) -> str | None:
-        """Likewise; it may be empty."""
+        """Prompt for it without echo; it may be empty."""
         if not sys.stdin.isatty():
             return None
         question = f"passphrase of {key} (for all nodes)"

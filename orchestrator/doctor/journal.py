@@ -42,13 +42,13 @@ _BY_HAND = "Put the folder back if there is a copy. Else restore the machine by 
 
 @OfCluster.about("journal", before=("up",), order=500, why=_LOST, fix=_BY_HAND)
 def journal_of_a_machine_that_leaves_is_there(spec: ClusterSpec, world: World) -> Found:
-    """Of machines with `state: absent`."""
+    """Check machines with `state: absent`."""
     return _lost(spec, world, [node.name for node in spec.nodes if node.state == "absent"])
 
 
 @OfCluster.about("journal", before=("down",), order=500, why=_LOST, fix=_BY_HAND)
 def journal_is_there(spec: ClusterSpec, world: World) -> Found:
-    """Of all machines."""
+    """Check all machines."""
     return _lost(spec, world, [node.name for node in spec.nodes])
 
 

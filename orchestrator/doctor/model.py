@@ -18,7 +18,7 @@ _YES = {"1", "true", "yes", "on"}
     fix="Unset HF_HUB_OFFLINE in the stack, or bring the model there.",
 )
 def model_is_there(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
-    """Of a model of the Hub."""
+    """Check a model of the Hub."""
     if reading.model is False:
         stack = wanted.stack
         offline = stack.env.get("HF_HUB_OFFLINE", "").lower() in _YES

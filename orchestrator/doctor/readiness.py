@@ -16,7 +16,7 @@ class Wanted:
     stack: StackSpec
     ranks: Sequence[Rank]
     memory: Memory | None
-    """Of a node; None for a model that is not known here."""
+    """What a node needs; None for a model whose shape is not known here."""
     checkpoint: int
     """Bytes of the base's weight files, about; 0 where they are not known."""
 

@@ -18,7 +18,7 @@ class Docker:
     docker_cli: str | None
     """Version of the client."""
     containers: tuple[str, ...]
-    """Those that run."""
+    """Names of those that run."""
     run_containers: tuple[str, ...]
     """Those with the label of a run, whatever state they are in."""
     networks: frozenset[str]

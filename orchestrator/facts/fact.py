@@ -51,7 +51,7 @@ class Fact(Generic[T]):
     parse: Callable[[bytes], T]
     """Raises ValueError and the like for what it cannot be; `values` has the usual shapes."""
     stock: T
-    """Of a Spark as it comes out of its box."""
+    """The value of a stock Spark."""
     printed: Callable[[T], str | bytes] = str
     """What the shell would have printed for this value; the inverse of `parse`."""
 

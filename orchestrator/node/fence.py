@@ -22,7 +22,7 @@ class Fence:
 
 
 def lost(node: str) -> LockLostError:
-    """Of a machine that somebody else has locked meanwhile."""
+    """The error for a machine that somebody else has locked meanwhile."""
     return LockLostError(
         f"somebody took over the lock of {node}; nothing further was changed there",
         details="This command sent no heartbeat for too long (a laptop that slept?), or the "

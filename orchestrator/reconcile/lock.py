@@ -157,7 +157,7 @@ def _beat(
     over: threading.Event,
     lost: Callable[[LockLostError], object],
 ) -> None:
-    """Of one node: one that hangs does not make the others' locks old."""
+    """Send heartbeats to one node: one that hangs does not make the others' locks stale."""
     script = beat(place.lock, owner.token)
     while not over.wait(BEAT):
         try:

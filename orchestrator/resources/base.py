@@ -98,12 +98,12 @@ class Resource(ABC):
 
     @classmethod
     def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
-        """Those that the cluster file asks for, of the machines that were read."""
+        """The resources that the cluster file asks for, on the machines that were read."""
         return ()
 
     @classmethod
     def left_on(cls, node: str) -> Iterable[Self]:
-        """Those that `down` looks for on a machine whatever its journal has."""
+        """The resources that `down` looks for on a machine whatever its journal has."""
         return ()
 
     @classmethod

@@ -45,7 +45,7 @@ class NodeSilent:
 
 @dataclass(frozen=True)
 class NodeBack:
-    """It answers again."""
+    """The machine answers again."""
 
     node: str
 

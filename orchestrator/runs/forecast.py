@@ -29,7 +29,7 @@ class Forecast:
 
     @property
     def lines(self) -> list[str]:
-        """For people."""
+        """The forecast as text."""
         terms = ", ".join(
             f"{name} {size / GIB:.1f}"
             for name, size in self.memory.terms.items()

@@ -118,7 +118,7 @@ class Landing:
                 file.close()
 
     def finish(self) -> Path:
-        """It is whole: it gets its name."""
+        """Rename it to its target: it is whole."""
         with _here(self.target):
             self.temp.rename(self.target)
         return self.target

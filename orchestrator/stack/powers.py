@@ -39,7 +39,7 @@ class Power:
     key: KeyPath
     """Its key in the stack."""
     line: str
-    """For people."""
+    """Description for people."""
 
 
 def powers_of(stack: StackSpec) -> tuple[Power, ...]:
@@ -48,7 +48,7 @@ def powers_of(stack: StackSpec) -> tuple[Power, ...]:
 
 
 def to_be_trusted(recipe: Recipe) -> tuple[Power, ...]:
-    """Those that somebody should agree to: neither shipped, nor asked for with --set."""
+    """The powers that somebody must agree to: neither shipped, nor set with --set."""
     if recipe.shipped:
         return ()
     powers = powers_of(recipe.stack)

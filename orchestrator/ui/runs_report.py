@@ -24,7 +24,7 @@ class UnreadableReport(_Part):
     why: str
     """In words."""
     nodes: list[str]
-    """Those that have a part of it."""
+    """Names of the nodes that have a part of it."""
 
 
 class RunsReport(_Part):
