@@ -1,7 +1,7 @@
 """Every error that sparkctl raises on purpose.
 
     SparkctlError
-    ├── SpecError                 a file or an option says something wrong
+    ├── SpecError                 a file or an option is wrong
     │   ├── UnknownStackError
     │   └── UnknownKeyError
     ├── ConnectError              a machine cannot be reached or refuses us
@@ -19,14 +19,14 @@
     │   ├── StoppedError
     │   ├── JournalError
     │   └── LockLostError
-    ├── DeclinedError             nobody said yes
+    ├── DeclinedError             nobody agreed
     ├── LabError                  the simulated Sparks
     ├── RunError                  a training run that did not succeed
     │   └── BusyError
     └── NodeErrors                several of the above, one or more per node
 
-An error is a helping hand: `brief` says what happened, `details` shows the literal output or line,
-`resolution` says how to mend it. `code` is stable and listed in docs/errors.md; `exit_code` is the
+An error helps: `brief` is what happened, `details` shows the literal output or line,
+`resolution` is how to fix it. `code` is stable and listed in docs/errors.md; `exit_code` is the
 exit code of the command.
 """
 
@@ -65,7 +65,7 @@ class SparkctlError(Exception):
 
 
 class SpecError(SparkctlError):
-    """A file or an option says something wrong; the place is in `brief` as file:line."""
+    """A file or an option is wrong; the place is in `brief` as file:line."""
 
     code = "E100"
     exit_code = 3
@@ -145,7 +145,7 @@ class PreflightError(SparkctlError):
 
 
 class StalePlanError(PreflightError):
-    """A plan kept in a file is not what would be done now; nothing was changed."""
+    """A saved plan is stale: it is not what would be done now; nothing was changed."""
 
     code = "E401"
 
@@ -157,7 +157,7 @@ class LockedError(PreflightError):
 
 
 class OthersError(PreflightError):
-    """Things that are not sparkctl's would end or stop, and nobody said that they may."""
+    """Things that are not sparkctl's would end or stop, and nobody allowed it."""
 
     code = "E403"
 
@@ -170,14 +170,14 @@ class ChangeError(SparkctlError):
 
 
 class StoppedError(ChangeError):
-    """Ctrl-C: the change at hand was finished, the others were not begun."""
+    """Ctrl-C: the current change was finished, no other was started."""
 
     code = "E501"
     exit_code = 130
 
 
 class JournalError(ChangeError):
-    """A journal record cannot be read: what it is about was left, all else was given back."""
+    """A journal record cannot be read: what it is about was skipped, all else was restored."""
 
     code = "E502"
 
@@ -189,7 +189,7 @@ class LockLostError(ChangeError):
 
 
 class DeclinedError(SparkctlError):
-    """A plan was shown and nobody said yes; nothing was changed."""
+    """A plan was shown and nobody agreed; nothing was changed."""
 
     code = "E600"
     exit_code = 8

@@ -14,7 +14,7 @@ import jinja2
 from orchestrator import assets
 
 
-def rendered(name: str, **values: Any) -> str:
+def render_template(name: str, **values: Any) -> str:
     """The template of this name with these values; one that is not given is an error."""
     return environment().get_template(name).render(**values)
 

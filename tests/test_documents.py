@@ -65,7 +65,7 @@ def test_the_list_of_errors(generated: Generated) -> None:
         "# Errors",
         "",
         "Every error has a code that stays, says what happened and on which machine, shows the",
-        "literal lines, and says how to mend it. Generated from `orchestrator/errors.py`.",
+        "literal lines, and says how to fix it. Generated from `orchestrator/errors.py`.",
         "",
         "| code | class | exit code | |",
         "|---|---|---|---|",
@@ -88,7 +88,7 @@ BEFORE: dict[Command, list[str]] = {
     "up": [
         "## Before `sparkctl cluster up`",
         "",
-        "`plan` and `status` ask the same. The first problem of each machine is told.",
+        "`plan` and `status` ask the same. The first problem of each machine is reported.",
     ],
     "down": ["## Before `sparkctl cluster down`"],
     "train": [

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.node.connect import connected
+from orchestrator.node.connect import connect_all
 from orchestrator.spec.load import load_cluster
 
 FILE = os.environ.get("SPARKCTL_HARDWARE")
@@ -48,7 +48,7 @@ def test_the_fabric_is_detected_without_being_named() -> None:
 
 def test_a_container_sees_the_rdma_devices(up: None) -> None:
     spec = load_cluster(Path(str(FILE)))
-    with connected(spec) as nodes:
+    with connect_all(spec) as nodes:
         for node in nodes.values():
             seen = node.docker_cli(
                 "run", "--rm", "-e", "NVIDIA_MOFED=enabled", "-e", "NVIDIA_VISIBLE_DEVICES=all",

@@ -90,7 +90,7 @@ CHECK = '''"""Sparks are of one architecture."""
 from collections.abc import Iterator, Mapping
 
 from orchestrator.doctor.check import OfGang, OfMachine, Problem
-from orchestrator.doctor.run_seen import Reading
+from orchestrator.doctor.readiness import NodeReadiness
 from orchestrator.facts.machine import Facts
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -102,7 +102,7 @@ def processor_is_arm(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
 
 
 @OfGang.about("arch", before=("train",), why="Images are for one.", fix="Look.", warns=True)
-def memory_is_alike(readings: Mapping[str, Reading]) -> Iterator[tuple[str, Problem]]:
+def memory_is_alike(readings: Mapping[str, NodeReadiness]) -> Iterator[tuple[str, Problem]]:
     for node, one in readings.items():
         if one.memory == 7:
             yield node, Problem("a byte more than six")

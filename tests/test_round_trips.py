@@ -12,7 +12,7 @@ from orchestrator.errors import (
     SpecError,
     SudoError,
 )
-from orchestrator.node.connect import connected, reachable
+from orchestrator.node.connect import connect_all, connect_available
 from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.plan import plan_up
 from tests.support.clusters import cluster as cluster_of
@@ -26,7 +26,7 @@ def test_an_up_with_nothing_to_do_costs_one_connection_and_one_exec_per_node(cou
     spec = sparks(count)
     bare = world_of(spec)
     cluster = FakeCluster(made(plan_up(spec, bare), spec, bare))
-    with connected(spec, cluster.connect) as nodes:
+    with connect_all(spec, cluster.connect) as nodes:
         world = observe(spec, nodes)
         check(spec, world)
         assert plan_up(spec, world).steps == ()
@@ -39,7 +39,7 @@ def test_an_up_with_nothing_to_do_costs_one_connection_and_one_exec_per_node(cou
 
 def test_the_order_is_that_of_the_file() -> None:
     spec = sparks(16)
-    with connected(spec, FakeCluster(world_of(spec)).connect) as nodes:
+    with connect_all(spec, FakeCluster(world_of(spec)).connect) as nodes:
         assert list(nodes) == [node.name for node in spec.nodes]
         assert list(observe(spec, nodes)) == [node.name for node in spec.nodes]
 
@@ -68,7 +68,7 @@ def execs(cluster: FakeCluster) -> list[int]:
 
 def test_the_password_is_asked_for_once_for_all_nodes() -> None:
     cluster, person = three("spark-a", "spark-b", "spark-c"), Person(ROOT_NEEDS)
-    with connected(sparks(3), cluster.connect) as nodes:
+    with connect_all(sparks(3), cluster.connect) as nodes:
         world = observe(sparks(3), nodes, ask=person)
     assert person.asked == 1
     assert execs(cluster) == [2, 2, 2]
@@ -77,7 +77,7 @@ def test_the_password_is_asked_for_once_for_all_nodes() -> None:
 
 def test_only_the_nodes_that_wanted_it_are_read_again() -> None:
     cluster, person = three("spark-b"), Person(ROOT_NEEDS)
-    with connected(sparks(3), cluster.connect) as nodes:
+    with connect_all(sparks(3), cluster.connect) as nodes:
         observe(sparks(3), nodes, ask=person)
         given = [node.sudo_password for node in nodes.values()]
     assert person.asked == 1
@@ -87,7 +87,7 @@ def test_only_the_nodes_that_wanted_it_are_read_again() -> None:
 
 def test_nobody_to_ask_is_an_error_of_every_node_that_wanted_it() -> None:
     cluster = three("spark-a", "spark-c")
-    with connected(sparks(3), cluster.connect) as nodes, pytest.raises(NodeErrors) as caught:
+    with connect_all(sparks(3), cluster.connect) as nodes, pytest.raises(NodeErrors) as caught:
         observe(sparks(3), nodes, ask=Person(None))
     assert [type(e) for e in caught.value.errors] == [PasswordNeededError] * 2
     assert [e.node for e in caught.value.errors] == ["spark-a", "spark-c"]
@@ -97,14 +97,14 @@ def test_nobody_to_ask_is_an_error_of_every_node_that_wanted_it() -> None:
 
 def test_nobody_is_asked_where_no_password_is_wanted() -> None:
     person = Person(ROOT_NEEDS)
-    with connected(sparks(3), three().connect) as nodes:
+    with connect_all(sparks(3), three().connect) as nodes:
         observe(sparks(3), nodes, ask=person)
     assert person.asked == 0
 
 
 def test_a_wrong_answer_is_tried_once_on_every_node_and_not_asked_again() -> None:
     cluster, person = three("spark-a", "spark-b", "spark-c"), Person("wrong")
-    with connected(sparks(3), cluster.connect) as nodes, pytest.raises(NodeErrors) as caught:
+    with connect_all(sparks(3), cluster.connect) as nodes, pytest.raises(NodeErrors) as caught:
         observe(sparks(3), nodes, ask=person)
     assert person.asked == 1
     assert [e.code for e in caught.value.errors] == [SudoError.code] * 3
@@ -116,7 +116,7 @@ def test_a_password_from_the_environment_is_used_without_asking(
 ) -> None:
     monkeypatch.setenv("SPARKCTL_SUDO_PASSWORD", ROOT_NEEDS)
     cluster, person = three("spark-a", "spark-b", "spark-c"), Person(None)
-    with connected(sparks(3), cluster.connect) as nodes:
+    with connect_all(sparks(3), cluster.connect) as nodes:
         observe(sparks(3), nodes, ask=person)
     assert person.asked == 0
     assert execs(cluster) == [2, 2, 2]
@@ -128,7 +128,7 @@ def test_a_known_password_goes_only_to_the_machine_that_wants_it(
     """A machine that somebody else rules would learn the password of all others."""
     monkeypatch.setenv("SPARKCTL_SUDO_PASSWORD", ROOT_NEEDS)
     cluster = three("spark-b")
-    with connected(sparks(3), cluster.connect) as nodes:
+    with connect_all(sparks(3), cluster.connect) as nodes:
         observe(sparks(3), nodes)
         for node in nodes.values():
             node.script("true")
@@ -153,7 +153,7 @@ def test_a_node_may_have_a_password_of_its_own(tmp_path: Path) -> None:
     machines = FakeCluster(world_of(spec))
     for machine in machines.machines.values():
         machine.wants_password = True
-    with connected(spec, machines.connect) as nodes, pytest.raises(NodeErrors):
+    with connect_all(spec, machines.connect) as nodes, pytest.raises(NodeErrors):
         observe(spec, nodes)
     assert machines.machines["spark-a"].passwords == ["", "all"]
     assert machines.machines["spark-b"].passwords == ["", "own"]
@@ -167,7 +167,7 @@ def test_a_password_file_that_others_may_read_is_refused(tmp_path: Path, mode: i
     spec = cluster_of({"sudo": {"password_file": str(file)}})
     with (
         pytest.raises(SpecError, match="others may read") as caught,
-        connected(spec, three().connect),
+        connect_all(spec, three().connect),
     ):
         raise AssertionError("it was taken")
     assert f"chmod 600 {file}" in str(caught.value.resolution)
@@ -176,7 +176,7 @@ def test_a_password_file_that_others_may_read_is_refused(tmp_path: Path, mode: i
 def test_the_error_of_another_node_is_kept_while_a_password_is_asked_for() -> None:
     cluster, person = three("spark-a"), Person(ROOT_NEEDS)
     cluster.machines["spark-b"].answer = lambda script: "garbage"
-    with connected(sparks(3), cluster.connect) as nodes:
+    with connect_all(sparks(3), cluster.connect) as nodes:
         world, errors = try_observe(sparks(3), nodes, ask=person)
     assert person.asked == 1
     assert list(world) == ["spark-a", "spark-c"]
@@ -189,7 +189,7 @@ def test_when_one_node_cannot_be_reached_the_others_are_closed_again() -> None:
     cluster.refused = {"spark-b": ConnectError("spark-b is off", node="spark-b")}
     with (
         pytest.raises(ConnectError, match="spark-b is off"),
-        connected(sparks(3), cluster.connect),
+        connect_all(sparks(3), cluster.connect),
     ):
         raise AssertionError("not all are there")
     assert cluster.machines["spark-a"].closed
@@ -199,7 +199,7 @@ def test_when_one_node_cannot_be_reached_the_others_are_closed_again() -> None:
 def test_every_unreachable_node_is_told() -> None:
     refused = {name: ConnectError(f"{name} is off", node=name) for name in ("spark-a", "spark-c")}
     cluster = FakeCluster(world_of(sparks(3)), refused)
-    with pytest.raises(NodeErrors) as caught, connected(sparks(3), cluster.connect):
+    with pytest.raises(NodeErrors) as caught, connect_all(sparks(3), cluster.connect):
         raise AssertionError("not all are there")
     assert [e.node for e in caught.value.errors] == ["spark-a", "spark-c"]
     assert caught.value.exit_code == 4
@@ -208,7 +208,7 @@ def test_every_unreachable_node_is_told() -> None:
 def test_what_can_be_reached_is_handed_over_beside_the_errors() -> None:
     cluster = three()
     cluster.refused = {"spark-b": ConnectError("spark-b is off", node="spark-b")}
-    with reachable(sparks(3), cluster.connect) as (nodes, errors):
+    with connect_available(sparks(3), cluster.connect) as (nodes, errors):
         assert list(nodes) == ["spark-a", "spark-c"]
         assert list(errors) == ["spark-b"]
     assert cluster.machines["spark-a"].closed

@@ -1,4 +1,4 @@
-"""The names of what is looked at before a run, for who asks for less of it."""
+"""The names of the checks before a run, for who wants to skip some."""
 
 from orchestrator.doctor.names import SKIPPABLE
 

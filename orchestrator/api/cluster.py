@@ -15,20 +15,20 @@ from orchestrator.doctor.before_change import check, check_down
 from orchestrator.errors import SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
-from orchestrator.reconcile.apply import carry_out
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.apply import apply_plan
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import Event, Listener
 from orchestrator.reconcile.evidence import left_unread
 from orchestrator.reconcile.observe import observe, try_observe
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, plan_down, plan_up
-from orchestrator.reconcile.plan_file import refuse_stale, write_plan
+from orchestrator.reconcile.plan_file import ensure_current, write_plan
 from orchestrator.reconcile.ports import with_ports_asked
 from orchestrator.reconcile.repair import plan_repair
 from orchestrator.resources.base import Change, World
 from orchestrator.spec.cluster import ClusterSpec
 
-__all__ = ["AtHand", "Away", "Change", "Cluster", "Event", "Plan", "Status", "write_plan"]
+__all__ = ["Away", "Change", "Cluster", "CurrentChanges", "Event", "Plan", "Status", "write_plan"]
 
 _REPAIRS = 2  # first the engines; what their swarms need can be seen when they answer
 
@@ -40,11 +40,11 @@ class Status:
     world: World
     """Facts of the nodes that could be read."""
     errors: Mapping[str, SparkctlError]
-    """Of the others."""
+    """Errors of the other nodes."""
     plan: Plan | None
-    """What `up` would change; None when that cannot be said."""
+    """What `up` would change; None when that is not known."""
     problem: SparkctlError | None
-    """Why not."""
+    """Why the plan is not known."""
 
 
 class Cluster:
@@ -61,7 +61,7 @@ class Cluster:
         self.away: Mapping[str, SparkctlError] = away
         """Nodes that could not be reached, and why; see `Away`."""
         self._world: World | None = None
-        self._direction = "up"  # what a lock says that it is held for
+        self._direction = "up"  # what a lock is held for
 
     @classmethod
     @contextmanager
@@ -106,10 +106,10 @@ class Cluster:
         repair: bool = False,
         delete_runs: bool = False,
     ) -> Iterator[Plan]:
-        """What is to be applied, one after the other: repairs, if they are wanted, and then the
+        """The plans to apply, one after the other: repairs, if they are wanted, and then the
         plan of the direction. Each is made when it is asked for, of the machines as they are then.
 
-        Raises what stands in the way. The first alone is what `plan` shows.
+        Raises what prevents it. The first alone is what `plan` shows.
         """
         if direction == "up" and (manager := self.spec.manager.name) in self.away:
             raise self.away[manager]
@@ -126,39 +126,46 @@ class Cluster:
             yield plan_down(self.spec, self.world, delete_runs=delete_runs)
 
     def ask_ports(self, plan: Plan) -> Plan:
-        """The plan with advice about ports that Swarm needs; raises for those that are shut."""
+        """The plan with advice about ports that Swarm needs; raises for blocked ones."""
         return with_ports_asked(plan, self.world, self.nodes)
 
-    def refuse_stale(self, plan: Plan, kept: Path) -> None:
-        """Raise StalePlanError when the plan is not the one that `write_plan` has kept."""
-        refuse_stale(plan, kept)
+    def ensure_current(self, plan: Plan, kept: Path) -> None:
+        """Raise StalePlanError when the plan is not the one that `write_plan` saved."""
+        ensure_current(plan, kept)
 
     def apply(
         self,
         plan: Plan,
         listen: Listener = lambda event: None,
-        at_hand: AtHand | None = None,
+        current: CurrentChanges | None = None,
     ) -> None:
         """Ask the person, and make exactly these changes: locked, journaled, verified.
 
-        `at_hand`: whoever has it may stop the work between two changes. Raises DeclinedError,
-        OthersError, StalePlanError, LockedError, StoppedError, and what failed on the machines.
+        `current`: the current changes; its holder can stop the work between two of them. Raises
+        DeclinedError, OthersError, StalePlanError, LockedError, StoppedError, and what failed on
+        the machines.
         """
         if plan.steps:
             self.person.approve(plan)
-        elif plan.direction == "up" and not plan.settled:
+        elif plan.direction == "up" and not plan.already_restored:
             return  # `down` takes over the lock that a dead `up` may have left, and frees it
         owner = this_owner(f"sparkctl cluster {self._direction}")
-        self._world = carry_out(
-            plan, self._planner(plan), self.spec, self.nodes, owner, listen, at_hand or AtHand()
+        self._world = apply_plan(
+            plan,
+            self._planner(plan),
+            self.spec,
+            self.nodes,
+            owner,
+            listen,
+            current or CurrentChanges(),
         )
 
     def left_unread(self) -> SparkctlError | None:
-        """Journal records that could not be read: `down` has left what they are about."""
+        """Journal records that could not be read: `down` has skipped what they are about."""
         return left_unread(self.spec, self.world)
 
     def status(self) -> Status:
-        """What can be said of the machines, whatever is wrong with some of them."""
+        """What is known of the machines, whatever is wrong with some of them."""
         world, unread = try_observe(self.spec, self.nodes, ask=self.person.sudo_password)
         errors = {**self.away, **unread}
         try:
@@ -169,7 +176,7 @@ class Cluster:
             return Status(world, errors, None, problem)
 
     def _planner(self, plan: Plan) -> Callable[[World], Plan]:
-        """Makes the plan again, to compare."""
+        """A function that makes the plan again, to compare."""
         if plan.direction == "repair":
             return partial(plan_repair, self.spec)
         if plan.direction == "up":

@@ -7,16 +7,16 @@ from typing import Literal
 
 from orchestrator.api.person import Person
 from orchestrator.errors import ConnectError, SparkctlError
-from orchestrator.node.connect import reachable
+from orchestrator.node.connect import connect_available
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster
 
 Away = Literal["refuse", "skip-workers", "skip", "keep"]
-"""What becomes of nodes that cannot be reached: an error; left out where nobody answers at all
-(a refused login or host key stays an error), but for the manager; left out, the manager too; or
-kept beside the others, whatever the error is."""
+"""What happens to nodes that cannot be reached. `refuse`: an error. `skip-workers`: a worker that
+does not answer is skipped (a refused login or host key stays an error). `skip`: the manager too.
+`keep`: the other nodes are used, whatever the error is."""
 
 
 def spec_of(cluster: ClusterSpec | Path | str) -> ClusterSpec:
@@ -28,14 +28,14 @@ def spec_of(cluster: ClusterSpec | Path | str) -> ClusterSpec:
 def machines(
     spec: ClusterSpec, person: Person, away: Away
 ) -> Iterator[tuple[dict[str, Node], dict[str, SparkctlError]]]:
-    """Connected nodes, and the errors of those that are left out."""
-    with reachable(spec, ask_passphrase=person.passphrase) as (nodes, errors):
-        left = {n: error for n, error in errors.items() if _is_left_out(n, error, spec, away)}
-        raise_all({name: error for name, error in errors.items() if name not in left})
-        yield nodes, left
+    """Connected nodes, and the errors of those that are skipped."""
+    with connect_available(spec, ask_passphrase=person.passphrase) as (nodes, errors):
+        skipped = {n: error for n, error in errors.items() if _is_skipped(n, error, spec, away)}
+        raise_all({name: error for name, error in errors.items() if name not in skipped})
+        yield nodes, skipped
 
 
-def _is_left_out(name: str, error: SparkctlError, spec: ClusterSpec, away: Away) -> bool:
+def _is_skipped(name: str, error: SparkctlError, spec: ClusterSpec, away: Away) -> bool:
     """Subclasses of ConnectError are of machines that did answer."""
     if away == "skip-workers" and name == spec.manager.name:
         return False

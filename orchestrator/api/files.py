@@ -28,5 +28,5 @@ def require_trust(recipe: Recipe, name: str, person: Person) -> None:
 
 
 def with_debug(stack: StackSpec) -> StackSpec:
-    """The stack whose ranks tell more; what it sets itself stays."""
+    """The stack with verbose logging of its ranks; variables that it sets itself stay."""
     return stack.model_copy(update={"env": DEBUG | stack.env})

@@ -16,14 +16,14 @@ class Locks:
 
     def __init__(self, spec: ClusterSpec, nodes: Mapping[str, Node], person: Person) -> None:
         self._spec, self._nodes, self._person = spec, nodes, person
-        observe(spec, nodes, ask=person.sudo_password)  # the way to root that everybody takes
+        observe(spec, nodes, ask=person.sudo_password)  # finds the way to root
 
     def read(self, place: Place) -> dict[str, Held | None]:
         """Who holds it, by machine; None where it is free."""
         return read_locks(self._where(place), place)
 
     def take_away(self, place: Place, names: Iterable[str]) -> None:
-        """From whoever holds it on these machines. Raises DeclinedError."""
+        """Remove it on these machines, whoever holds it. Raises DeclinedError."""
         where = self._where(place)
         nodes = {name: where[name] for name in names}
         text = f"Break the locks of {', '.join(nodes)} of cluster {self._spec.name!r}?"

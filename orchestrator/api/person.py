@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from orchestrator.errors import DeclinedError
-from orchestrator.reconcile.other import refuse_others
+from orchestrator.reconcile.other import ensure_no_others
 
 if TYPE_CHECKING:  # of the machines; runs need nothing of it
     from orchestrator.reconcile.plan import Plan
 
-__all__ = ["Person", "Question", "Topic", "Unattended", "refuse_others"]
+__all__ = ["Person", "Question", "Topic", "Unattended", "ensure_no_others"]
 
 Topic = Literal["recipe", "record", "delete", "locks"]
 """What a question is about: a recipe from elsewhere, a run's record that differs from the recipe
@@ -34,7 +34,7 @@ class Person(Protocol):
         """Asked once for all nodes that want one; None when nobody is there to ask."""
 
     def passphrase(self, key: str) -> str | None:
-        """Of the encrypted SSH key in this file, asked once for all nodes; None: likewise."""
+        """The passphrase of this SSH key file, asked once for all nodes; None as above."""
 
     def approve(self, plan: "Plan") -> None:
         """Return when the plan may be applied.
@@ -43,7 +43,7 @@ class Person(Protocol):
         """
 
     def agree(self, question: Question) -> None:
-        """Return for a yes."""
+        """Return for a yes; raise DeclinedError for a no."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Unattended:
         """Nobody knows it; SPARKCTL_SUDO_PASSWORD and `sudo.password_file` count all the same."""
 
     def passphrase(self, key: str) -> None:
-        """Nobody knows it."""
+        """None: nobody knows it."""
 
     def approve(self, plan: "Plan") -> None:
         """Raises OthersError, DeclinedError."""
         if "others" not in self.allowed:
-            refuse_others(plan.others)
+            ensure_no_others(plan.others)
         self._need("changes")
 
     def agree(self, question: Question) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from orchestrator.api.person import Person
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
-from orchestrator.node.connect import connected
+from orchestrator.node.connect import connect_all
 from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.spec.cluster import ClusterSpec
@@ -25,14 +25,14 @@ class Preview:
     secrets: dict[str, str]
     """Where the value of each comes from, in words."""
     unreached: tuple[SparkctlError, ...] = ()
-    """Machines that do not answer: what only they can tell is shown as `<…>`."""
+    """Machines that do not answer: what only they know is shown as `<…>`."""
 
 
 def preview(spec: ClusterSpec, stack: StackSpec, person: Person) -> Preview:
-    """Raises what stands in the way, but for machines that do not answer."""
+    """Raises what prevents the run, except for machines that do not answer."""
     unreached: tuple[SparkctlError, ...] = ()
     try:
-        with connected(spec, ask_passphrase=person.passphrase) as nodes:
+        with connect_all(spec, ask_passphrase=person.passphrase) as nodes:
             world = observe_machines(spec, nodes, ask=person.sudo_password)
         prepared = prepare(spec, stack, world)
     except SparkctlError as error:

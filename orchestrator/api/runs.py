@@ -12,7 +12,7 @@ from orchestrator.artifacts.image import ensure_image, image_recipe
 from orchestrator.engines.torch.image import contents
 from orchestrator.errors import RunError, SparkctlError
 from orchestrator.facts.machine import Machine
-from orchestrator.node.docker_trouble import docker_trouble
+from orchestrator.node.docker_errors import translate_docker_errors
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.observe import observe_machines
@@ -20,32 +20,49 @@ from orchestrator.runs import control
 from orchestrator.runs.compare import Comparison, compare
 from orchestrator.runs.events import Ended, LogLine, RunEvent, RunListener
 from orchestrator.runs.fetch import Fetched, fetch
-from orchestrator.runs.follow import Patience, follow
+from orchestrator.runs.follow import Timeouts, follow
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.logs import chosen, read_logs, since_when
-from orchestrator.runs.reading import Reading, read_runs
-from orchestrator.runs.resume import again
+from orchestrator.runs.reading import RunIndex, read_runs
+from orchestrator.runs.resume import prepare_resume
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.summary import summary
 from orchestrator.runs.tensorboard import tensorboard
 from orchestrator.runs.verdict import Outcome
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.deploy import let_leave, remove
+from orchestrator.stack.deploy import remove, wait_for_exit
 from training.contract.record import RunRecord
 
 __all__ = [
-    "Away", "Comparison", "Ended", "Fetched", "Finding", "ImageLine", "LogLine", "Outcome",
-    "Prepared", "Reading", "Run", "RunEvent", "Running", "Runs", "StartEvent", "Unreadable",
-    "Waiting", "compare", "since_when", "summary",
+    "Away",
+    "Comparison",
+    "Ended",
+    "Fetched",
+    "Finding",
+    "ImageLine",
+    "LogLine",
+    "Outcome",
+    "Prepared",
+    "Run",
+    "RunEvent",
+    "RunIndex",
+    "Running",
+    "Runs",
+    "StartEvent",
+    "Unreadable",
+    "Waiting",
+    "compare",
+    "since_when",
+    "summary",
 ]  # fmt: skip
 
-Say = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Running:
-    """A run that goes on by itself, and may be followed."""
+    """A run that continues by itself and can be followed."""
 
     record: RunRecord
     offsets: Mapping[int, int]
@@ -53,7 +70,7 @@ class Running:
 
 
 class Runs:
-    """Those of a cluster's members; made by `Cluster.runs`, or `Runs.open`."""
+    """The runs of a cluster's members; made by `Cluster.runs`, or `Runs.open`."""
 
     def __init__(
         self,
@@ -82,7 +99,7 @@ class Runs:
         with machines(spec, person, away) as (nodes, errors):
             yield cls(spec, nodes, errors, person)
 
-    def read(self, *, whole: bool = False) -> Reading:
+    def read(self, *, whole: bool = False) -> RunIndex:
         """Every run that the nodes know of. A node that cannot be read is in `errors`.
 
         `whole`: it is raised instead. So it is when there is no other.
@@ -102,7 +119,7 @@ class Runs:
         """The same run, read once more with more of its events."""
         return read_runs(self._spec, self._nodes, only=run.name).find(run.name)
 
-    def require_manager(self, reading: Reading) -> None:
+    def require_manager(self, reading: RunIndex) -> None:
         """Raise when a reading is not all there is: without the manager nobody knows what runs."""
         if (manager := self._spec.manager.name) in reading.errors:
             raise reading.errors[manager]
@@ -118,16 +135,16 @@ class Runs:
         wanted = [place for place in places if not ranks or place.rank in ranks]
         return chosen(read_logs(wanted, self._nodes), begin=since, events=events)
 
-    def fetch(self, run: Run, into: Path, say: Say = lambda line: None) -> Fetched:
-        """Bring what the run has made to the new folder `into/<run>`, checked by SHA-256."""
-        return fetch(run, self._nodes, into, say)
+    def fetch(self, run: Run, into: Path, on_progress: OnProgress = lambda line: None) -> Fetched:
+        """Copy what the run has made to the new folder `into/<run>`, checked by SHA-256."""
+        return fetch(run, self._nodes, into, on_progress)
 
     def prepare(self, stack: StackSpec) -> Prepared:
         """Decide everything of a new run; nothing is changed. Raises RunError, SpecError."""
         return prepare(self._spec, stack, self._machines())
 
     def prepare_resume(self, run: Run) -> Prepared:
-        """The same for a run that was stopped or has failed.
+        """Decide everything to resume a run that was stopped or has failed.
 
         The person is asked about what its record does and the recipe here does not.
         """
@@ -135,9 +152,9 @@ class Runs:
         heading = f"Besides training, and unlike the recipe here, {run.name} does this:"
 
         def agree(lines: Sequence[str]) -> None:
-            self._person.agree(Question("record", f"Go on with {run.name}?", (heading, *lines)))
+            self._person.agree(Question("record", f"Resume {run.name}?", (heading, *lines)))
 
-        return again(self._spec, run, self._machines(), agree)
+        return prepare_resume(self._spec, run, self._machines(), agree)
 
     def start(
         self,
@@ -152,12 +169,12 @@ class Runs:
         `skip`: names of checks (`sparkctl train --help`). `queue`: wait while another run holds the
         GPUs. Raises BusyError, LockedError, RunError.
         """
-        known = {} if prepared.anew else control.log_sizes(prepared.record, self._nodes)
+        known = {} if prepared.is_new else control.log_sizes(prepared.record, self._nodes)
         record = start(self._spec, prepared, self._nodes, listen, skip=skip, queue=queue)
         return Running(record, known)
 
     def running(self, run: Run) -> Running:
-        """For who comes back to a run. Raises RunError when one of its nodes is not here."""
+        """Attach to a run that was started before. Raises RunError when a node of it is missing."""
         control.require_nodes(run, self._nodes)
         return Running(run.record, {})
 
@@ -165,27 +182,28 @@ class Runs:
         self,
         running: Running,
         listen: RunListener = lambda event: None,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
     ) -> Outcome:
-        """Until it is over. Then its ranks have left, and its services and secrets are off the
-        swarm; but what was not seen to be over stays. Leaving (Ctrl-C) changes nothing."""
+        """Report events until the run is over, then wait until its ranks have exited and remove its
+        services and secrets. What was not seen to be over stays. Ctrl-C changes nothing."""
         record, manager = running.record, self._nodes[self._spec.manager.name]
-        taking_part = {place.node: self._nodes[place.node] for place in record.ranks}
+        nodes = {place.node: self._nodes[place.node] for place in record.ranks}
         outcome = follow(
             record,
-            {manager.name: manager} | taking_part,
+            manager,
+            nodes,
             listen,
-            patience or Patience(),
+            timeouts or Timeouts(),
             offsets=running.offsets,
         )
         if outcome.judged:
-            let_leave(manager, record.run)
+            wait_for_exit(manager, record.run)
         if outcome.over:
             remove(manager, record.run)
         return outcome
 
     def stop(self, run: Run) -> Outcome:
-        """Let it save after the step at hand, and end it."""
+        """Save a checkpoint after the current step, and end it."""
         return control.stop(self._spec, run, self._nodes)
 
     def delete(self, run: Run | Unreadable, *, force: bool = False) -> None:
@@ -200,19 +218,21 @@ class Runs:
         control.delete(self._spec, run, self._nodes, force=force)
 
     @contextmanager
-    def tensorboard(self, run: Run, port: int, say: Say, *, only: bool = True) -> Iterator[int]:
+    def tensorboard(
+        self, run: Run, port: int, on_progress: OnProgress, *, only: bool = True
+    ) -> Iterator[int]:
         """The port on this computer where TensorBoard shows its curves. `port` 0: any.
 
-        `only` false: those of all runs on the node of its rank 0. `say`: a line of the image that
-        is built there.
+        `only` false: those of all runs on the node of its rank 0. `on_progress` gets the lines of
+        the image build there.
         """
         place = run.record.ranks[0]
         if place.node not in self._nodes:
             raise RunError(f"{place.node}, which has the curves, is not in the cluster file")
         node = self._nodes[place.node]
         recipe = image_recipe(self._spec.container.base_image, contents())  # ours has TensorBoard
-        with docker_trouble(node.name):
-            ensure_image(node, recipe, say)
+        with translate_docker_errors(node.name):
+            ensure_image(node, recipe, on_progress)
         with tensorboard(node, recipe.tag, place, only=only, port=port) as here:
             yield here
 

@@ -1,4 +1,4 @@
-"""Put a run onto the swarm: make room, check the machines, build images, deploy."""
+"""Put a run onto the swarm: remove finished runs, check the machines, build images, deploy."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from orchestrator.runs.launch import Prepared, build_images, flush_page_caches, 
 from orchestrator.runs.preflight import preflight
 from orchestrator.runs.queue import in_turn, judged
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.way import make_way, refuse_busy
+from orchestrator.stack.occupancy import remove_finished_runs, require_free_gpus
 from training.contract.record import RunRecord
 
 __all__ = ["Finding", "ImageLine", "StartEvent", "StartListener", "Waiting", "start"]
@@ -48,7 +48,7 @@ def start(
     skip: Collection[str] = (),
     queue: bool = False,
 ) -> RunRecord:
-    """The record of the run, which goes on by itself from here. `skip`: names of checks.
+    """The record of the run, which continues by itself from here. `skip`: names of checks.
 
     With `queue` it waits while another run holds the GPUs.
     """
@@ -67,17 +67,17 @@ def _start(
 ) -> RunRecord:
     """What takes long is done first: others who want to start a run, or to change the machines,
     are held off only while it is put onto the swarm."""
-    verb = "train" if prepared.anew else "runs resume"
+    verb = "train" if prepared.is_new else "runs resume"
     owner = this_owner(f"sparkctl {verb} {prepared.rendered.run}")
     manager = nodes[spec.manager.name]
 
     @contextmanager
     def alone() -> Iterator[None]:
         with locked({manager.name: manager}, LAUNCH, owner):
-            make_way(manager, judged(spec, nodes))
+            remove_finished_runs(manager, judged(spec, nodes))
             yield
 
-    if refuse_busy(manager, judged(spec, nodes)).over:
+    if require_free_gpus(manager, judged(spec, nodes)).over:
         with alone():
             pass
     checked = preflight(spec, prepared, nodes, skip)
@@ -89,4 +89,4 @@ def _start(
         prepared, nodes, checked.images, lambda node, line: listen(ImageLine(node, line))
     )
     with alone():  # somebody may have been quicker
-        return launch(prepared, nodes, images)
+        return launch(prepared, manager, nodes, images)

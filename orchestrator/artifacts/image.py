@@ -51,8 +51,8 @@ def image_recipe(base: str, contents: Mapping[str, bytes]) -> ImageRecipe:
     return ImageRecipe(base, buffer.getvalue())
 
 
-def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) -> str:
-    """Build the image unless the node has it; `say` gets a line of progress now and then.
+def ensure_image(node: Node, recipe: ImageRecipe, on_progress: Callable[[str], None]) -> str:
+    """Build the image unless the node has it; `on_progress` gets a line now and then.
 
     An image that only has its name is another one: it must carry our label, too.
 
@@ -65,20 +65,20 @@ def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) ->
         there = client.images.get(recipe.tag)
         if there.labels.get(LABEL_IMAGE) == recipe.digest:
             return str(there.id)
-    said: list[str] = []
+    lines: list[str] = []
     began = spoke = time.monotonic()
-    say(f"building {recipe.tag}")
+    on_progress(f"building {recipe.tag}")
     for event in _build(client, recipe):
         for line in str(event.get("stream") or event.get("status") or "").splitlines():
             if line.strip():
-                said.append(line)
+                lines.append(line)
                 if time.monotonic() - spoke > _QUIET:
-                    say(line.strip()[:100])
+                    on_progress(line.strip()[:100])
                     spoke = time.monotonic()
         if "error" in event:
             raise RunError(
                 f"the training image could not be built on {node.name}",
-                details="\n".join([*said[-12:], str(event["error"])]),
+                details="\n".join([*lines[-12:], str(event["error"])]),
                 resolution=f"Base image: {recipe.base}. The node needs to reach its registry and "
                 "the Python package index once; a base image of your own: container.base_image. "
                 "Where the registry wants a login: logins of this computer are never sent, so on "
@@ -86,7 +86,7 @@ def ensure_image(node: Node, recipe: ImageRecipe, say: Callable[[str], None]) ->
                 node=node.name,
             )
     built = str(client.images.get(recipe.tag).id)
-    say(f"built in {time.monotonic() - began:.1f} s")
+    on_progress(f"built in {time.monotonic() - began:.1f} s")
     return built
 
 

@@ -1,4 +1,4 @@
-"""The person at the terminal, and what they have said yes to with options."""
+"""The person at the terminal, and what they have agreed to with options."""
 
 import sys
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.api.person import Question, refuse_others
+from orchestrator.api.person import Question, ensure_no_others
 from orchestrator.errors import DeclinedError
 from orchestrator.ui.console import err
 from orchestrator.ui.plain import one_line
@@ -24,7 +24,7 @@ class Terminal:
     trust: bool = False
 
     def sudo_password(self) -> str | None:
-        """Not shown while it is typed."""
+        """Prompt for it without echo."""
         if not sys.stdin.isatty():
             return None
         return str(
@@ -32,7 +32,7 @@ class Terminal:
         )
 
     def passphrase(self, key: str) -> str | None:
-        """Likewise; it may be empty."""
+        """Prompt for it without echo; it may be empty."""
         if not sys.stdin.isatty():
             return None
         question = f"passphrase of {key} (for all nodes)"
@@ -45,12 +45,12 @@ class Terminal:
     def approve(self, plan: "Plan") -> None:
         """Two questions: of the machines, and of what is in Docker and not sparkctl's."""
         if not self.end_others and (self.yes or not sys.stdin.isatty()):
-            refuse_others(plan.others)
+            ensure_no_others(plan.others)
         machines = ", ".join(plan.nodes)
         confirm(f"Change {machines} of cluster {plan.cluster!r}?", yes=self.yes)
         if plan.others:
             names = ", ".join(f"{other.kind} {other.name}" for other in plan.others)
-            question = f"Not sparkctl's, and ended or stopped by this: {names}. Go on?"
+            question = f"Not sparkctl's, and ended or stopped by this: {names}. Continue?"
             confirm(question, yes=self.end_others)
 
     def agree(self, question: Question) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.api.cluster import AtHand, Away, Change, Cluster, Plan, write_plan
+from orchestrator.api.cluster import Away, Change, Cluster, CurrentChanges, Plan, write_plan
 from orchestrator.api.files import ClusterSpec
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.groups import Ordered
@@ -17,7 +17,7 @@ from orchestrator.cli.options import (
     skip_offline_option,
     yes_option,
 )
-from orchestrator.cli.reporting import Outcome, reported
+from orchestrator.cli.reporting import Outcome, run_with_report
 from orchestrator.cli.status import status
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plan_view import progress_lines, show_plan
@@ -39,7 +39,7 @@ cluster.add_command(lock)
     "--out",
     "kept",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep the plan in a file, for `up --plan`.",
+    help="Save the plan to a file, for `up --plan`.",
 )
 @repair_option
 @skip_offline_option
@@ -61,7 +61,7 @@ def plan(
         converged = not planned.steps
         return plan_report("plan", planned, converged=converged, skipped=skipped), None
 
-    reported("plan", file, as_json, run)
+    run_with_report("plan", file, as_json, run)
 
 
 @cluster.command()
@@ -69,7 +69,7 @@ def plan(
     "--plan",
     "kept",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Do what `plan --out` has written, or refuse when that is no longer what is to be done.",
+    help="Apply a saved plan; refuse if it is stale.",
 )
 @repair_option
 @skip_offline_option
@@ -86,7 +86,7 @@ def up(
     end_others: bool,
     as_json: bool,
 ) -> None:
-    """Make the machines one GPU swarm. Twice is the same as once."""
+    """Make the machines one GPU swarm. Idempotent."""
 
     def run(spec: ClusterSpec) -> Outcome:
         person = Terminal(yes, end_others)
@@ -98,12 +98,12 @@ def up(
                     _apply(machines, planned, as_json)
                     repaired += planned.changes
             if kept is not None:
-                machines.refuse_stale(planned, kept)
+                machines.ensure_current(planned, kept)
             planned = machines.ask_ports(planned)
             _apply(machines, planned, as_json)
         return plan_report("up", planned, converged=True, first=repaired, skipped=skipped), None
 
-    reported("up", file, as_json, run)
+    run_with_report("up", file, as_json, run)
 
 
 @cluster.command()
@@ -144,16 +144,16 @@ def down(
         )
         return report, problem
 
-    reported("down", file, as_json, run)
+    run_with_report("down", file, as_json, run)
 
 
 def _apply(machines: Cluster, plan: Plan, as_json: bool) -> None:
     """Show the plan, ask, and make its changes."""
     if not as_json:
         show_plan(plan, out())
-    at_hand = AtHand()
-    with stopped_by_interrupt(at_hand):
-        machines.apply(plan, progress_lines(err() if as_json else out()), at_hand)
+    current = CurrentChanges()
+    with stopped_by_interrupt(current):
+        machines.apply(plan, progress_lines(err() if as_json else out()), current)
 
 
 def _away(skip_offline: bool, direction: str) -> Away:
@@ -164,7 +164,7 @@ def _away(skip_offline: bool, direction: str) -> Away:
 
 
 def _skipped(machines: Cluster) -> list[str]:
-    """Those that are left out, which is said."""
+    """Names of the machines that are skipped; prints a warning for each."""
     for error in machines.away.values():
         err().print(f"skipped: {error.brief}", style="yellow")
     return list(machines.away)

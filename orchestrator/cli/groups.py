@@ -1,4 +1,4 @@
-"""Groups of commands: in order of use, with a word about a name that is wrong."""
+"""Groups of commands: in order of use, with a suggestion for a mistyped name."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -9,7 +9,7 @@ import click
 
 
 class Ordered(click.Group):
-    """Lists its commands as `order` does, and says which one may have been meant."""
+    """Lists its commands as `order` does, and suggests which one may have been meant."""
 
     def __init__(self, *args: Any, order: tuple[str, ...], **settings: Any) -> None:
         super().__init__(*args, **settings)

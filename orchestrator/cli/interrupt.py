@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM, SIGHUP: what is begun is finished or named, and the process is gone in time.
+"""Ctrl-C, SIGTERM, SIGHUP: finish or name what has begun, and exit in time.
 
-The first one interrupts what the main thread does; what is left is tidied up on the way out, for
-`LEAVES_WITHIN` seconds at the most, whatever hangs. The second one ends the process at once.
+The first one interrupts what the main thread does; then everything is cleaned up, within
+`LEAVES_WITHIN` seconds, whatever hangs. The second one ends the process at once.
 """
 
 import os
@@ -18,7 +18,7 @@ from orchestrator.errors import StoppedError
 from orchestrator.ui.plain import one_line
 
 if TYPE_CHECKING:  # every command reads this file
-    from orchestrator.api.cluster import AtHand, Change
+    from orchestrator.api.cluster import Change, CurrentChanges
 
 LEAVES_WITHIN = 5.0
 """Seconds from the first signal."""
@@ -44,7 +44,7 @@ class Signalled:
 
     @property
     def exit_code(self) -> int:
-        """As a shell says it of a process that a signal ended; that of Ctrl-C when none came."""
+        """As a shell reports it of a process that a signal ended; that of Ctrl-C when none came."""
         return 128 + (self.number or signal.SIGINT)
 
 
@@ -75,25 +75,25 @@ def interruptible() -> Iterator[Signalled]:
 
 
 @contextmanager
-def stopped_by_interrupt(at_hand: "AtHand") -> Iterator[None]:
-    """Until its end the first signal lets the changes that are at hand come to their end, and no
-    other begin. Where none is at hand it is as everywhere else. The second one names those that
-    are left as they are."""
+def stopped_by_interrupt(current: "CurrentChanges") -> Iterator[None]:
+    """Until its end, the first signal lets the current changes finish and no other begin. Where
+    there is no current change it is as everywhere else. The second signal prints what is left
+    unfinished."""
     before: dict[int, Handler] = {}
     seen = Signalled()
 
     def first(number: int, frame: FrameType | None) -> None:
-        changes = at_hand.stop()
+        changes = current.stop()
         if not changes:
             before[number](number, frame)
             return
         seen.number = number
         _handle(second)
-        _say(f"stopping when this is done: {_named(changes)}\nCtrl-C again stops at once")
+        _print_line(f"stopping when this is done: {_named(changes)}\nCtrl-C again stops at once")
 
     def second(number: int, frame: FrameType | None) -> None:
-        changes = at_hand.stop()
-        _say(f"left in the middle: {_named(changes)}" if changes else "stopped")
+        changes = current.stop()
+        _print_line(f"left in the middle: {_named(changes)}" if changes else "stopped")
         os._exit(128 + number)
 
     try:
@@ -137,7 +137,7 @@ def _named(changes: Iterable["Change"]) -> str:
     return "; ".join(f"{change.id}: {change.summary}" for change in changes)
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     """Not through a stream: the signal may have come while this very thread was writing to it."""
     lines = "\n".join(one_line(line) for line in text.splitlines())
     with suppress(OSError):

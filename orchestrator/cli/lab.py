@@ -47,7 +47,7 @@ def lab() -> None:
 @NAME
 @OUT
 def up_command(nodes: int, engine: str, train_image: bool, name: str, out: Path) -> None:
-    """Start a lab, or mend it, and write its cluster file."""
+    """Start a lab, or repair it, and write its cluster file."""
     spec = LabSpec(name=name, nodes=nodes, suite=engine, out=out, train_image=train_image)
     up(spec, progress=_step)
     err().print(_table(status(name)))

@@ -14,13 +14,13 @@ from orchestrator.ui.console import out
 
 @click.group(cls=Ordered, order=("show", "break"))
 def lock() -> None:
-    """The locks that keep two laptops apart while one changes the machines or starts a run."""
+    """Locks that keep two computers from changing the machines or starting a run at once."""
 
 
 @lock.command()
 @click.pass_obj
 def show(file: Path) -> None:
-    """Say who holds the lock of each machine, and who holds off the starting of runs."""
+    """Show who holds the lock of each machine, and who blocks the start of runs."""
     with Cluster.open(file, Terminal()) as machines:
         locks = machines.locks
         for name, held in locks.read(CHANGES).items():
@@ -34,7 +34,7 @@ def show(file: Path) -> None:
 @yes_option
 @click.pass_obj
 def break_(file: Path, yes: bool) -> None:
-    """Take the locks away, whoever holds them."""
+    """Remove the locks, whoever holds them."""
     with Cluster.open(file, Terminal(yes)) as machines:
         locks, broken = machines.locks, 0
         for place in (CHANGES, LAUNCH):

@@ -45,7 +45,7 @@ def cli(context: click.Context, file: Path) -> None:
 
 def main() -> None:
     """Entry point: every error that is a user's to fix is shown as such, with its exit code."""
-    # paramiko writes tracebacks of failed connections to its log; we say them in our own words.
+    # paramiko writes tracebacks of failed connections to its log; we report them in our own words.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     with interruptible() as signalled:
         code = _run(signalled)

@@ -11,14 +11,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def json_option(function: F) -> F:
-    """`--json`, of a command that says all at its end"""
+    """`--json`, of a command that prints its result at the end"""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
         function
     )
 
 
 def json_lines_option(function: F) -> F:
-    """`--json`, of a command that says what happens as it happens"""
+    """`--json`, of a command that prints events as they happen"""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")(
         function
     )
@@ -43,15 +43,15 @@ def repair_option(function: F) -> F:
     return click.option(
         "--repair",
         is_flag=True,
-        help="First mend what sparkctl has made and Docker cannot live with.",
+        help="First repair Docker engines and swarm memberships that sparkctl left broken.",
     )(function)
 
 
 def skip_offline_option(function: F) -> F:
     """`--skip-offline`"""
-    return click.option(
-        "--skip-offline", is_flag=True, help="Leave out machines that do not answer."
-    )(function)
+    return click.option("--skip-offline", is_flag=True, help="Skip machines that do not answer.")(
+        function
+    )
 
 
 def detach_option(function: F) -> F:

@@ -3,12 +3,12 @@
 from orchestrator.api.runs import Ended, Finding, ImageLine, RunEvent, Running, Runs, StartEvent
 from orchestrator.errors import RunError
 from orchestrator.ui.console import err, out
-from orchestrator.ui.run_json import tell
+from orchestrator.ui.run_json import print_event
 from orchestrator.ui.run_view import RunView, show_verdict
 
 
 def show_start(event: StartEvent, *, as_json: bool = False) -> None:
-    """What is to be known while a run is being started."""
+    """Print an event of a run that is being started."""
     match event:
         case Finding():
             line = f"note: {event.check}: {event.node}: {event.message}"
@@ -20,14 +20,14 @@ def show_start(event: StartEvent, *, as_json: bool = False) -> None:
 
 
 def watch(runs: Runs, running: Running, *, as_json: bool) -> None:
-    """To the end. Raises RunError when that is no success."""
+    """Follow a run to its end. Raises RunError unless it succeeded."""
     console, record = out(), running.record
     over = False
 
     def listen(event: RunEvent) -> None:
         nonlocal over
         over = isinstance(event, Ended)
-        (tell if as_json else view.heard)(event)
+        (print_event if as_json else view.on_event)(event)
 
     view = RunView(console, record.ranks)
     try:
@@ -39,7 +39,7 @@ def watch(runs: Runs, running: Running, *, as_json: bool) -> None:
     except KeyboardInterrupt:
         if not over:
             err().line()
-            err().print(f"left; the run goes on by itself. {how_to_come_back(record.run)}")
+            err().print(f"detached; the run continues by itself. {how_to_come_back(record.run)}")
         raise
     if not outcome.succeeded:
         raise RunError(
@@ -50,5 +50,5 @@ def watch(runs: Runs, running: Running, *, as_json: bool) -> None:
 
 
 def how_to_come_back(run: str) -> str:
-    """For who leaves a run alone."""
+    """The commands to follow or end a run that continues by itself."""
     return f"Watch it: sparkctl runs follow {run}   End it: sparkctl runs stop {run}"

@@ -15,7 +15,7 @@ Outcome = tuple[ClusterReport, SparkctlError | None]
 Command = Literal["plan", "up", "status", "down"]
 
 
-def reported(
+def run_with_report(
     command: Command, file: Path, as_json: bool, run: Callable[[ClusterSpec], Outcome]
 ) -> None:
     """With --json the document is printed whatever happens; errors keep their exit codes."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.api.runs import LogLine, Reading, Runs, since_when, summary
+from orchestrator.api.runs import LogLine, RunIndex, Runs, since_when, summary
 from orchestrator.api.runs import compare as compare_runs
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.groups import Ordered
@@ -20,7 +20,7 @@ from orchestrator.cli.progress import show_start, watch
 from orchestrator.ui.console import err, out
 from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.plain import json_text
-from orchestrator.ui.run_json import EndedLine, begun, end_of, print_line, told
+from orchestrator.ui.run_json import EndedLine, end_of, event_line, print_line, run_started
 from orchestrator.ui.runs_report import runs_report
 from orchestrator.ui.runs_view import show_comparison, show_run, show_runs
 
@@ -37,13 +37,13 @@ def runs() -> None:
 @json_option
 @click.pass_obj
 def list_(file: Path, as_json: bool) -> None:
-    """Every run that the nodes know of, the newest first."""
+    """List every run that the nodes know of, newest first."""
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
         if as_json:
             click.echo(json_text(runs_report(reading, reading.runs), indent=2))
         else:
-            _say_errors(reading)
+            _print_errors(reading)
             rows = [summary(run) for run in reading.runs]
             show_runs(rows, out(), reading.unreadable, complete=not reading.errors)
         known.require_manager(reading)
@@ -54,14 +54,14 @@ def list_(file: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(file: Path, run: str, as_json: bool) -> None:
-    """What RUN is, how it goes, and what became of each attempt."""
+    """Show RUN: its settings, its progress, and how each attempt ended."""
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
         found = known.detailed(reading.find(run))
         if as_json:
             click.echo(json_text(runs_report(reading, (found,)), indent=2))
         else:
-            _say_errors(reading)
+            _print_errors(reading)
             show_run(found, summary(found), out())
         known.require_manager(reading)
 
@@ -71,11 +71,11 @@ def show(file: Path, run: str, as_json: bool) -> None:
 @json_lines_option
 @click.pass_obj
 def follow(file: Path, run: str, as_json: bool) -> None:
-    """Watch RUN to its end; Ctrl-C leaves, and the run goes on."""
+    """Follow RUN to its end. Ctrl-C stops following; the run continues."""
     with Runs.open(file, Terminal()) as known:
         running = known.running(known.find(run))
         if as_json:
-            print_line(begun(running.record))
+            print_line(run_started(running.record))
         watch(known, running, as_json=as_json)
 
 
@@ -84,7 +84,7 @@ def follow(file: Path, run: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def stop(file: Path, run: str, as_json: bool) -> None:
-    """Let RUN save after the step at hand, and end it; `resume` goes on from there."""
+    """Save a checkpoint after the current step, then end RUN; `resume` continues from there."""
     with Runs.open(file, Terminal()) as known:
         outcome = known.stop(known.find(run))
     if as_json:
@@ -105,14 +105,14 @@ def stop(file: Path, run: str, as_json: bool) -> None:
 def resume(
     file: Path, run: str, detach: bool, skip: tuple[str, ...], yes: bool, as_json: bool
 ) -> None:
-    """Start RUN again, which was stopped or has failed: it goes on from its last checkpoint."""
+    """Resume RUN, which was stopped or has failed, from its last checkpoint."""
     with Runs.open(file, Terminal(yes)) as known:
         found = known.find(run)
         running = known.start(known.prepare_resume(found), show_start, skip=skip)
         if as_json:
-            print_line(begun(running.record))
+            print_line(run_started(running.record))
         else:
-            out().print(f"{found.name} goes on")
+            out().print(f"{found.name} resumed")
         if not detach:
             watch(known, running, as_json=as_json)
 
@@ -131,30 +131,32 @@ def rm(file: Path, run: str, force: bool, yes: bool, as_json: bool) -> None:
     if as_json:
         print_line({"run": found.name, "deleted": True})
     else:
-        out().print(f"{found.name} is gone")
+        out().print(f"{found.name} is deleted")
 
 
 @runs.command()
 @click.argument("run")
 @click.option("--rank", type=int, multiple=True, help="Only this rank; repeatable.")
-@click.option("--since", metavar="TIME", help="From then on: 2026-11-24T16:30, or 10m, 2h, 1d ago.")
-@click.option("--events", is_flag=True, help="The events too, which the log has as JSON.")
+@click.option(
+    "--since", metavar="TIME", help="Only lines since then: 2026-11-24T16:30, or 10m, 2h, 1d ago."
+)
+@click.option("--events", is_flag=True, help="Also show events, which the log has as JSON.")
 @json_lines_option
 @click.pass_obj
 def logs(
     file: Path, run: str, rank: tuple[int, ...], since: str | None, events: bool, as_json: bool
 ) -> None:
-    """What the ranks of RUN have written, merged by time; also when it has ended long ago."""
-    since_when(since)  # a time that is none is told before anything is read
+    """Show what the ranks of RUN wrote, merged by time; also long after it has ended."""
+    since_when(since)  # reject a bad time before anything is read
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
         begin = since_when(since, reading.clock)
         found = reading.find(run)
-        _say_errors(reading)
+        _print_errors(reading)
         lines = known.logs(found, ranks=rank, since=begin, events=events)
         if as_json:
             for at, rank_, text in lines:
-                print_line(told(LogLine(rank_, text, at)))
+                print_line(event_line(LogLine(rank_, text, at)))
         else:
             show_logs(lines, out())
 
@@ -166,7 +168,7 @@ def logs(
 @json_option
 @click.pass_obj
 def fetch(file: Path, run: str, to: Path, as_json: bool) -> None:
-    """Bring the adapter or model, metrics, logs and settings of RUN here, checked by SHA-256."""
+    """Copy the adapter or model, metrics, logs and settings of RUN here, checked by SHA-256."""
     with Runs.open(file, Terminal()) as known:
         found = known.find(run)
         fetched = known.fetch(found, to, lambda line: err().print(line))
@@ -183,7 +185,7 @@ def fetch(file: Path, run: str, to: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def compare(file: Path, one: str, other: str, as_json: bool) -> None:
-    """Two runs: the settings that differ, and what came of them."""
+    """Compare two runs: the settings that differ, and their results."""
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
         both = [known.detailed(reading.find(name)) for name in (one, other)]
@@ -195,6 +197,6 @@ def compare(file: Path, one: str, other: str, as_json: bool) -> None:
         show_comparison(compared, out())
 
 
-def _say_errors(reading: Reading) -> None:
+def _print_errors(reading: RunIndex) -> None:
     for error in reading.errors.values():
         err().print(f"not read: {error.brief}", style="yellow")

@@ -8,7 +8,7 @@ from orchestrator.api.cluster import Cluster
 from orchestrator.api.files import ClusterSpec
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.options import json_option
-from orchestrator.cli.reporting import Outcome, reported
+from orchestrator.cli.reporting import Outcome, run_with_report
 from orchestrator.ui.console import out
 from orchestrator.ui.report import status_report
 from orchestrator.ui.status_view import node_reports, show_drift, show_status
@@ -36,6 +36,6 @@ def status(file: Path, check: bool, as_json: bool) -> None:
         drifted = found.plan is not None and bool(found.plan.steps)
         return status_report(spec.name, rows, found.plan, found.problem), found.problem
 
-    reported("status", file, as_json, run)
+    run_with_report("status", file, as_json, run)
     if check and drifted:
         raise click.exceptions.Exit(DRIFT)

@@ -19,12 +19,12 @@ def tensorboard(file: Path, run: str | None, port: int) -> None:
     """Show the curves of RUN, or of all runs, in a browser here; Ctrl-C ends it."""
     only = run is not None
 
-    def say(line: str) -> None:
+    def on_progress(line: str) -> None:
         err().print(f"  {line}")
 
     with Runs.open(file, Terminal()) as runs:
         found = runs.read().find(run or "last")
-        with runs.tensorboard(found, port, say, only=only) as here:
+        with runs.tensorboard(found, port, on_progress, only=only) as here:
             what = found.name if only else f"all runs on {found.record.ranks[0].node}"
             out().print(f"{what}: http://127.0.0.1:{here}/   (Ctrl-C ends it)")
             try:

@@ -21,7 +21,7 @@ from orchestrator.cli.options import detach_option, json_lines_option, skip_chec
 from orchestrator.cli.progress import how_to_come_back, show_start, watch
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plain import one_line, visible
-from orchestrator.ui.run_json import begun, print_line
+from orchestrator.ui.run_json import print_line, run_started
 
 
 @click.command(epilog=f"Stacks: {', '.join(stack_names())}. A file of your own: ./my-stack.yaml")
@@ -39,7 +39,7 @@ from orchestrator.ui.run_json import begun, print_line
 )
 @skip_check_option
 @json_lines_option
-@click.option("--debug", is_flag=True, help="Let torch, NCCL and accelerate tell more.")
+@click.option("--debug", is_flag=True, help="Verbose logging in torch, NCCL and accelerate.")
 @click.pass_obj
 def train(
     file: Path,
@@ -86,9 +86,9 @@ def _train(
         listen = partial(show_start, as_json=as_json)
         running = runs.start(prepared, listen, skip=skip, queue=queue)
         if as_json:
-            print_line(begun(running.record))
+            print_line(run_started(running.record))
         if detach:
-            console.print(f"deployed; it goes on by itself. {how_to_come_back(run)}")
+            console.print(f"deployed; the run continues by itself. {how_to_come_back(run)}")
         else:
             watch(runs, running, as_json=as_json)
 
@@ -96,7 +96,7 @@ def _train(
 def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
     shown = preview(spec, stack, Terminal())
     for error in shown.unreached:
-        err().print(f"note: {error.brief}; what only it can tell is shown as <…>")
+        err().print(f"note: {error.brief}; what only it knows is shown as <…>")
     prepared, rendered = shown.prepared, shown.prepared.rendered
     for line in shown.powers:
         click.echo(f"# {one_line(line)}")

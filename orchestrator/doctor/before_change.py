@@ -23,7 +23,7 @@ def check_down(spec: ClusterSpec, world: World) -> None:
 
 def _check(command: Command, spec: ClusterSpec, world: World, names: list[str]) -> None:
     """One after the other; those of machines that stand together are one step, and what is found in
-    a step is told of all machines at once."""
+    a step is reported of all machines at once."""
     for _, step in groupby(checks_before(command), key=type):
         checks = list(step)
         _raise_first([one for one in checks if isinstance(one, OfMachine)], spec, world, names)

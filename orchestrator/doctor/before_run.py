@@ -1,4 +1,4 @@
-"""What would go wrong with a run, from what its machines say. Pure."""
+"""What would go wrong with a run, from the readiness of its machines. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.doctor.check import Check, OfGang, OfRank, Problem
 from orchestrator.doctor.found import checks_before
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Finding:
     fatal: bool = True
 
 
-def judge(wanted: Wanted, readings: Mapping[str, Reading]) -> list[Finding]:
+def judge(wanted: Wanted, readings: Mapping[str, NodeReadiness]) -> list[Finding]:
     """Everything that is wrong: of each machine, then what only several together can show."""
     return [*_of_ranks(wanted, readings), *_of_the_gang(readings)]
 
 
-def _of_ranks(wanted: Wanted, readings: Mapping[str, Reading]) -> Iterator[Finding]:
+def _of_ranks(wanted: Wanted, readings: Mapping[str, NodeReadiness]) -> Iterator[Finding]:
     checks = [check for check in checks_before("train") if isinstance(check, OfRank)]
     for rank in wanted.ranks:
         for check in checks:
@@ -33,7 +33,7 @@ def _of_ranks(wanted: Wanted, readings: Mapping[str, Reading]) -> Iterator[Findi
                 yield _finding(check, rank.node, problem)
 
 
-def _of_the_gang(readings: Mapping[str, Reading]) -> Iterator[Finding]:
+def _of_the_gang(readings: Mapping[str, NodeReadiness]) -> Iterator[Finding]:
     for check in checks_before("train"):
         if isinstance(check, OfGang):
             for node, problem in check.look(readings):

@@ -1,4 +1,4 @@
-"""What a check is: it looks at what was read, says what is wrong, and never changes anything.
+"""What a check is: it looks at what was read, reports what is wrong, and never changes anything.
 
 Four kinds, by what they look at. Each is written as a function with a decorator:
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.facts.machine import Facts
 from orchestrator.resources.base import World
 from orchestrator.spec.cluster import ClusterSpec
@@ -35,12 +35,12 @@ class Problem:
     fix: str = ""
     """Where it depends on what was found; else that of the check."""
     stops: bool = True
-    """False: the command goes on, and says it."""
+    """False: the command continues and prints it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What docs/checks.md says of a check."""
+    """What docs/checks.md shows of a check."""
 
     name: str
     """The word for `--skip-check`, before a run; several checks may share one."""
@@ -53,7 +53,7 @@ class About:
     order: int
     """They are asked from the lowest on."""
     warns: bool
-    """It is only said, and stops nothing."""
+    """A warning only: it stops nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +78,16 @@ class Check(About, Generic[Look]):
 
 
 class OfMachine(Check[Callable[[Facts, ClusterSpec], Iterator[Problem]]]):
-    """Looks at one machine. The first problem of every machine is told."""
+    """Looks at one machine. The first problem of every machine is reported."""
 
 
 class OfCluster(Check[Callable[[ClusterSpec, World], Iterator[tuple[str | None, Problem]]]]):
-    """Looks at all machines; says which one it is about, None for several."""
+    """Looks at all machines; names the one it is about, None for several."""
 
 
-class OfRank(Check[Callable[[Wanted, Rank, Reading], Iterator[Problem]]]):
+class OfRank(Check[Callable[[Wanted, Rank, NodeReadiness], Iterator[Problem]]]):
     """Looks at a rank's machine just before a run."""
 
 
-class OfGang(Check[Callable[[Mapping[str, Reading]], Iterator[tuple[str, Problem]]]]):
-    """Looks at all machines of a run, and says which one it is about."""
+class OfGang(Check[Callable[[Mapping[str, NodeReadiness]], Iterator[tuple[str, Problem]]]]):
+    """Looks at all machines of a run, and names the one it is about."""

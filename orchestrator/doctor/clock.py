@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from orchestrator.doctor.check import OfGang, Problem
-from orchestrator.doctor.run_seen import Reading
+from orchestrator.doctor.readiness import NodeReadiness
 
 _APART = 2.0
 """Seconds that two machines' clocks may differ."""
@@ -17,8 +17,8 @@ _APART = 2.0
     fix="timedatectl set-ntp true",
     warns=True,
 )
-def clocks_agree(readings: Mapping[str, Reading]) -> Iterator[tuple[str, Problem]]:
-    """With the first one that says its time; a clock is not known better than its round trip."""
+def clocks_agree(readings: Mapping[str, NodeReadiness]) -> Iterator[tuple[str, Problem]]:
+    """Compared with the first that reports its time; none is known better than its round trip."""
     known = [(node, one, one.clock) for node, one in readings.items() if one.clock is not None]
     for node, one, clock in known[1:]:
         _, first, reference = known[0]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 from training.plan.memory import GIB
 
@@ -16,10 +16,10 @@ _LEAST = 2 * GIB
     before=("train",),
     order=300,
     why="A run that cannot write its checkpoint has trained for nothing.",
-    fix="Make room: sparkctl runs show RUN says what a run takes, sparkctl runs rm RUN "
+    fix="Make room: sparkctl runs show RUN shows what a run takes, sparkctl runs rm RUN "
     "deletes it; docker system df shows the images.",
 )
-def disk_has_room(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def disk_has_room(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """2 GiB where runs and models lie, and the base's weights where they are not there yet."""
     to_come = wanted.checkpoint if reading.model is False else 0
     for name, free in reading.disk.items():

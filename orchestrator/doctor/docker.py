@@ -11,7 +11,7 @@ from orchestrator.resources.masking import masked_words
 from orchestrator.spec.cluster import ClusterSpec
 
 # Flags of dockerd for keys that are ours: with a flag and a key at once it does not start. What
-# --add-runtime says is merged with the file, there the file wins.
+# --add-runtime sets is merged with the file, there the file wins.
 _CLASHING = {
     "--default-runtime": "default-runtime",
     "--node-generic-resource": "node-generic-resources",
@@ -33,11 +33,11 @@ _JOB_CLI = 23  # first Docker CLI whose `stack deploy` knows mode replicated-job
 )
 def docker_is_docker_service(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
     """Another way to install Docker."""
-    told = facts.docker or {}
+    info = facts.docker or {}
     found = facts.docker_from
-    if "name=rootless" in (told.get("SecurityOptions") or []):
+    if "name=rootless" in (info.get("SecurityOptions") or []):
         found = "rootless Docker"
-    elif told.get("OperatingSystem") == "Docker Desktop":
+    elif info.get("OperatingSystem") == "Docker Desktop":
         found = "Docker Desktop"
     if found:
         yield Problem(f"Docker on {facts.node} is {found}, which sparkctl does not set up")
@@ -79,7 +79,7 @@ def group_docker_is_there(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
     "docker",
     before=("up",),
     order=230,
-    why="dockerd does not start with a flag and a key of its file that say the same, and reads one "
+    why="dockerd does not start with a flag and a key of its file that set the same, and reads one "
     "file alone.",
     fix=f"{_WHERE} Take the flag out there, restart Docker, and run the command again.",
 )
@@ -108,14 +108,14 @@ def flags_of_dockerd_leave_the_file_to_us(facts: Facts, spec: ClusterSpec) -> It
     "docker",
     before=("down",),
     order=270,
-    why="What sparkctl has made in Docker can be given back only while it answers.",
+    why="What sparkctl has made in Docker can be removed only while it answers.",
     fix=f"On the machine: `systemctl status docker`. {_REPAIR}",
 )
 def engine_answers_for_the_way_back(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
-    """Only where there is something to give back."""
+    """Only where there is something to restore."""
     if facts.docker is None and facts.journal:
         yield Problem(
-            f"no Docker Engine answers on {facts.node}, and what it holds cannot be given back",
+            f"no Docker Engine answers on {facts.node}, and what it holds cannot be restored",
             facts.docker_log or None,
         )
 
@@ -128,7 +128,7 @@ def engine_answers_for_the_way_back(facts: Facts, spec: ClusterSpec) -> Iterator
     fix=f"Put a node with Docker {_JOB_CLI} or newer first in the cluster file.",
 )
 def manager_deploys_jobs(spec: ClusterSpec, world: World) -> Iterator[tuple[str | None, Problem]]:
-    """Of the manager alone: the others are told by it."""
+    """Of the manager alone: it reports the others."""
     manager = world[spec.manager.name]
     major = int((manager.docker_cli or "0").split(".")[0])
     if major < _JOB_CLI:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 
 
@@ -11,16 +11,18 @@ from orchestrator.stack.ranks import Rank
     "fabric",
     before=("train",),
     order=400,
-    why="What ranks say to each other is not encrypted, and torch believes whoever says it.",
-    fix="Join the machines by their cable; docs/security.md says what a peer can do.",
+    why="What ranks send each other is not encrypted, and torch trusts whoever sends it.",
+    fix="Join the machines by their cable; docs/security.md lists what a peer can do.",
     warns=True,
 )
-def fabric_is_not_the_uplink(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def fabric_is_not_the_uplink(
+    wanted: Wanted, rank: Rank, reading: NodeReadiness
+) -> Iterator[Problem]:
     """Of runs with several ranks."""
     if len(wanted.ranks) > 1 and rank.interface in reading.uplinks:
         yield Problem(
             f"the ranks meet over {rank.interface}, the way to everywhere else: whoever is on that "
-            "network can listen, and disturb what torch says there"
+            "network can listen, and disturb what torch sends there"
         )
 
 
@@ -31,7 +33,7 @@ def fabric_is_not_the_uplink(wanted: Wanted, rank: Rank, reading: Reading) -> It
     why="Ranks that do not reach each other wait for the gang's deadline.",
     fix="Look at the cable and at `ip address` on both: sparkctl cluster status",
 )
-def peers_answer(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def peers_answer(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """Asked by ping, over the interface that the rank uses."""
     for other in wanted.ranks:
         if other is not rank and other.node not in reading.peers:

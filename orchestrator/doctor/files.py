@@ -16,7 +16,7 @@ from orchestrator.spec.cluster import ClusterSpec
     order=240,
     why=f"Keys are merged into {DAEMON_JSON}: one that is no JSON cannot be, and `live-restore` "
     "excludes Swarm.",
-    fix="Mend it by hand; Docker itself would not start with it again.",
+    fix="Fix it by hand; Docker itself would not start with it again.",
 )
 def daemon_json_can_be_merged(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
     """Where there is one."""
@@ -39,7 +39,7 @@ def daemon_json_can_be_merged(facts: Facts, spec: ClusterSpec) -> Iterator[Probl
     before=("up",),
     order=250,
     why="One key of it is set; in a file that is no TOML there is no place for it.",
-    fix="Mend it by hand, or regenerate it with `nvidia-ctk config`.",
+    fix="Fix it by hand, or regenerate it with `nvidia-ctk config`.",
 )
 def runtime_config_can_be_read(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
     """Where there is one."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 
 
@@ -14,7 +14,7 @@ from orchestrator.stack.ranks import Rank
     why="Swarm refuses a container whose bind mount has no source.",
     fix="Run `sparkctl cluster up`.",
 )
-def folders_are_there(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def folders_are_there(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """Of runs, cache, models, data."""
     for folder in reading.missing:
         yield Problem(f"{folder} is not there")

@@ -19,5 +19,5 @@ def every_check() -> tuple[Check[Any], ...]:
 
 
 def checks_before(command: Command) -> list[Check[Any]]:
-    """Those that are asked before this command, in their order."""
+    """The checks that run before this command, in order."""
     return [check for check in every_check() if command in check.before]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfMachine, OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.facts.machine import Facts
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.ranks import Rank
@@ -13,7 +13,7 @@ from orchestrator.stack.ranks import Rank
     "gpu",
     before=("up",),
     order=220,
-    why="The swarm offers GPUs by their UUIDs, which nvidia-smi says.",
+    why="The swarm offers GPUs by their UUIDs, which nvidia-smi reports.",
     fix="Run `nvidia-smi` there; after an update a reboot may be due.",
 )
 def gpu_is_there(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
@@ -42,7 +42,7 @@ def container_runtime_is_there(facts: Facts, spec: ClusterSpec) -> Iterator[Prob
     why="A rank without a GPU fails as soon as it starts.",
     fix="Look at the driver: nvidia-smi",
 )
-def gpu_answers(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def gpu_answers(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """Just now."""
     if not reading.gpu_answers:
         yield Problem("nvidia-smi does not answer")
@@ -55,7 +55,7 @@ def gpu_answers(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Proble
     why="Two programs on one GPU share its memory and slow each other down.",
     fix="End that process, or wait for it.",
 )
-def gpu_is_free(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def gpu_is_free(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """Of every process that computes there."""
     for user in reading.gpu_users:
         yield Problem(f"the GPU is in use: {user}")

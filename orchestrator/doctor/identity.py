@@ -17,7 +17,7 @@ Found = Iterator[tuple[str | None, Problem]]
     "identity",
     before=("up", "down"),
     order=100,
-    why="Two names that lead to one machine: it would be set up, or given back, twice at a time.",
+    why="Two names that lead to one machine: it would be set up, or restored, twice at a time.",
     fix="Take one of them out of the cluster file, or let its `ssh` lead to the machine that it is "
     "meant for.",
 )
@@ -36,7 +36,7 @@ def names_are_of_different_machines(spec: ClusterSpec, world: World) -> Found:
     "identity",
     before=("up",),
     order=110,
-    why="The disk of one machine is a copy of another's: what is known of one is told of both.",
+    why="The disk of one machine is a copy of another's: what is known of one is reported of both.",
     fix="If they are one machine, take one name out of the cluster file. If the disk of one was "
     "copied to the other, give the copy an identity of its own: "
     "`sudo rm -f /etc/machine-id /etc/ssh/ssh_host_*`, "
@@ -72,8 +72,8 @@ def names_are_those_of_before(spec: ClusterSpec, world: World) -> Found:
                 + (", and the other way round: swapped?" if swapped else ": renamed?"),
                 f"journal of {spec.name!r} there, swarm node {world[name].swarm_node_id}",
                 f"Call this machine {former} again in the cluster file; its `ssh` may be "
-                "any. Or, to rename it: `sparkctl cluster down` with this file gives it back "
-                "under either name, and `sparkctl cluster up` takes it in anew.",
+                "any. Or, to rename it: `sparkctl cluster down` with this file restores it "
+                "under either name, and `sparkctl cluster up` adds it again.",
             ),
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from orchestrator.doctor.check import OfGang, Problem
-from orchestrator.doctor.run_seen import Reading
+from orchestrator.doctor.readiness import NodeReadiness
 
 
 @OfGang.about(
@@ -14,7 +14,7 @@ from orchestrator.doctor.run_seen import Reading
     fix="docker pull it on both, or name it by digest: container.base_image",
     warns=True,
 )
-def base_image_is_the_same(readings: Mapping[str, Reading]) -> Iterator[tuple[str, Problem]]:
+def base_image_is_the_same(readings: Mapping[str, NodeReadiness]) -> Iterator[tuple[str, Problem]]:
     """Of those machines that have it."""
     bases = {node: reading.base for node, reading in readings.items() if reading.base}
     reference = next(iter(bases.values()), None)

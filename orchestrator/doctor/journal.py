@@ -21,7 +21,7 @@ Found = Iterator[tuple[str | None, Problem]]
     order=260,
     why="Only the journal on the machine knows its original state, and each record is one "
     "cluster's.",
-    fix="Give it back first: `sparkctl cluster down` with the file of that cluster.",
+    fix="Restore it first: `sparkctl cluster down` with the file of that cluster.",
 )
 def journal_is_of_this_cluster(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
     """Folders that a former cluster has kept do no harm."""
@@ -30,25 +30,25 @@ def journal_is_of_this_cluster(facts: Facts, spec: ClusterSpec) -> Iterator[Prob
     if foreign:
         yield Problem(
             f"{facts.node} belongs to the cluster {foreign[0]!r}, not to {spec.name!r}",
-            fix=f"Give it back first: `sparkctl cluster down` with the file of "
+            fix=f"Restore it first: `sparkctl cluster down` with the file of "
             f"{foreign[0]!r}, or with a copy of this one that has `name: {foreign[0]}`. Only the "
             "journal on the machine knows its original state.",
         )
 
 
-_LOST = "A machine in this swarm whose journal says nothing of it: what was before is not known."
-_BY_HAND = "Put the folder back if there is a copy. Else give the machine back by hand."
+_LOST = "A machine in this swarm whose journal has no record of it: the state before is not known."
+_BY_HAND = "Put the folder back if there is a copy. Else restore the machine by hand."
 
 
 @OfCluster.about("journal", before=("up",), order=500, why=_LOST, fix=_BY_HAND)
 def journal_of_a_machine_that_leaves_is_there(spec: ClusterSpec, world: World) -> Found:
-    """Of machines with `state: absent`."""
+    """Check machines with `state: absent`."""
     return _lost(spec, world, [node.name for node in spec.nodes if node.state == "absent"])
 
 
 @OfCluster.about("journal", before=("down",), order=500, why=_LOST, fix=_BY_HAND)
 def journal_is_there(spec: ClusterSpec, world: World) -> Found:
-    """Of all machines."""
+    """Check all machines."""
     return _lost(spec, world, [node.name for node in spec.nodes])
 
 
@@ -61,9 +61,9 @@ def _lost(spec: ClusterSpec, world: World, names: Iterable[str]) -> Found:
             name,
             Problem(
                 f"{name} is in the swarm of {spec.name!r}, and {spec.paths.state}/journal there "
-                "does not say what was before",
+                "has no record of the state before",
                 "The journal was deleted, or the machine has another paths.state.",
-                f"Put the folder back if there is a copy. Else give {name} back by hand: "
+                f"Put the folder back if there is a copy. Else restore {name} by hand: "
                 f"`docker swarm leave --force`; take what is sparkctl's out of {DAEMON_JSON} "
                 f"(runtimes.nvidia, default-runtime, node-generic-resources) and {RUNTIME_CONFIG} "
                 "(swarm-resource); `systemctl restart docker`. Then run this again for the others.",
@@ -89,8 +89,8 @@ def records_of_what_changes_can_be_read(spec: ClusterSpec, world: World) -> Foun
                 yield (
                     name,
                     Problem(
-                        f"the journal record {file} on {name} cannot be read, and may say how it "
-                        "was before what is to be changed now",
+                        f"the journal record {file} on {name} cannot be read, and may hold the "
+                        "original of what is to be changed now",
                         f"{spec.paths.state}/journal/{file}: {why}",
                         advice_on(spec, file),
                     ),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 from training.plan.memory import GIB
 
@@ -16,9 +16,9 @@ from training.plan.memory import GIB
     "optimizer fit, and only full batches may not, it is a warning.",
     fix="End what holds memory there, or lower loop.per_device_batch_size.",
 )
-def memory_is_enough(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def memory_is_enough(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """For a model whose shape is known."""
     needed, there = wanted.memory, reading.memory
     if needed is not None and there is not None and needed.peak > there:
-        told = f"{there / GIB:.1f} GiB are available, {needed.peak / GIB:.1f} needed"
-        yield Problem(told, stops=needed.least > there)
+        text = f"{there / GIB:.1f} GiB are available, {needed.peak / GIB:.1f} needed"
+        yield Problem(text, stops=needed.least > there)

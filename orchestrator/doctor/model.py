@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 
 _YES = {"1", "true", "yes", "on"}
@@ -17,8 +17,8 @@ _YES = {"1", "true", "yes", "on"}
     "Where that is forbidden no rank could start.",
     fix="Unset HF_HUB_OFFLINE in the stack, or bring the model there.",
 )
-def model_is_there(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
-    """Of a model of the Hub."""
+def model_is_there(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
+    """Check a model of the Hub."""
     if reading.model is False:
         stack = wanted.stack
         offline = stack.env.get("HF_HUB_OFFLINE", "").lower() in _YES

@@ -3,4 +3,4 @@
 SKIPPABLE = (
     "gpu", "memory", "disk", "port", "clock", "fabric", "image", "model", "folder", "software",
 )  # fmt: skip
-"""Of all checks before a run; a test holds that they are the same."""
+"""Names of all checks before a run; a test compares the two."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from orchestrator.doctor.check import OfRank, Problem
-from orchestrator.doctor.run_seen import Reading, Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 
 
@@ -14,7 +14,7 @@ from orchestrator.stack.ranks import Rank
     why="Rank 0 could not listen there.",
     fix="End it, or set fabric.port in the cluster file.",
 )
-def ports_are_free(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
+def ports_are_free(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """On rank 0's machine."""
     for port in reading.ports_taken:
         yield Problem(f"something listens at port {port}, where the ranks are to meet")
@@ -27,8 +27,8 @@ def ports_are_free(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Pro
     why="A firewall that drops packets lets the ranks wait for each other in silence.",
     fix="Let the fabric's network in on rank 0's machine: sudo ufw allow in on INTERFACE",
 )
-def ports_are_reached(wanted: Wanted, rank: Rank, reading: Reading) -> Iterator[Problem]:
-    """Where the machine itself answers; what else a machine says of doors is not believed."""
+def ports_are_reached(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
+    """Where the machine itself answers; what else a machine reports of ports is not trusted."""
     meeting = wanted.ranks[0]
     for door in reading.shut:
         protocol, address, at = (*door.split(), "", "", "")[:3]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from orchestrator.doctor.check import OfGang, Problem
-from orchestrator.doctor.run_seen import Reading
+from orchestrator.doctor.readiness import NodeReadiness
 from orchestrator.node.software import uneven
 
 
@@ -11,12 +11,12 @@ from orchestrator.node.software import uneven
     "software",
     before=("train",),
     order=920,
-    why="NCCL between different drivers, or on some kernels, fails late and says little.",
+    why="NCCL between different drivers, or on some kernels, fails late and reports little.",
     fix="Upgrade both alike, or go back.",
     warns=True,
 )
-def software_is_even(readings: Mapping[str, Reading]) -> Iterator[tuple[str, Problem]]:
-    """`up` says the same as advice, with its plan."""
+def software_is_even(readings: Mapping[str, NodeReadiness]) -> Iterator[tuple[str, Problem]]:
+    """`up` shows the same as advice, with its plan."""
     software = {node: reading.software for node, reading in readings.items() if reading.software}
     for node, words in uneven(software):
         yield node, Problem(words)

@@ -50,36 +50,36 @@ class Engine:
         return [filled_word(word, values, place) for word in self.spec.command]
 
     def watched(self, job: Job) -> dict[str, str]:
-        """The variable that tells the supervisors how to read it; none: as ours."""
+        """The variable that names to the supervisors how to read its output; none: as ours."""
         if self.spec.proof == "proved":
             return {}
-        told = EngineConfig(
+        config = EngineConfig(
             proof=self.spec.proof,
             lines=self.spec.lines,
             results=self.spec.results,
             total_steps=job.training["loop"]["max_steps"],
         )
-        return {ENGINE: told.model_dump_json()}
+        return {ENGINE: config.model_dump_json()}
 
-    def patience(self, gang: GangConfig) -> GangConfig:
-        """The same, with the engine's own silence, unless somebody has set another."""
+    def with_timeouts(self, gang: GangConfig) -> GangConfig:
+        """The gang's settings with the engine's own silence timeout, unless the stack sets one."""
         if self.spec.quiet_seconds is None or "silence_seconds" in gang.model_fields_set:
             return gang
         return gang.model_copy(update={"silence_seconds": self.spec.quiet_seconds})
 
-    def refuse_unheard(self, recipe: str, training: TrainingConfig) -> None:
-        """Raises SpecError when the recipe sets a key that this engine would pass over."""
-        heard = self.spec.honours
-        unheard = [
+    def ensure_settings_honoured(self, recipe: str, training: TrainingConfig) -> None:
+        """Raises SpecError when the recipe sets a key that this engine would ignore."""
+        honoured = self.spec.honours
+        ignored = [
             f"training.{key}"
             for key in set_keys(training)
-            if not any(key == one or key.startswith(f"{one}.") for one in heard)
+            if not any(key == one or key.startswith(f"{one}.") for one in honoured)
         ]
-        if unheard:
+        if ignored:
             raise SpecError(
-                f"{recipe}: the engine {self.name} does not honour {', '.join(unheard)}",
-                resolution="Take it out of the recipe, or take another engine. This one goes by: "
-                f"{', '.join(f'training.{key}' for key in heard) or 'none of them'}.",
+                f"{recipe}: the engine {self.name} does not honour {', '.join(ignored)}",
+                resolution="Remove it from the recipe, or choose another engine. This one honours: "
+                f"{', '.join(f'training.{key}' for key in honoured) or 'none of them'}.",
             )
 
 

@@ -1,4 +1,4 @@
-"""What an engine is told of a run: names, addresses, paths, settings. Plain data."""
+"""What an engine gets to know of a run: names, addresses, paths, settings. Plain data."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ class RenderedFile(Model):
     target: Annotated[str, Field(pattern=TARGET)]
     """Where it is in the container."""
     variable: Annotated[str, Field(pattern=VARIABLE)] | None = None
-    """Environment variable that says where it is."""
+    """Environment variable with its path."""
     per: Literal["run", "rank"] = "run"
     """Whether all ranks have the same one."""
 
@@ -51,7 +51,7 @@ class EngineSpec(Model):
     """Keys of `training` that it goes by; a section stands for all its keys. A recipe that sets
     another one is refused."""
     forecast: bool = False
-    """Whether it takes the memory and time that the estimate of our own training says."""
+    """Whether it takes the memory and time that the estimate of our own training gives."""
     quiet_seconds: Annotated[float, Field(gt=0)] | None = None
     """How long it may take from one event to the next once it makes steps; a stack's own
     `gang.silence_seconds` wins."""

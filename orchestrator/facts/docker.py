@@ -8,7 +8,7 @@ from orchestrator.facts.strangers import MOST
 from orchestrator.facts.values import lines, text
 from orchestrator.names import IMAGE, LABEL_IMAGE, LABEL_RUN
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Docker:
     docker_cli: str | None
     """Version of the client."""
     containers: tuple[str, ...]
-    """Those that run."""
+    """Names of those that run."""
     run_containers: tuple[str, ...]
     """Those with the label of a run, whatever state they are in."""
     networks: frozenset[str]
@@ -28,7 +28,7 @@ class Docker:
 
 def _shell(paths: PathsSpec) -> str:
     labels = {"run_label": LABEL_RUN, "image_label": LABEL_IMAGE}
-    return rendered("facts/docker.sh.j2", most_strangers=MOST, **labels)
+    return render_template("facts/docker.sh.j2", most_strangers=MOST, **labels)
 
 
 def _parse(raw: Raw) -> Docker:
@@ -42,8 +42,8 @@ def _parse(raw: Raw) -> Docker:
     )
 
 
-def _version(said: str) -> str | None:
-    match = re.search(r"(\d+(?:\.\d+)+)", said)
+def _version(output: str) -> str | None:
+    match = re.search(r"(\d+(?:\.\d+)+)", output)
     return match[1] if match else None
 
 

@@ -1,4 +1,4 @@
-"""What the Docker Engine says of itself, its part of a swarm included."""
+"""What `docker info` reports, the engine's part of a swarm included."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a subject says to be read: its shell, its parser, and the way back. See `machine` for all.
+"""How a subject is read: its shell, its parser, and the way back. See `machine` for all.
 
 A `Group` is the house's own: it fills fields that `Facts` has by inheritance. A `Fact` stands by
 itself: it is found where it is defined (`added`), and its value is read with `FACT.of(facts)`.
@@ -30,7 +30,7 @@ class Group(Generic[G]):
     stock: Callable[[int], G]
     """Of Spark `number` as it comes out of its box."""
     printed: Callable[[G], Printed]
-    """What the shell would have printed for these: `parse` gives them back."""
+    """What the shell would have printed for these; the inverse of `parse`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,9 @@ class Fact(Generic[T]):
     parse: Callable[[bytes], T]
     """Raises ValueError and the like for what it cannot be; `values` has the usual shapes."""
     stock: T
-    """Of a Spark as it comes out of its box."""
+    """The value of a stock Spark."""
     printed: Callable[[T], str | bytes] = str
-    """What the shell would have printed for this value: `parse` gives it back."""
+    """What the shell would have printed for this value; the inverse of `parse`."""
 
     def of(self, facts: More) -> T:
         """The value on this machine."""

@@ -9,7 +9,7 @@ from orchestrator.facts.values import as_pairs, lines, pairs, text
 from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.node.files import File
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Files:
 
 def _shell(paths: PathsSpec) -> str:
     daemon = PurePosixPath(DAEMON_JSON)
-    return rendered(
+    return render_template(
         "facts/files.sh.j2",
         state=paths.state,
         daemon_json=DAEMON_JSON,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from orchestrator.facts.fact import Group, Printed, Raw
 from orchestrator.facts.values import lines
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 MOST_ENTRIES = 100
 
@@ -29,7 +29,7 @@ class Folder:
     above: tuple[str, ...] = ()
     """Mount points that it lies in, likewise; not `/`."""
     size: int | None = None
-    """Bytes, where that was asked for and could be told in time."""
+    """Bytes, where that was asked for and was measured in time."""
 
     @property
     def empty(self) -> bool:
@@ -56,7 +56,7 @@ class Folders:
 
 def _shell(paths: PathsSpec) -> str:
     folders = [paths.state, paths.runs, paths.data, paths.hub]
-    return rendered("facts/folders.sh.j2", most_entries=MOST_ENTRIES, folders=folders)
+    return render_template("facts/folders.sh.j2", most_entries=MOST_ENTRIES, folders=folders)
 
 
 def _parse(raw: Raw) -> Folders:
@@ -74,20 +74,20 @@ def _folder(raw: bytes) -> Folder | NoFolder:
         blocked = rest[0].removeprefix("blocked ") if rest else ""
         return NoFolder(first.removeprefix("absent "), blocked)
     mode, uid, gid = first.split()
-    told: dict[str, list[str]] = {"entry": [], "link": [], "mount": [], "above": [], "size": []}
+    found: dict[str, list[str]] = {"entry": [], "link": [], "mount": [], "above": [], "size": []}
     for line in rest:
         what, _, value = line.partition(" ")
-        told[what].append(value)
+        found[what].append(value)
     return Folder(
         mode,
         int(uid),
         int(gid),
-        entries=tuple(sorted(told["entry"][:MOST_ENTRIES])),
-        more=len(told["entry"]) > MOST_ENTRIES,
-        links=tuple(told["link"]),
-        mounts=tuple(told["mount"]),
-        above=tuple(told["above"]),
-        size=int(told["size"][0]) * 1024 if told["size"] else None,
+        entries=tuple(sorted(found["entry"][:MOST_ENTRIES])),
+        more=len(found["entry"]) > MOST_ENTRIES,
+        links=tuple(found["link"]),
+        mounts=tuple(found["mount"]),
+        above=tuple(found["above"]),
+        size=int(found["size"][0]) * 1024 if found["size"] else None,
     )
 
 
@@ -101,21 +101,21 @@ _STOCK = {
 
 
 def _printed(folders: Folders) -> Printed:
-    return {f"folder.{path}": _said(folder) for path, folder in folders.folders.items()}
+    return {f"folder.{path}": _folder_text(folder) for path, folder in folders.folders.items()}
 
 
-def _said(folder: Folder | NoFolder) -> str:
+def _folder_text(folder: Folder | NoFolder) -> str:
     if isinstance(folder, NoFolder):
         blocked = f"\nblocked {folder.blocked}" if folder.blocked else ""
         return f"absent {folder.nearest}{blocked}"
-    said = [f"{folder.mode} {folder.uid} {folder.gid}"]
-    said += [f"entry {name}" for name in folder.entries]
-    said += ["entry and more"] * (MOST_ENTRIES + 1 - len(folder.entries)) * folder.more
-    said += [f"link {path}" for path in folder.links]
-    said += [f"mount {path}" for path in folder.mounts]
-    said += [f"above {path}" for path in folder.above]
-    said += [] if folder.size is None else [f"size {folder.size // 1024}"]
-    return "\n".join(said)
+    lines = [f"{folder.mode} {folder.uid} {folder.gid}"]
+    lines += [f"entry {name}" for name in folder.entries]
+    lines += ["entry and more"] * (MOST_ENTRIES + 1 - len(folder.entries)) * folder.more
+    lines += [f"link {path}" for path in folder.links]
+    lines += [f"mount {path}" for path in folder.mounts]
+    lines += [f"above {path}" for path in folder.above]
+    lines += [] if folder.size is None else [f"size {folder.size // 1024}"]
+    return "\n".join(lines)
 
 
 FOLDERS = Group(_shell, _parse, lambda number: Folders(folders=dict(_STOCK)), _printed)

@@ -25,7 +25,7 @@ class Gpus:
     nvidia_runtime: str | None
     """Path of nvidia-container-runtime."""
     nvidia_toolkit: str | None
-    """What `nvidia-ctk --version` says."""
+    """What `nvidia-ctk --version` prints."""
 
 
 def _shell(paths: PathsSpec) -> str:

@@ -7,15 +7,15 @@ from typing import Any
 
 from orchestrator.facts.fact import Group, Printed, Raw
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 _MOST_BYTES = 4 * 2**20
-"""Of a journal record; it holds a file or two. A longer one comes cut, which is said of it."""
+"""Of a journal record; it holds a file or two. A longer one is cut, and is unreadable then."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A journal record that cannot be understood, and why; nothing of its content."""
+    """A journal record that cannot be parsing, and why; nothing of its content."""
 
     why: str
 
@@ -33,7 +33,7 @@ def _shell(paths: PathsSpec) -> str:
     one folder the later one counts."""
     sized = [paths.own_cache]
     values = {"state": paths.state, "most_bytes": _MOST_BYTES, "sized": sized}
-    return rendered("facts/journal.sh.j2", **values)
+    return render_template("facts/journal.sh.j2", **values)
 
 
 def _parse(raw: Raw) -> Journal:
@@ -46,7 +46,7 @@ def _parse(raw: Raw) -> Journal:
 
 
 def _record(raw: bytes) -> Mapping[str, Any] | Unreadable:
-    """A journal record by itself: one that a power cut left empty says nothing of the others."""
+    """A journal record by itself: one that a power cut left empty does not affect the others."""
     if not raw.strip():
         return Unreadable("it is empty")
     try:
@@ -57,10 +57,10 @@ def _record(raw: bytes) -> Mapping[str, Any] | Unreadable:
 
 
 def _printed(journal: Journal) -> Printed:
-    return {f"journal.{name}": _said(record) for name, record in journal.journal.items()}
+    return {f"journal.{name}": _record_text(record) for name, record in journal.journal.items()}
 
 
-def _said(record: Mapping[str, Any] | Unreadable) -> str:
+def _record_text(record: Mapping[str, Any] | Unreadable) -> str:
     return "" if isinstance(record, Unreadable) else json.dumps(record)
 
 

@@ -24,7 +24,7 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class Groups:
-    """What the user may do, and the two files that say who is in group docker."""
+    """What the user may do, and the two files that list who is in group docker."""
 
     groups: frozenset[str]
     docker_group: bool

@@ -38,7 +38,7 @@ class Speeds:
     """How fast it is met there."""
 
     speeds: Mapping[str, int]
-    """Mb/s by interface, of those that say it."""
+    """Mb/s by interface, of those that report it."""
 
 
 def _shell(paths: PathsSpec) -> str:
@@ -92,10 +92,10 @@ _STOCK_SPEEDS = {"enP7s7": 10_000, "enp1s0f1np1": 200_000, "enP2p1s0f1np1": 200_
 
 
 def _speeds(raw: Raw) -> Speeds:
-    """Without those that say none: -1 where there is no carrier, nothing where it is virtual."""
-    told = pairs(raw["speeds"])
+    """Without those that report none: -1 where there is no carrier, nothing where it is virtual."""
+    speeds = pairs(raw["speeds"])
     return Speeds(
-        speeds={name: int(mb) for name, mb in told.items() if re.fullmatch("[0-9]{1,7}", mb)}
+        speeds={name: int(mb) for name, mb in speeds.items() if re.fullmatch("[0-9]{1,7}", mb)}
     )
 
 

@@ -8,7 +8,7 @@ from orchestrator import assets
 from orchestrator.facts.added import added
 from orchestrator.facts.fact import Group, Raw
 from orchestrator.facts.machine import MACHINE, SECTIONS, Facts, Machine
-from orchestrator.facts.protocol import decode, understood
+from orchestrator.facts.protocol import decode, parsing
 from orchestrator.node.node import Node
 from orchestrator.spec.cluster import PathsSpec
 
@@ -37,13 +37,13 @@ def read_machine(node: Node, paths: PathsSpec) -> Machine:
 
 def parse_machine(node: str, output: str) -> Machine:
     """What is common to both probes. Raises RemoteError when it is not whole."""
-    with understood(node, _FOLDER):
+    with parsing(node, _FOLDER):
         return Machine(node=node, **_fields(MACHINE, decode(output)))
 
 
 def parse_facts(node: str, output: str) -> Facts:
     """Facts from what the probe printed. Raises RemoteError when it is not whole."""
-    with understood(node, _FOLDER):
+    with parsing(node, _FOLDER):
         raw = decode(output)
         groups = [group for section in SECTIONS for group in section]
         more = {fact.name: fact.parse(raw[fact.wire]) for fact in added()}

@@ -1,4 +1,4 @@
-"""How a script on a machine answers: `name<TAB>base64` lines, so that no value is structure.
+"""The output format of scripts on machines: `name<TAB>base64` lines, so that no value is structure.
 
 In the script `… | fact NAME` prints the line of this name (templates/fact.sh).
 """
@@ -14,12 +14,12 @@ from orchestrator.errors import RemoteError
 
 
 @contextmanager
-def understood(node: str, place: str) -> Iterator[None]:
+def parsing(node: str, place: str) -> Iterator[None]:
     """RemoteError for what code in `place`, a file or folder, cannot make of the output."""
     try:
         yield
     except (KeyError, ValueError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        # What it said is in no message: files with secrets are among it, and messages are posted.
+        # Its output is in no message: files with secrets are among it, and messages are posted.
         lines = [
             f"{Path(frame.filename).name} line {frame.lineno}: {frame.line}"
             for frame in traceback.extract_tb(error.__traceback__)
@@ -27,14 +27,14 @@ def understood(node: str, place: str) -> Iterator[None]:
         ]
         missing = f": {error}" if isinstance(error, KeyError) else ""
         raise RemoteError(
-            f"what {node} says of itself cannot be understood",
+            f"the output of {node} cannot be parsed",
             details="\n".join([*lines, f"{type(error).__name__}{missing}"]),
             resolution="Please report this together with the lines above.",
             node=node,
         ) from None
 
 
-def answers(output: str) -> Iterator[tuple[str, bytes | None]]:
+def entries(output: str) -> Iterator[tuple[str, bytes | None]]:
     """Name and value of every line that has both; None for a value that is not base64."""
     for line in output.splitlines():
         name, tab, value = line.partition("\t")
@@ -48,7 +48,7 @@ def answers(output: str) -> Iterator[tuple[str, bytes | None]]:
 def decode(output: str) -> dict[str, bytes]:
     """The values by name. Raises ValueError for what is not base64."""
     raw: dict[str, bytes] = {}
-    for name, value in answers(output):
+    for name, value in entries(output):
         if value is None:
             raise ValueError(f"{name}: not base64")
         raw[name] = value
@@ -56,7 +56,7 @@ def decode(output: str) -> dict[str, bytes]:
 
 
 def encode(raw: Mapping[str, str | bytes]) -> str:
-    """What a script prints that says this: `decode` gives it back."""
+    """What a script prints for these values; the inverse of `decode`."""
     return "".join(f"{name}\t{_base64(value)}\n" for name, value in raw.items())
 
 

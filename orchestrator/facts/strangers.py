@@ -12,7 +12,7 @@ from orchestrator.facts.values import lines
 from orchestrator.names import IMAGE
 
 MOST = 500
-"""Of each kind that are read; who has more of them is told of so many."""
+"""Of each kind that are read; further ones are not read."""
 
 _COMES_BACK = ("always", "unless-stopped")
 _LONGEST = 100

@@ -10,12 +10,12 @@ from orchestrator.facts.strangers import MOST
 from orchestrator.facts.values import json_lines, lines
 from orchestrator.names import LABEL_RUN
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True, kw_only=True)
 class Swarm:
-    """Beside what `docker info` says."""
+    """Beside what `docker info` reports."""
 
     swarm_on_disk: Mapping[str, Any] | None
     """What dockerd keeps of its swarm: all there is to know of it while the engine is down."""
@@ -26,7 +26,7 @@ class Swarm:
 
 
 def _shell(paths: PathsSpec) -> str:
-    return rendered("facts/swarm.sh.j2", run_label=LABEL_RUN, most_strangers=MOST)
+    return render_template("facts/swarm.sh.j2", run_label=LABEL_RUN, most_strangers=MOST)
 
 
 def _parse(raw: Raw) -> Swarm:
@@ -38,7 +38,7 @@ def _parse(raw: Raw) -> Swarm:
 
 
 def _object(raw: bytes) -> Mapping[str, Any] | None:
-    """A JSON object; dockerd may have died while it wrote the file, which then says nothing."""
+    """A JSON object; dockerd may have died while it wrote the file, which is empty then."""
     try:
         found = json.loads(raw)
     except ValueError:

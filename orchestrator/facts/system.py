@@ -23,7 +23,7 @@ class Kernel:
     """What runs there."""
 
     kernel: str
-    """System, release and processor, as `uname -srm` says it."""
+    """System, release and processor, as `uname -srm` prints it."""
     kho_off: bool
     """Whether the kernel was started with `kho=off`."""
 
@@ -40,9 +40,9 @@ _OS = """( . /etc/os-release; printf '%s' "$PRETTY_NAME" ) 2>/dev/null | fact os
 
 def _identity(raw: Raw) -> Identity:
     """No machine-id is what systemd writes before the first boot is over (`uninitialized`)."""
-    said = text(raw["machine_id"])
+    given = text(raw["machine_id"])
     return Identity(
-        machine_id=said if re.fullmatch(r"[0-9a-f]{32}", said) else "",
+        machine_id=given if re.fullmatch(r"[0-9a-f]{32}", given) else "",
         host_keys=frozenset(lines(raw["host_keys"])),
     )
 

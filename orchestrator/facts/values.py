@@ -11,7 +11,7 @@ def text(raw: bytes) -> str:
 
 
 def lines(raw: bytes) -> list[str]:
-    """Those that are not blank."""
+    """The lines that are not blank."""
     return [line for line in text(raw).splitlines() if line.strip()]
 
 

@@ -15,7 +15,7 @@ INTERFACE = "enp1s0f1np1"
 
 @dataclass(frozen=True)
 class ClusterFile:
-    """What the file says about one lab."""
+    """What the file has about one lab."""
 
     lab: str
     ports: dict[str, int]
@@ -78,7 +78,7 @@ def is_ours(path: Path, lab: str) -> bool:
         return False
 
 
-def refuse_foreign(path: Path, lab: str) -> None:
+def ensure_not_foreign(path: Path, lab: str) -> None:
     """Raise LabError when writing to `path` would destroy a file that this lab did not write."""
     if path.exists() and not is_ours(path, lab):
         raise LabError(

@@ -69,7 +69,7 @@ def _remove(container: Container) -> None:
     except APIError as error:
         if error.status_code != HTTPStatus.CONFLICT:
             raise
-        until(lambda: _is_gone(container), what=f"end of {container.name}", deadline_s=60)
+        until(lambda: _is_gone(container), what=f"end of {container.name}", deadline_seconds=60)
 
 
 def _is_gone(container: Container) -> bool:

@@ -15,10 +15,10 @@ from requests.exceptions import RequestException
 from orchestrator.errors import LabError
 from orchestrator.lab import labels
 
-LONG_S = 900
+LONG_SECONDS = 900
 """Read timeout in seconds: an import of a large image answers only when it is done."""
 
-REGISTRY_S = 8
+REGISTRY_SECONDS = 8
 """How long in seconds a registry may take to answer before we build without one."""
 
 
@@ -67,19 +67,19 @@ def connect() -> DockerClient:
 
 
 def _from_environment() -> DockerClient:
-    return docker.from_env(timeout=LONG_S)
+    return docker.from_env(timeout=LONG_SECONDS)
 
 
 def _from_context() -> DockerClient:
-    """Docker Desktop keeps its socket elsewhere and says so in the current context."""
+    """Docker Desktop keeps its socket elsewhere; the current context has its address."""
     context: Any = ContextAPI.get_current_context()
-    return DockerClient(base_url=context.Host, tls=context.TLSConfig or False, timeout=LONG_S)
+    return DockerClient(base_url=context.Host, tls=context.TLSConfig or False, timeout=LONG_SECONDS)
 
 
 def reaches_registry(client: DockerClient, image: str) -> bool:
     """Whether the engine can ask a registry for `image` within a few seconds."""
     usual = client.api.timeout
-    client.api.timeout = REGISTRY_S
+    client.api.timeout = REGISTRY_SECONDS
     try:
         client.images.get_registry_data(image)
     except (APIError, RequestException):

@@ -1,4 +1,4 @@
-"""Starting a lab, or mending it."""
+"""Starting a lab, or repairing it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,9 +33,9 @@ Progress = Callable[[str], AbstractContextManager[object]]
 
 
 def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
-    """Make the lab as `spec` says, or mend it; the path of its cluster file.
+    """Make the lab as `spec` says, or repair it; the path of its cluster file.
 
-    Nodes that run are left as they are; nodes that are off or missing are made anew.
+    Nodes that run are left as they are; nodes that are off or missing are recreated.
 
     Raises:
         LabError: what could not be built or started, and why.
@@ -49,7 +49,7 @@ def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
         for index, (name, image) in enumerate(zip(node.names(spec.nodes), images, strict=True))
     ]
     with engine.connected() as client:
-        _refuse_other_place(client, spec)
+        _ensure_same_place(client, spec)
         running = _running(client, spec, plans)
         with progress("node image"):
             first, *_ = [node_image.ensure(client, image) for image in dict.fromkeys(images)]
@@ -75,7 +75,7 @@ def up(spec: LabSpec, progress: Progress = nullcontext) -> Path:
     return spec.out.absolute()
 
 
-def _refuse_other_place(client: DockerClient, spec: LabSpec) -> None:
+def _ensure_same_place(client: DockerClient, spec: LabSpec) -> None:
     for place in network.out_files(client, spec.name):
         if place != spec.out.absolute():
             raise LabError(

@@ -60,7 +60,7 @@ def _find(client: DockerClient, name: str) -> Network | None:
 
 def _create_fabric(client: DockerClient, name: str, mark: dict[str, str]) -> Network:
     """A network with fixed addresses needs a subnet of our choice, and the engine alone knows which
-    ranges are free here: let it choose one, then make the network anew with that choice."""
+    ranges are free here: let it choose one, then recreate the network with that choice."""
     for attempt in range(1, TRIES + 1):
         probe = client.networks.create(name, driver="bridge", labels=mark)
         probe.reload()

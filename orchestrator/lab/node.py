@@ -52,7 +52,7 @@ def names(count: int) -> list[str]:
 def boot(
     client: DockerClient, plan: NodePlan, networks: Networks, privileges: Privileges, total: int
 ) -> Container:
-    """Make the node anew and start it; whatever was left of an earlier one is removed.
+    """Recreate the node and start it; whatever was left of an earlier one is removed.
 
     Raises:
         LabError: the engine refused, or there is no free port.

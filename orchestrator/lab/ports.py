@@ -60,14 +60,14 @@ def is_conflict(message: str) -> bool:
     )
 
 
-def ssh_banner(port: int, timeout_s: float = 2.0) -> str | None:
-    """What the SSH server on a loopback port says first; None when nobody speaks.
+def ssh_banner(port: int, timeout_seconds: float = 2.0) -> str | None:
+    """The banner of the SSH server on a loopback port; None when there is none.
 
     A connection alone proves nothing: the engine's proxy accepts before the node does.
     """
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=timeout_s) as connection:
-            said = connection.recv(255).decode(errors="replace")
+        with socket.create_connection((LOOPBACK, port), timeout=timeout_seconds) as connection:
+            banner = connection.recv(255).decode(errors="replace")
     except OSError:
         return None
-    return said.strip() if said.startswith("SSH-2.0-") else None
+    return banner.strip() if banner.startswith("SSH-2.0-") else None

@@ -9,9 +9,9 @@ from orchestrator.lab.execute import attempt
 from orchestrator.lab.node import ssh_port
 from orchestrator.lab.wait import until
 
-BOOT_S = 90
+BOOT_SECONDS = 90
 """Seconds for a boot; it takes 3 on an idle machine."""
-SSH_S = 15
+SSH_SECONDS = 15
 """Seconds for the SSH server to speak after the boot."""
 
 
@@ -25,9 +25,15 @@ def wait_ready(container: Container, name: str) -> str:
         LabError: not ready in time; the end of the node's journal is in the details.
     """
     try:
-        state = until(lambda: _booted(container), what=f"boot of {name}", deadline_s=BOOT_S)
+        state = until(
+            lambda: _booted(container), what=f"boot of {name}", deadline_seconds=BOOT_SECONDS
+        )
         port = ssh_port(container)
-        until(lambda: ports.ssh_banner(port), what=f"SSH server of {name}", deadline_s=SSH_S)
+        until(
+            lambda: ports.ssh_banner(port),
+            what=f"SSH server of {name}",
+            deadline_seconds=SSH_SECONDS,
+        )
     except (LabError, APIError) as error:
         raise LabError(
             f"{name} is not ready: {error}", details=_last_words(container), node=name

@@ -5,7 +5,7 @@ it is loaded once, by an engine in a container of its own, whose /var/lib/docker
 seed. Nodes mount the seed read-only and take the layers from there (files/node, `seed`).
 
 That container stays when it is done: its name is the lock that keeps two labs from filling one seed
-at a time, and its exit code 0 says that the seed is whole.
+at a time, and its exit code 0 means that the seed is whole.
 """
 
 import json
@@ -24,7 +24,7 @@ from orchestrator.lab.wait import until
 FORMAT = "1"
 """Changes when the seeds of earlier versions are of no use any more."""
 
-LOAD_S = 600
+LOAD_SECONDS = 600
 """Seconds for filling a seed; it takes about 30 on an idle machine."""
 
 MARK = {labels.LAB: labels.SHARED}
@@ -55,7 +55,11 @@ def ensure(client: DockerClient, node_image: str, train_image: str, privileges: 
             _fill(client, keeper, name, train_image)
             return name
         if keeper.status == "running":  # another lab is at it
-            until(lambda: _has_ended(client, name), what="loading of the image", deadline_s=LOAD_S)
+            until(
+                lambda: _has_ended(client, name),
+                what="loading of the image",
+                deadline_seconds=LOAD_SECONDS,
+            )
         elif keeper.status == "exited" and keeper.attrs["State"]["ExitCode"] == 0:
             return name
         else:
@@ -121,7 +125,7 @@ def _fill(client: DockerClient, keeper: Container, name: str, train_image: str) 
             labels=MARK,
             remove=True,
         )
-        code = keeper.wait(timeout=LOAD_S)["StatusCode"]
+        code = keeper.wait(timeout=LOAD_SECONDS)["StatusCode"]
         if code != 0:
             raise LabError(
                 "cannot load the training image", details=keeper.logs(tail=20).decode("utf-8")

@@ -66,4 +66,4 @@ def check(spec: LabSpec) -> None:
         raise LabError(f"there is no engine {unknown[0]!r} for a node; there are {known}")
     if spec.suite.count(",") >= spec.nodes:
         raise LabError(f"{spec.suite} are more engines than the lab has nodes ({spec.nodes})")
-    cluster_file.refuse_foreign(spec.out.absolute(), spec.name)
+    cluster_file.ensure_not_foreign(spec.out.absolute(), spec.name)

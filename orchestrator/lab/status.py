@@ -23,7 +23,7 @@ class NodeStatus:
     lab: str
     node: str
     state: str
-    """What systemd says (`running`, `degraded`, `starting`…), or the state of the container."""
+    """systemd's state (`running`, `degraded`, `starting`…), or the state of the container."""
     engine: str | None
     """Version of the node's own Docker Engine."""
     ssh_port: int | None

@@ -53,14 +53,14 @@ class Channels:
         self._timeout = timeout
         self._free = threading.BoundedSemaphore(AT_ONCE)
 
-    def start(self, command: str, patience: float) -> Channel:
+    def start(self, command: str, timeout: float) -> Channel:
         """Start a command.
 
-        Raises TimeoutError when no channel comes free within `patience` seconds, SSHException or
+        Raises TimeoutError when no channel comes free within `timeout` seconds, SSHException or
         EOFError when the machine does not answer.
         """
-        if not self._free.acquire(timeout=max(0.0, patience)):
-            raise TimeoutError(f"all {AT_ONCE} channels were busy for {patience:.0f} s")
+        if not self._free.acquire(timeout=max(0.0, timeout)):
+            raise TimeoutError(f"all {AT_ONCE} channels were busy for {timeout:.0f} s")
         try:
             inner = self._open()
         except BaseException:
@@ -80,7 +80,7 @@ class Channels:
         while True:
             try:
                 return self._transport.open_session(timeout=self._timeout)
-            except paramiko.SSHException:  # of two that are refused, one is told nothing more
+            except paramiko.SSHException:  # of two that are refused, one gets no reason
                 if time.monotonic() > end or not self._transport.is_active():
                     raise
                 time.sleep(_REFUSED)

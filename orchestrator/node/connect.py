@@ -35,7 +35,7 @@ def connection_to(node: NodeSpec, spec: ClusterSpec, unlocked: Unlocked) -> Conn
 
 
 @contextmanager
-def connected(
+def connect_all(
     spec: ClusterSpec,
     connect: Connect | None = None,
     *,
@@ -45,19 +45,19 @@ def connected(
 
     Every node's error is kept; when any failed, the others are closed again.
     """
-    with reachable(spec, connect, ask_passphrase=ask_passphrase) as (nodes, errors):
+    with connect_available(spec, connect, ask_passphrase=ask_passphrase) as (nodes, errors):
         raise_all(errors)
         yield nodes
 
 
 @contextmanager
-def reachable(
+def connect_available(
     spec: ClusterSpec,
     connect: Connect | None = None,
     *,
     ask_passphrase: AskPassphrase = lambda key: None,
 ) -> Iterator[tuple[dict[str, Node], dict[str, SparkctlError]]]:
-    """As `connected`, but with the errors of the nodes that could not be reached beside them.
+    """As `connect_all`, but with the errors of the nodes that could not be reached beside them.
 
     An encrypted key is asked for once for all nodes; a wrong passphrase is an error.
     """

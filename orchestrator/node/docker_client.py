@@ -17,7 +17,7 @@ import urllib3
 import urllib3.connection
 
 from orchestrator.node.connection import Stream
-from orchestrator.node.docker_trouble import docker_trouble
+from orchestrator.node.docker_errors import translate_docker_errors
 
 Dial = Callable[[], Stream]
 
@@ -37,7 +37,7 @@ def docker_over(
     """
     adapter = _Adapter(dial, before_change)
     try:
-        with docker_trouble(node):
+        with translate_docker_errors(node):
             version = _client(adapter, "1.41").api.version(api_version=False)["ApiVersion"]
     except BaseException:
         adapter.close()

@@ -2,7 +2,7 @@
 
 Two wrappers, both one line of POSIX shell without a backslash or an exclamation mark in it: login
 shells of other kinds (fish, tcsh) take that line as it is and hand it to `sh`. The first needs no
-password and gets none: it says by its exit code that sudo wants one, and then nothing has been run.
+password and gets none: its exit code reports that sudo wants one, and then nothing has been run.
 Only then the second is used. It reads the password as the first line of its standard input; sudo
 reads it once more from there, and the command gets what follows the line `sparkctl-body`: nothing
 of a password reaches it, also where sudo did not ask. `read` and `printf` are builtins, so the
@@ -15,7 +15,7 @@ No process stands between the channel and a stream's command, so the channel end
 import shlex
 from typing import Literal
 
-Need = Literal["root", "docker"]
+Privilege = Literal["root", "docker"]
 
 NEEDS_PASSWORD_FOR_ROOT = 95
 """sudo wants a password, but Docker can be used without."""
@@ -38,7 +38,7 @@ _WITHOUT = (
     'exec "$@" {command}'
 )
 
-# sudo's own words, on standard error, say why: a password, a terminal, a rule of the machine.
+# sudo's own words, on standard error, give the reason: a password, a terminal, a rule.
 _TRY = (
     "IFS= read -r p || :; {{ printf %s \"$p\"; echo; }} | sudo -kS -p '' -- true || exit {wrong}; "
 )
@@ -47,10 +47,10 @@ _WITH = "exec sudo -kS -p '' -- sh -c {skip}"
 _SKIP = f'while IFS= read -r l; do if [ "$l" = {_BODY} ]; then exec {{command}}; fi; done; exit 1'
 
 
-def escalated(command: str, need: Need) -> str:
+def escalated(command: str, need: Privilege) -> str:
     """The shell command that runs `command` as root unless the login user is enough.
 
-    `need` says when it is enough: being root, or being allowed to write to Docker's socket. Where
+    `need` is what is enough: being root, or being allowed to write to Docker's socket. Where
     that takes a password it exits with one of the two codes for it and runs nothing.
     """
     return _shell(
@@ -67,7 +67,7 @@ def escalated(command: str, need: Need) -> str:
 def escalated_with_password(command: str, *, tried: bool) -> str:
     """The same, where sudo is known to want one.
 
-    `tried` says that the password is known to be right, which saves one check of it (85 ms).
+    `tried`: the password is known to be right, which saves one check of it (85 ms).
     """
     skip = shlex.quote(_SKIP.format(command=command))
     return _shell(("" if tried else _TRY.format(wrong=WRONG_PASSWORD)) + _WITH.format(skip=skip))

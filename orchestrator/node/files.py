@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ def write_through(path: str, file: File) -> str:
 
 def _write(target: str, file: File) -> str:
     """`target` is a word of the shell, quoted."""
-    return rendered("files/write.sh.j2", target=target, file=file)
+    return render_template("files/write.sh.j2", target=target, file=file)
 
 
 def remove_file(path: str) -> str:
     """Shell: remove `path` if it is there."""
-    return rendered("files/remove.sh.j2", path=path)
+    return render_template("files/remove.sh.j2", path=path)

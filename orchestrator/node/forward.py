@@ -10,7 +10,7 @@ from orchestrator.errors import ConnectError
 from orchestrator.node.connection import Connection, Pipe
 
 _CHUNK = 65536
-_LOOK = 0.2  # seconds until the end of it is noticed
+_POLL = 0.2  # seconds until the end of it is noticed
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def forwarded(connection: Connection, host: str, port: int, *, here: int = 0) ->
         ) from None
     over = threading.Event()
     with listener:
-        listener.settimeout(_LOOK)
+        listener.settimeout(_POLL)
         accepting = threading.Thread(
             target=_accept, args=(listener, connection, host, port, over), daemon=True
         )

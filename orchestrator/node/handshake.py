@@ -17,7 +17,7 @@ from orchestrator.node.keys import PERSON, Offer, Unlocked, offer
 from orchestrator.node.known_hosts import Known, KnownKey, host_name, known_keys, write_down
 from orchestrator.node.login import Login
 
-_KEEPALIVE = 15  # seconds between signs of life
+_KEEPALIVE = 15  # seconds between keepalives
 _LOST = 60  # seconds without an answer to one of them; then the connection is gone
 _RSA = "ssh-rsa"  # the kind of key behind the algorithms rsa-sha2-256 and rsa-sha2-512
 
@@ -80,7 +80,9 @@ def _exchange_keys(transport: paramiko.Transport, login: Login, known: Known) ->
     # A key that we know is asked for first, else the machine chooses one that we do not.
     options.key_types = sorted(options.key_types, key=lambda name: _kind(name) not in kinds)
     transport.auth_timeout = login.timeout
-    transport.banner_timeout = 2 * login.timeout  # we say it first, and clearer
+    transport.banner_timeout = (
+        2 * login.timeout
+    )  # our own deadline comes first, with a clearer error
     done = threading.Event()
     transport.start_client(event=done)
     if not done.wait(login.timeout):
@@ -128,12 +130,12 @@ def _check_host_key(login: Login, known: Known, shown: paramiko.PKey) -> None:
         return
     if valid:
         files = dict.fromkeys(str(line.file) for line in valid)
-        mend = [shlex.join(["ssh-keygen", "-R", name, "-f", file]) for file in files]
+        commands = [shlex.join(["ssh-keygen", "-R", name, "-f", file]) for file in files]
         raise HostKeyError(
             f"the host key of {login.title} has CHANGED",
             details=f"it shows {_named(shown)}; known is another, here:\n{_places(valid)}",
             resolution="Somebody may be in between. If the machine was reinstalled: "
-            + "\n".join(mend),
+            + "\n".join(commands),
             node=login.node,
         )
     if not login.known_hosts:
@@ -167,7 +169,10 @@ def _places(lines: Iterable[KnownKey]) -> str:
 
 def _not_served(login: Login) -> list[str]:
     """What ssh would do besides, where a login fails without it."""
-    return [f"ssh_config says `{said}`, which sparkctl does not do" for said in login.not_served]
+    return [
+        f"ssh_config has `{setting}`, which sparkctl does not support"
+        for setting in login.not_served
+    ]
 
 
 def _named(key: paramiko.PKey) -> str:

@@ -22,7 +22,7 @@ Unlocked = Mapping[str, paramiko.PKey]
 PERSON = 60.0
 """Seconds for a person whom the agent asks: to confirm, to touch a token."""
 
-_LISTS = 10.0  # seconds for an agent to say what it holds
+_LISTS = 10.0  # seconds for an agent to list its keys
 _MAGIC = b"openssh-key-v1\0"
 
 
@@ -135,7 +135,7 @@ def unlock(path: str, passphrase: str) -> paramiko.PKey:
 def _load(path: str, passphrase: str | None = None) -> paramiko.PKey:
     secret = None if passphrase is None else passphrase.encode()
     try:
-        # Bytes are what it takes, whatever its annotation says.
+        # Bytes are what it takes, whatever its annotation is.
         return paramiko.PKey.from_path(path, secret)  # type: ignore[arg-type]
     except (TypeError, paramiko.PasswordRequiredException):
         raise _Locked from None  # "Password was not given but private key is encrypted"

@@ -1,4 +1,4 @@
-"""What known_hosts files say of a machine's host key, read as `ssh` reads them."""
+"""A machine's host keys in known_hosts files, read as `ssh` reads them."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ class KnownKey:
 
 @dataclass(frozen=True)
 class Known:
-    """What the known-hosts files say of a machine."""
+    """The entries of the known-hosts files for a machine."""
 
     keys: list[KnownKey]
     without_port: list[KnownKey]
@@ -37,9 +37,9 @@ def host_name(host: str, port: int) -> str:
 
 
 def known_keys(files: Iterable[Path], name: str) -> list[KnownKey]:
-    """The keys of a host (`host_name`); files that are not there say nothing.
+    """The keys of a host (`host_name`); files that are not there have none.
 
-    Lines that ssh would not understand are passed over, as ssh does. So are certificate
+    Lines that ssh would not understand are skipped, as ssh does. So are certificate
     authorities: paramiko asks for no host certificates.
 
     Raises:

@@ -39,7 +39,7 @@ class Login:
     host_key_alias: str | None = None
     """The name in the known-hosts files, whatever the port."""
     agent: str = AGENT_OF_THE_ENVIRONMENT
-    """The agent's socket, as IdentityAgent says it: a path, SSH_AUTH_SOCK, or none."""
+    """The agent's socket, as in IdentityAgent: a path, SSH_AUTH_SOCK, or none."""
     only_keys: bool = False
     """No other identity is offered than `keys`, whoever holds them: a file or the agent."""
     jumps: tuple["Login", ...] = ()
@@ -51,7 +51,7 @@ class Login:
     config: str | None = None
     """Another file than the usual ones, from the cluster file."""
     not_served: tuple[str, ...] = ()
-    """What ssh_config says and sparkctl does not do, as `keyword value`."""
+    """Settings of ssh_config that sparkctl does not support, as `keyword value`."""
     is_jump: bool = False
     """Not the node itself, but on the way to it."""
 
@@ -102,19 +102,19 @@ class Login:
 
 
 def login_for(node: NodeSpec, ssh: SshSpec) -> Login:
-    """The spec, completed from ssh_config; what the cluster file says wins."""
+    """The spec, completed from ssh_config; the cluster file wins."""
     key = node.target.key
     if key is not None and not _is_file(Path(key).expanduser()):
         raise AuthenticationError(
             f"{node.name}: there is no key file {key}",
-            resolution="Mend ssh.key in the cluster file, or leave it out: the agent, ssh_config "
+            resolution="Fix ssh.key in the cluster file, or leave it out: the agent, ssh_config "
             "and the usual files in ~/.ssh are tried.",
             node=node.name,
         )
     if ssh.config and not _is_file(Path(ssh.config).expanduser()):
         raise SpecError(
             f"there is no file {ssh.config} that can be read",
-            resolution="Mend ssh.config in the cluster file, or leave it out for ~/.ssh/config.",
+            resolution="Fix ssh.config in the cluster file, or leave it out for ~/.ssh/config.",
             node=node.name,
         )
     return _Way(node.name, ssh, find_reader(ssh.config)).login(node.target, depth=0)
@@ -135,33 +135,35 @@ class _Way:
             raise SpecError(
                 f"{self.ssh.config or '~/.ssh/config'} does not lead to {target.host}",
                 details=str(error),
-                resolution=f"Mend what it says; `ssh -G {target.host}` shows what ssh makes of it. "
+                resolution=f"Fix it; `ssh -G {target.host}` shows what ssh makes of it. "
                 "ssh.config in the cluster file names another file.",
                 node=self.node,
             ) from None
 
     def _login(self, target: SshTarget, depth: int) -> Login:
-        said = host_config(self.reader.settings(target.host, target.user, target.port))
-        tokens = Tokens(target.host, said.hostname, said.port, said.user, said.host_key_alias)
-        user_files = (self.ssh.known_hosts,) if self.ssh.known_hosts else said.user_known_hosts
+        config = host_config(self.reader.settings(target.host, target.user, target.port))
+        tokens = Tokens(
+            target.host, config.hostname, config.port, config.user, config.host_key_alias
+        )
+        user_files = (self.ssh.known_hosts,) if self.ssh.known_hosts else config.user_known_hosts
         return Login(
             node=self.node,
-            host=said.hostname,
-            port=said.port,
-            user=said.user,
-            keys=_keys(target, said, tokens),
+            host=config.hostname,
+            port=config.port,
+            user=config.user,
+            keys=_keys(target, config, tokens),
             known_hosts=_files(user_files),
-            accept_new=_accepts_new(self.ssh, said),
+            accept_new=_accepts_new(self.ssh, config),
             timeout=self.ssh.connect_timeout,
-            system_known_hosts=_files(said.global_known_hosts),
-            host_key_alias=said.host_key_alias,
-            agent=_agent(said),
-            only_keys=target.key is not None or said.identities_only,
-            jumps=self._jumps(said.proxy_jump, tokens, depth) if said.proxy_jump else (),
-            proxy_jump=said.proxy_jump,
-            proxy_command=said.proxy_command and tokens.on_the_way(said.proxy_command),
+            system_known_hosts=_files(config.global_known_hosts),
+            host_key_alias=config.host_key_alias,
+            agent=_agent(config),
+            only_keys=target.key is not None or config.identities_only,
+            jumps=self._jumps(config.proxy_jump, tokens, depth) if config.proxy_jump else (),
+            proxy_jump=config.proxy_jump,
+            proxy_command=config.proxy_command and tokens.on_the_way(config.proxy_command),
             config=self.ssh.config,
-            not_served=said.not_served,
+            not_served=config.not_served,
             is_jump=depth > 0,
         )
 
@@ -178,10 +180,10 @@ class _Way:
         return tuple(chain)
 
 
-def _keys(target: SshTarget, said: HostConfig, tokens: Tokens) -> tuple[str, ...]:
+def _keys(target: SshTarget, config: HostConfig, tokens: Tokens) -> tuple[str, ...]:
     if target.key:
         return (str(Path(target.key).expanduser()),)
-    paths = [Path(tokens.path(key)) for key in said.identity_files if key.lower() != "none"]
+    paths = [Path(tokens.path(key)) for key in config.identity_files if key.lower() != "none"]
     # They need not exist, as with ssh itself; the public half is enough for the agent.
     return tuple(str(p) for p in paths if _is_file(p) or _is_file(Path(f"{p}.pub")))
 
@@ -199,16 +201,16 @@ def _files(paths: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(Path(path).expanduser() for path in kept)
 
 
-def _agent(said: HostConfig) -> str:
-    agent = said.identity_agent or AGENT_OF_THE_ENVIRONMENT
+def _agent(config: HostConfig) -> str:
+    agent = config.identity_agent or AGENT_OF_THE_ENVIRONMENT
     if agent.startswith("$"):
         return os.environ.get(agent[1:]) or "none"
     return "none" if agent.lower() == "none" else agent
 
 
-def _accepts_new(ssh: SshSpec, said: HostConfig) -> bool:
+def _accepts_new(ssh: SshSpec, config: HostConfig) -> bool:
     """The cluster file's word, else ssh_config's; a check that it turns off is not turned off."""
-    return said.accepts_new if ssh.host_keys is None else ssh.host_keys == "accept-new"
+    return config.accepts_new if ssh.host_keys is None else ssh.host_keys == "accept-new"
 
 
 def _quoted(path: str) -> str:

@@ -58,10 +58,10 @@ class Marks:
 
     def skip(self, stream: Stream) -> Marked:
         """Read up to the beginning, and not a byte more."""
-        wanted, said = f"{self.name}\n".encode(), bytearray()
+        wanted, received = f"{self.name}\n".encode(), bytearray()
         with suppress(ConnectionResetError):  # it has ended without reading what it was sent
-            while len(said) <= NOISE and (byte := stream.recv(1)):
-                said += byte
-                if said.endswith(wanted):
+            while len(received) <= NOISE and (byte := stream.recv(1)):
+                received += byte
+                if received.endswith(wanted):
                     return Marked(True, b"", False)
-        return Marked(False, bytes(said), False)
+        return Marked(False, bytes(received), False)

@@ -14,7 +14,7 @@ from orchestrator.node.escalate import (
     NEEDS_PASSWORD,
     NEEDS_PASSWORD_FOR_ROOT,
     WRONG_PASSWORD,
-    Need,
+    Privilege,
     escalated,
     escalated_with_password,
     head,
@@ -36,17 +36,17 @@ class Node:
     name: str
     connection: Connection
     sudo_password: str | None = field(default=None, repr=False)
-    """Sent when this machine has said that it wants one, and never before."""
+    """Sent only after this machine has asked for one."""
     reopen: Callable[[], Connection] | None = field(default=None, repr=False)
     """Connects again, the same way."""
     fence: Fence | None = None
     """While a lock is held: no script, and no change over Docker's API, without it."""
     _docker: "DockerClient | None" = field(default=None, repr=False)
-    _wants: dict[Need, bool] = field(default_factory=dict, repr=False)
-    """What it has said: whether this takes a password."""
+    _wants: dict[Privilege, bool] = field(default_factory=dict, repr=False)
+    """Whether this privilege takes a password there, once known."""
     _tried: bool = field(default=False, repr=False)
 
-    def script(self, script: str, *, need: Need = "root", deadline: float = 60.0) -> str:
+    def script(self, script: str, *, need: Privilege = "root", deadline: float = 60.0) -> str:
         """Run a POSIX shell script as root and return what it printed.
 
         With `need="docker"` it runs as the login user where that user may use Docker.
@@ -138,7 +138,7 @@ class Node:
     def _dial(self) -> Stream:
         return self.docker_stream("system", "dial-stdio")
 
-    def _fenced(self, script: str, need: Need) -> str:
+    def _fenced(self, script: str, need: Privilege) -> str:
         if self.fence is None:
             return script
         if self.fence.allows(need):
@@ -148,7 +148,7 @@ class Node:
 
     def _open(self, command: str, stdin: bytes = b"") -> Stream:
         if self.sudo_password and "docker" not in self._wants:
-            self._run("true", b"", need="docker", deadline=60.0)  # a stream tells no exit code
+            self._run("true", b"", need="docker", deadline=60.0)  # a stream has no exit code
         marks = Marks.new()
         wrapped, before = self._wrapped(
             marks.before(command), "docker", self._with_password("docker")
@@ -158,7 +158,7 @@ class Node:
             stream.settimeout(_BEGINS)
             begins = marks.skip(stream)
             if not begins.begun:
-                self._run("true", b"", need="docker", deadline=60.0)  # it tells the reason
+                self._run("true", b"", need="docker", deadline=60.0)  # it gives the reason
                 raise self._not_run(begins.output)
         except TimeoutError:
             stream.close()
@@ -168,10 +168,10 @@ class Node:
             raise
         return stream
 
-    def _with_password(self, need: Need) -> bool:
+    def _with_password(self, need: Privilege) -> bool:
         return bool(self.sudo_password) and self._wants.get(need, False)
 
-    def _wrapped(self, command: str, need: Need, with_password: bool) -> tuple[str, bytes]:
+    def _wrapped(self, command: str, need: Privilege, with_password: bool) -> tuple[str, bytes]:
         """The command line, and what goes before the command's own input."""
         if not with_password:
             return escalated(command, need), head(None, tried=False)
@@ -179,7 +179,7 @@ class Node:
         wrapped = escalated_with_password(command, tried=tried)
         return wrapped, head(self.sudo_password, tried=tried)
 
-    def _run(self, command: str, stdin: bytes, *, need: Need, deadline: float) -> Completed:
+    def _run(self, command: str, stdin: bytes, *, need: Privilege, deadline: float) -> Completed:
         with_password, marks = self._with_password(need), Marks.new()
         around = bounded(marks.around(command), deadline)
         wrapped, before = self._wrapped(around, need, with_password)
@@ -188,7 +188,7 @@ class Node:
             done = self.connection.run(wrapped, before + stdin, deadline=deadline + PATIENCE)
         except TimeoutError:
             raise self._late(
-                command, deadline, "The machine did not end it: it may go on."
+                command, deadline, "The machine did not end it: it may still run."
             ) from None
         if done.code and time.monotonic() - began >= deadline:
             raise self._late(command, deadline, "The machine has ended it.")
@@ -231,10 +231,10 @@ class Node:
             )
         return self._not_run(done.stdout + done.stderr)
 
-    def _not_run(self, said: bytes) -> RemoteError:
+    def _not_run(self, output: bytes) -> RemoteError:
         return RemoteError(
             f"{self.name} did not run what it was sent",
-            details=_tail(said),
+            details=_tail(output),
             resolution="Log in as sparkctl does and run `echo hello`. What may stand in the way: a "
             "command in authorized_keys or sshd_config (ForceCommand), a login shell that runs "
             "no commands, a .bashrc or .profile that ends the session.",
@@ -246,7 +246,7 @@ class Node:
             f"a step on {self.name} did not end within {deadline:g} s",
             details=f"command: {command}\n{what_of_it}",
             resolution="Look at the machine (load, disk, `journalctl -u docker`), then run the "
-            "same sparkctl command again: it goes on where it stopped.",
+            "same sparkctl command again: it continues where it stopped.",
             node=self.name,
         )
 

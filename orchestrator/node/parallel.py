@@ -12,7 +12,7 @@ from orchestrator.errors import NodeErrors, SparkctlError
 T = TypeVar("T")
 
 _AT_ONCE = 16
-_LOOK = 0.5  # seconds
+_POLL = 0.5  # seconds
 
 
 def begin(work: Callable[[], T]) -> Future[T]:
@@ -57,7 +57,7 @@ def try_each(
     try:
         for _ in range(min(at_once, len(futures))):
             threading.Thread(target=work_off, daemon=True).start()
-        while wait(futures.values(), timeout=_LOOK).not_done:
+        while wait(futures.values(), timeout=_POLL).not_done:
             pass  # a signal that came in the moment before is seen now
     except BaseException:
         waiting.clear()

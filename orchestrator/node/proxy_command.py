@@ -14,19 +14,19 @@ class ProxyCommand:
     """
 
     def __init__(self, command: str) -> None:
-        self._said = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - close() does
+        self._stderr = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - close() does
         self.socket, theirs = socket.socketpair()
         with theirs:
-            self._process = start(f"exec {command}", theirs.fileno(), theirs.fileno(), self._said)
+            self._process = start(f"exec {command}", theirs.fileno(), theirs.fileno(), self._stderr)
 
     @property
-    def said(self) -> str:
+    def stderr(self) -> str:
         """The last lines of its standard error."""
-        self._said.seek(0)
-        return "\n".join(self._said.read().decode(errors="replace").splitlines()[-5:])
+        self._stderr.seek(0)
+        return "\n".join(self._stderr.read().decode(errors="replace").splitlines()[-5:])
 
     def close(self) -> None:
         """End it and all that it started."""
         self.socket.close()
         end(self._process)
-        self._said.close()
+        self._stderr.close()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Door:
 
 def blocked_script(doors: tuple[Door, ...]) -> str:
     """Shell: those that are shut, one a line, all asked at the same time."""
-    return rendered("node/blocked.sh.j2", doors=doors)
+    return render_template("node/blocked.sh.j2", doors=doors)
 
 
 def shut(output: str, doors: tuple[Door, ...]) -> tuple[Door, ...]:

@@ -10,10 +10,10 @@ _NCCL_DIES = "owners report that NCCL ends there (ibv_reg_mr_iova2) unless it ha
 
 @dataclass(frozen=True)
 class Software:
-    """Of one machine; an empty text is not known."""
+    """The versions on one machine; an empty text is not known."""
 
     kernel: str
-    """Release, as `uname -r` says it."""
+    """Release, as `uname -r` prints it."""
     kho_off: bool
     """Whether the kernel was started with `kho=off`."""
     driver: str

@@ -19,7 +19,7 @@ from orchestrator.node.proxy_command import ProxyCommand
 _CHUNK = 65536
 _MOST = 2**28  # bytes that a command may print; a machine that never ends would fill this one
 _FAREWELL = 1.0  # seconds for the machine to close the channel of a command that has ended
-_NO_STATUS = -1  # what paramiko says of a command whose exit code never came
+_NO_STATUS = -1  # paramiko's value for a command whose exit code never came
 
 
 class SshConnection:
@@ -122,8 +122,8 @@ class SshConnection:
 
     def _explain(self, error: ConnectError) -> None:
         """What a ProxyCommand complains of is the reason."""
-        if self._proxy is not None and self._proxy.said:
-            error.details = f"{error.details}\nProxyCommand: {self._proxy.said}"
+        if self._proxy is not None and self._proxy.stderr:
+            error.details = f"{error.details}\nProxyCommand: {self._proxy.stderr}"
 
     def _exit_code(self, channel: paramiko.Channel, end: float) -> int:
         """A command may close its output long before it ends."""
@@ -152,7 +152,7 @@ def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
         channel.sendall(stdin)
         channel.shutdown_write()
     except OSError:
-        pass  # it ended without reading; its exit code says why
+        pass  # it ended without reading; its exit code has the reason
 
 
 def _drain(

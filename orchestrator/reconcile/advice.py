@@ -1,4 +1,4 @@
-"""What is not sparkctl's to change and will be felt in a run: said with the plan. Pure."""
+"""Advice shown with a plan: what sparkctl does not change and a run will feel. Pure."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def _software(facts: Facts) -> Software:
 def _speeds(spec: ClusterSpec, world: World) -> Iterator[tuple[str, str]]:
     try:
         ports = fabric_ports(spec, world)
-    except SparkctlError:  # told by whoever needs them
+    except SparkctlError:  # reported by whoever needs them
         return
     speeds = {
         name: speed

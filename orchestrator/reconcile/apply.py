@@ -1,4 +1,4 @@
-"""Carry out a plan: locked, journaled, in parallel over nodes, and observed again at the end."""
+"""Apply a plan: locked, journaled, in parallel over nodes, and observed again at the end."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,13 +19,13 @@ from orchestrator.errors import (
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each, raise_all, try_each
 from orchestrator.reconcile import journal
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Listener
 from orchestrator.reconcile.lock import CHANGES, LAUNCH, locked
 from orchestrator.reconcile.observe import observe
 from orchestrator.reconcile.owner import Owner
 from orchestrator.reconcile.plan import Plan, Step
-from orchestrator.reconcile.plan_file import refuse_changed
+from orchestrator.reconcile.plan_file import ensure_unchanged
 from orchestrator.resources.base import World
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -33,29 +33,29 @@ Planner = Callable[[World], Plan]
 """Makes the plan again from other facts."""
 
 
-def carry_out(
+def apply_plan(
     shown: Plan,
     planner: Planner,
     spec: ClusterSpec,
     nodes: Mapping[str, Node],
     owner: Owner,
     listen: Listener,
-    at_hand: AtHand,
+    current: CurrentChanges,
 ) -> World:
     """Make the changes of `shown`, and read all machines again: nothing of it may be left to do.
 
     Between the showing and the lock the machines may have changed: then StalePlanError is raised
-    and nothing is done. Once `at_hand` is stopped no further change is begun, and StoppedError is
+    and nothing is done. Once `current` is stopped no further change is begun, and StoppedError is
     raised, or LockLostError when somebody else has taken over meanwhile.
     """
     manager = {name: node for name, node in nodes.items() if name == spec.manager.name}
     launch = replace(LAUNCH, need="root")  # who may use Docker is one of the things that change
-    with locked(manager, launch, owner), locked(nodes, CHANGES, owner, at_hand.stop):
+    with locked(manager, launch, owner), locked(nodes, CHANGES, owner, current.stop):
         world = observe(spec, nodes)
-        refuse_changed(planner(world), shown)
-        apply(shown, spec, nodes, world, listen, at_hand)
+        ensure_unchanged(planner(world), shown)
+        apply(shown, spec, nodes, world, listen, current)
         world = observe(spec, nodes)
-        _refuse_rest(planner(world), shown)
+        _ensure_nothing_left(planner(world), shown)
     return world
 
 
@@ -65,22 +65,22 @@ def apply(
     nodes: Mapping[str, Node],
     world: World,
     listen: Listener,
-    at_hand: AtHand,
+    current: CurrentChanges,
 ) -> None:
     """Make the changes. A record is written before its change, and goes after the way back."""
     records = {name: journal.records(facts) for name, facts in world.items()}
 
     def work(step: Step) -> None:
-        if not at_hand.begin(step.change):
+        if not current.begin(step.change):
             return
         try:
             make(step)
             made.append(step)
         except LockLostError as error:
-            at_hand.stop(error)
+            current.stop(error)
             raise
         finally:
-            at_hand.end(step.change)
+            current.end(step.change)
 
     def make(step: Step) -> None:
         node = nodes[step.change.node]
@@ -96,16 +96,18 @@ def apply(
     made: list[Step] = []
     passed = _by_stages(plan, work)
     if len(made) + len(passed) < len(plan.steps):
-        raise at_hand.why or StoppedError(
+        raise current.why or StoppedError(
             f"stopped after {len(made)} of {len(plan.steps)} changes",
-            resolution="Go on: `sparkctl cluster up`. Back: `sparkctl cluster down`. "
+            resolution="Continue: `sparkctl cluster up`. Roll back: `sparkctl cluster down`. "
             "The machines know what was done.",
         )
     raise_all(passed)
     # After `down` everywhere: a power cut may have left half a record and no whole one.
-    back = nodes if plan.direction == "down" else {name for name, _ in plan.settled}
-    settled = {name: [file for node, file in plan.settled if node == name] for name in back}
-    on_each(back, lambda name: journal.forget(nodes[name], spec.paths.state, settled[name]))
+    back = nodes if plan.direction == "down" else {name for name, _ in plan.already_restored}
+    restored = {
+        name: [file for node, file in plan.already_restored if node == name] for name in back
+    }
+    on_each(back, lambda name: journal.forget(nodes[name], spec.paths.state, restored[name]))
 
 
 def _by_stages(plan: Plan, work: Callable[[Step], None]) -> dict[str, SparkctlError]:
@@ -139,15 +141,15 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
         try:
             step.resource.apply(nodes, step.change)
         except RemoteError:
-            _refuse_unreachable(nodes)
+            _ensure_reachable(nodes)
             raise
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            _refuse_unreachable(nodes)
+            _ensure_reachable(nodes)
             raise ChangeError(
                 f"{step.change.id}: {step.change.summary}: did not work",
                 details=str(getattr(error, "explanation", None) or error),
-                resolution="What was there before is in the journal: run the command again to go "
-                "on, or `sparkctl cluster down` to go back.",
+                resolution="The previous state is in the journal: run the command again to "
+                "continue, or `sparkctl cluster down` to roll back.",
                 node=step.change.node,
             ) from None
     except SparkctlError as error:
@@ -156,13 +158,13 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
     listen(ChangeDone(step.change, time.monotonic() - began))
 
 
-def _refuse_unreachable(nodes: Mapping[str, Node]) -> None:
+def _ensure_reachable(nodes: Mapping[str, Node]) -> None:
     """A machine that is out of reach is the reason for what Docker did not answer."""
     _, errors = try_each(nodes, lambda name: nodes[name].script(":", deadline=15))
     raise_all({name: e for name, e in errors.items() if isinstance(e, ConnectError)})
 
 
-def _refuse_rest(rest: Plan, shown: Plan) -> None:
+def _ensure_nothing_left(rest: Plan, shown: Plan) -> None:
     """After a repair other things may be left, which could not be seen before; not the same."""
     done = {change.id for change in shown.changes}
     left = [c for c in rest.changes if rest.direction != "repair" or c.id in done]

@@ -1,4 +1,4 @@
-"""What happens while a plan is carried out; the terminal and the JSON listen to the same."""
+"""Events while a plan is applied; the terminal and the JSON listen to the same."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

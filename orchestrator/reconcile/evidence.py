@@ -1,7 +1,7 @@
-"""What says that we changed a machine whose journal does not say so, or cannot be read. Pure.
+"""Evidence that we changed a machine whose journal has no record of it, or cannot be read. Pure.
 
 A journal may be lost: somebody deleted it, the disk was full when it was written. `down` must not
-pass over that in silence, nor guess what was there before.
+skip that silently, nor guess what was there before.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from orchestrator.spec.cluster import ClusterSpec
 
 
 def is_of_ours(spec: ClusterSpec, world: World, facts: Facts) -> bool:
-    """Whether the swarm that a machine is in is this cluster's, by what others say of it."""
+    """Whether the swarm that a machine is in is this cluster's, by what other machines have."""
     if facts.swarm_state == "inactive":
         return False
     labelled = any(
@@ -47,20 +47,20 @@ def unexplained(spec: ClusterSpec, facts: Facts) -> list[str]:
     try:
         if all(resource.observe(world) == resource.desired(world) for resource in written):
             files = f"{DAEMON_JSON} and {RUNTIME_CONFIG}"
-            return [f"{files} say what sparkctl writes, and no journal says that it did: they stay"]
+            return [f"{files} say what sparkctl writes, and no journal records it: they stay"]
     except (ValueError, PreflightError):  # no JSON, a link: what we would not write is not ours
         pass
     return []
 
 
 def left_unread(spec: ClusterSpec, world: World) -> JournalError | None:
-    """What `down` has to say at its end of records that it could not read; None without any."""
+    """The error for records that `down` could not read; None without any."""
     found = [(name, file, why) for name, f in world.items() for file, why in unreadable(f).items()]
     if not found:
         return None
     nodes = ", ".join(dict.fromkeys(name for name, _, _ in found))
     return JournalError(
-        f"not everything was given back: {len(found)} journal records cannot be read, on {nodes}",
+        f"not everything was restored: {len(found)} journal records cannot be read, on {nodes}",
         details="\n".join(
             f"{n}: {spec.paths.state}/journal/{file}: {why}" for n, file, why in found
         ),
@@ -73,6 +73,6 @@ def advice_on(spec: ClusterSpec, file: str) -> str:
     """What to do about a record that cannot be read."""
     return (
         "If another version of sparkctl wrote it, use that one for `down`. Else look at what it is "
-        "about (its name says it), put that right by hand, and take the record away: "
+        "about (see its name), put that right by hand, and take the record away: "
         f"`sudo mv {spec.paths.state}/journal/{file} /root/`. Then run this again."
     )

@@ -19,7 +19,7 @@ from orchestrator.node.files import File, write_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, State, World
 from orchestrator.resources.registry import REGISTRY
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 VERSION = 1
 
@@ -64,7 +64,7 @@ def record_for(
     """What has to be in the journal before `change` is made.
 
     The first original is kept, unless nothing of ours is there any more: when a change was refused
-    and the user has mended the file since, the way back leads to the mended one.
+    and the user has fixed the file since, the way back leads to the fixed one.
     """
     assert change.after is not None  # `up` never wants a thing to be absent
     for record in existing:
@@ -93,14 +93,14 @@ def write(node: Node, state_folder: str, record: Record) -> None:
     content = (json.dumps(document, indent=1) + "\n").encode()
     try:
         file = write_file(f"{state_folder}/journal/{record.file}", File(content, "600", 0, 0))
-        node.script(rendered("journal/write.sh.j2", folder=folder, state=state, write=file))
+        node.script(render_template("journal/write.sh.j2", folder=folder, state=state, write=file))
     except RemoteError as error:
         raise ChangeError(
             f"{record.resource.name} on {node.name} was left as it is: "
             f"what is there now could not be written to {state_folder}/journal",
             details=error.details,
-            resolution=f"Make room on the disk of {state_folder}, or mend what the lines above "
-            "say, and run the command again; `sparkctl cluster down` works also on a full disk.",
+            resolution=f"Make room on the disk of {state_folder}, or fix what the lines above "
+            "report, and run the command again; `sparkctl cluster down` works also on a full disk.",
             node=node.name,
         ) from None
 
@@ -112,7 +112,7 @@ def forget(node: Node, state_folder: str, files: list[str]) -> None:
     """
     folder = shlex.quote(state_folder)
     names = " ".join(f"{folder}/journal/{shlex.quote(name)}" for name in files)
-    node.script(rendered("journal/forget.sh.j2", folder=folder, names=names))
+    node.script(render_template("journal/forget.sh.j2", folder=folder, names=names))
 
 
 def _slug(resource: Resource) -> str:

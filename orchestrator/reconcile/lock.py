@@ -19,19 +19,19 @@ from typing import Any
 
 from orchestrator.errors import LockedError, LockLostError, SparkctlError
 from orchestrator.names import LAUNCH_FOLDER, LOCK_FOLDER
-from orchestrator.node.escalate import Need
+from orchestrator.node.escalate import Privilege
 from orchestrator.node.fence import Fence
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin, on_each, try_each
 from orchestrator.reconcile.lock_scripts import beat, check
 from orchestrator.reconcile.owner import Owner, is_dead
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 STALE = 60
-"""Seconds without a sign of life, by the machine's own clock."""
+"""Seconds without a heartbeat, by the machine's own clock."""
 
 BEAT = 10.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Place:
     """Where a lock is on a machine, and who may take it there."""
 
     folder: str
-    need: Need = "root"
+    need: Privilege = "root"
     make: str = "lock/for_root.sh.j2"
     """Template that makes `$folder`, or leaves it as it is."""
 
@@ -58,13 +58,13 @@ LAUNCH = Place(LAUNCH_FOLDER, "docker", "lock/for_docker.sh.j2")
 
 @dataclass(frozen=True)
 class Held:
-    """A lock that was found, and the seconds since its holder's last sign of life."""
+    """A lock that was found, and the seconds since its holder's last heartbeat."""
 
     owner: Owner | None
     silent: int
 
     def __str__(self) -> str:
-        return f"{self.owner or 'somebody'}, last sign of life {self.silent} s ago"
+        return f"{self.owner or 'somebody'}, last heartbeat {self.silent} s ago"
 
 
 @contextmanager
@@ -78,7 +78,8 @@ def locked(
 
     Taken in the order of names, which is the same for everybody: two who want the same machines
     never wait for each other. While it is held no change is made on a node whose lock is not ours
-    any more: LockLostError is raised instead. `lost` is told when that is seen between two changes.
+    any more: LockLostError is raised instead. `lost` is called when that is seen between
+    two changes.
     """
     tried: list[Node] = []
     fences = {name: node.fence for name, node in nodes.items()}
@@ -108,7 +109,7 @@ def locked(
 
 def read_locks(nodes: Mapping[str, Node], place: Place) -> dict[str, Held | None]:
     """The lock of every node, or None where it is free."""
-    script = rendered("lock/read.sh.j2", lock=place.lock)
+    script = render_template("lock/read.sh.j2", lock=place.lock)
     return on_each(nodes, lambda name: _held(nodes[name].script(script, need=place.need)))
 
 
@@ -127,7 +128,7 @@ def _take(node: Node, place: Place, owner: Owner) -> None:
             f"{node.name} is being changed by somebody else; nothing was changed",
             details=str(held),
             resolution=f"Wait for it. A holder that is gone loses the lock after {STALE} s; "
-            "`sparkctl cluster lock break` takes it away at once.",
+            "`sparkctl cluster lock break` removes it at once.",
             node=node.name,
         )
 
@@ -146,7 +147,7 @@ def _attempt(node: Node, place: Place, owner: Owner, dead: Owner | None = None) 
 
 def _script(name: str, place: Place, **values: Any) -> str:
     """Of those that look and take in one step."""
-    return rendered(f"lock/{name}.sh.j2", lock=place.lock, make=place.make, **values)
+    return render_template(f"lock/{name}.sh.j2", lock=place.lock, make=place.make, **values)
 
 
 def _beat(
@@ -156,7 +157,7 @@ def _beat(
     over: threading.Event,
     lost: Callable[[LockLostError], object],
 ) -> None:
-    """Of one node: one that hangs does not make the others' locks old."""
+    """Send heartbeats to one node: one that hangs does not make the others' locks stale."""
     script = beat(place.lock, owner.token)
     while not over.wait(BEAT):
         try:

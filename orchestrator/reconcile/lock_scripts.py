@@ -1,4 +1,4 @@
-"""How a holder knows that a lock is still its own, and says that it lives.
+"""How a holder knows that a lock is still its own, and sends a heartbeat.
 
 `lock` is its folder, as a word of shell. What takes, reads and releases one lies in templates/lock.
 """

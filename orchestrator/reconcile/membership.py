@@ -1,6 +1,6 @@
-"""What is wrong with the swarm memberships of the machines, and what `--repair` may mend. Pure.
+"""What is wrong with the swarm memberships of the machines, and what `--repair` may repair. Pure.
 
-A swarm is ours when this cluster's journal on the machine says that we made it and its identity
+A swarm is ours when this cluster's journal on the machine has that we made it and its identity
 agrees (`SwarmMember.made_by_us`). Any other is left alone, whatever state it is in.
 """
 
@@ -19,21 +19,21 @@ _REPAIR = "`sparkctl cluster up --repair` takes it out of that swarm and into th
 
 
 @dataclass(frozen=True)
-class Trouble:
+class MembershipProblem:
     """One node's membership, which `up` cannot build upon."""
 
     brief: str
     details: str | None = None
     resolution: str = _REPAIR
-    mendable: bool = True
+    repairable: bool = True
 
 
-def troubles(spec: ClusterSpec, world: World) -> dict[str, Trouble]:
-    """The first trouble of each node that has one."""
-    found: dict[str, Trouble] = {}
+def membership_problems(spec: ClusterSpec, world: World) -> dict[str, MembershipProblem]:
+    """The first problem of each node that has one."""
+    found: dict[str, MembershipProblem] = {}
     for node in spec.members:
-        if node.name in world and (trouble := _alone(spec, world, world[node.name])):
-            found[node.name] = trouble
+        if node.name in world and (problem := _alone(spec, world, world[node.name])):
+            found[node.name] = problem
     manager = spec.manager.name
     if manager in world and manager not in found:
         found |= _together(spec, world, world[manager], [n for n in world if n not in found])
@@ -48,45 +48,47 @@ def member_of(spec: ClusterSpec, facts: Facts) -> SwarmMember | None:
     return None
 
 
-def _alone(spec: ClusterSpec, world: World, facts: Facts) -> Trouble | None:
+def _alone(spec: ClusterSpec, world: World, facts: Facts) -> MembershipProblem | None:
     """What can be seen on the machine itself."""
     if facts.swarm_state == "inactive":
         return None
     member = member_of(spec, facts)
     if member is None and is_of_ours(spec, world, facts):
-        return Trouble(
-            f"{facts.node} is in the swarm of {spec.name!r}, and its journal does not say so",
+        return MembershipProblem(
+            f"{facts.node} is in the swarm of {spec.name!r}, and its journal has no record of it",
             "\n".join(f"{file}: {why}" for file, why in unreadable(facts).items()) or None,
-            "What was there before is not known: `sparkctl cluster down` says what to do.",
-            mendable=False,
+            "What was there before is not known: `sparkctl cluster down` shows what to do.",
+            repairable=False,
         )
     if member is None or not member.made_by_us(world):
-        return Trouble(
+        return MembershipProblem(
             f"{facts.node} is already in a swarm that sparkctl did not make",
             f"swarm state {facts.swarm_state}, node ID {facts.swarm_node_id}",
             "If nobody needs it: `docker swarm leave --force` there. It is never forced from here.",
-            mendable=False,
+            repairable=False,
         )
     why = str(facts.swarm.get("Error") or "")
     if facts.swarm_state == "pending":
-        return Trouble(
+        return MembershipProblem(
             f"{facts.node} has not got into its swarm: it is in state 'pending'",
-            why or "Its manager does not answer, or the join that ran out of time still goes on.",
+            why or "Its manager does not answer, or the join that timed out is still running.",
             f"If the manager was just away, wait for it and run this again. Else: {_REPAIR}",
         )
     if facts.swarm_state != "active":
-        return Trouble(f"the swarm on {facts.node} is in state {facts.swarm_state!r}", why or None)
+        return MembershipProblem(
+            f"the swarm on {facts.node} is in state {facts.swarm_state!r}", why or None
+        )
     return None
 
 
 def _together(
     spec: ClusterSpec, world: World, manager: Facts, others: list[str]
-) -> dict[str, Trouble]:
+) -> dict[str, MembershipProblem]:
     """What can be seen only beside the manager."""
     addresses = {name: port.address for name, port in fabric_ports(spec, world).items()}
-    if manager.swarm_state == "active" and (trouble := _manager(manager, addresses)):
-        found = {manager.node: trouble}
-        if trouble.mendable:  # a swarm ends with its manager
+    if manager.swarm_state == "active" and (problem := _manager(manager, addresses)):
+        found = {manager.node: problem}
+        if problem.repairable:  # a swarm ends with its manager
             found |= {
                 name: _new_swarm(name, manager)
                 for name in others
@@ -94,10 +96,10 @@ def _together(
             }
         return found
     return {
-        name: trouble
+        name: problem
         for name in others
         if name in addresses and name != manager.node and _active(world, name)
-        if (trouble := _worker(world[name], manager, addresses[name]))
+        if (problem := _worker(world[name], manager, addresses[name]))
     }
 
 
@@ -105,17 +107,17 @@ def _active(world: World, name: str) -> bool:
     return world[name].swarm_state == "active"
 
 
-def _manager(facts: Facts, addresses: dict[str, str]) -> Trouble | None:
+def _manager(facts: Facts, addresses: dict[str, str]) -> MembershipProblem | None:
     if not facts.swarm.get("ControlAvailable"):
-        return Trouble(
+        return MembershipProblem(
             f"{facts.node} is first in the cluster file, but a worker in its swarm",
             resolution=f"Put its manager first again, or {_AGAIN}",
-            mendable=False,
+            repairable=False,
         )
     return _moved(facts, addresses[facts.node])
 
 
-def _worker(facts: Facts, manager: Facts, address: str) -> Trouble | None:
+def _worker(facts: Facts, manager: Facts, address: str) -> MembershipProblem | None:
     members = {node.get("ID") for node in manager.swarm_nodes}
     if facts.swarm_node_id not in members:
         return _other_swarm(facts, manager)
@@ -124,29 +126,31 @@ def _worker(facts: Facts, manager: Facts, address: str) -> Trouble | None:
     return _moved(facts, address)
 
 
-def _other_swarm(facts: Facts, manager: Facts) -> Trouble:
-    return Trouble(
+def _other_swarm(facts: Facts, manager: Facts) -> MembershipProblem:
+    return MembershipProblem(
         f"{facts.node} is in another swarm than {manager.node}",
         f"node ID {facts.swarm_node_id} is not known to {manager.node}",
     )
 
 
-def _promoted(facts: Facts, manager: Facts) -> Trouble:
-    return Trouble(
+def _promoted(facts: Facts, manager: Facts) -> MembershipProblem:
+    return MembershipProblem(
         f"{facts.node} has been made a second manager of the swarm",
         resolution=f"On {manager.node}: docker node demote {facts.swarm_node_id}. Or: {_REPAIR}",
     )
 
 
-def _moved(facts: Facts, address: str) -> Trouble | None:
+def _moved(facts: Facts, address: str) -> MembershipProblem | None:
     stands_on = facts.swarm.get("NodeAddr")
     if stands_on == address:
         return None
-    return Trouble(
+    return MembershipProblem(
         f"the swarm on {facts.node} stands on {stands_on}, its fabric address is now {address}",
         "Docker cannot move a node of a swarm to another address.",
     )
 
 
-def _new_swarm(name: str, manager: Facts) -> Trouble:
-    return Trouble(f"{name} is in the swarm of {manager.node}, which has to be made anew")
+def _new_swarm(name: str, manager: Facts) -> MembershipProblem:
+    return MembershipProblem(
+        f"{name} is in the swarm of {manager.node}, which has to be created again"
+    )

@@ -18,26 +18,26 @@ def observe(
     spec: ClusterSpec, nodes: Mapping[str, Node], *, ask: AskPassword = lambda: None
 ) -> dict[str, Facts]:
     """Everything, in one exec per node; raises every node's error."""
-    return _all_of_them(Reading(spec, nodes, read_facts), ask)
+    return _all_of_them(Observation(spec, nodes, read_facts), ask)
 
 
 def observe_machines(
     spec: ClusterSpec, nodes: Mapping[str, Node], *, ask: AskPassword = lambda: None
 ) -> dict[str, Machine]:
     """What a run needs, likewise."""
-    return _all_of_them(Reading(spec, nodes, read_machine), ask)
+    return _all_of_them(Observation(spec, nodes, read_machine), ask)
 
 
 def try_observe(
     spec: ClusterSpec, nodes: Mapping[str, Node], *, ask: AskPassword = lambda: None
 ) -> tuple[dict[str, Facts], dict[str, SparkctlError]]:
     """The facts of the nodes that could be read, and the errors of the others."""
-    read = Reading(spec, nodes, read_facts)
+    read = Observation(spec, nodes, read_facts)
     read.ask(ask)
     return read.found, read.errors
 
 
-def _all_of_them(read: "Reading[M]", ask: AskPassword) -> dict[str, M]:
+def _all_of_them(read: "Observation[M]", ask: AskPassword) -> dict[str, M]:
     """Nobody is asked for a password when a node could not be read for another reason anyway."""
     if len(read.waiting) == len(read.errors):
         read.ask(ask)
@@ -45,7 +45,7 @@ def _all_of_them(read: "Reading[M]", ask: AskPassword) -> dict[str, M]:
     return read.found
 
 
-class Reading(Generic[M]):
+class Observation(Generic[M]):
     """All nodes read once, and those that wait for a sudo password perhaps once more."""
 
     def __init__(

@@ -23,7 +23,7 @@ class Other:
         return asdict(self)
 
 
-def refuse_others(others: Iterable[Other]) -> None:
+def ensure_no_others(others: Iterable[Other]) -> None:
     """Raise OthersError, which lists them, if there are any."""
     lines = [str(one) for one in others]
     if lines:

@@ -11,7 +11,7 @@ from orchestrator.names import LABEL_CLUSTER
 from orchestrator.reconcile.other import Other
 from orchestrator.resources.base import Change, World
 from orchestrator.resources.daemon_json import DaemonJson
-from orchestrator.resources.membership import Membership
+from orchestrator.resources.stale_membership import StaleMembership
 from orchestrator.resources.swarm import SwarmMember
 from orchestrator.spec.cluster import ClusterSpec
 
@@ -42,7 +42,7 @@ def others(spec: ClusterSpec, world: World, changes: Iterable[Change]) -> tuple[
 def _leaves(change: Change) -> bool:
     before, after = change.before or {}, change.after or {}
     member = change.resource == SwarmMember.kind and before.get("role")
-    return bool(member or change.resource == Membership.kind) and not after.get("role")
+    return bool(member or change.resource == StaleMembership.kind) and not after.get("role")
 
 
 def _with_the_swarm(spec: ClusterSpec, world: World, facts: Facts) -> Iterator[Other]:

@@ -29,7 +29,7 @@ class Owner:
 
 
 def this_owner(command: str) -> Owner:
-    """This process."""
+    """The owner for this process."""
     return Owner(
         user=getpass.getuser(),
         host=socket.gethostname(),

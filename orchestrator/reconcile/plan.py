@@ -26,7 +26,7 @@ class Step:
     resource: Resource
     change: Change
     record: str | None = None
-    """The journal record that this settles: it goes when the change is made."""
+    """The journal record that this restores: it is deleted when the change is made."""
     journaled: bool = False
     """What is there now goes into the journal before the change is made."""
 
@@ -38,10 +38,10 @@ class Plan:
     cluster: str
     direction: Direction
     steps: tuple[Step, ...]
-    settled: tuple[tuple[str, str], ...] = ()
+    already_restored: tuple[tuple[str, str], ...] = ()
     """(node, record) pairs whose things are already as they were."""
     kept: tuple[str, ...] = ()
-    """What stays behind on purpose on machines that are given back, in words."""
+    """What stays behind on purpose on machines that are restored, in words."""
     others: tuple[Other, ...] = ()
     """What is not sparkctl's and ends or stops with these changes."""
     advice: tuple[str, ...] = ()
@@ -74,9 +74,9 @@ class Plan:
 def plan_up(spec: ClusterSpec, world: World) -> Plan:
     """What `cluster up` has to change. Nothing, when reality is as the file says.
 
-    Nodes that the file calls absent are given back first, all at the same time.
+    Nodes with `state: absent` are restored first, all at the same time.
     """
-    leaving = _given_back(spec, world, [n.name for n in spec.nodes if n.state == "absent"])
+    leaving = _restored(spec, world, [n.name for n in spec.nodes if n.state == "absent"])
     steps = [replace(step, change=replace(step.change, stage=Stage.HOST)) for step in leaving.steps]
     for resource in resources_for(spec, world):
         change = change_of(resource, world)
@@ -89,14 +89,14 @@ def plan_up(spec: ClusterSpec, world: World) -> Plan:
 
 def plan_down(spec: ClusterSpec, world: World, *, delete_runs: bool = False) -> Plan:
     """What `cluster down` has to change: the journals backwards, and what runs left behind."""
-    plan = _given_back(spec, world, [n.name for n in spec.nodes], delete_runs=delete_runs)
+    plan = _restored(spec, world, [n.name for n in spec.nodes], delete_runs=delete_runs)
     ordered = sorted(plan.steps, key=lambda step: -step.change.stage)
     plan = replace(plan, steps=tuple(ordered), delete_runs=delete_runs)
     return with_others(plan, spec, world)
 
 
 def with_others(plan: Plan, spec: ClusterSpec, world: World) -> Plan:
-    """The plan, which says too what it does to others."""
+    """The plan, with what it does to others."""
     return replace(plan, others=others(spec, world, plan.changes))
 
 
@@ -105,13 +105,13 @@ def change_of(resource: Resource, world: World) -> Change:
     return _change(resource, world, resource.observe(world), resource.desired(world))
 
 
-def _given_back(
+def _restored(
     spec: ClusterSpec, world: World, names: list[str], *, delete_runs: bool = False
 ) -> Plan:
     """The way back of these nodes, each in the reverse order of its journal."""
     way = WayBack(spec, delete_runs, present_names(world))
     steps: list[Step] = []
-    settled: list[tuple[str, str]] = []
+    already_restored: list[tuple[str, str]] = []
     kept: list[str] = []
     for facts in (world[name] for name in names if name in world):
         name = facts.node
@@ -130,9 +130,9 @@ def _given_back(
                 steps.append(Step(resource, change, record.file))
                 world = resource.foreseen(world, change)
             elif after == record.original or not resource.may_go_later(way, world, record.original):
-                settled.append((name, record.file))
+                already_restored.append((name, record.file))
         kept += [f"{name}: {words}" for words in unexplained(spec, facts)]
-    return Plan(spec.name, "down", tuple(steps), tuple(settled), tuple(kept))
+    return Plan(spec.name, "down", tuple(steps), tuple(already_restored), tuple(kept))
 
 
 def _change(resource: Resource, world: World, before: State | None, after: State | None) -> Change:

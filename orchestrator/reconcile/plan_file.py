@@ -1,4 +1,4 @@
-"""A plan kept in a file, to be read by somebody and carried out later, or refused when stale."""
+"""A plan saved to a file, to be reviewed and applied later, or refused when stale."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def write_plan(plan: Plan, path: Path) -> None:
         raise SpecError(f"{path}: the plan cannot be written", details=str(error)) from None
 
 
-def refuse_stale(plan: Plan, path: Path) -> None:
+def ensure_current(plan: Plan, path: Path) -> None:
     """Raise StalePlanError unless `plan`, made just now, is the one in the file."""
     kept = _read(path)
     now = _plain(plan)
@@ -61,11 +61,11 @@ def refuse_stale(plan: Plan, path: Path) -> None:
         )
 
 
-def refuse_changed(now: Plan, shown: Plan) -> None:
+def ensure_unchanged(now: Plan, shown: Plan) -> None:
     """Raise StalePlanError when the machines have changed since the plan was shown.
 
     Notes may differ: a container that has just ended is no reason to ask again. One that has just
-    begun is, for nobody said yes to its end.
+    begun is, for nobody agreed to its end.
     """
     if _states(now) != _states(shown) or not {*now.others} <= {*shown.others}:
         raise StalePlanError(
@@ -79,7 +79,7 @@ def _states(plan: Plan) -> list[tuple[str, State | None, State | None]]:
 
 
 def _hidden(plan: Plan, salt: str) -> dict[str, str]:
-    """Of every change that is not shown in full: what tells whether it is the same."""
+    """Of every change that is not shown in full: a hash, to compare it."""
     hashes = {}
     for change in plan.changes:
         states = [change.before, change.after]
@@ -90,7 +90,7 @@ def _hidden(plan: Plan, salt: str) -> dict[str, str]:
 
 
 def _plain(plan: Plan) -> dict[str, Any]:
-    """As it comes back from JSON."""
+    """The plan as plain data, after a round trip through JSON."""
     plain: dict[str, Any] = json.loads(json.dumps(plan.to_dict()))
     return plain
 

@@ -22,8 +22,8 @@ def with_ports_asked(plan: Plan, world: World, nodes: Mapping[str, Node]) -> Pla
     Silence of udp becomes advice: who keeps ICMP back may let the packet through.
     """
     asked = doors(plan, world)
-    said = on_each(asked, lambda name: nodes[name].script(blocked_script(asked[name])))
-    closed = {name: shut(said[name], asked[name]) for name in asked}
+    outputs = on_each(asked, lambda name: nodes[name].script(blocked_script(asked[name])))
+    closed = {name: shut(outputs[name], asked[name]) for name in asked}
     refused = {name: [d for d in found if d.protocol == "tcp"] for name, found in closed.items()}
     raise_all({name: _blocked(name, closed[name]) for name, found in refused.items() if found})
     silent = [
@@ -35,7 +35,7 @@ def with_ports_asked(plan: Plan, world: World, nodes: Mapping[str, Node]) -> Pla
 
 
 def doors(plan: Plan, world: World) -> dict[str, tuple[Door, ...]]:
-    """By the machine that asks. One in a swarm already listens to udp, and would say nothing."""
+    """By the machine that asks. One in a swarm already listens to udp, and would not answer."""
     asked: dict[str, list[Door]] = {}
     for step in plan.steps:
         worker, before, after = step.resource, step.change.before, step.change.after

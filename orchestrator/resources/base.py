@@ -66,7 +66,7 @@ class Change:
 
 @dataclass(frozen=True)
 class WayBack:
-    """What no journal knows when things are given back."""
+    """What no journal knows when things are restored."""
 
     spec: ClusterSpec
     delete_runs: bool
@@ -89,7 +89,7 @@ class Resource(ABC):
     place: ClassVar[int] = 100
     """Its turn among those of its stage, low first."""
     apart: ClassVar[bool] = False
-    """Whether nothing rests on it: when it fails on the way back, the rest goes on."""
+    """Whether nothing rests on it: when it fails on the way back, the rest continues."""
     journaled: ClassVar[bool] = True
     """Whether it has a way back: its original is recorded before it is changed."""
 
@@ -98,12 +98,12 @@ class Resource(ABC):
 
     @classmethod
     def wanted(cls, spec: ClusterSpec, world: World) -> Iterable[Self]:
-        """Those that the cluster file asks for, of the machines that were read."""
+        """The resources that the cluster file asks for, on the machines that were read."""
         return ()
 
     @classmethod
     def left_on(cls, node: str) -> Iterable[Self]:
-        """Those that `down` looks for on a machine whatever its journal says."""
+        """The resources that `down` looks for on a machine whatever its journal has."""
         return ()
 
     @classmethod
@@ -144,22 +144,22 @@ class Resource(ABC):
         """Make `change.after` so; the same code for the way there and the way back."""
 
     def absent(self, state: State | None) -> bool:
-        """Absence as a person sees it: no state, or one that only says "not there"."""
+        """Absence as a person sees it: no state, or one that only means "not there"."""
         return state is None
 
     def foreseen(self, world: World, change: Change) -> World:
         """The world after the change, as far as what is planned after it depends on it.
 
-        The tests' simulated machines, too, go on from here where they do not know better.
+        The tests' simulated machines, too, continue from here where they do not know better.
         """
         return world
 
     def for_way_back(self, way: WayBack) -> "Resource":
-        """What gives it back: mostly the very resource that was recorded."""
+        """The resource that restores it: mostly the one that was recorded."""
         return self
 
     def may_go_later(self, way: WayBack, world: World, original: State | None) -> bool:
-        """Whether its record is kept where nothing can be given back now, though it is ours."""
+        """Whether its record is kept where nothing can be restored now, though it is ours."""
         return False
 
     def why_kept(self, world: World, original: State | None) -> str:

@@ -97,7 +97,7 @@ class DaemonJson(Resource):
             raise PreflightError(
                 f"{DAEMON_JSON} on {self.node} is not valid JSON",
                 details=str(error),
-                resolution="It was edited after `cluster up`. Mend it, then run `down` again.",
+                resolution="It was edited after `cluster up`. Fix it, then run `down` again.",
                 node=self.node,
             ) from None
         file = None if content is None else {**now, "text": content.decode()}
@@ -174,22 +174,22 @@ class _Failure:
 _FAILED = {
     Outcome.REFUSED: _Failure(
         "Docker on {node} would not start with the new daemon.json",
-        "Nothing was replaced, and Docker was not restarted. Mend what the lines above say, then "
+        "Nothing was replaced, and Docker was not restarted. Fix what the lines above report, then "
         "run the command again.",
     ),
     Outcome.PUT_BACK: _Failure(
         "Docker on {node} did not start with the new daemon.json",
-        "The file that was there is back, and Docker runs with it. Mend what the lines above say, "
+        "The former file is back, and Docker runs with it. Fix what the lines above report, "
         "then run the command again.",
     ),
     Outcome.DEFAULTS: _Failure(
         "Docker on {node} starts neither with the new daemon.json nor with the one that was there",
         f"{DAEMON_JSON} is as it was, and Docker runs without it (it keeps its data-root) until "
-        "you have mended what the lines above say. Then run the command again.",
+        "you have fixed what the lines above report. Then run the command again.",
     ),
     Outcome.DOWN: _Failure(
         "Docker on {node} does not start any more",
-        f"{DAEMON_JSON} is as it was. Mend what the lines above say, `systemctl restart docker`, "
+        f"{DAEMON_JSON} is as it was. Fix what the lines above report, `systemctl restart docker`, "
         "then run the command again.",
     ),
 }

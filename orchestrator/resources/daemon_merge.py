@@ -52,7 +52,7 @@ def unmerge(content: bytes, original: bytes | None, ours: dict[str, Any]) -> byt
 def merged_document(document: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
     """Objects are merged, lists extended, everything else replaced.
 
-    What says the same in other words stays as it is: another file would be another restart.
+    What means the same in another spelling stays as it is: another file would be another restart.
     """
     merged = copy.deepcopy(document)
     for key, value in ours.items():

@@ -11,7 +11,7 @@ from orchestrator.facts.folders import Folder, NoFolder
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, WayBack, World, members
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 _HERE: State = {"present": True}
 
@@ -129,9 +129,9 @@ class Directory(Resource):
         node = nodes[self.node]
         before, after = change.before or {}, change.after or {}
         if after == _HERE and not before.get("present"):
-            node.script(rendered("directory/make.sh.j2", path=self.path))
+            node.script(render_template("directory/make.sh.j2", path=self.path))
             return
-        script = rendered(
+        script = render_template(
             "directory/remove.sh.j2",
             path=self.path,
             nearest=after.get("nearest", "/"),

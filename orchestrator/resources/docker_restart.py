@@ -1,8 +1,9 @@
 """Docker restarted with another daemon.json, so that whatever happens the machine keeps a Docker.
 
-Once the file is staged and dockerd has said that it can read it, everything happens in a transient
-systemd unit on the machine. It goes on to its end when the controller, the connection or the login
-session vanish; until then it holds flock(1) on the folder of the lock: whoever comes next waits.
+Once the file is staged and dockerd has confirmed that it can read it, everything happens in a
+transient systemd unit on the machine. It continues to its end when the controller, the
+connection or the login session vanish; until then it holds flock(1) on the folder of the lock:
+whoever comes next waits.
 """
 
 import re
@@ -13,7 +14,7 @@ from pathlib import PurePosixPath
 from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
 from orchestrator.node.files import File, real_path
 from orchestrator.node.node import Node
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 UNIT = "sparkctl-docker-restart.service"
 
@@ -37,7 +38,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Restart:
-    """The outcome, and the lines that Docker had to say."""
+    """The outcome, and the lines that Docker printed."""
 
     outcome: Outcome
     lines: str
@@ -47,12 +48,12 @@ def restart_with(node: Node, file: File | None, *, with_folder: bool = True) -> 
     """Replace daemon.json by `file` (None: remove it) and restart Docker.
 
     Without `with_folder` its folder goes with it, if it is empty then. Where Docker was installed
-    in another way since, nobody reads the file any more: it is given back, and nothing restarted.
+    in another way since, nobody reads the file any more: it is restored, and nothing restarted.
     """
-    said = node.script(_session(file), deadline=2 * _UNIT_DEADLINE + 60)
+    output = node.script(_session(file), deadline=2 * _UNIT_DEADLINE + 60)
     if not with_folder:
         node.script(f"rmdir {PurePosixPath(DAEMON_JSON).parent} 2>/dev/null || :")
-    outcome, _, lines = said.partition("\n")
+    outcome, _, lines = output.partition("\n")
     # dockerd has read the copy that is beside it.
     named = re.sub(r"\.sparkctl\.\w+(\.\w+)?", "", lines)
     return Restart(Outcome(outcome), named.strip())
@@ -61,10 +62,10 @@ def restart_with(node: Node, file: File | None, *, with_folder: bool = True) -> 
 def _session(file: File | None) -> str:
     """The part that may die with its connection."""
     real = real_path(DAEMON_JSON)
-    unit = rendered(
+    unit = render_template(
         "docker_restart/unit.sh.j2", real=real, lock_folder=LOCK_FOLDER, within=_STARTS_WITHIN
     )
-    return rendered(
+    return render_template(
         "docker_restart/session.sh.j2",
         real=real,
         target='"$real"',
@@ -80,4 +81,4 @@ def _session(file: File | None) -> str:
 
 
 _CODES = {0: Outcome.DONE, 10: Outcome.PUT_BACK, 11: Outcome.DEFAULTS, 12: Outcome.DOWN}
-"""What the unit's exit codes say."""
+"""The meaning of the unit's exit codes."""

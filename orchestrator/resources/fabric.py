@@ -15,7 +15,7 @@ from orchestrator.errors import PreflightError, SparkctlError
 from orchestrator.facts.machine import Machine
 from orchestrator.facts.network import Address
 from orchestrator.node.parallel import raise_all
-from orchestrator.resources.fabric_subnet import Candidate, in_one_subnet, refuse_same_address
+from orchestrator.resources.fabric_subnet import Candidate, ensure_distinct_addresses, in_one_subnet
 from orchestrator.spec.addresses import is_link_local
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 
@@ -55,7 +55,7 @@ def fabric_ports(spec: ClusterSpec, world: Mapping[str, Machine]) -> dict[str, F
         chosen = {name: candidates[0] for name, candidates in found.items()}
     else:
         chosen = in_one_subnet(found)
-    refuse_same_address(chosen)
+    ensure_distinct_addresses(chosen)
     return {
         name: FabricPort(one.interface, str(one.ip.ip), _twins(one.interface, world[name].rdma))
         for name, one in chosen.items()
@@ -97,7 +97,7 @@ def _no_address(node: NodeSpec, spec: ClusterSpec, facts: Machine) -> PreflightE
     return PreflightError(
         f"{node.name} has no usable address on {_wanted(node, spec)}",
         details=f"addresses there: {have or 'none'}",
-        resolution="Where it says no carrier: is the cable in, the other machine on? Else give the "
+        resolution="No carrier: is the cable in, the other machine on? Else give the "
         "ConnectX ports static addresses (NVIDIA Sync or netplan; one "
         "subnet per port), or name the link in the cluster file: fabric: {interface: …}. "
         "Link-local addresses (169.254.…) are refused: when one vanishes, Docker no longer "

@@ -55,13 +55,13 @@ def _no_common_subnet(found: Mapping[str, Sequence[Candidate]]) -> PreflightErro
             for name, candidates in found.items()
         ),
         resolution="The two ends of one cable belong in one subnet, another cable in another one; "
-        "a switch makes one subnet for all. Mend the address that is wrong (NVIDIA Sync or "
+        "a switch makes one subnet for all. Fix the address that is wrong (NVIDIA Sync or "
         "netplan). Cables in a ring are not one subnet: Swarm and the ranks need one that all "
         "nodes share, or, where the fabric is routed, `fabric: {address: …}` for every node.",
     )
 
 
-def refuse_same_address(chosen: Mapping[str, Candidate]) -> None:
+def ensure_distinct_addresses(chosen: Mapping[str, Candidate]) -> None:
     """Raise PreflightError where two nodes would be one to all others."""
     having: dict[str, list[str]] = {}
     for name, one in chosen.items():

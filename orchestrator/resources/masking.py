@@ -36,7 +36,7 @@ def masked_text(text: str) -> str:
 
 
 def masked_words(text: str) -> str:
-    """Passwords in URLs, values of `name=…` and `--name …` whose name says that they are secret."""
+    """Passwords in URLs, values of `name=…` and `--name …` whose name marks them as secret."""
     for pattern, instead in _IN_WORDS:
         text = pattern.sub(instead, text)
     return text
@@ -77,7 +77,7 @@ class _Level:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a key's name says that its value is one."""
+    """Whether a key's name marks its value as one."""
     return "=" not in name and bool(_NAME.search(name) or _KEY.search(name))
 
 

@@ -63,7 +63,7 @@ class SwarmMember(Resource):
         """Whether the swarm that the node is in is the one that this cluster made.
 
         Known by our label, and where the manager cannot be asked by the addresses of the swarm.
-        What says nothing at all, as a swarm that is locked, is what the journal says it is.
+        Where nothing is shown, as of a locked swarm, the journal decides.
         """
         if self._all_labels(world).get(LABEL_CLUSTER) == self.cluster:
             return True
@@ -71,7 +71,7 @@ class SwarmMember(Resource):
         return not known or self._swarm_address in known
 
     def is_on_disk(self, kept: Mapping[str, Any]) -> bool:
-        """Whether what dockerd keeps of a swarm is of ours; a torn file is what the journal says.
+        """Whether dockerd's files of a swarm are of ours; for a torn file the journal decides.
 
         A node that joined keeps its manager's address, one that made its swarm only its own.
         """

@@ -29,13 +29,13 @@ _until_done = tenacity.retry(
 )
 
 
-def leave(nodes: Mapping[str, Node], node: str, manager: str) -> None:
-    """Take `node` out of its swarm, and out of the list of `manager` where that one is there."""
-    node_id = nodes[node].docker.info()["Swarm"]["NodeID"]
-    listed = _listed(nodes, manager, node_id) if manager != node else None
+def leave(nodes: Mapping[str, Node], node_name: str, manager: str) -> None:
+    """Take this node out of its swarm, and out of the list of `manager` where that one is there."""
+    node_id = nodes[node_name].docker.info()["Swarm"]["NodeID"]
+    listed = _listed(nodes, manager, node_id) if manager != node_name else None
     if listed is not None:
         empty(listed)
-    nodes[node].docker.swarm.leave(force=True)
+    nodes[node_name].docker.swarm.leave(force=True)
     if listed is not None:
         remove_from_list(listed)
 

@@ -1,8 +1,8 @@
 """`swarm-resource` in the container runtime's config.toml.
 
-It names the environment variable through which Swarm tells the NVIDIA runtime a task's GPU. Swarm
+It names the environment variable through which Swarm gives the NVIDIA runtime a task's GPU. Swarm
 makes that name from the resource kind (`NVIDIA_GPU` -> `DOCKER_RESOURCE_NVIDIA_GPU`), so one value
-drives both; the stock line says `DOCKER_RESOURCE_GPU`, which matches no kind the playbook uses.
+drives both; the stock line has `DOCKER_RESOURCE_GPU`, which matches no kind the playbook uses.
 """
 
 import re
@@ -175,7 +175,7 @@ class SwarmResource(Resource):
             raise PreflightError(
                 f"{RUNTIME_CONFIG} on {self.node} is not valid TOML",
                 details=str(error),
-                resolution="It was edited after `cluster up`. Mend it, then run `down` again.",
+                resolution="It was edited after `cluster up`. Fix it, then run `down` again.",
                 node=self.node,
             ) from None
         return {**now, "text": text}

@@ -1,4 +1,4 @@
-"""Two runs side by side: what was asked for, and what came of it. Pure."""
+"""Two runs side by side: settings and results. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -43,16 +43,16 @@ def compare(one: Run, other: Run) -> Comparison:
 
 
 def _results(run: Run) -> dict[str, Any]:
-    told = summary(run)
+    report = summary(run)
     result = run.ranks[0].last(Result) if 0 in run.ranks else None
     return {
-        "state": told.state,
-        "step": told.step,
-        "attempts": told.attempts,
-        "training loss": told.loss,
+        "state": report.state,
+        "step": report.step,
+        "attempts": report.attempts,
+        "training loss": report.loss,
         "held-out loss before": result.eval_loss_first if result else None,
-        "held-out loss after": result.eval_loss_last if result else told.eval_loss,
-        "tokens/s": told.tokens_per_second,
+        "held-out loss after": result.eval_loss_last if result else report.eval_loss,
+        "tokens/s": report.tokens_per_second,
         "tokens": result.tokens if result else None,
         "peak memory (bytes)": result.memory_peak if result else None,
         "seconds": result.seconds if result else None,

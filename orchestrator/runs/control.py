@@ -1,4 +1,4 @@
-"""Stop a run, take it away."""
+"""Stop a run, delete it."""
 
 import shlex
 import time
@@ -10,10 +10,10 @@ from orchestrator.node.parallel import on_each
 from orchestrator.runs.reading import read_runs
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.state import LIVE
-from orchestrator.runs.verdict import Outcome, broken, told
+from orchestrator.runs.verdict import Outcome, broken, outcome_of
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.deploy import let_leave, remove
-from orchestrator.templates import rendered
+from orchestrator.stack.deploy import remove, wait_for_exit
+from orchestrator.templates import render_template
 from training.contract.files import RECORDS, STOP, RankFiles, is_run_name
 from training.contract.record import RunRecord
 
@@ -30,7 +30,7 @@ def stop(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
-    """Ask all ranks to save after the step at hand and to end; take the services off the swarm.
+    """Ask all ranks to save after the current step and to end; take the services off the swarm.
 
     Ranks that do not come to an end within the stack's grace are ended by Swarm.
     """
@@ -45,10 +45,10 @@ def stop(
         run = read_runs(spec, nodes, only=run.name).find(run.name)
     manager = nodes[spec.manager.name]
     if run.verdict is not None:
-        let_leave(manager, run.name, sleep=sleep)
+        wait_for_exit(manager, run.name, sleep=sleep)
     remove(manager, run.name)
     if run.verdict is not None:
-        return told(run.verdict)
+        return outcome_of(run.verdict)
     return broken(run.name, {place.rank: place.node for place in run.record.ranks}, ())
 
 
@@ -71,7 +71,7 @@ def _stop(folder: str) -> str:
 
 
 def _grace(run: Run) -> float:
-    """Seconds; of a record that says something else, the most that a stack may say."""
+    """Seconds; the maximum of a stack for a record that has no valid number."""
     seconds = run.record.stack.get("stop_grace_seconds", 30)
     fits = isinstance(seconds, int | float) and 0 <= seconds <= _MOST_GRACE
     return float(seconds) if fits else _MOST_GRACE
@@ -83,7 +83,9 @@ def log_sizes(record: RunRecord, nodes: Mapping[str, Node]) -> dict[int, int]:
 
     def size(name: str) -> int:
         log = f"{places[name].folder}/{RankFiles(places[name].rank).log}"
-        return int(nodes[name].script(rendered("runs/log_size.sh.j2", log=log), need="docker"))
+        return int(
+            nodes[name].script(render_template("runs/log_size.sh.j2", log=log), need="docker")
+        )
 
     sizes = on_each(places, size)
     return {places[name].rank: size for name, size in sizes.items()}
@@ -107,5 +109,7 @@ def delete(
     if not is_run_name(run.name):
         raise RunError(f"{run.name} is not the name of a run")
     remove(nodes[spec.manager.name], run.name)
-    script = rendered("runs/delete.sh.j2", runs=spec.paths.runs, run=run.name, records=RECORDS)
+    script = render_template(
+        "runs/delete.sh.j2", runs=spec.paths.runs, run=run.name, records=RECORDS
+    )
     on_each(nodes, lambda name: nodes[name].script(script, need="docker"))

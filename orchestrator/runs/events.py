@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes on. The terminal listens to these."""
+"""Events of a run while it runs. The terminal listens to these."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from training.contract.log import LogEvent, parse_log
 
 @dataclass(frozen=True)
 class TaskState:
-    """Swarm says something new of a rank: preparing, running, complete, failed …"""
+    """Swarm reports a new state of a rank: preparing, running, complete, failed …"""
 
     rank: int
     state: str
@@ -19,7 +19,7 @@ class TaskState:
 
 @dataclass(frozen=True)
 class RankEvent:
-    """The rank, or its supervisor, says something."""
+    """An event of the rank or its supervisor."""
 
     rank: int
     event: LogEvent
@@ -37,7 +37,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class NodeSilent:
-    """A machine does not answer us; the run may well go on there."""
+    """A machine does not answer; the run may well continue there."""
 
     node: str
     why: str
@@ -45,7 +45,7 @@ class NodeSilent:
 
 @dataclass(frozen=True)
 class NodeBack:
-    """It answers again."""
+    """The machine answers again."""
 
     node: str
 

@@ -1,4 +1,4 @@
-"""Bring what a run has made to this computer: streamed, checked, and there whole or not at all."""
+"""Copy what a run has made to this computer: streamed, checked, whole or not at all."""
 
 import base64
 import shlex
@@ -26,7 +26,7 @@ _NAMED = 20
 
 @dataclass(frozen=True)
 class Fetched:
-    """What has come."""
+    """What was fetched."""
 
     folder: Path
     files: int
@@ -35,10 +35,12 @@ class Fetched:
     """Names that the nodes have and that are none for a file here."""
 
 
-def fetch(run: Run, nodes: Mapping[str, Node], into: Path, say: Callable[[str], None]) -> Fetched:
+def fetch(
+    run: Run, nodes: Mapping[str, Node], into: Path, on_progress: Callable[[str], None]
+) -> Fetched:
     """All that the ranks have made but their checkpoints goes to the new folder `into/<run>`.
 
-    Every file is compared with its SHA-256 on the node. What has come before something went wrong
+    Every file is compared with its SHA-256 on the node. What arrived before a failure
     stays in `into/.<run>.part` and is not sent again. Raises RunError when the folder is there
     already, a file arrives as another one, or this computer cannot write it; ConnectError when a
     node is lost.
@@ -48,13 +50,13 @@ def fetch(run: Run, nodes: Mapping[str, Node], into: Path, say: Callable[[str], 
     with Landing.opened(into, run.name) as landing:
         live = run.state in LIVE
         if live:
-            say(f"{run.name} is {run.state}: this is how it stands now")
+            on_progress(f"{run.name} is {run.state}: this is how it stands now")
         places = {place.node: place for place in run.record.ranks}
         listed = on_each(
             places, lambda n: _listed(nodes[n], places[n].folder, places[n].rank, live=live)
         )
         found = admitted({places[name].rank: offers for name, offers in listed.items()})
-        _tell(found.left_out, say)
+        _report_left_out(found.left_out, on_progress)
         wanted = {name: found.offers[places[name].rank] for name in places}
         landing.keep_only({offer.name for offers in wanted.values() for offer in offers})
         missing = {n: [o for o in offers if not landing.has(o)] for n, offers in wanted.items()}
@@ -62,7 +64,7 @@ def fetch(run: Run, nodes: Mapping[str, Node], into: Path, say: Callable[[str], 
         for name, offers in wanted.items():
             here = len(offers) - len(missing[name])
             already = f", {here} of them are here already" if here else ""
-            say(f"{len(offers)} files from {name}, {_size(offers) / 1e6:,.1f} MB{already}")
+            on_progress(f"{len(offers)} files from {name}, {_size(offers) / 1e6:,.1f} MB{already}")
         on_each(
             [name for name, offers in missing.items() if offers],
             lambda n: receive(nodes[n], places[n].folder, missing[n], landing),
@@ -92,17 +94,17 @@ def _listed(node: Node, folder: str, rank: int, *, live: bool) -> list[tuple[str
     return offered(node.script(script, need="docker", deadline=_SUMS), node.name)
 
 
-def _tell(left_out: Mapping[str, str], say: Callable[[str], None]) -> None:
+def _report_left_out(left_out: Mapping[str, str], on_progress: Callable[[str], None]) -> None:
     for name, why in list(left_out.items())[:_NAMED]:
-        say(f"left out: {name!r}: {why}")
+        on_progress(f"left out: {name!r}: {why}")
     if len(left_out) > _NAMED:
-        say(f"left out: {len(left_out) - _NAMED} more")
+        on_progress(f"left out: {len(left_out) - _NAMED} more")
 
 
 def _require_room(landing: Landing, coming: int) -> None:
     if coming > (free := landing.free()):
         raise RunError(
-            f"{coming / 1e9:,.1f} GB are to come, and {landing.aside.parent} has room for "
+            f"{coming / 1e9:,.1f} GB are to come, and {landing.temp.parent} has room for "
             f"{free / 1e9:,.1f} GB",
             resolution="Make room there, or name another folder: --to.",
         )

@@ -1,6 +1,6 @@
-"""Watch a run to its end: one look a second at every node, and one at the manager's tasks.
+"""Follow a run to its end: every second, poll every node and the manager's tasks.
 
-Nothing here decides anything: the supervisors on the cluster do. Leaving changes nothing either.
+Nothing here decides anything: the supervisors on the cluster do. To stop following changes nothing.
 """
 
 import time
@@ -32,11 +32,11 @@ from training.contract.record import RunRecord
 from training.contract.verdict import RESTS_ON, Verdict
 
 POLL = 1.0
-"""Seconds between two looks."""
+"""Poll interval in seconds."""
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """Deadlines in seconds."""
 
     start: float = 180.0
@@ -52,12 +52,13 @@ class Patience:
 @dataclass
 class _Watch:
     record: RunRecord
+    manager: Node
     nodes: Mapping[str, Node]
     listen: RunListener
     offsets: dict[int, int]
     tasks: dict[int, Task] = field(default_factory=dict)
     tasks_known: bool = False
-    """Whether the last look at them succeeded: an engine that restarts says nothing of a run."""
+    """Whether the last poll of them succeeded: an engine that restarts reports nothing of a run."""
     gone: dict[str, str] = field(default_factory=dict)
     """Nodes that the swarm misses, and why."""
     results: dict[int, Result] = field(default_factory=dict)
@@ -78,84 +79,85 @@ class _Watch:
         return verdicts.broken(self.record.run, places, self.tasks.values(), self.missing)
 
     @property
-    def everyone_said(self) -> bool:
-        """Whether there is no result to come."""
+    def all_results_known(self) -> bool:
+        """Whether no further result is expected."""
         by_exit_codes = self.verdict is not None and self.verdict.message == RESTS_ON["exit code"]
         return by_exit_codes or len(self.results) == len(self.record.ranks)
 
 
 def follow(
     record: RunRecord,
+    manager: Node,
     nodes: Mapping[str, Node],
     listen: RunListener,
-    patience: Patience,
+    timeouts: Timeouts,
     *,
     offsets: Mapping[int, int] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
-    """Pass everything that is seen to `listen`, until the run is over.
+    """Pass every event to `listen` until the run is over.
 
-    `nodes`: those of the run, the manager first. `offsets`: bytes of each rank's log that are
-    known already. Raises the ConnectError of a machine that is away for too long.
+    `nodes`: those of the ranks, by name. `offsets`: bytes of each rank's log that are known
+    already. Raises the ConnectError of a machine that does not answer for too long.
     """
-    watch = _Watch(record, nodes, listen, dict(offsets or {}))
+    watch = _Watch(record, manager, nodes, listen, dict(offsets or {}))
     began = time.monotonic()
     since: float | None = None
     """When all containers had ended."""
     while True:
-        more = _look(watch, patience)
+        more = _poll_nodes(watch, timeouts)
         if watch.verdict is not None:
             break
-        _look_at_tasks(watch)
+        _poll_tasks(watch)
         now = time.monotonic()
         states = [task.state for task in watch.tasks.values()]
         ended = watch.tasks_known and not watch.silent and all(s in DONE for s in states)
         since = (since or now) if ended else None
-        if since is not None and now - since > patience.broken and now - began > patience.broken:
+        if since is not None and now - since > timeouts.broken and now - began > timeouts.broken:
             return _end(watch, watch.broken())
         waiting = any(state != "running" for state in states) and not any(watch.offsets.values())
-        if watch.tasks_known and waiting and now - began > patience.start:
+        if watch.tasks_known and waiting and now - began > timeouts.start:
             return _end(watch, watch.broken())
         if not more:
             sleep(POLL)
-    until = time.monotonic() + patience.results
-    while watch.verdict.state == "succeeded" and not watch.everyone_said:
+    until = time.monotonic() + timeouts.results
+    while watch.verdict.state == "succeeded" and not watch.all_results_known:
         if time.monotonic() > until:
             break
         sleep(POLL / 5)
-        _look(watch, patience)
-    return _end(watch, verdicts.told(watch.verdict, _in_order(watch.results), watch.missing))
+        _poll_nodes(watch, timeouts)
+    return _end(watch, verdicts.outcome_of(watch.verdict, _in_order(watch.results), watch.missing))
 
 
-def _look(watch: _Watch, patience: Patience) -> bool:
+def _poll_nodes(watch: _Watch, timeouts: Timeouts) -> bool:
     """Read what is new on every node; whether there is more to read at once."""
 
-    def read(node: str) -> dict[int, Piece]:
-        if node in watch.silent:
-            watch.nodes[node].reconnect()
+    def read(node_name: str) -> dict[int, Piece]:
+        if node_name in watch.silent:
+            watch.nodes[node_name].reconnect()
         pieces = {}
         for place in watch.record.ranks:
-            if place.node == node:
+            if place.node == node_name:
                 offset = watch.offsets.get(place.rank, 0)
-                output = watch.nodes[node].script(look(place, offset), need="docker")
+                output = watch.nodes[node_name].script(look(place, offset), need="docker")
                 pieces[place.rank] = seen(output, offset)
         return pieces
 
     names = dict.fromkeys(place.node for place in watch.record.ranks)
     found, errors = try_each(names, read)
-    for node, error in errors.items():
-        _silent(watch, node, error, patience)
+    for node_name, error in errors.items():
+        _silent(watch, node_name, error, timeouts)
     more = False
-    for node, pieces in found.items():
-        if watch.silent.pop(node, None) is not None:
-            watch.listen(NodeBack(node))
+    for node_name, pieces in found.items():
+        if watch.silent.pop(node_name, None) is not None:
+            watch.listen(NodeBack(node_name))
         for rank, piece in pieces.items():
-            _heard(watch, rank, piece)
+            _on_piece(watch, rank, piece)
             more = more or piece.more
     return more
 
 
-def _heard(watch: _Watch, rank: int, piece: Piece) -> None:
+def _on_piece(watch: _Watch, rank: int, piece: Piece) -> None:
     watch.offsets[rank] = piece.offset
     for line in piece.lines:
         at, text = stamped(line)
@@ -172,19 +174,19 @@ def _heard(watch: _Watch, rank: int, piece: Piece) -> None:
             watch.verdicts[rank] = verdict
 
 
-def _silent(watch: _Watch, node: str, error: SparkctlError, patience: Patience) -> None:
+def _silent(watch: _Watch, node_name: str, error: SparkctlError, timeouts: Timeouts) -> None:
     if not may_pass(error):
         raise error
     now = time.monotonic()
-    if node not in watch.silent:
-        watch.silent[node] = now
-        watch.listen(NodeSilent(node, error.brief))
-    elif now - watch.silent[node] > patience.away:
+    if node_name not in watch.silent:
+        watch.silent[node_name] = now
+        watch.listen(NodeSilent(node_name, error.brief))
+    elif now - watch.silent[node_name] > timeouts.away:
         raise error
 
 
-def _look_at_tasks(watch: _Watch) -> None:
-    manager = next(iter(watch.nodes.values()))
+def _poll_tasks(watch: _Watch) -> None:
+    manager = watch.manager
     watch.tasks_known = False
     if manager.name in watch.silent:
         return

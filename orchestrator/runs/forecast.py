@@ -1,4 +1,4 @@
-"""What a run will take, told before it starts: how the work is shared, memory, speed. Pure."""
+"""What a run will need, estimated before it starts: strategy, memory, speed. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,27 +29,27 @@ class Forecast:
 
     @property
     def lines(self) -> list[str]:
-        """For people."""
+        """The forecast as text."""
         terms = ", ".join(
             f"{name} {size / GIB:.1f}"
             for name, size in self.memory.terms.items()
             if size >= GIB / 20
         )
         there = f" of {self.there / GIB:.0f}" if self.there else ""
-        how = {"sharded": "the base is shared out (FSDP2)", "ddp": "every node has a copy (DDP)"}
-        said = [
+        how = {"sharded": "the base is sharded (FSDP2)", "ddp": "every node has a copy (DDP)"}
+        lines = [
             f"{self.strategy}: {how[self.strategy]}",
             f"memory of a node at most {self.memory.peak / GIB:.1f}{there} GiB: {terms}",
         ]
         if self.tokens_per_second is not None:
             pace = f"{self.tokens_per_second:,.0f} tokens/s"
-            said.append(f"about {pace} on Sparks (estimated, not measured)")
+            lines.append(f"about {pace} on Sparks (estimated, not measured)")
         if self.there and self.memory.peak > (1 - SPARE) * self.there:
-            said.append(
+            lines.append(
                 "that is more than a node can spare: lower loop.per_device_batch_size or "
                 "data.max_length, or switch on loop.gradient_checkpointing"
             )
-        return said
+        return lines
 
 
 def forecast(

@@ -1,7 +1,7 @@
-"""The folder on this computer that a run comes to: filled aside, and there whole or not at all.
+"""The folder on this computer that a run is fetched to: whole, or not at all.
 
 Everything is opened from the folder that is above it and no link is followed, so that nothing is
-ever written beside it. What has come stays when something goes wrong: the next try goes on.
+ever written beside it. What has arrived stays when something goes wrong: the next try resumes.
 """
 
 import contextlib
@@ -27,50 +27,50 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class Landing:
-    """`there` when it is whole, `aside` until then."""
+    """`target` when it is whole, `temp` until then."""
 
-    there: Path
-    aside: Path
+    target: Path
+    temp: Path
     _top: int
-    """The open folder `aside`."""
+    """The open folder `temp`."""
 
     @classmethod
     @contextmanager
     def opened(cls, into: Path, name: str) -> "Iterator[Landing]":
         """The folder for `into/name`, for one who fetches at a time.
 
-        Raises RunError when that is there already, or the folder aside is somebody else's.
+        Raises RunError when that is there already, or the temporary folder is somebody else's.
         """
-        there, aside = into / name, into / f".{name}.part"
-        if os.path.lexists(there):
+        target, temp = into / name, into / f".{name}.part"
+        if os.path.lexists(target):
             raise RunError(
-                f"{there} is there already",
+                f"{target} is there already",
                 resolution="Move it away, or name another folder: --to.",
             )
-        with _here(aside):
+        with _here(temp):
             into.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
-                aside.mkdir()
-            top = os.open(aside, _FOLDER)
+                temp.mkdir()
+            top = os.open(temp, _FOLDER)
         try:
             if os.fstat(top).st_uid != os.geteuid():
-                raise RunError(f"{aside} is somebody else's", resolution=f"Remove it: {aside}")
+                raise RunError(f"{temp} is somebody else's", resolution=f"Remove it: {temp}")
             try:
                 fcntl.flock(top, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise RunError(f"{name} is being fetched to {into} already") from None
-            yield cls(there, aside, top)
+            yield cls(target, temp, top)
         finally:
             os.close(top)
 
     def free(self) -> int:
         """Bytes that there is room for."""
-        with _here(self.aside):
-            return shutil.disk_usage(self.aside).free
+        with _here(self.temp):
+            return shutil.disk_usage(self.temp).free
 
     def keep_only(self, names: Collection[str]) -> None:
-        """What an earlier try has left and nobody wants any more goes."""
-        with _here(self.aside):
+        """Delete what an earlier try has left and nobody wants any more."""
+        with _here(self.temp):
             for folder, inner, files, fd in os.fwalk(".", topdown=False, dir_fd=self._top):
                 for file in files:
                     if os.path.normpath(f"{folder}/{file}") not in names:
@@ -98,7 +98,7 @@ class Landing:
     @contextmanager
     def new(self, name: str) -> Iterator[Callable[[bytes], None]]:
         """A file that was not there; what is given to the function is written to it."""
-        where = self.aside / name
+        where = self.temp / name
         with _here(where), self._above(name, make=True) as (folder, leaf):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(leaf, dir_fd=folder)
@@ -114,14 +114,14 @@ class Landing:
                 file.flush()
                 os.fsync(file.fileno())
         finally:
-            with contextlib.suppress(OSError):  # it was told already, or by the flush
+            with contextlib.suppress(OSError):  # it was reported already, or by the flush
                 file.close()
 
     def finish(self) -> Path:
-        """It is whole: it gets its name."""
-        with _here(self.there):
-            self.aside.rename(self.there)
-        return self.there
+        """Rename it to its target: it is whole."""
+        with _here(self.target):
+            self.temp.rename(self.target)
+        return self.target
 
     @contextmanager
     def _above(self, name: str, *, make: bool) -> Iterator[tuple[int, str]]:
@@ -143,14 +143,14 @@ class Landing:
 
 @contextmanager
 def _here(path: Path) -> Iterator[None]:
-    """What this computer's disk says is an error that names the place and the way out."""
+    """Raise an OSError of this computer's disk as a RunError: which place, and how to fix it."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise RunError(
             f"{path} could not be written: {error.strerror or error}",
-            resolution=("Make room there" if full else "Mend that")
+            resolution=("Make room there" if full else "Fix that")
             + ", or name another folder (--to), and run the same command again: what has come "
             "to the same folder is not sent again.",
         ) from None

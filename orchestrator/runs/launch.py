@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from orchestrator.artifacts.image import ImageRecipe, ensure_image, image_recipe
 from orchestrator.engines.find import engine_of
 from orchestrator.facts.machine import Machine
-from orchestrator.node.docker_trouble import docker_trouble
+from orchestrator.node.docker_errors import translate_docker_errors
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each, raise_all, try_each
 from orchestrator.runs.forecast import Forecast, forecast
@@ -17,12 +17,12 @@ from orchestrator.runs.record import files_of, record_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.deploy import deploy, remove, remove_run_folder, write_run_folder
-from orchestrator.stack.ranks import Rank, ranks_for, unseen_ranks
+from orchestrator.stack.ranks import Rank, placeholder_ranks, ranks_for
 from orchestrator.stack.render import Rendered, render
 from orchestrator.stack.secret import secret_values
 from training.contract.record import RunRecord
 
-Say = Callable[[str, str], None]
+OnNodeProgress = Callable[[str, str], None]
 """Called with a node's name and a line of progress."""
 
 
@@ -38,8 +38,8 @@ class Prepared:
     forecast: Forecast | None
     """What it will take; None for a model that is not known here."""
     record: RunRecord
-    anew: bool = True
-    """Whether its folders are to be made: those of a run that goes on are there."""
+    is_new: bool
+    """Whether its folders must be made. A run that is resumed has them."""
 
 
 def prepare(
@@ -49,13 +49,18 @@ def prepare(
     environ: Mapping[str, str] = os.environ,
     *,
     run: str | None = None,
+    is_new: bool = True,
 ) -> Prepared:
     """Decide everything. Without a world (a dry run away from the machines) the ranks name what
-    only a machine can tell, and a missing secret is not an error. `run`: one that goes on."""
+    only a machine knows, and a missing secret is not an error.
+
+    `run`: its name; by default the stack's name and a random suffix. `is_new` is false for a run
+    that is resumed.
+    """
     engine = engine_of(stack)
-    engine.refuse_unheard(stack.name, stack.training)
+    engine.ensure_settings_honoured(stack.name, stack.training)
     if world is None:
-        ranks = unseen_ranks(spec, stack)
+        ranks = placeholder_ranks(spec, stack)
         secrets = {secret.name: "" for secret in stack.secrets}
     else:
         ranks = ranks_for(spec, stack, world)
@@ -72,53 +77,57 @@ def prepare(
         secrets=tuple(secrets),
     )
     record = record_of(rendered, stack, spec.name, ranks)
-    told = forecast(stack, ranks, world) if engine.spec.forecast else None
-    return Prepared(stack, ranks, rendered, image, secrets, told, record, anew=run is None)
+    expected = forecast(stack, ranks, world) if engine.spec.forecast else None
+    return Prepared(stack, ranks, rendered, image, secrets, expected, record, is_new)
 
 
 def _clock(manager: Node) -> datetime:
     """The time there, UTC: the clock of a laptop may be hours away from it."""
-    said = manager.script("date -u +%s", need="docker").strip()
-    return datetime.fromtimestamp(int(said), UTC) if said.isdecimal() else datetime.now(UTC)
+    seconds = manager.script("date -u +%s", need="docker").strip()
+    return datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() else datetime.now(UTC)
 
 
 def flush_page_caches(nodes: Iterable[Node]) -> None:
-    """Give back what the kernel keeps of files; what is being written is waited for. Needs root."""
+    """Drop the kernel's page cache, after a sync. Needs root."""
     by_name = {node.name: node for node in nodes}
     script = "sync; echo 1 > /proc/sys/vm/drop_caches"
     on_each(by_name, lambda name: by_name[name].script(script, deadline=300.0))
 
 
 def build_images(
-    prepared: Prepared, nodes: Mapping[str, Node], known: Mapping[str, str], say: Say
+    prepared: Prepared,
+    nodes: Mapping[str, Node],
+    known: Mapping[str, str],
+    on_progress: OnNodeProgress,
 ) -> dict[str, str]:
     """The ID of the run's image by node; built where it is not `known` to be. Takes minutes."""
 
     def image_of(name: str) -> str:
-        with docker_trouble(name):
-            return ensure_image(nodes[name], prepared.image, lambda line: say(name, line))
+        with translate_docker_errors(name):
+            return ensure_image(nodes[name], prepared.image, lambda line: on_progress(name, line))
 
     missing = [rank.node for rank in prepared.ranks if rank.node not in known]
     return {**known, **on_each(missing, image_of)}
 
 
-def launch(prepared: Prepared, nodes: Mapping[str, Node], images: Mapping[str, str]) -> RunRecord:
+def launch(
+    prepared: Prepared, manager: Node, nodes: Mapping[str, Node], images: Mapping[str, str]
+) -> RunRecord:
     """Folders, on all nodes in parallel; then the deploy. Returns the record as every node has it.
 
     When it fails, or is interrupted, nothing stays of a run that has not begun.
     """
-    manager = nodes[next(iter(nodes))]
     by_node = {rank.node: rank for rank in prepared.ranks}
     run = prepared.rendered.run
     record = prepared.record.model_copy(update={"images": images})
-    if prepared.anew:
+    if prepared.is_new:
         record = record.model_copy(update={"created": _clock(manager)})
     files = files_of(record, prepared.rendered)
-    if not prepared.anew:
+    if not prepared.is_new:
         remove(manager, run)  # what an end that nobody saw has left; before its verdict goes
 
     def write(name: str) -> None:
-        write_run_folder(nodes[name], by_node[name], run, files, anew=prepared.anew)
+        write_run_folder(nodes[name], by_node[name], run, files, is_new=prepared.is_new)
 
     written: Iterable[str] = by_node  # of an interrupt nobody knows how far they came
     try:
@@ -126,7 +135,7 @@ def launch(prepared: Prepared, nodes: Mapping[str, Node], images: Mapping[str, s
         raise_all(errors)
         deploy(manager, prepared.rendered, prepared.secrets)
     except BaseException:
-        if prepared.anew:
+        if prepared.is_new:
             try_each(written, lambda name: remove_run_folder(nodes[name], by_node[name], run))
         raise
     return record

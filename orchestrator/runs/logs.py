@@ -13,7 +13,7 @@ from heapq import merge
 
 from orchestrator.errors import SpecError
 from orchestrator.node.node import Node
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 from training.contract.files import RankFiles
 from training.contract.log import EVENT
 from training.contract.record import RankPlace
@@ -45,7 +45,7 @@ class Piece:
 
 def look(place: RankPlace, offset: int) -> str:
     """Shell: the log from this byte on, and the verdict, if there is one. Prints two lines."""
-    return rendered(
+    return render_template(
         "runs/look.sh.j2",
         folder=place.folder,
         names=RankFiles(place.rank),
@@ -106,7 +106,7 @@ def shortened(text: str) -> str:
 
 
 def since_when(text: str | None, now: datetime | None = None) -> str:
-    """A time as the log has it, from one, or from how long ago by the clock that says `now`: 90s,
+    """A time as the log has it, from one, or from how long ago by the clock `now`: 90s,
     10m, 2h, 1d. Empty for None.
 
     Raises SpecError for anything else. A time without a zone is this computer's.
@@ -123,7 +123,7 @@ def since_when(text: str | None, now: datetime | None = None) -> str:
     except (ValueError, OverflowError):
         raise SpecError(
             f"--since {text} is no time",
-            resolution="Say 2026-11-24T16:30, or how long ago: 90s, 10m, 2h, 1d.",
+            resolution="Write 2026-11-24T16:30, or how long ago: 90s, 10m, 2h, 1d.",
         ) from None
     return begin.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

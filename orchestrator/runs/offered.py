@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.errors import RunError
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 from training.contract.files import CHECKPOINTS, DEPLOY, RECORD, STOP, RankFiles
 
 FILES = 10_000
@@ -26,13 +26,13 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Devices, by name, where a Windows disk is mounted."""
 
 # The file that is open as 3 is the one that was asked for: no link was followed on the way to it,
-# also not one that came after the look. `/proc` tells where an open file really is.
+# also not one that came after the check. `/proc` shows where an open file really is.
 OPEN_IN_PLACE = '[ -f /dev/fd/3 ] && [ "$(readlink /proc/self/fd/3)" = "$root/$1" ]'
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A file of a run folder, as its node tells it."""
+    """A file of a run folder, as its node lists it."""
 
     name: str
     """Relative to the folder."""
@@ -57,17 +57,17 @@ def listing(folder: str, rank: int, *, live: bool) -> str:
     names = (*_LEFT_OUT, RankFiles(rank).heartbeat) if live else _LEFT_OUT
     skip = " -o ".join(f"-name {shlex.quote(name)}" for name in names)
     own = "" if rank == 0 else f" -name '*rank{rank}*'"
-    return rendered(
+    return render_template(
         "runs/listing.sh.j2",
         folder=folder,
         skip=skip,
         own=own,
         most=FILES + 1,
-        sums=rendered("runs/sums.sh.j2", open_in_place=OPEN_IN_PLACE),
+        sums=render_template("runs/sums.sh.j2", open_in_place=OPEN_IN_PLACE),
     )
 
 
-def offered(output: str, node: str) -> list[tuple[str, Offer | None]]:
+def offered(output: str, node_name: str) -> list[tuple[str, Offer | None]]:
     """What `listing` has printed: names, and what is known of each; None: it could not be read.
 
     Raises RunError when there is more than a run has.
@@ -76,9 +76,9 @@ def offered(output: str, node: str) -> list[tuple[str, Offer | None]]:
     lines = [line for line in data.split("\0") if line]
     if len(lines) > FILES:
         raise RunError(
-            f"the run folder on {node} has more than {FILES:,} files",
+            f"the run folder on {node_name} has more than {FILES:,} files",
             resolution="Pack them on the machine (tar), or take them away there.",
-            node=node,
+            node=node_name,
         )
     found: list[tuple[str, Offer | None]] = []
     for line in lines:
@@ -90,7 +90,7 @@ def offered(output: str, node: str) -> list[tuple[str, Offer | None]]:
 
 
 def admitted(offers: Mapping[int, list[tuple[str, Offer | None]]]) -> Admitted:
-    """What of this may become a file here: each name is good, new, and its rank's to tell. Pure."""
+    """What of this may become a file here: each name is valid, new, and of its own rank. Pure."""
     result, taken, ranks = Admitted(), _Taken(), set(offers)
     for name in (RECORD, DEPLOY):  # no container writes them
         taken.add(name)
@@ -134,7 +134,7 @@ def _of_another(name: str, rank: int, ranks: set[int]) -> str | None:
 
 
 class _Taken:
-    """Names that are in use, as a disk that tells neither case nor accents apart sees them."""
+    """Names that are in use, as a disk that ignores case and accents compares them."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from orchestrator.doctor.before_run import Finding, judge
-from orchestrator.doctor.run_seen import Wanted
+from orchestrator.doctor.readiness import Wanted
 from orchestrator.errors import RunError
 from orchestrator.node.node import Node
 from orchestrator.runs.launch import Prepared

@@ -10,20 +10,20 @@ from orchestrator.node.parallel import on_each
 from orchestrator.runs.absence import AWAY, may_pass
 from orchestrator.runs.reading import read_runs
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.stack.way import refuse_busy
+from orchestrator.stack.occupancy import require_free_gpus
 
 T = TypeVar("T")
 
 POLL = 5.0
-"""Seconds between two looks."""
+"""Poll interval in seconds."""
 
 
 def judged(spec: ClusterSpec, nodes: Mapping[str, Node]) -> Callable[[str], bool]:
-    """Whether a run has a verdict, as its ranks' folders tell it."""
+    """A function that reports whether a run has a verdict in its ranks' folders."""
 
-    def has_verdict(run: str) -> bool:
-        found = read_runs(spec, nodes, only=run).runs
-        return any(one.name == run and one.verdict is not None for one in found)
+    def has_verdict(run_name: str) -> bool:
+        found = read_runs(spec, nodes, only=run_name).runs
+        return any(one.name == run_name and one.verdict is not None for one in found)
 
     return has_verdict
 
@@ -31,41 +31,41 @@ def judged(spec: ClusterSpec, nodes: Mapping[str, Node]) -> Callable[[str], bool
 def in_turn(
     spec: ClusterSpec,
     nodes: Mapping[str, Node],
-    say: Callable[[str], None],
+    on_progress: Callable[[str], None],
     start: Callable[[], T],
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """`start`, when no run holds the GPUs; whoever was quicker then is waited for again."""
+    """`start`, when no run holds the GPUs; if another run is quicker, wait again."""
     while True:
-        wait_for_gpus(spec, nodes, say, sleep=sleep)
+        wait_for_gpus(spec, nodes, on_progress, sleep=sleep)
         try:
             return start()
         except (BusyError, LockedError) as quicker:
-            say(f"waiting: {quicker.brief}")
+            on_progress(f"waiting: {quicker.brief}")
             sleep(POLL)
 
 
 def wait_for_gpus(
     spec: ClusterSpec,
     nodes: Mapping[str, Node],
-    say: Callable[[str], None],
+    on_progress: Callable[[str], None],
     *,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Return when no other run holds them and all machines answer.
 
-    `say` is told once what is waited for. Raises the error of a machine that is away for too long,
-    or that refuses us.
+    `on_progress` is called once with what it waits for. Raises the error of a machine that does
+    not answer for too long, or that refuses us.
     """
-    told, silent_since = "", None
+    reported, silent_since = "", None
     while True:
         try:
             if silent_since is not None:
                 on_each(nodes, lambda name: nodes[name].reconnect())
             on_each(nodes, lambda name: nodes[name].script(":", need="docker"))
-            refuse_busy(nodes[spec.manager.name], judged(spec, nodes))
+            require_free_gpus(nodes[spec.manager.name], judged(spec, nodes))
             return
         except BusyError as busy:
             reason, silent_since = busy.brief, None
@@ -74,7 +74,7 @@ def wait_for_gpus(
             if not may_pass(error) or clock() - silent_since > AWAY:
                 raise
             reason = error.brief
-        if reason != told:
-            say(f"waiting: {reason}")
-            told = reason
+        if reason != reported:
+            on_progress(f"waiting: {reason}")
+            reported = reason
         sleep(POLL)

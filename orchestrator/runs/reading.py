@@ -1,7 +1,7 @@
 """Read the runs of a cluster: one round trip to every node, and one to the manager's engine.
 
-A node speaks for itself only: what a rank has left is taken from the rank's own node, and a record
-that two nodes tell differently is believed of neither.
+A node speaks for itself only: what a rank has left is read from the rank's own node. Where two
+nodes have different records of a run, neither is trusted.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,17 +12,17 @@ from typing import Any
 from orchestrator.errors import RunError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
+from orchestrator.runs.node_runs import NodeRuns, RunOnNode, parse_node_runs
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.seen import rank_seen
-from orchestrator.runs.told_by import NodeRuns, Told, understood
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.tasks import DONE, newest_tasks, read_tasks
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 from training.contract.record import RankPlace, RunRecord
 
 
 @dataclass(frozen=True)
-class Reading:
+class RunIndex:
     """All runs, newest first, and the nodes that could not be read."""
 
     runs: tuple[Run, ...]
@@ -64,7 +64,7 @@ class Reading:
 
 def runs_script(runs: str, only: str | None) -> str:
     """Shell: all runs in this folder (`paths.runs`), or one by its name and in more detail."""
-    return rendered("runs.sh.j2", runs=runs, only=only)
+    return render_template("runs.sh.j2", runs=runs, only=only)
 
 
 def read_runs(
@@ -73,7 +73,7 @@ def read_runs(
     errors: Mapping[str, SparkctlError] | None = None,
     *,
     only: str | None = None,
-) -> Reading:
+) -> RunIndex:
     """Read every run, or only one by its full name and in more detail.
 
     A node that cannot be read is in `errors`, and so is a manager whose engine does not answer.
@@ -88,8 +88,8 @@ def read_runs(
             tasks = read_tasks(nodes[manager], only)
         except SparkctlError as error:
             problems[manager] = error
-    told = {node: understood(node, output) for node, output in outputs.items()}
-    return merged(told, tasks, problems, manager)
+    found = {node: parse_node_runs(node, output) for node, output in outputs.items()}
+    return merged(found, tasks, problems, manager)
 
 
 def merged(
@@ -97,42 +97,42 @@ def merged(
     tasks: list[Mapping[str, Any]] | None,
     errors: Mapping[str, SparkctlError],
     manager: str,
-) -> Reading:
-    """Runs from what the nodes tell and what Swarm says. Pure."""
+) -> RunIndex:
+    """Runs from the nodes' folders and Swarm's tasks. Pure."""
     newest = None if tasks is None else newest_tasks(tasks)
     runs, unreadable = list[Run](), list[Unreadable]()
     for name in dict.fromkeys(run for node in nodes.values() for run in node.runs):
-        told = {node: found.runs[name] for node, found in nodes.items() if name in found.runs}
-        sizes = {node: one.bytes for node, one in told.items()}
+        copies = {node: found.runs[name] for node, found in nodes.items() if name in found.runs}
+        sizes = {node: one.bytes for node, one in copies.items()}
         of_run = None if newest is None else newest.get(name, ())
-        if (why := _doubt(told)) is not None:
+        if (why := _doubt(copies)) is not None:
             live = any(task.state not in DONE for task in of_run or ())
             unreadable.append(Unreadable(name, why, sizes, live))
             continue
-        record = _trusted(told, nodes)
+        record = _trusted(copies, nodes)
         ranks = {
-            place.rank: rank_seen(name, place.rank, told[place.node].files if place.node in told
+            place.rank: rank_seen(name, place.rank, copies[place.node].files if place.node in copies
                                   else {})
             for place in record.ranks
             if place.node in nodes
         }  # fmt: skip
-        legacy = any(one.legacy for one in told.values() if one.record)
+        legacy = any(one.legacy for one in copies.values() if one.record)
         runs.append(Run(record, ranks, of_run, sizes, legacy))
     runs.sort(key=lambda run: (run.record.created, run.name), reverse=True)
     clocks = [nodes[node].clock for node in sorted(nodes, key=lambda node: node != manager)]
     clock = next((clock for clock in clocks if clock is not None), None)
-    return Reading(tuple(runs), errors, tuple(sorted(unreadable, key=lambda u: u.name)), clock)
+    return RunIndex(tuple(runs), errors, tuple(sorted(unreadable, key=lambda u: u.name)), clock)
 
 
-def _doubt(told: Mapping[str, Told]) -> str | None:
-    """Why nothing of it is to be believed, or None.
+def _doubt(copies: Mapping[str, RunOnNode]) -> str | None:
+    """Why its records cannot be trusted, or None.
 
-    A node that lacks the record (it was away when it was written anew) is no reason; one that has
-    another record is.
+    A node that lacks the record (it did not answer when that was rewritten) is no reason; one that
+    has another record is.
     """
-    whys = {node: one.why for node, one in told.items() if one.why}
+    whys = {node: one.why for node, one in copies.items() if one.why}
     wrong = {node: why for node, why in whys.items() if why != "its record is missing"}
-    records = {node: one.record for node, one in told.items() if one.record}
+    records = {node: one.record for node, one in copies.items() if one.record}
     if wrong or not records:
         node, why = next(iter((wrong or whys).items()))
         return f"{why} ({node})"
@@ -144,15 +144,15 @@ def _doubt(told: Mapping[str, Told]) -> str | None:
 
 
 def _decides(record: RunRecord) -> dict[str, Any]:
-    """What must be the same everywhere. The rest is written anew at each resume, and a resume may
-    be cut between two nodes."""
+    """What must be the same everywhere. The rest is rewritten at each resume, and a resume may
+    be interrupted between two nodes."""
     fields = record.model_dump(exclude={"image", "images", "created", "ranks"})
     return fields | {"ranks": [(place.rank, place.node) for place in record.ranks]}
 
 
-def _trusted(told: Mapping[str, Told], nodes: Mapping[str, NodeRuns]) -> RunRecord:
+def _trusted(copies: Mapping[str, RunOnNode], nodes: Mapping[str, NodeRuns]) -> RunRecord:
     """Of rank 0's node if it was read; every folder is where its own node has the runs."""
-    records = {node: one.record for node, one in told.items() if one.record}
+    records = {node: one.record for node, one in copies.items() if one.record}
     any_one = next(iter(records.values()))
     record = records.get(any_one.ranks[0].node, any_one)
 

@@ -7,11 +7,11 @@ from orchestrator.errors import ConnectError, RunError
 from orchestrator.node.node import Node
 from orchestrator.runs.landing import Landing
 from orchestrator.runs.offered import OPEN_IN_PLACE, Offer
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 _CHUNK = 2**20
 _SILENCE = 60.0
-"""Seconds that a slow disk may say nothing in the middle of a file."""
+"""Seconds that a slow disk may be silent in the middle of a file."""
 
 
 def receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> None:
@@ -20,7 +20,7 @@ def receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> N
     They come one after the other, in this order: a `+` and its bytes, or a `-`. No name comes.
     Raises RunError when one is another by now, ConnectError when the node is lost.
     """
-    script = rendered(
+    script = render_template(
         "runs/receive.sh.j2", folder=folder, offers=offers, open_in_place=OPEN_IN_PLACE
     )
     try:

@@ -1,4 +1,4 @@
-"""What is deployed for a run to go on.
+"""What is deployed to resume a run.
 
 A record lies on the nodes, so it is no recipe of this computer's.
 """
@@ -19,14 +19,14 @@ from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.powers import powers_of
 
 
-def again(
+def prepare_resume(
     spec: ClusterSpec,
     run: Run,
     world: Mapping[str, Machine],
     agree: Callable[[Sequence[str]], None],
     environ: Mapping[str, str] = os.environ,
 ) -> Prepared:
-    """What is to be deployed for a run to go on, on the machines as they are now.
+    """What to deploy to resume a run, on the machines as they are now.
 
     A record lies on the nodes, so it is no recipe of this computer's. What it would do beyond
     training, and the shipped recipe of its name does not, is given to `agree` in lines, which
@@ -39,12 +39,12 @@ def again(
     if run.live:
         raise RunError(f"{run.name} is {run.state}", resolution=f"sparkctl runs follow {run.name}")
     if run.state == "succeeded":
-        raise RunError(f"{run.name} has succeeded: there is nothing to go on with")
+        raise RunError(f"{run.name} has succeeded: there is nothing to resume")
     stack, shipped = _stack_of(run), _shipped(run)
     known = {power.line for power in powers_of(shipped)} if shipped else set()
     if asked := [power.line for power in powers_of(stack) if power.line not in known]:
         agree(asked)
-    prepared = prepare(spec, stack, world, environ, run=run.name)
+    prepared = prepare(spec, stack, world, environ, run=run.name, is_new=False)
     missing = [name for name in run.record.secrets if name not in prepared.secrets]
     if missing:
         raise SpecError(
@@ -72,7 +72,7 @@ def _stack_of(run: Run) -> StackSpec:
         raise RunError(
             f"{run.name} was started by another version of sparkctl",
             details=str(invalid.errors()[0]["msg"]),
-            resolution="Go on with that version, or start it anew: sparkctl train",
+            resolution="Resume it with that version, or start a new run: sparkctl train",
         ) from None
     # A record has every default; what nobody has set is for the engine to decide.
     stack = StackSpec.model_validate(stack.model_dump(exclude_defaults=True))

@@ -1,4 +1,4 @@
-"""A run as its nodes and Swarm tell it; or that nothing of it is to be believed."""
+"""A run as its nodes and Swarm report it; or one whose records cannot be trusted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from training.contract.verdict import Attempt, Verdict
 
 @dataclass(frozen=True)
 class Run:
-    """A run as the cluster tells it."""
+    """A run as the cluster reports it."""
 
     record: RunRecord
-    """Folders are those of the nodes themselves, not what a file says."""
+    """Folders are those of the nodes themselves, not what a file names."""
     ranks: Mapping[int, RankSeen]
     """Those whose nodes were read."""
     tasks: tuple[Task, ...] | None
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """As rank 0 tells them, which sees all."""
+        """As rank 0 reports them, which sees all."""
         return self.ranks[0].attempts if 0 in self.ranks else ()
 
     @property
@@ -57,7 +57,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A run of which nothing is believed. It can be deleted, by its name."""
+    """A run whose records cannot be trusted. It can be deleted, by its name."""
 
     name: str
     why: str

@@ -20,11 +20,11 @@ OF_A_RANK = re.compile(r"(?:verdict|attempts|heartbeat|metrics)-rank\d+\.jsonl?"
 
 @dataclass(frozen=True)
 class RankSeen:
-    """As far as it can be understood."""
+    """What could be parsed."""
 
     verdict: Verdict | None = None
     attempts: tuple[Attempt, ...] = ()
-    """Those that ended, oldest first."""
+    """Attempts that ended, oldest first."""
     heartbeat: Heartbeat | None = None
     events: tuple[AnyEvent, ...] = ()
     """The last of its events: start, step, eval, result."""

@@ -9,7 +9,7 @@ def state_of(verdict: str | None, tasks: Sequence[Task] | None, attempts: int) -
     """The verdict is final: `succeeded`, `failed`, `stopped`.
 
     Without one: `starting` and `running`; `restarting` between two attempts; `broken`: the
-    containers ended and no supervisor could say why; `lost`: its services are gone; `unknown`:
+    containers ended and no supervisor could report why; `lost`: its services are gone; `unknown`:
     the manager's engine could not be asked (`tasks` is None).
     """
     if verdict is not None:

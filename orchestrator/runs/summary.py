@@ -27,7 +27,7 @@ class RankReport(_Part):
     task: str | None
     """State of its newest Swarm task; null when its service is gone."""
     phase: str | None
-    """What it was doing at its last sign of life."""
+    """What it was doing at its last heartbeat."""
     step: int
     """Optimizer steps made."""
     tokens_per_second: float | None
@@ -67,7 +67,7 @@ class RunReport(_Part):
     total_steps: int | None
     """null before the training has begun."""
     loss: float | None
-    """Training loss of the last step that was told."""
+    """Training loss of the last reported step."""
     eval_loss: float | None
     """Held-out loss, the last one."""
     tokens_per_second: float | None
@@ -85,7 +85,7 @@ class RunReport(_Part):
 
 
 def summary(run: Run) -> RunReport:
-    """From what its folders and Swarm say."""
+    """From its folders and Swarm."""
     first = run.ranks.get(0, RankSeen())
     step, start, result = first.last(Step), first.last(Start), first.last(Result)
     evaluation = first.last(Eval)
@@ -93,23 +93,23 @@ def summary(run: Run) -> RunReport:
     ranks = []
     for place in run.record.ranks:
         seen = run.ranks.get(place.rank, RankSeen())
-        beat, told = seen.heartbeat, seen.last(Step)
+        beat, last = seen.heartbeat, seen.last(Step)
         ranks.append(
             RankReport(
                 rank=place.rank,
                 node=place.node,
                 task=tasks.get(place.rank),
                 phase=beat.phase if beat else None,
-                step=max((beat.step or 0) if beat else 0, told.step if told else 0),
-                tokens_per_second=told.rank_tokens_per_second if told else None,
-                memory_available=told.memory_available if told else None,
+                step=max((beat.step or 0) if beat else 0, last.step if last else 0),
+                tokens_per_second=last.rank_tokens_per_second if last else None,
+                memory_available=last.memory_available if last else None,
                 bytes=run.bytes.get(place.node, 0),
                 unreadable=list(seen.unreadable),
             )
         )
     verdict = run.verdict
     known = step or start
-    paces = [told.tokens_per_second for told in (result, step) if told is not None]
+    paces = [event.tokens_per_second for event in (result, step) if event is not None]
     return RunReport(
         run=run.name,
         stack=run.record.stack_name,

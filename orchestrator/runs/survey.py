@@ -1,11 +1,11 @@
-"""What a machine says of itself just before a run: one script, one round trip."""
+"""Read how ready each machine is just before a run: one script, one round trip."""
 
 import re
 import time
 from collections.abc import Callable, Mapping
 
-from orchestrator.doctor.run_seen import Reading
-from orchestrator.facts.protocol import decode, understood
+from orchestrator.doctor.readiness import NodeReadiness
+from orchestrator.facts.protocol import decode, parsing
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.node.reach import Door
@@ -13,7 +13,7 @@ from orchestrator.node.software import Software
 from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.ranks import Rank
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 from training.contract.config import source_of
 
 
@@ -22,16 +22,16 @@ def read(
     prepared: Prepared,
     nodes: Mapping[str, Node],
     clock: Callable[[], float] = time.time,
-) -> dict[str, Reading]:
-    """What every machine of the run says."""
+) -> dict[str, NodeReadiness]:
+    """The readiness of every machine of the run."""
     ranks = {rank.node: rank for rank in prepared.ranks}
 
-    def one(name: str) -> Reading:
+    def one(name: str) -> NodeReadiness:
         script = script_for(spec, prepared, ranks[name])
         began = clock()
         output = nodes[name].script(script, need="docker")
         ended = clock()
-        with understood(name, __file__):
+        with parsing(name, __file__):
             return parse(output, asked=(began + ended) / 2, span=ended - began)
 
     return on_each(ranks, one)
@@ -43,7 +43,7 @@ def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     ports = (spec.fabric.port, spec.fabric.port + 1)
     meeting = prepared.ranks[0]
     cached = f"{rank.hub}/models--{model.replace('/', '--')}/snapshots"
-    return rendered(
+    return render_template(
         "preflight.sh.j2",
         folders={"runs": rank.runs, "models": rank.hub},
         binds=[rank.runs, rank.cache, rank.hub, rank.data],
@@ -57,11 +57,11 @@ def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     )
 
 
-def parse(output: str, *, asked: float, span: float) -> Reading:
+def parse(output: str, *, asked: float, span: float) -> NodeReadiness:
     """What the script has printed. Raises ValueError where it cannot be that."""
     facts = {name: raw.decode("utf-8", "replace").strip() for name, raw in decode(output).items()}
     kib = {name: int(v) * 1024 for name, v in facts.items() if re.fullmatch("[0-9]{1,15}", v)}
-    return Reading(
+    return NodeReadiness(
         asked=asked,
         span=span,
         clock=float(facts["clock"]) if facts.get("clock") else None,

@@ -16,7 +16,7 @@ from orchestrator.names import LABEL_RUN
 from orchestrator.node.connection import Connection, Stream
 from orchestrator.node.forward import forwarded
 from orchestrator.node.node import Node
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 from training.contract.record import RankPlace
 
 _PORT = 6006
@@ -34,14 +34,14 @@ def tensorboard(
     """
     runs, run = PurePosixPath(place.folder).parent, PurePosixPath(place.folder).name
     owner = node.script(f"stat -c %u:%g {shlex.quote(place.folder)}", need="docker").strip()
-    script = rendered("runs/tensorboard.sh.j2", port=_PORT)
+    script = render_template("runs/tensorboard.sh.j2", port=_PORT)
     stream = node.docker_stream(
         "run", "--rm", "--interactive", f"--label={LABEL_RUN}={run}", f"--user={owner}",
         "--env=NVIDIA_VISIBLE_DEVICES=void", f"--volume={runs}:/runs:ro", "--entrypoint=sh",
         image, "-c", script, f"/runs/{run}" if only else "/runs",
     )  # fmt: skip
     try:
-        address = _told(stream)
+        address = _address(stream)
         with forwarded(node.connection, address, _PORT, here=port) as here:
             _wait_for_answer(node.connection, address, stream)
             yield here
@@ -49,19 +49,19 @@ def tensorboard(
         stream.close()
 
 
-def _told(stream: Stream) -> str:
-    """The container's address, which is the first that it says."""
+def _address(stream: Stream) -> str:
+    """The container's address, the first line that it prints."""
     stream.settimeout(_START)
     try:
-        said = str(stream.makefile("rb").readline().decode()).strip()
+        output = str(stream.makefile("rb").readline().decode()).strip()
     except TimeoutError:
-        said = ""
-    if not said:
+        output = ""
+    if not output:
         raise RunError(
             "the container of TensorBoard did not start",
-            resolution="`docker run` with the training image on that machine says why.",
+            resolution="`docker run` with the training image on that machine shows why.",
         )
-    return said
+    return output
 
 
 def _wait_for_answer(connection: Connection, address: str, stream: Stream) -> None:
@@ -71,10 +71,10 @@ def _wait_for_answer(connection: Connection, address: str, stream: Stream) -> No
             raise RunError(f"TensorBoard did not answer within {_START:.0f} s")
         stream.settimeout(0.2)
         try:
-            said = stream.recv(4096)
+            output = stream.recv(4096)
         except TimeoutError:
             continue  # it lives
-        raise RunError("TensorBoard ended", details=said.decode(errors="replace").strip())
+        raise RunError("TensorBoard ended", details=output.decode(errors="replace").strip())
 
 
 def _answers(connection: Connection, address: str) -> bool:

@@ -19,13 +19,13 @@ class Outcome:
     details: str | None = None
     resolution: str | None = None
     results: tuple[Result, ...] = ()
-    """Of every rank that told one."""
+    """Of every rank that reported one."""
     over: bool = True
     """Whether all its containers were seen to have ended, or are about to."""
 
     @property
     def judged(self) -> bool:
-        """The supervisors have found it; else nobody could."""
+        """Whether there is a verdict of the supervisors."""
         return self.state != "broken"
 
     @property
@@ -37,8 +37,8 @@ class Outcome:
 def believed(verdicts: Mapping[int, Verdict], *, first_is_away: bool = False) -> Verdict | None:
     """Of the verdicts that ranks have on their nodes: rank 0's, else any that is no success.
 
-    Supervisors tell the same everywhere, but a node speaks only for itself: that all have
-    succeeded is for rank 0 to say, which has heard all of them. `first_is_away`: its node was
+    Supervisors report the same everywhere, but a node speaks only for itself: only rank 0, which
+    has messages from all of them, can report that all have succeeded. `first_is_away`: its node was
     not read.
     """
     if 0 in verdicts:
@@ -47,15 +47,17 @@ def believed(verdicts: Mapping[int, Verdict], *, first_is_away: bool = False) ->
     return next((v for v in ordered if first_is_away or v.state != "succeeded"), None)
 
 
-def told(verdict: Verdict, results: Iterable[Result] = (), missing: Iterable[str] = ()) -> Outcome:
-    """What the supervisors have judged (docs/runs.md). `missing`: what the swarm lacks."""
+def outcome_of(
+    verdict: Verdict, results: Iterable[Result] = (), missing: Iterable[str] = ()
+) -> Outcome:
+    """The outcome of the supervisors' verdict (docs/runs.md). `missing`: what the swarm lacks."""
     run, state = verdict.run, verdict.state
-    again = f"`sparkctl runs resume {run}` goes on from the last checkpoint."
+    resume = f"`sparkctl runs resume {run}` resumes from the last checkpoint."
     if state == "succeeded":
         brief = f"{state} ({verdict.message})" if verdict.message else state
         return Outcome(run, state, brief, results=tuple(results))
     if state == "stopped":
-        return Outcome(run, state, f"stopped at step {verdict.step}", resolution=again)
+        return Outcome(run, state, f"stopped at step {verdict.step}", resolution=resume)
     status = "" if verdict.exit_code is None else f" (exit code {verdict.exit_code})"
     where = f"rank {verdict.rank} on {verdict.node}" if verdict.node else f"rank {verdict.rank}"
     return Outcome(
@@ -63,14 +65,14 @@ def told(verdict: Verdict, results: Iterable[Result] = (), missing: Iterable[str
         state,
         f"{where} failed at step {verdict.step}{status}: {verdict.message}",
         details="\n".join((*missing, *verdict.tail)) or None,
-        resolution=f"{verdict.help}\n{again}" if verdict.help else again,
+        resolution=f"{verdict.help}\n{resume}" if verdict.help else resume,
     )
 
 
 def broken(
     run: str, nodes: Mapping[int, str], tasks: Iterable[Task], missing: Iterable[str] = ()
 ) -> Outcome:
-    """When no supervisor could judge: what Swarm says of the rank that ended, or never began.
+    """The outcome without a verdict: what Swarm reports of the rank that ended, or never began.
 
     First comes who died, whatever the machines' clocks say; then who never started; then who ended
     well, though nobody knows of it.
@@ -86,7 +88,7 @@ def broken(
         return Outcome(run, "broken", brief, details, _look(run), over=over)
     first = min(dead or waiting or ended, key=lambda task: task.at or "~")
     code = "" if first.exit_code is None else f" (exit code {first.exit_code})"
-    end = "" if over else f"\nIt may still begin; end it: sparkctl runs stop {run}"
+    end = "" if over else f"\nIt may still start; end it: sparkctl runs stop {run}"
     return Outcome(
         run,
         "broken",

@@ -15,7 +15,7 @@ def is_link_local(address: str) -> bool:
 
 def _address(value: object) -> object:
     if not isinstance(value, str):
-        return value if isinstance(value, ipaddress.IPv4Address) else _refuse_no_text()
+        return value if isinstance(value, ipaddress.IPv4Address) else _raise_not_text()
     try:
         found = ipaddress.ip_interface(value)
     except ValueError:
@@ -34,7 +34,7 @@ def _address(value: object) -> object:
 
 def _network(value: object) -> object:
     if not isinstance(value, str):
-        return value if isinstance(value, ipaddress.IPv4Network) else _refuse_no_text()
+        return value if isinstance(value, ipaddress.IPv4Network) else _raise_not_text()
     try:
         found = ipaddress.ip_interface(value)
     except ValueError:
@@ -50,7 +50,7 @@ def _network(value: object) -> object:
     return found.network
 
 
-def _refuse_no_text() -> object:
+def _raise_not_text() -> object:
     raise ValueError("text is expected, such as 192.168.100.10")
 
 

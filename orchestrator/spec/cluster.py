@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from orchestrator.spec.addresses import FabricAddress, FabricNetwork
 from orchestrator.spec.base import ApiVersion, Model
 from orchestrator.spec.patterns import GPU_KIND, NAME, ULIMIT, VARIABLE
-from orchestrator.spec.ssh_target import parse_target, refuse_more_than_host
+from orchestrator.spec.ssh_target import ensure_bare_host, parse_target
 from orchestrator.spec.units import Bytes
 
 Environment = dict[Annotated[str, Field(pattern=VARIABLE)], str]
@@ -61,7 +61,7 @@ class NodeSpec(Model):
     fabric: NodeFabric = NodeFabric()
     """Overrides of the detected fabric for this node."""
     state: Literal["present", "absent"] = "present"
-    """`absent`: the next `cluster up` takes the machine out of the cluster and gives it back."""
+    """`absent`: the next `cluster up` takes the machine out of the cluster and restores it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +76,7 @@ class NodeSpec(Model):
         if isinstance(value, str):
             return parse_target(value)
         if isinstance(value, dict) and isinstance(value.get("host"), str):
-            refuse_more_than_host(value["host"])
+            ensure_bare_host(value["host"])
         return value
 
     @model_validator(mode="after")
@@ -130,7 +130,7 @@ class GpuSpec(Model):
 
     @property
     def resource_variable(self) -> str:
-        """Environment variable through which Swarm tells a task's container its GPU."""
+        """Environment variable through which Swarm gives a task's container its GPU."""
         return f"DOCKER_RESOURCE_{self.kind.upper().replace('-', '_')}"
 
 
@@ -222,15 +222,15 @@ class ClusterSpec(Model):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        _refuse_twice("name", [n.name for n in self.nodes])
+        _ensure_unique("name", [n.name for n in self.nodes])
         addresses = [str(n.fabric.address) for n in self.nodes if n.fabric.address is not None]
-        _refuse_twice("fabric address", addresses)
+        _ensure_unique("fabric address", addresses)
         targets = [_where(n.target) for n in self.nodes if n.connection == "ssh"]
-        _refuse_twice("SSH target", targets)
+        _ensure_unique("SSH target", targets)
         if sum(n.connection == "local" for n in self.nodes) > 1:
             raise ValueError("only one node can be `connection: local`")
         if not self.members:
-            raise ValueError("all nodes are absent; `cluster down` gives all of them back")
+            raise ValueError("all nodes are absent; `cluster down` restores all of them")
         return self
 
     @property
@@ -259,7 +259,7 @@ def _where(target: SshTarget) -> str:
     return host if target.port is None else f"{host}:{target.port}"
 
 
-def _refuse_twice(what: str, values: list[str]) -> None:
+def _ensure_unique(what: str, values: list[str]) -> None:
     twice = sorted(v for v, n in Counter(values).items() if n > 1)
     if twice:
         raise ValueError(f"two nodes have the same {what}: {', '.join(twice)}")

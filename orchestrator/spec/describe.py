@@ -39,7 +39,7 @@ def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> It
     for name, field in schema.get("properties", {}).items():
         path = f"{prefix}{name}"
         if tag := field.get("discriminator", {}).get("propertyName"):
-            yield Key(path, "section", "", f"One of several; `{tag}` says which.")
+            yield Key(path, "section", "", f"One of several; `{tag}` selects it.")
             yield from _walk_one_of(field["oneOf"], tag, defs, f"{path}.")
             continue
         below, suffix = _below(field, defs)

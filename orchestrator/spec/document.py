@@ -30,7 +30,7 @@ class Document:
     def place(self, location: KeyPath) -> str:
         """The nearest known place of a pydantic location.
 
-        pydantic adds names of its own to a location (the tag of a union): they are passed over.
+        pydantic adds names of its own to a location (the tag of a union): they are skipped.
         """
         path: KeyPath = ()
         for key in location:
@@ -56,7 +56,7 @@ class Document:
 def read_document(path: Path, *, what: str, resolution: str) -> Document:
     """Parse one YAML mapping; `what` names the file in messages, e.g. `cluster file`.
 
-    `resolution` says where such a file comes from, for when there is none.
+    `resolution` tells where such a file comes from, for when there is none.
     """
     try:
         text = read_text(path)
@@ -84,7 +84,7 @@ def parse_document(text: str, *, source: str) -> Document:
         raise SpecError(
             f"{source}:{_line(error)}: not valid YAML: {error.problem}",
             details=error.problem_mark.get_snippet() if error.problem_mark else None,
-            resolution="Mend the line; YAML indents with blanks, never with tabs.",
+            resolution="Fix the line; YAML indents with blanks, never with tabs.",
         ) from None
     if not isinstance(data, dict) or root is None:
         raise SpecError(f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`")
@@ -172,7 +172,7 @@ def _note_places(node: yaml.Node, path: KeyPath, document: Document) -> None:
         seen: set[str] = set()
         for key_node, value_node in node.value:
             key, line = key_node.value, key_node.start_mark.line + 1
-            _refuse_key(key_node, f"{document.source}:{line}", seen)
+            _ensure_fit_key(key_node, f"{document.source}:{line}", seen)
             seen.add(key)
             _note_places(value_node, (*path, key), document)
             document.places[(*path, key)] = f"{document.source}:{line}"
@@ -181,7 +181,7 @@ def _note_places(node: yaml.Node, path: KeyPath, document: Document) -> None:
             _note_places(item, (*path, index), document)
 
 
-def _refuse_key(key: yaml.Node, place: str, seen: set[str]) -> None:
+def _ensure_fit_key(key: yaml.Node, place: str, seen: set[str]) -> None:
     if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
         raise SpecError(
             f"{place}: {key.value}: this key is not text",

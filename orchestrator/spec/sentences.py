@@ -38,18 +38,18 @@ _BOUNDS = {
 
 
 def sentence(fault: Mapping[str, Any]) -> str:
-    """What is wrong with one value; where it stands is said by others."""
-    kind, given, told = fault["type"], fault["input"], fault.get("ctx", {})
-    if kind == "string_pattern_mismatch" and told["pattern"] in WORDS:
-        return _misfit(str(given), told["pattern"], fault["loc"])
+    """What is wrong with one value; others report where it is."""
+    kind, given, context = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind == "string_pattern_mismatch" and context["pattern"] in WORDS:
+        return _misfit(str(given), context["pattern"], fault["loc"])
     if kind == "string_type":
         quotes = isinstance(given, int | float)
         return "text is expected" + (": put it in quotes" if quotes else "")
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
-        return f"{word} {told[bound]} is expected"
+        return f"{word} {context[bound]} is expected"
     if kind == "literal_error":
-        return f"{told['expected']} is expected"
+        return f"{context['expected']} is expected"
     return _PLAIN.get(kind) or str(fault["msg"]).removeprefix("Value error, ")
 
 

@@ -9,7 +9,7 @@ _HOW = "write `user@host:port`, where only the host is needed"
 def parse_target(text: str) -> dict[str, object]:
     """The keys of an SSH target. Raises ValueError with a sentence; nothing is left to be guessed.
 
-    What is said of a target with a password in it does not repeat it.
+    The error for a target with a password in it does not repeat it.
     """
     user, at, place = text.strip().removeprefix("ssh://").rpartition("@")
     if ":" in user:
@@ -29,12 +29,12 @@ def parse_target(text: str) -> dict[str, object]:
     return target
 
 
-def refuse_more_than_host(text: str) -> None:
-    """Raise ValueError when what stands behind `host:` says user or port too."""
+def ensure_bare_host(text: str) -> None:
+    """Raise ValueError when the value of `host:` has a user or port too."""
     target = parse_target(text)
     if target != {"host": text}:
         keys = ", ".join(f"{key}: {value}" for key, value in target.items())
-        raise ValueError(f"host {text!r} says more than the host; write ssh: {{{keys}}}")
+        raise ValueError(f"host {text!r} is more than a host; write ssh: {{{keys}}}")
 
 
 def _host_and_port(place: str) -> tuple[str, str | None]:

@@ -60,12 +60,12 @@ class StackSpec(Model):
     env: Environment = {}
     """More environment variables for every rank."""
     flush_page_cache: bool = False
-    """Give back the page cache of every node before the run (needs root): on unified memory it
+    """Drop the page cache of every node before the run (needs root): on unified memory it
     competes with the GPU."""
     shm: Bytes | None = None
     """Size of /dev/shm; default: the cluster's container.shm."""
     stop_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
-    """Seconds between SIGTERM, at which the ranks save after the step at hand, and SIGKILL."""
+    """Seconds between SIGTERM, at which the ranks save after the current step, and SIGKILL."""
     gang: GangConfig = GangConfig()
     """How the ranks live and die together: training/gang/config.py."""
     training: TrainingConfig

@@ -58,7 +58,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_object(node, deep=deep)
 
     def _scalar(self, node: yaml.ScalarNode) -> Hashable:
-        """A value that is not fit is told with its line."""
+        """A value that is not fit is reported with its line."""
         if _UNFIT.search(node.value):
             raise _unfit(node, "it holds a character that no text has")
         if node.tag in _NUMBERS and len(node.value) > _DIGITS:

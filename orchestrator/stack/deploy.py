@@ -6,37 +6,38 @@ import time
 from collections.abc import Callable, Mapping
 
 from orchestrator.names import LABEL_RUN
-from orchestrator.node.docker_trouble import docker_trouble
+from orchestrator.node.docker_errors import translate_docker_errors
 from orchestrator.node.files import File, write_file
 from orchestrator.node.node import Node
 from orchestrator.stack.ranks import Rank
 from orchestrator.stack.render import Rendered
 from orchestrator.stack.tasks import newest_tasks, read_tasks
-from orchestrator.templates import rendered as template
+from orchestrator.templates import render_template
 from training.contract.files import RECORDS, STOP, RankFiles
 
-_LEAVE = 30.0
-"""Seconds from the verdict until the last rank has left: a hook may take 20 of them."""
-_LOOK = 0.2
+_EXIT = 30.0
+"""Seconds from the verdict until the last rank has exited: a hook may take 20 of them."""
+_POLL = 0.2
+"""Poll interval in seconds."""
 
 
 def write_run_folder(
-    node: Node, rank: Rank, run: str, files: Mapping[str, str], *, anew: bool = True
+    node: Node, rank: Rank, run: str, files: Mapping[str, str], *, is_new: bool = True
 ) -> None:
     """The folder that the rank's container binds (Swarm does not make it), and, where no container
     can write, what is to be remembered of the run: `files`.
 
-    `anew`: the folder must not be there, and nothing of it stays when this fails. Else the run goes
-    on: what ended it goes, all else stays.
+    `is_new`: the folder must not be there, and nothing of it stays when this fails. Else the run is
+    resumed: its stop request and verdicts are removed, all else stays.
     """
     folder, record = _folders(rank, run)
     writes = [
         write_file(f"{record}/{name}", File(text.encode(), "600", int(rank.uid), int(rank.gid)))
         for name, text in files.items()
     ]
-    script = template(
+    script = render_template(
         "stack/run_folder.sh.j2",
-        anew=anew,
+        is_new=is_new,
         folder=folder,
         take_away=shlex.join(["rm", "-rf", folder, record]),
         ended_by=(STOP, RankFiles.any_verdict),
@@ -67,7 +68,7 @@ def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> Non
     labels = {LABEL_RUN: rendered.run}
     client = manager.docker
     try:
-        with docker_trouble(manager.name):
+        with translate_docker_errors(manager.name):
             for config in rendered.configs:
                 client.configs.create(name=config.name, data=config.content.encode(), labels=labels)
             for name, stored in rendered.secrets:
@@ -86,7 +87,7 @@ def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> Non
 def remove(manager: Node, run: str) -> None:
     """End all ranks of the run and free what it reserved. What it wrote on the nodes stays."""
     client, mine = manager.docker, {"label": f"{LABEL_RUN}={run}"}
-    with docker_trouble(manager.name):
+    with translate_docker_errors(manager.name):
         for service in client.services.list(filters=mine):
             service.remove()
         for config in client.configs.list(filters=mine):
@@ -95,16 +96,16 @@ def remove(manager: Node, run: str) -> None:
             secret.remove()
 
 
-def let_leave(manager: Node, run: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Wait until all ranks of a run that has a verdict have left by themselves, or long enough.
+def wait_for_exit(manager: Node, run: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Wait until all ranks of a run that has a verdict have exited, or the deadline has passed.
 
-    They tell it to others first (`gang.hooks`), and hold the GPUs until they are gone.
+    They run their hooks first (`gang.hooks`), and hold the GPUs until they exit.
     """
 
-    def in_place() -> bool:
+    def any_running() -> bool:
         tasks = newest_tasks(read_tasks(manager, run)).get(run, ())
         return any(task.state == "running" for task in tasks)
 
-    end = time.monotonic() + _LEAVE
-    while in_place() and time.monotonic() < end:
-        sleep(_LOOK)
+    end = time.monotonic() + _EXIT
+    while any_running() and time.monotonic() < end:
+        sleep(_POLL)

@@ -35,12 +35,12 @@ def environment_of(
     spec: ClusterSpec,
     stack: StackSpec,
     secrets: tuple[str, ...],
-    told: Mapping[str, str],
+    engine_files: Mapping[str, str],
     own: Mapping[str, str],
 ) -> dict[str, str]:
     """Sorted by what it is for; the stack's and then the cluster's own entries win.
 
-    Of the engine are `told`, where its files are and how it is read, and `own`.
+    From the engine come `engine_files` (where its files are, how its output is read) and `own`.
 
     The supervisors meet at rank 0, one port above the process group. `secrets` are names: the
     supervisor gives their values to the trainer, which finds HF_TOKEN by itself.
@@ -58,7 +58,7 @@ def environment_of(
         "SPARKCTL_RUN_FOLDER": f"{rank.runs}/{run}",
         "SPARKCTL_CACHE_DIR": CACHE_DIR,
         "SPARKCTL_DATA_DIR": DATA_DIR,
-        **told,
+        **engine_files,
         "SPARKCTL_SECRETS_DIR": SECRETS,
         "SPARKCTL_GANG": stack.gang.model_dump_json(),
         "SPARKCTL_GANG_ADDRESS": f"{first.address}:{spec.fabric.port + 1}",

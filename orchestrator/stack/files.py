@@ -19,13 +19,13 @@ class ConfigFile:
     target: str
     """Where it is in the container."""
     variable: str | None
-    """Environment variable that says so."""
+    """Environment variable with that path."""
     rank: int | None = None
-    """Whose it is; None: all ranks have it."""
+    """The rank that has it; None: all ranks."""
 
 
 def configs_of(engine: Engine, job: Job) -> tuple[ConfigFile, ...]:
-    """Those that all ranks have, then those of each."""
+    """The files that all ranks have, then those of each rank."""
     files = engine.spec.files
     common = [_config(engine, job, file) for file in files if file.per == "run"]
     each = [file for file in files if file.per == "rank"]

@@ -1,4 +1,4 @@
-"""What an engine is told of a run. Pure."""
+"""What an engine gets to know of a run. Pure."""
 
 from orchestrator.engines.job import Job, Place
 from orchestrator.spec.cluster import ClusterSpec

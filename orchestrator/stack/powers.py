@@ -16,8 +16,8 @@ from orchestrator.spec.load import Recipe
 from orchestrator.spec.stack import StackSpec
 
 _LOGIN = "HF_TOKEN"
-"""The one secret that every recipe may name: it goes to the Hub alone, unless another power says
-where else."""
+"""The one secret that every recipe may name: it goes to the Hub alone, unless another power
+names another place."""
 
 _HARMLESS = re.compile(
     r"(NCCL|TORCH_NCCL|GLOO)_(?!\w*(PLUGIN|FILE|PATH|DIR|COMM_ID|NET$))\w+"
@@ -28,8 +28,8 @@ _HARMLESS = re.compile(
     r"|ACCELERATE_(LOG_LEVEL|DEBUG_MODE)|TRANSFORMERS_VERBOSITY|(HF_HUB|TRANSFORMERS)_OFFLINE"
     r"|HF_HUB_(DISABLE_TELEMETRY|DOWNLOAD_TIMEOUT|ETAG_TIMEOUT)|TZ|LANG|LC_[A-Z]+"
 )
-"""Variables that tune and tell. All others may change what is loaded (LD_PRELOAD, PYTHONPATH), or
-where data and tokens go (HF_ENDPOINT, HTTPS_PROXY, MLFLOW_TRACKING_URI)."""
+"""Variables for tuning and logging. All others may change what is loaded (LD_PRELOAD, PYTHONPATH),
+or where data and tokens go (HF_ENDPOINT, HTTPS_PROXY, MLFLOW_TRACKING_URI)."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Power:
     """One thing that a recipe can do."""
 
     key: KeyPath
-    """Where the stack says so."""
+    """Its key in the stack."""
     line: str
-    """For people."""
+    """Description for people."""
 
 
 def powers_of(stack: StackSpec) -> tuple[Power, ...]:
@@ -48,7 +48,7 @@ def powers_of(stack: StackSpec) -> tuple[Power, ...]:
 
 
 def to_be_trusted(recipe: Recipe) -> tuple[Power, ...]:
-    """Those that somebody should say yes to: neither shipped, nor asked for with --set."""
+    """The powers that somebody must agree to: neither shipped, nor set with --set."""
     if recipe.shipped:
         return ()
     powers = powers_of(recipe.stack)

@@ -77,15 +77,15 @@ def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine])
     return ranks
 
 
-def unseen_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
-    """Ranks on machines that were not read: what only they can tell is shown as `<node: what>`."""
+def placeholder_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
+    """Ranks on machines that were not read: what only they know is shown as `<node: what>`."""
     ranks = []
     for number, node in enumerate(chosen_nodes(spec, stack)):
 
-        def told(what: str, name: str = node.name) -> str:
+        def unknown(what: str, name: str = node.name) -> str:
             return f"<{name}: {what}>"
 
-        def path(value: str, home: str = told("home")) -> str:
+        def path(value: str, home: str = unknown("home")) -> str:
             return home + value[1:] if value.startswith("~") else value
 
         interface = node.fabric.interface or spec.fabric.interface
@@ -93,12 +93,12 @@ def unseen_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
             Rank(
                 rank=number,
                 node=node.name,
-                swarm_node_id=told("swarm node ID"),
-                address=str(node.fabric.address or told("fabric address")),
-                interface=interface or told("fabric interface"),
-                rdma=(told("RDMA devices"),),
-                uid=told("uid"),
-                gid=told("gid"),
+                swarm_node_id=unknown("swarm node ID"),
+                address=str(node.fabric.address or unknown("fabric address")),
+                interface=interface or unknown("fabric interface"),
+                rdma=(unknown("RDMA devices"),),
+                uid=unknown("uid"),
+                gid=unknown("gid"),
                 runs=path(spec.paths.runs),
                 cache=path(spec.paths.own_cache),
                 hub=path(spec.paths.hub),

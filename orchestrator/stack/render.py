@@ -18,7 +18,7 @@ from orchestrator.stack.environment import (
 from orchestrator.stack.files import ConfigFile, configs_of
 from orchestrator.stack.job import job_of
 from orchestrator.stack.ranks import Rank
-from orchestrator.templates import rendered as template
+from orchestrator.templates import render_template
 from training.contract.environment import NONCE
 
 
@@ -50,11 +50,11 @@ def render(
 
     `run` is unique and names the Swarm stack; `secrets` are the names of those that have a value.
     """
-    stack = stack.model_copy(update={"gang": engine.patience(stack.gang)})
+    stack = stack.model_copy(update={"gang": engine.with_timeouts(stack.gang)})
     job = job_of(spec, stack, ranks, run, secrets)
     configs = configs_of(engine, job)
     stored, nonce = tuple((name, f"{run}-{name}") for name in secrets), f"{run}-{NONCE}"
-    compose = template(
+    compose = render_template(
         "compose.yml.j2",
         image=image,
         ranks=[
@@ -63,7 +63,7 @@ def render(
                 found := [config for config in configs[::-1] if config.rank in (None, rank.rank)],
                 environment_of(
                     rank, ranks, run, spec, stack, secrets,
-                    told=_told(found, engine, job),
+                    engine_files=_engine_files(found, engine, job),
                     own=engine.environment(job, rank.rank),
                 ),
                 _labels(rank, run, spec, stack),
@@ -108,7 +108,7 @@ def _rank_view(
     }
 
 
-def _told(files: list[ConfigFile], engine: Engine, job: Job) -> dict[str, str]:
+def _engine_files(files: list[ConfigFile], engine: Engine, job: Job) -> dict[str, str]:
     return {file.variable: file.target for file in files if file.variable} | engine.watched(job)
 
 

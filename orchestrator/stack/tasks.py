@@ -1,11 +1,11 @@
-"""What Swarm says of the ranks of runs."""
+"""What Swarm reports of the ranks of runs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.names import LABEL_RANK, LABEL_RUN
-from orchestrator.node.docker_trouble import docker_trouble
+from orchestrator.node.docker_errors import translate_docker_errors
 from orchestrator.node.node import Node
 
 DONE = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
@@ -29,7 +29,7 @@ class Task:
 def read_tasks(manager: Node, run: str | None = None) -> list[Mapping[str, Any]]:
     """Swarm's tasks of a run, or of all runs. Raises RemoteError."""
     label = LABEL_RUN if run is None else f"{LABEL_RUN}={run}"
-    with docker_trouble(manager.name):
+    with translate_docker_errors(manager.name):
         found: list[Mapping[str, Any]] = manager.docker.api.tasks(filters={"label": label})
     return found
 
@@ -53,7 +53,7 @@ def newest_tasks(tasks: list[Mapping[str, Any]]) -> dict[str, tuple[Task, ...]]:
 
 def missing_nodes(manager: Node, tasks: Iterable[Task]) -> dict[int, str]:
     """By rank: why the swarm cannot use the node that the rank is pinned to. Raises RemoteError."""
-    with docker_trouble(manager.name):
+    with translate_docker_errors(manager.name):
         there = {str(node["ID"]): node for node in manager.docker.api.nodes()}
     missing = {}
     for task in tasks:

@@ -1,4 +1,4 @@
-"""A connection to no machine: it answers as told and remembers what it was asked."""
+"""A connection to no machine: it gives prepared answers and records what it was asked."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Answer = Callable[[str], Completed | str]
 
 
 def marks_of(command: str) -> Marks:
-    """Those that a command line prints."""
+    """The marks that a command line prints."""
     found = re.search(r"echo (sparkctl-[0-9a-f]{16});", command)
     assert found is not None, command
     return Marks(found[1])

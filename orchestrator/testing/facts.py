@@ -18,7 +18,7 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
 
 
 def probe_output(facts: Facts) -> str:
-    """What the probe would have printed for these facts: `parse_facts` gives them back."""
+    """What the probe would have printed for these facts; the inverse of `parse_facts`."""
     raw: dict[str, str | bytes] = {}
     for group in _GROUPS:
         raw |= group.printed(facts)

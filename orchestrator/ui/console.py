@@ -64,7 +64,7 @@ def _width(terminal: bool) -> int | None:
 
 
 def show_error(error: SparkctlError, console: Console) -> None:
-    """Code, what happened, the literal lines, how to mend it; every node's error in full."""
+    """Code, what happened, the literal lines, how to fix it; every node's error in full."""
     if isinstance(error, NodeErrors):
         for one in error.errors:
             show_error(one, console)

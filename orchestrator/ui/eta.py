@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass
 class Eta:
-    """Hears the steps of rank 0. The time before the first of them says nothing."""
+    """Follows the steps of rank 0. The time before the first of them does not count."""
 
     clock: Callable[[], float] = time.monotonic
     _first: tuple[int, float] | None = None
 
-    def heard(self, step: int) -> None:
+    def on_step(self, step: int) -> None:
         """A step was made now."""
         if self._first is None:
             self._first = (step, self.clock())
 
-    def again(self) -> None:
-        """An attempt goes on from a checkpoint: the steps before it say nothing."""
+    def reset(self) -> None:
+        """An attempt resumes from a checkpoint: the steps before it do not count."""
         self._first = None
 
     def seconds(self, step: int, total: int) -> float | None:

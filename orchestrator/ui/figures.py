@@ -2,7 +2,7 @@
 
 
 def loss(value: float | None) -> str:
-    """Four digits, or that it is not a number."""
+    """Four digits, or `not a number`."""
     return "not a number" if value is None else f"{value:.4f}"
 
 
@@ -12,7 +12,7 @@ def pace(value: float | None) -> str:
 
 
 def gib(count: int | None) -> str:
-    """Bytes."""
+    """Bytes as GiB."""
     return "-" if count is None else f"{count / 2**30:.1f} GiB"
 
 

@@ -12,7 +12,7 @@ from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.base import Change
 from orchestrator.resources.masking import masked_text
 
-_SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
+_SYMBOLS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 
 
 def show_plan(plan: Plan, console: Console, *, diffs: bool = False) -> None:
@@ -58,8 +58,8 @@ def progress_lines(console: Console) -> Any:
 
 
 def _show_change(change: Change, console: Console, diffs: bool) -> None:
-    sign, style = _SIGNS[change.action]
-    console.print(f"  {sign} ", end="", style=style)
+    symbol, style = _SYMBOLS[change.action]
+    console.print(f"  {symbol} ", end="", style=style)
     console.print(f"{_kind(change):<15} {change.summary}")
     for note in change.notes:
         console.print(f"      ! {note}", style="yellow")

@@ -72,8 +72,8 @@ class NodeReport(_Part):
     def unread(cls, name: str, error: SparkctlError | None) -> Self:
         """One that could not be reached, of which nothing is known."""
         nothing = dict.fromkeys(cls.model_fields) | {"gpus": [], "runs": []}
-        said = None if error is None else error.to_dict()
-        return cls.model_validate(nothing | {"name": name, "reachable": False, "error": said})
+        problem = None if error is None else error.to_dict()
+        return cls.model_validate(nothing | {"name": name, "reachable": False, "error": problem})
 
 
 class ClusterReport(_Part):
@@ -113,9 +113,9 @@ def plan_report(
     skipped: Iterable[str] = (),
     error: SparkctlError | None = None,
 ) -> ClusterReport:
-    """The report of a plan that was shown or carried out, after a repair that came `first`.
+    """The report of a plan that was shown or applied, after a repair that came `first`.
 
-    `error`: what is left to say when all of it was done.
+    `error`: what is left to report when all of it was done.
     """
     return ClusterReport(
         command=command,

@@ -1,4 +1,4 @@
-"""A run while it goes on, for programs: one JSON object per line.
+"""A run while it runs, for programs: one JSON object per line.
 
 docs/schema/run-events.json is generated from these models.
 """
@@ -47,7 +47,7 @@ class RunLine(_Line):
 
 
 class TaskLine(_Line):
-    """What Swarm says of a container."""
+    """What Swarm reports of a container."""
 
     kind: Literal["task"] = "task"
     rank: int
@@ -59,11 +59,11 @@ class TaskLine(_Line):
 
 
 class EventLine(_Line):
-    """What a rank, or its supervisor, tells."""
+    """An event of a rank or its supervisor."""
 
     kind: Literal["event"] = "event"
     rank: int
-    """Who tells it."""
+    """Which rank reports it."""
     event: Annotated[LogEvent, Field(discriminator="event")]
     """`training/contract` has the kinds."""
 
@@ -77,7 +77,7 @@ class TextLine(_Line):
     at: str
     """UTC, ISO 8601 with microseconds; empty where it is not known."""
     text: str
-    """As it was written, secrets blotted out."""
+    """As it was written, secrets redacted."""
 
 
 class NodeLine(_Line):
@@ -105,9 +105,9 @@ class EndedLine(_Line):
     details: str | None
     """The last lines of the rank that failed."""
     resolution: str | None
-    """How to go on."""
+    """How to continue."""
     results: tuple[Result, ...]
-    """Of every rank that told one."""
+    """Of every rank that reported one."""
 
 
 class RunLines(
@@ -121,9 +121,9 @@ class RunLines(
     """A line of `sparkctl train | runs follow | runs resume | runs logs --json`."""
 
 
-def tell(event: RunEvent) -> None:
+def print_event(event: RunEvent) -> None:
     """Print it, at once."""
-    print_line(told(event))
+    print_line(event_line(event))
 
 
 def print_line(fields: BaseModel | Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ def print_line(fields: BaseModel | Mapping[str, Any]) -> None:
     click.echo(json_text(fields))
 
 
-def begun(record: RunRecord) -> RunLine:
+def run_started(record: RunRecord) -> RunLine:
     """The first line."""
     return RunLine(
         run=record.run, cluster=record.cluster, created=record.created, image=record.image,
@@ -139,13 +139,13 @@ def begun(record: RunRecord) -> RunLine:
     )  # fmt: skip
 
 
-def told(event: RunEvent) -> BaseModel:
-    """An event as the line that it is."""
+def event_line(event: RunEvent) -> BaseModel:
+    """The line for an event."""
     match event:
         case TaskState(rank, state, error):
             return TaskLine(rank=rank, state=state, error=error)
-        case RankEvent(rank, said):
-            return EventLine(rank=rank, event=said)
+        case RankEvent(rank, rank_event):
+            return EventLine(rank=rank, event=rank_event)
         case LogLine(rank, text, at):
             return TextLine(rank=rank, at=at, text=text)
         case NodeSilent(node, why) | NodeGone(node, why):

@@ -33,7 +33,7 @@ class _Row:
 
 @dataclass
 class RunTable:
-    """Hears the events of a run; rich draws it."""
+    """Follows the events of a run; rich draws it."""
 
     ranks: Sequence[RankPlace]
     clock: Callable[[], float] = time.monotonic
@@ -47,7 +47,7 @@ class RunTable:
         self._eta = Eta(self.clock)
         self._rows = {place.rank: _Row() for place in self.ranks}
 
-    def heard(self, event: RunEvent) -> None:
+    def on_event(self, event: RunEvent) -> None:
         """Take in one event."""
         match event:
             case TaskState(rank, state, _) if rank in self._rows:
@@ -58,7 +58,7 @@ class RunTable:
                 self._step(rank, step)
             case RankEvent(rank, Resumed(step=number)):
                 self._rows[rank].step = number
-                self._eta.again()
+                self._eta.reset()
             case NodeSilent(node, _) | NodeBack(node):
                 for place in self.ranks:
                     if place.node == node:
@@ -99,7 +99,7 @@ class RunTable:
         row.memory_peak = step.memory_peak
         row.memory_available = step.memory_available
         if rank == 0:
-            self._eta.heard(row.step)
+            self._eta.on_step(row.step)
             self._loss = step.loss
             if step.loss is not None:
                 self._losses.append(step.loss)

@@ -1,4 +1,4 @@
-"""A run while it goes on: a live table in a terminal, plain lines elsewhere."""
+"""A run while it runs: a live table in a terminal, plain lines elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _PLAIN_EVERY = 10  # steps between two lines without a terminal
 
 @dataclass
 class RunView:
-    """Listens to a run. Use as a context manager; `heard` is the listener."""
+    """Listens to a run. Use as a context manager; `on_event` is the listener."""
 
     console: Console
     ranks: Sequence[RankPlace]
@@ -51,16 +51,16 @@ class RunView:
         if self._live is not None:
             self._live.stop()
 
-    def heard(self, event: RunEvent) -> None:
+    def on_event(self, event: RunEvent) -> None:
         """Show one event."""
         if self._table is not None:
-            self._table.heard(event)
+            self._table.on_event(event)
         match event:
             case TaskState(rank, state, error):
                 if error or self._table is None:
                     self._line(rank, f"{state}: {error}" if error else state)
-            case RankEvent(rank, said):
-                self._said(rank, said)
+            case RankEvent(rank, rank_event):
+                self._on_rank_event(rank, rank_event)
             case NodeSilent(node, why):
                 self.console.print(f"{node} does not answer ({why})")
             case NodeBack(node):
@@ -70,7 +70,7 @@ class RunView:
             case LogLine() | Ended():
                 pass
 
-    def _said(self, rank: int, event: LogEvent) -> None:
+    def _on_rank_event(self, rank: int, event: LogEvent) -> None:
         match event:
             case Step():
                 self._step(rank, event)
@@ -93,8 +93,8 @@ class RunView:
                 cost = f"{event.bytes / 1e6:,.1f} MB a rank in {event.seconds:.1f} s"
                 self._line(0, f"saved at step {step} ({cost})")
             case Resumed(step=step):
-                self._pace.again()
-                self._line(0, f"goes on after step {step}{_passed_over(event)}")
+                self._pace.reset()
+                self._line(0, f"resumes after step {step}{_skipped(event)}")
             case AttemptOver(end=end) if end != "succeeded":
                 self._line(0, attempt_line(event))
             case AttemptOver() | Result() | Verdict():
@@ -109,7 +109,7 @@ class RunView:
         self._line(0, f"step {step}/{total}  loss {loss}  {pace} tok/s{self._eta(step, total)}")
 
     def _eta(self, step: int, total: int) -> str:
-        self._pace.heard(step)
+        self._pace.on_step(step)
         left = self._pace.seconds(step, total)
         return "" if left is None or step == total else f"  ETA {left:.0f} s"
 
@@ -126,7 +126,7 @@ def attempt_line(attempt: Attempt) -> str:
     return f"attempt {attempt.attempt} {attempt.end} at step {attempt.step}{blame}"
 
 
-def _passed_over(event: Resumed) -> str:
+def _skipped(event: Resumed) -> str:
     newer = ", ".join(map(str, event.passed_over))
     return f" (not all ranks have {newer})" if newer else ""
 

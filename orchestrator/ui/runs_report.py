@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from orchestrator.runs.reading import Reading
+from orchestrator.runs.reading import RunIndex
 from orchestrator.runs.run import Run
 from orchestrator.runs.summary import RunReport, summary
 
@@ -24,7 +24,7 @@ class UnreadableReport(_Part):
     why: str
     """In words."""
     nodes: list[str]
-    """Those that have a part of it."""
+    """Names of the nodes that have a part of it."""
 
 
 class RunsReport(_Part):
@@ -40,7 +40,7 @@ class RunsReport(_Part):
     """Of nodes that could not be read."""
 
 
-def runs_report(reading: Reading, runs: tuple[Run, ...]) -> RunsReport:
+def runs_report(reading: RunIndex, runs: tuple[Run, ...]) -> RunsReport:
     """The report of these runs."""
     return RunsReport(
         runs=[summary(run) for run in runs],

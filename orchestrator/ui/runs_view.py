@@ -47,26 +47,26 @@ def show_runs(
     console.print(table)
 
 
-def show_run(run: Run, told: RunReport, console: Console) -> None:
+def show_run(run: Run, report: RunReport, console: Console) -> None:
     """Everything that is worth a line."""
 
     def line(name: str, text: object) -> None:
         console.print(f"{name:<11} {text}")
 
-    line("run", told.run)
-    line("stack", f"{told.stack}: {run.record.stack.get('description', '')}")
-    line("state", told.state)
-    line("started", f"{told.created:%Y-%m-%d %H:%M:%S} UTC")
-    line("step", _steps(told))
-    if told.losses:
-        bars = sparkline(told.losses)
-        line("loss", f"{figures.loss(told.losses[0])} {bars} {figures.loss(told.losses[-1])}")
-    if told.eval_loss is not None:
-        line("held-out", figures.loss(told.eval_loss))
-    if told.tokens_per_second is not None:
-        line("tokens/s", figures.pace(told.tokens_per_second))
-    line("image", told.image)
-    for rank in told.ranks:
+    line("run", report.run)
+    line("stack", f"{report.stack}: {run.record.stack.get('description', '')}")
+    line("state", report.state)
+    line("started", f"{report.created:%Y-%m-%d %H:%M:%S} UTC")
+    line("step", _steps(report))
+    if report.losses:
+        bars = sparkline(report.losses)
+        line("loss", f"{figures.loss(report.losses[0])} {bars} {figures.loss(report.losses[-1])}")
+    if report.eval_loss is not None:
+        line("held-out", figures.loss(report.eval_loss))
+    if report.tokens_per_second is not None:
+        line("tokens/s", figures.pace(report.tokens_per_second))
+    line("image", report.image)
+    for rank in report.ranks:
         what = ", ".join(filter(None, (rank.task, rank.phase, f"step {rank.step}")))
         line(f"rank {rank.rank}", f"{rank.node}  {what}  {_bytes(rank.bytes)} in its folder")
         for name in rank.unreadable:

@@ -52,7 +52,7 @@ def wait_for_a_command(machine: SilentServer, process: subprocess.Popen[str]) ->
         assert process.poll() is None, process.communicate()
         return machine.started.is_set()
 
-    until(hangs, what="a command that hangs", deadline_s=90)
+    until(hangs, what="a command that hangs", deadline_seconds=90)
 
 
 @pytest.mark.parametrize("number", EXIT_CODES)
@@ -80,7 +80,7 @@ from pathlib import Path
 from orchestrator.artifacts.image import ensure_image, image_recipe
 from orchestrator.cli import main
 from orchestrator.engines.torch.image import contents
-from orchestrator.node.connect import connected
+from orchestrator.node.connect import connect_all
 from orchestrator.node.parallel import on_each
 from orchestrator.spec.load import load_cluster
 
@@ -91,7 +91,7 @@ def pull(node):
 
 
 def drill(standalone_mode):
-    with connected(load_cluster(Path(sys.argv[1]))) as nodes:
+    with connect_all(load_cluster(Path(sys.argv[1]))) as nodes:
         node = nodes["spark-a"]
         {drill}
     return 0
@@ -128,12 +128,12 @@ def test_whatever_hangs_ctrl_c_leaves_it(
 _MIDDLE = """\
 import sys, time
 from orchestrator.cli.interrupt import interruptible, stopped_by_interrupt
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.resources.base import Change
 
-at_hand = AtHand()
-with interruptible(), stopped_by_interrupt(at_hand):
-    at_hand.begin(Change("spark-a", "daemon.json", "update", "restart \\x1b Docker", 1, {}, {}))
+current = CurrentChanges()
+with interruptible(), stopped_by_interrupt(current):
+    current.begin(Change("spark-a", "daemon.json", "update", "restart \\x1b Docker", 1, {}, {}))
     print("begun", flush=True)
     time.sleep(600)
 """

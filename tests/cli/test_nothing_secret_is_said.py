@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.runs.launch import Prepared
-from orchestrator.ui.run_json import begun
+from orchestrator.ui.run_json import run_started
 from tests.cli.conftest import Ran, Sparkctl
 from tests.cli.test_cluster import differ, take_in
 from tests.support.clusters import ROOT
@@ -87,7 +87,7 @@ def test_train_says_none(
     for prepared in kept:  # what goes to the machines as files, configs and lines of JSON
         assert set(prepared.secrets) == {"HF_TOKEN", "WANDB_API_KEY", "A_KEY"}
         record = prepared.record
-        assert told(record.model_dump_json(), json.dumps(begun(record), default=str)) == []
+        assert told(record.model_dump_json(), json.dumps(run_started(record), default=str)) == []
         assert told(prepared.rendered.compose, repr(prepared.rendered)) == []
         assert told(json.dumps(prepared.image.base), repr(prepared.stack)) == []
     assert bool(kept) == ("--trust-recipe" in options)

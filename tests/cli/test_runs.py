@@ -17,7 +17,7 @@ from orchestrator.cli import runs as command
 from orchestrator.errors import ConnectError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.runs import control
-from orchestrator.runs.follow import Patience
+from orchestrator.runs.follow import Timeouts
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.run import Run
 from orchestrator.spec.cluster import ClusterSpec
@@ -41,13 +41,15 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     (made.folder / "spark-b").symlink_to(shared)
 
     @contextmanager
-    def reachable(*_: object, **__: object) -> Iterator[tuple[dict[str, Node], dict[str, Any]]]:
+    def connect_available(
+        *_: object, **__: object
+    ) -> Iterator[tuple[dict[str, Node], dict[str, Any]]]:
         errors: Mapping[str, SparkctlError] = {
             name: c.away for name, c in made.connections.items() if isinstance(c.away, ConnectError)
         }
         yield {n: node for n, node in made.nodes.items() if n not in errors}, dict(errors)
 
-    monkeypatch.setattr(connecting, "reachable", reachable)
+    monkeypatch.setattr(connecting, "connect_available", connect_available)
 
     def load(file: Path) -> ClusterSpec:
         spec = load_cluster(file)
@@ -111,7 +113,7 @@ def test_a_name_that_is_none(sparkctl: Sparkctl, cluster: Cluster) -> None:
 def test_follow_of_a_run_that_has_ended(
     sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(used, "Patience", lambda: Patience(results=0))
+    monkeypatch.setattr(used, "Timeouts", lambda: Timeouts(results=0))
     cluster.write(0, "text", event("result", 0, weights_sha256="ab" * 32, saved="/x/adapter"))
     cluster.judge()
     ran = sparkctl("runs", "follow", "last")
@@ -129,7 +131,7 @@ def test_follow_takes_nothing_off_that_it_did_not_see_end(
     sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a rank that waits, and of services that were gone, only what was seen over is removed."""
-    monkeypatch.setattr(used, "Patience", lambda: Patience(start=-1, broken=-1, results=0))
+    monkeypatch.setattr(used, "Timeouts", lambda: Timeouts(start=-1, broken=-1, results=0))
     cluster.engine.tasks_now = [task(0, "running"), task(1, "pending", Err="no suitable node")]
     ran = sparkctl("runs", "follow", "last")
     assert (ran.code, "rank 1 on spark-b pending: no suitable node" in ran.stderr) == (10, True)
@@ -187,22 +189,22 @@ def test_resume_goes_on_after_what_is_known(
     sparkctl: Sparkctl, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched: list[Any] = []
-    prepared = replace(prepare(sparks(2), load_stack("tiny-llama-lora"), None), anew=False)
+    prepared = replace(prepare(sparks(2), load_stack("tiny-llama-lora"), None), is_new=False)
 
-    def again(spec: object, run: Run, world: object, agree: object) -> Prepared:
+    def resumed(spec: object, run: Run, world: object, agree: object) -> Prepared:
         return replace(prepared, record=run.record)
 
     def start(spec: object, prepared: Prepared, *_: object, **__: object) -> RunRecord:
         return prepared.record
 
     monkeypatch.setattr(used, "observe_machines", lambda *_, **__: {})
-    monkeypatch.setattr(used, "again", again)
+    monkeypatch.setattr(used, "prepare_resume", resumed)
     monkeypatch.setattr(used, "start", start)
     monkeypatch.setattr(command, "watch", lambda _, run, *, as_json: watched.append(run.offsets))
     cluster.judge(state="stopped")
     cluster.write(0, "an old line")
     ran = sparkctl("runs", "resume", "last")
-    assert (ran.code, ran.stdout) == (0, f"{RUN} goes on\n")
+    assert (ran.code, ran.stdout) == (0, f"{RUN} resumed\n")
     assert watched == [{0: 40, 1: 0}]
     assert sparkctl("runs", "resume", "last", "--detach").code == 0
     assert len(watched) == 1
@@ -214,7 +216,7 @@ def test_a_success_is_not_started_again(
     monkeypatch.setattr(used, "observe_machines", lambda *_, **__: {})
     cluster.judge()
     ran = sparkctl("runs", "resume", "last")
-    assert (ran.code, "nothing to go on with" in ran.stderr) == (10, True)
+    assert (ran.code, "nothing to resume" in ran.stderr) == (10, True)
 
 
 def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
@@ -224,7 +226,7 @@ def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
     cluster.engine.tasks_now = []
     assert sparkctl("runs", "rm", "last").code != 0  # nobody is there to say yes
     assert cluster.run_folder(0).exists()
-    assert sparkctl("runs", "rm", "last", "--yes").stdout == f"{RUN} is gone\n"
+    assert sparkctl("runs", "rm", "last", "--yes").stdout == f"{RUN} is deleted\n"
     assert list((cluster.folder / "spark-a").iterdir()) == []
     assert removed == [RUN]
 
@@ -232,7 +234,7 @@ def test_rm(sparkctl: Sparkctl, cluster: Cluster, removed: list[str]) -> None:
 def test_follow_for_programs_is_an_object_a_line(
     sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(used, "Patience", lambda: Patience(results=0))
+    monkeypatch.setattr(used, "Timeouts", lambda: Timeouts(results=0))
     cluster.write(0, "some text", event("step", 0, step=1, loss=0.5))
     cluster.judge(state="failed", rank=1, node="spark-b", message="broke", tail=[])
     ran = sparkctl("runs", "follow", "last", "--json")

@@ -10,7 +10,7 @@ from orchestrator.errors import ConnectError, RunError
 from orchestrator.runs.launch import Prepared
 from orchestrator.runs.preflight import Checked
 from orchestrator.spec.load import stack_names
-from orchestrator.stack.way import Standing
+from orchestrator.stack.occupancy import Occupancy
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_cluster import differ, take_in
 from tests.support.clusters import ROOT
@@ -193,7 +193,7 @@ def test_progress_of_an_image_is_shown_as_it_is(
         raise RunError("enough")
 
     monkeypatch.setattr("orchestrator.api.starting.build_images", build)
-    monkeypatch.setattr("orchestrator.api.starting.refuse_busy", lambda *_: Standing())
+    monkeypatch.setattr("orchestrator.api.starting.require_free_gpus", lambda *_: Occupancy())
     monkeypatch.setattr("orchestrator.api.starting.preflight", lambda *_: Checked([], {}))
     take_in(site)
     ran = sparkctl("train", "tiny-llama-lora")

@@ -155,9 +155,9 @@ def test_its_own_base_image_is_between_the_stacks_and_the_clusters(tmp_path: Pat
 
 def test_how_long_it_may_be_quiet(tmp_path: Path) -> None:
     mine = outside(folder(tmp_path, HEAD + COMMAND + "quiet_seconds: 900"))
-    assert mine.patience(GangConfig()).silence_seconds == 900
-    assert mine.patience(GangConfig(silence_seconds=20)).silence_seconds == 20
-    assert outside(FOLDER).patience(GangConfig()) == GangConfig()
+    assert mine.with_timeouts(GangConfig()).silence_seconds == 900
+    assert mine.with_timeouts(GangConfig(silence_seconds=20)).silence_seconds == 20
+    assert outside(FOLDER).with_timeouts(GangConfig()) == GangConfig()
 
 
 def test_supervisors_are_told_how_to_read_it() -> None:

@@ -37,7 +37,7 @@ def test_it_honours_the_whole_schema() -> None:
 
 @pytest.mark.parametrize("name", stack_names())
 def test_every_shipped_recipe_is_honoured(name: str) -> None:
-    TORCH.refuse_unheard(name, load_stack(name).training)
+    TORCH.ensure_settings_honoured(name, load_stack(name).training)
 
 
 def test_its_files() -> None:
@@ -53,10 +53,10 @@ def test_a_key_that_is_set_and_not_honoured_is_refused_by_name() -> None:
     spec = TORCH.spec.model_copy(update={"name": "toy", "honours": ["model", "data.name", "loop"]})
     toy = replace(TORCH, spec=spec)
     base = {"model": {"name": "org/m"}, "data": {"name": "org/d"}, "loop": {"max_steps": 3}}
-    toy.refuse_unheard("mine", TrainingConfig.model_validate(base))
+    toy.ensure_settings_honoured("mine", TrainingConfig.model_validate(base))
     more = base | {"optim": {"lr": 1e-4}, "method": {"kind": "full"}}  # 1e-4 is the default
     with pytest.raises(SpecError) as caught:
-        toy.refuse_unheard("mine", TrainingConfig.model_validate(more))
+        toy.ensure_settings_honoured("mine", TrainingConfig.model_validate(more))
     said = "mine: the engine toy does not honour training.method.kind, training.optim.lr"
     assert str(caught.value.brief) == said
     assert "training.loop" in str(caught.value.resolution)

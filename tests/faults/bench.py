@@ -10,7 +10,7 @@ from tests.lab.sparkctl import Sparkctl
 
 LOCK = f"{LOCK_FOLDER}/lock"
 
-QUIET_S = 120
+QUIET_SECONDS = 120
 """Seconds until what a dead controller began on a machine must have ended."""
 
 # Its SSH sessions, the scripts that go on without them, and the unit that restarts Docker.
@@ -43,7 +43,7 @@ class Bench:
             until(
                 lambda m=machine: m.attempt("sh", "-c", _AT_REST)[0] == 0,  # type: ignore[misc]
                 what=f"end of the controller's work on {machine.name}",
-                deadline_s=QUIET_S,
+                deadline_seconds=QUIET_SECONDS,
             )
             machine.attempt("touch", "-c", "-d", "2 minutes ago", LOCK, f"{LOCK}/owner")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from tests.faults.point import Point, Seen
 
-REACH_S = 60.0
+REACH_SECONDS = 60.0
 """Seconds until the point must be reached."""
 
-END_S = 120.0
+END_SECONDS = 120.0
 """Seconds that a struck controller may take to end; longer is a hang."""
 
 _WATCHED = [sys.executable, "-m", "tests.faults.watched"]
@@ -36,7 +36,7 @@ class Controller:
     def go_on(self) -> tuple[int, str]:
         """Exit code, and all that was said. Raises TimeoutExpired when it hangs."""
         os.write(self.go, b"\n")
-        output, _ = self.process.communicate(timeout=END_S)
+        output, _ = self.process.communicate(timeout=END_SECONDS)
         return self.process.returncode, output
 
 
@@ -54,7 +54,7 @@ def stopped(file: Path, command: str, point: Point) -> Iterator[Controller]:
     os.close(tell)
     os.close(heard)
     try:
-        ready, _, _ = select.select([told], [], [], REACH_S)
+        ready, _, _ = select.select([told], [], [], REACH_SECONDS)
         if not ready or not os.read(told, 1):  # the end of the file: it ended on another way
             process.kill()
             raise AssertionError(f"`{command}` never came to {point}:\n{process.communicate()[0]}")
@@ -73,7 +73,7 @@ def seen(file: Path, command: str, notes: Path) -> list[Seen]:
     done = subprocess.run(
         [*_WATCHED, "note", str(notes), *_of(file, command)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=END_S,
+        timeout=END_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     return [Seen(**json.loads(line)) for line in notes.read_text(encoding="utf-8").splitlines()]

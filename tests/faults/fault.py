@@ -29,10 +29,10 @@ class Fault:
         raise NotImplementedError
 
     def bars(self, way: Command) -> bool:
-        """Whether it must be mended before the way can be gone."""
+        """Whether it must be repaired before the way can be gone."""
         return False
 
-    def mend(self, machine: Machine) -> None:
+    def repair(self, machine: Machine) -> None:
         """Before the way when it bars it, else after it."""
 
 
@@ -88,7 +88,7 @@ class FullDisk(Fault):
     def bars(self, way: Command) -> bool:
         return way == "up"
 
-    def mend(self, machine: Machine) -> None:
+    def repair(self, machine: Machine) -> None:
         machine.run("sh", "-c", _UNMOUNT)
 
 
@@ -103,7 +103,7 @@ class ReadOnly(Fault):
     def bars(self, way: Command) -> bool:
         return True
 
-    def mend(self, machine: Machine) -> None:
+    def repair(self, machine: Machine) -> None:
         machine.run("umount", "/etc/docker")
 
 

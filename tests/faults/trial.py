@@ -59,10 +59,10 @@ def run(trial: Trial, bench: Bench) -> Outcome:
         assert "a fault of sparkctl itself" not in said, said
         bench.a_minute_later()
         if fault.bars(trial.way):
-            fault.mend(machine)
+            fault.repair(machine)
         bench.sparkctl("cluster", trial.way, "--yes")
         if not fault.bars(trial.way):
-            fault.mend(machine)
+            fault.repair(machine)
         check(bench, trial.way)
     except (AssertionError, LabError, subprocess.TimeoutExpired) as failure:
         lost = str(failure)

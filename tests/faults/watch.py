@@ -20,7 +20,7 @@ _BEAT = f"\n{BEAT} ".encode()
 Strike = Callable[[], None]
 Note = Callable[[Seen], None]
 
-ANSWER_S = 0.2
+ANSWER_SECONDS = 0.2
 """Seconds that a Docker API request is taken to last: its end is not seen from here."""
 
 
@@ -74,7 +74,7 @@ class Watch:
         """Something that goes on when `send` has returned."""
         here = self._next(node)
         result = send()
-        self.note(Seen(*here, ANSWER_S))
+        self.note(Seen(*here, ANSWER_SECONDS))
         if self._is_here(here):
             assert self.at is not None
             threading.Event().wait(self.at.later)

@@ -37,13 +37,13 @@ def sshd(
     )
     with container:
         port = int(container.get_exposed_port(22))
-        known = until(lambda: _host_keys(container), what="host keys", deadline_s=20)
+        known = until(lambda: _host_keys(container), what="host keys", deadline_seconds=20)
         access_file = tmp_path_factory.mktemp("known") / "known_hosts"
         access_file.write_text(access.known_hosts({port: known.splitlines()}))
         login = Login(
             "sshd", "127.0.0.1", port, "nvidia", (str(ours.key),), (access_file,), False, 5.0
         )
-        until(lambda: _answers(login), what="sshd", deadline_s=20)
+        until(lambda: _answers(login), what="sshd", deadline_seconds=20)
         yield login
 
 

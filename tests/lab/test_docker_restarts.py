@@ -156,9 +156,9 @@ def test_a_file_that_dockerd_refuses_is_found_before_anything_is_replaced(
     machines: dict[str, Machine], sparkctl: Sparkctl
 ) -> None:
     """The user's own file, which no dockerd has read yet; both engines say so."""
-    mended = b'{ "debug": false }'
+    fixed = b'{ "debug": false }'
     for machine in machines.values():
-        machine.put(FILE, mended, owner="root:docker")
+        machine.put(FILE, fixed, owner="root:docker")
         machine.put("/etc/default/docker", b"DOCKER_OPTS=--log-level=info\n")
         restart(machine)
     processes = {name: docker_process(machine) for name, machine in machines.items()}
@@ -178,7 +178,7 @@ def test_a_file_that_dockerd_refuses_is_found_before_anything_is_replaced(
                 assert "sparkctl" not in machine.run("ls", "/etc/docker")
                 assert docker_process(machine) == processes[name]
         for machine in machines.values():
-            machine.put(FILE, mended, owner="root:docker")
+            machine.put(FILE, fixed, owner="root:docker")
         sparkctl("cluster", "up", "--yes")
         sparkctl("cluster", "down", "--yes")
 
@@ -215,7 +215,9 @@ def test_what_was_begun_ends_on_the_machine_without_session_and_controller(
             machine.run("touch", "/run/hold")
         with started(sparkctl) as process:
             for name, machine in machines.items():
-                until(lambda m=machine: active(m) and not runs_now(m), what=name, deadline_s=60)
+                until(
+                    lambda m=machine: active(m) and not runs_now(m), what=name, deadline_seconds=60
+                )
             session = "sshd.*: nvidia|systemd-run|sh -s"
             machines["spark-b"].run("pkill", "-KILL", "-f", session)
             process.kill()
@@ -224,7 +226,7 @@ def test_what_was_begun_ends_on_the_machine_without_session_and_controller(
             assert machine.attempt("flock", "-n", "/run/sparkctl", "true")[0] == 1
             machine.run("rm", "/run/hold")
         for name, machine in machines.items():
-            until(lambda m=machine: not active(m), what=f"end on {name}", deadline_s=60)
+            until(lambda m=machine: not active(m), what=f"end on {name}", deadline_seconds=60)
             assert runs(machine)
             assert "nvidia" in machine.read(FILE).decode()
             assert machine.attempt("sh", "-c", "ls -d /run/sparkctl-restart*")[0] != 0
@@ -251,9 +253,15 @@ def test_a_restart_that_somebody_left_behind_is_waited_for(
     process = docker_process(machine)
     with started(sparkctl) as up:
         written = "ls /var/lib/sparkctl/journal/*-daemon-json.json"
-        until(lambda: machine.attempt("sh", "-c", written)[0] == 0, what="record", deadline_s=60)
+        until(
+            lambda: machine.attempt("sh", "-c", written)[0] == 0, what="record", deadline_seconds=60
+        )
         others = machines["spark-a"]
-        until(lambda: others.attempt("grep", "-q", "nvidia", FILE)[0] == 0, what="", deadline_s=60)
+        until(
+            lambda: others.attempt("grep", "-q", "nvidia", FILE)[0] == 0,
+            what="",
+            deadline_seconds=60,
+        )
         assert docker_process(machine) == process
         assert machine.attempt("test", "-e", FILE)[0] == 1
         machine.run("rm", "/run/hold")

@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from orchestrator.node.connect import connected
-from orchestrator.reconcile.apply import apply, carry_out
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.node.connect import connect_all
+from orchestrator.reconcile.apply import apply, apply_plan
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import Event
 from orchestrator.reconcile.observe import observe
 from orchestrator.reconcile.owner import this_owner
@@ -40,13 +40,13 @@ def test_plan_apply_nothing_restore_original(
 ) -> None:
     spec = load_cluster(sparkctl.file)
     later(lambda: sparkctl("cluster", "down", "--yes"))
-    with connected(spec) as nodes:
+    with connect_all(spec) as nodes:
         world = observe(spec, nodes)
         before = {name: snapshot(machine) for name, machine in machines.items()}
         up = _only(plan_up(spec, world), kind)
         assert set(up.nodes) == set(machines)
 
-        apply(up, spec, nodes, world, _silent, AtHand())
+        apply(up, spec, nodes, world, _silent, CurrentChanges())
         assert {name: snapshot(machine) for name, machine in machines.items()} != before
         world = observe(spec, nodes)
         assert _ids(_only(plan_up(spec, world), kind)) == []
@@ -54,5 +54,5 @@ def test_plan_apply_nothing_restore_original(
         down = plan_down(spec, world)
         assert sorted(_ids(down)) == sorted(_ids(up))
         owner = this_owner("the test")
-        carry_out(down, partial(plan_down, spec), spec, nodes, owner, _silent, AtHand())
+        apply_plan(down, partial(plan_down, spec), spec, nodes, owner, _silent, CurrentChanges())
     assert {name: snapshot(machine) for name, machine in machines.items()} == before

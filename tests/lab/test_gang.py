@@ -53,7 +53,7 @@ class Run:
         until(
             lambda: any(e["event"] == "step" and e["step"] >= step for e in self.told()),
             what=f"step {step}",
-            deadline_s=DEADLINE,
+            deadline_seconds=DEADLINE,
         )
 
     def losses(self) -> dict[int, float]:

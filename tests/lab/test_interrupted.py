@@ -84,7 +84,9 @@ def test_two_at_once_and_one_that_died(
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        until(lambda: machine.attempt("test", "-s", owner)[0] == 0, what="lock", deadline_s=30)
+        until(
+            lambda: machine.attempt("test", "-s", owner)[0] == 0, what="lock", deadline_seconds=30
+        )
         refused = sparkctl("cluster", "up", "--yes", expect=6)
         assert "E402" in refused.stderr
         assert f"(pid {first.pid}), `sparkctl cluster up`" in refused.stderr

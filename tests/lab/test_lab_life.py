@@ -1,4 +1,4 @@
-"""The lab comes, is mended, and goes without a trace; it never touches what is not its own."""
+"""The lab comes, is repaired, and goes without a trace; it never touches what is not its own."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -54,9 +54,9 @@ def test_up_mends_and_down_leaves_nothing(client: DockerClient, spec: LabSpec) -
     client.containers.get(str(first["spark-b"])).kill()  # as when the outer engine was killed
     assert [n.state for n in status(spec.name)] == ["running", "exited"]
     up(spec)
-    mended = {c.labels[labels.NODE]: c.id for c in node.all_of(client, spec.name)}
-    assert mended["spark-a"] == first["spark-a"]
-    assert mended["spark-b"] != first["spark-b"]
+    repaired = {c.labels[labels.NODE]: c.id for c in node.all_of(client, spec.name)}
+    assert repaired["spark-a"] == first["spark-a"]
+    assert repaired["spark-b"] != first["spark-b"]
     assert [n.state for n in status(spec.name)] == ["running", "running"]
 
     with ThreadPoolExecutor() as pool:  # as two that sweep what a third has left

@@ -41,7 +41,7 @@ def seen(machines: dict[str, Machine], module_up: Sparkctl) -> Iterator[Seen]:
     )  # fmt: skip
     try:
         containers = {
-            name: until(lambda m=machine: _run_container(m), what="a rank", deadline_s=180)
+            name: until(lambda m=machine: _run_container(m), what="a rank", deadline_seconds=180)
             for name, machine in machines.items()
         }
         inspected = {
@@ -183,7 +183,7 @@ def test_a_detached_run_holds_the_gpu_and_status_shows_it(
         until(
             lambda: "tiny-llama-lora-" in module_up("cluster", "status").stdout,
             what="the run in the status",
-            deadline_s=60,
+            deadline_seconds=60,
         )
     finally:
         services = machines["spark-a"].run("docker", "service", "ls", "-q").split()

@@ -151,7 +151,7 @@ def test_a_machine_that_was_reinstalled_takes_its_place_again(
     until(
         lambda: "Down" in machines["spark-a"].run("docker", "node", "ls"),
         what="the manager's notice",
-        deadline_s=60,
+        deadline_seconds=60,
     )
     assert len(_members(machines)) == 2
     planned = up("cluster", "plan").stdout

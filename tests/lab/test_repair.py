@@ -1,4 +1,4 @@
-"""Swarms on machines with a history: recognised, explained, mended with --repair, never forced."""
+"""Swarms on machines with a history: recognised, explained, repaired by --repair, not forced."""
 
 from collections.abc import Callable, Iterator
 

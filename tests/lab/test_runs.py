@@ -71,7 +71,9 @@ def test_the_computer_that_started_it_may_die(
 ) -> None:
     before = names(module_up)
     with training(module_up, "training.loop.max_steps=150", "training.checkpoint.every=10") as one:
-        (name,) = until(lambda: names(module_up) - before or None, what="a run", deadline_s=120)
+        (name,) = until(
+            lambda: names(module_up) - before or None, what="a run", deadline_seconds=120
+        )
         run = Run(name, module_up, machines)
         run.reach(5)
         one.send_signal(signal.SIGKILL)
@@ -119,7 +121,7 @@ def test_stop_resume_compare_logs_rm(machines: dict[str, Machine], module_up: Sp
     module_up("cluster", "down", "--yes")  # runs stay; images go, and the swarm's IDs
     module_up("cluster", "up", "--yes")
     went_on = module_up("runs", "resume", run.name).stdout
-    assert f"goes on after step {step}" in went_on
+    assert f"resumes after step {step}" in went_on
     assert f"succeeded  {run.name}" in went_on
     assert sorted(run.losses()) == list(range(1, 101))
     assert run.steps_made_twice() == 0
@@ -162,7 +164,7 @@ def _interrupted_fetch(other: Sparkctl, run: Run, to: Path) -> None:
     )  # fmt: skip
     try:
         part = to / f".{run.name}.part" / "adapter"
-        until(lambda: len(list(part.glob("more-*"))) > 5, what="six files", deadline_s=240)
+        until(lambda: len(list(part.glob("more-*"))) > 5, what="six files", deadline_seconds=240)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

@@ -140,11 +140,11 @@ def test_a_host_key_that_changed_is_refused_with_the_line_and_the_mend(
     with pytest.raises(HostKeyError, match="has CHANGED") as caught:
         SshConnection(changed)
     assert f"{known}:2: ssh-ed25519" in str(caught.value.details)
-    mend = f"ssh-keygen -R '[127.0.0.1]:{sshd.port}' -f {known}"
-    assert mend in str(caught.value.resolution)
+    fix = f"ssh-keygen -R '[127.0.0.1]:{sshd.port}' -f {known}"
+    assert fix in str(caught.value.resolution)
     assert known.read_text() == text
-    subprocess.run(mend, shell=True, check=True, capture_output=True)
-    there(changed)  # the mend is one: now it is a machine never seen before
+    subprocess.run(fix, shell=True, check=True, capture_output=True)
+    there(changed)  # the fix works: now it is a machine never seen before
     assert (tmp_path / "none").read_text().startswith(f"[127.0.0.1]:{sshd.port} ")
 
 

@@ -46,7 +46,7 @@ def shown(sparkctl: Sparkctl, *words: str) -> "Iterator[tuple[subprocess.Popen[s
 
 
 def gone(machine: Machine) -> None:
-    until(lambda: not machine.run(*BOARDS).strip(), what="the end of it", deadline_s=60)
+    until(lambda: not machine.run(*BOARDS).strip(), what="the end of it", deadline_seconds=60)
 
 
 def test_the_curves_are_shown_until_ctrl_c(

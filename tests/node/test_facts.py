@@ -108,7 +108,7 @@ def test_garbage_is_a_remote_error(output: str) -> None:
 def test_an_address_that_is_none_is_a_remote_error(address: str) -> None:
     """Before anybody reckons with it."""
     output = probe_output(stock_spark(addresses=(Address("enp1s0f1np1", address, 24),)))
-    with pytest.raises(RemoteError, match="cannot be understood"):
+    with pytest.raises(RemoteError, match="cannot be parsed"):
         parse_facts("spark-a", output)
 
 

@@ -150,7 +150,8 @@ def test_the_hint_for_a_new_key_is_what_helps(login: Login, keys: list[paramiko.
     with pytest.raises(HostKeyError, match="is not known") as caught:
         _check_host_key(strict, _known(strict), keys[0])
     assert "-o StrictHostKeyChecking=ask nvidia@spark-a" in str(caught.value.resolution)
-    assert "`knownhostscommand /bin/keys`, which sparkctl does not do" in str(caught.value.details)
+    details = str(caught.value.details)
+    assert "`knownhostscommand /bin/keys`, which sparkctl does not support" in details
 
 
 @pytest.mark.parametrize("accept_new", [True, False])

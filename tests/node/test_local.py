@@ -58,7 +58,7 @@ def test_what_passed_its_deadline_is_dead_on_the_machine(node: Node, tmp_path: P
         node.script(script, deadline=1)
     assert "The machine has ended it" in str(caught.value.details)
     deaf = Path(tmp_path, "deaf").read_text().strip()
-    until(lambda: not alive(deaf), what="its end", deadline_s=20)
+    until(lambda: not alive(deaf), what="its end", deadline_seconds=20)
 
 
 def test_a_machine_without_timeout_runs_its_scripts_all_the_same(
@@ -77,14 +77,14 @@ def test_a_command_ends_with_all_that_it_has_started(way: str, tmp_path: Path) -
     command = f"sleep 300 & echo $! >{tmp_path}/child; wait"
     running = begin(lambda: connection.run(command, b"", deadline=1 if way == "deadline" else 60))
     child = tmp_path / "child"
-    until(lambda: child.exists() and child.read_text(), what="its start", deadline_s=20)
+    until(lambda: child.exists() and child.read_text(), what="its start", deadline_seconds=20)
     if way == "close":
         connection.close()
         assert running.result(20).code != 0
     else:
         with pytest.raises(TimeoutError):
             running.result(20)
-    until(lambda: not alive(child.read_text().strip()), what="its end", deadline_s=20)
+    until(lambda: not alive(child.read_text().strip()), what="its end", deadline_seconds=20)
 
 
 def test_a_command_that_begins_while_the_connection_is_closed_ends_too(

@@ -68,7 +68,7 @@ def test_a_deadline_is_a_remote_error() -> None:
         Node("spark-a", FakeConnection(late)).script("wait for it", deadline=7)
     assert "within 7 s" in caught.value.brief
     assert "wait for it" not in str(caught.value.details)
-    assert "did not end it: it may go on" in str(caught.value.details)
+    assert "did not end it: it may still run" in str(caught.value.details)
 
 
 @pytest.mark.parametrize(

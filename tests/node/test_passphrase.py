@@ -14,7 +14,7 @@ from orchestrator.errors import (
     PassphraseNeededError,
 )
 from orchestrator.node import connect
-from orchestrator.node.connect import connected, reachable
+from orchestrator.node.connect import connect_all, connect_available
 from orchestrator.node.connection import Completed
 from orchestrator.node.keys import Unlocked, public_half, unlock
 from orchestrator.node.login import Login
@@ -72,7 +72,7 @@ class Person:
 def test_one_question_for_all_nodes(doors: Doors, key: str) -> None:
     doors(key)
     person = Person()
-    with connected(sparks(3), ask_passphrase=person) as nodes:
+    with connect_all(sparks(3), ask_passphrase=person) as nodes:
         assert list(nodes) == ["spark-a", "spark-b", "spark-c"]
     assert person.asked == [key]
 
@@ -84,7 +84,7 @@ def test_a_second_key_is_asked_for_when_the_first_was_not_enough(
     second = make_key(tmp_path / "second")
     doors(key, second)
     person = Person()
-    with connected(sparks(2), ask_passphrase=person) as nodes:
+    with connect_all(sparks(2), ask_passphrase=person) as nodes:
         assert len(nodes) == 2
     assert person.asked == [key, second]
 
@@ -94,7 +94,7 @@ def test_a_wrong_passphrase_is_one_error_and_no_second_question(doors: Doors, ke
     person = Person("not-the-phrase")
     with (
         pytest.raises(AuthenticationError, match="does not open the key") as caught,
-        connected(sparks(2), ask_passphrase=person),
+        connect_all(sparks(2), ask_passphrase=person),
     ):
         pass
     assert person.asked == [key]
@@ -107,7 +107,7 @@ def test_with_nobody_to_ask_every_node_names_the_key_and_the_mend(
     ask: dict[str, Person], doors: Doors, key: str
 ) -> None:
     doors(key)
-    with pytest.raises(NodeErrors) as caught, connected(sparks(2), **ask):  # type: ignore[arg-type]
+    with pytest.raises(NodeErrors) as caught, connect_all(sparks(2), **ask):  # type: ignore[arg-type]
         pass
     assert [error.code for error in caught.value.errors] == ["E203", "E203"]
     assert all(f"ssh-add {key}" in str(error.resolution) for error in caught.value.errors)
@@ -123,14 +123,14 @@ def test_not_more_than_eight_log_in_at_once(doors: Doors, monkeypatch: pytest.Mo
 
     doors()
     monkeypatch.setattr(connect, "try_each", spy)
-    with connected(sparks(12)) as nodes:
+    with connect_all(sparks(12)) as nodes:
         assert len(nodes) == 12
     assert limits == [8]
 
 
 def test_status_shows_the_others_when_one_is_off(doors: Doors, key: str) -> None:
     made = doors(key, off=("spark-b",))
-    with reachable(sparks(3), ask_passphrase=Person()) as (nodes, errors):
+    with connect_available(sparks(3), ask_passphrase=Person()) as (nodes, errors):
         assert (list(nodes), list(errors)) == (["spark-a", "spark-c"], ["spark-b"])
     assert [machine.closed for machine in made] == [True, True]
 

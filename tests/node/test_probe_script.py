@@ -224,7 +224,7 @@ def test_what_a_run_needs_is_a_part_of_it_and_asks_docker_once() -> None:
 
 
 def test_half_of_what_a_run_needs_is_an_error() -> None:
-    with pytest.raises(RemoteError, match="cannot be understood"):
+    with pytest.raises(RemoteError, match="cannot be parsed"):
         parse_machine("here", "user\tcm9vdA==\n")
 
 

@@ -128,8 +128,8 @@ REFUSED = {
     "IdentityFile %q\n": "unknown key %q",
     "UserKnownHostsFile ${NOBODY_SET_THIS}\n": "env var ${NOBODY_SET_THIS} has no value",
     "Include SELF\n": "",
-    "ProxyUseFdpass yes\n": "sparkctl cannot do `proxyusefdpass yes`",
-    "RevokedHostKeys /etc/revoked\n": "sparkctl cannot do `revokedhostkeys /etc/revoked`",
+    "ProxyUseFdpass yes\n": "sparkctl does not support `proxyusefdpass yes`",
+    "RevokedHostKeys /etc/revoked\n": "sparkctl does not support `revokedhostkeys /etc/revoked`",
 }
 
 
@@ -179,7 +179,9 @@ def test_commands_of_match_exec_do_not_outlive_their_time(
     with pytest.raises(SpecError) as caught:
         login(tmp_path / "config")
     assert "look at its `Match exec`" in str(caught.value.details)
-    until(lambda: ended(marker.read_text().strip()), what="the end of its shell", deadline_s=10)
+    until(
+        lambda: ended(marker.read_text().strip()), what="the end of its shell", deadline_seconds=10
+    )
 
 
 def ended(process: str) -> bool:

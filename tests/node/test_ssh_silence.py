@@ -95,7 +95,7 @@ def test_a_proxy_command_that_hangs_is_ended_with_its_children(tmp_path: Path) -
     command = f"sh -c 'sleep 600 & echo $! >{pid}; wait'"
     assert "silent" in str(refused(login(22, tmp_path, command)).details)
     child = int(pid.read_text())
-    until(lambda: not _lives(child), what="the end of the command's child", deadline_s=10)
+    until(lambda: not _lives(child), what="the end of the command's child", deadline_seconds=10)
 
 
 def test_a_proxy_command_that_fails_is_quoted(tmp_path: Path) -> None:

@@ -20,7 +20,18 @@ from tests.support.clusters import (
 from tests.support.simulate import made
 
 CASES = Path(__file__).parent / "cases"
-KEYS = {"what", "cluster", "facts", "up", "then", "plan", "look_at", "changes", "kept", "settled"}
+KEYS = {
+    "what",
+    "cluster",
+    "facts",
+    "up",
+    "then",
+    "plan",
+    "look_at",
+    "changes",
+    "kept",
+    "already_restored",
+}
 KEYS |= {"daemon_json", "delete_runs", "cluster_then", "was", "offline", "others", "advice"}
 WHEN_WRITTEN = {
     *("docker-group", "swarm-resource", "daemon.json", "directory", "swarm", "swarm-list"),
@@ -38,10 +49,10 @@ def test_the_plan_is_as_the_case_says(path: Path) -> None:
     assert list(plan.kept) == case.get("kept", [])
     assert list(plan.advice) == case.get("advice", [])
     assert [str(other) for other in plan.others] == case.get("others", [])
-    settled = [f"{node}/{record}" for node, record in plan.settled]
-    patterns = case.get("settled", [])
-    assert len(settled) == len(patterns)
-    assert all(map(fnmatchcase, settled, patterns))
+    already_restored = [f"{node}/{record}" for node, record in plan.already_restored]
+    patterns = case.get("already_restored", [])
+    assert len(already_restored) == len(patterns)
+    assert all(map(fnmatchcase, already_restored, patterns))
     for name, document in case.get("daemon_json", {}).items():
         assert _daemon_json(plan, name) == document
 

@@ -50,7 +50,7 @@ def test_after_down_nothing_is_left_to_give_back(
     up = made(plan_up(spec, world), spec, world)
     down = made(plan_down(spec, up), spec, up)
     again = plan_down(spec, down)
-    assert (again.steps, again.settled) == ((), ())
+    assert (again.steps, again.already_restored) == ((), ())
 
 
 def _known(spec: ClusterSpec, world: World) -> dict[str, Facts]:

@@ -1,4 +1,4 @@
-"""Carrying out a plan: what comes before what, and what a failure stops."""
+"""Applying a plan: what comes before what, and what a failure stops."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ import requests
 from orchestrator.errors import ChangeError, ConnectError, NodeErrors, RemoteError, SparkctlError
 from orchestrator.names import LAUNCH_FOLDER
 from orchestrator.node.node import Node
-from orchestrator.reconcile.apply import carry_out
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.apply import apply_plan
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import ChangeDone, ChangeFailed, ChangeStarted, Event, Listener
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.reconcile.plan import Plan, Step, plan_down, plan_up
@@ -78,12 +78,14 @@ class Site:
     heard: list[Event]
 
     def up(self, *steps: Step) -> None:
-        self.carry_out(Plan(self.spec.name, "up", steps), self.heard.append)
+        self.apply_plan(Plan(self.spec.name, "up", steps), self.heard.append)
 
-    def down(self, *steps: Step, settled: tuple[tuple[str, str], ...] = ()) -> None:
-        self.carry_out(Plan(self.spec.name, "down", steps, settled), self.heard.append)
+    def down(self, *steps: Step, already_restored: tuple[tuple[str, str], ...] = ()) -> None:
+        self.apply_plan(Plan(self.spec.name, "down", steps, already_restored), self.heard.append)
 
-    def carry_out(self, plan: Plan, listen: Listener, at_hand: AtHand | None = None) -> None:
+    def apply_plan(
+        self, plan: Plan, listen: Listener, current: CurrentChanges | None = None
+    ) -> None:
         """`plan` is what is to be done until it was done; then it is what the facts say."""
         plans = iter([plan])
         rest = plan_up if plan.direction == "up" else plan_down
@@ -92,7 +94,7 @@ class Site:
             return next(plans, None) or rest(self.spec, world)
 
         owner = this_owner("sparkctl cluster up")
-        carry_out(plan, planner, self.spec, self.nodes, owner, listen, at_hand or AtHand())
+        apply_plan(plan, planner, self.spec, self.nodes, owner, listen, current or CurrentChanges())
 
     def told(self) -> list[str]:
         return [f"{type(event).__name__} {event.change.id}" for event in self.heard]
@@ -321,7 +323,7 @@ def test_what_was_passed_is_not_lost_when_something_else_fails(empty: Site) -> N
 
 
 def test_down_forgets_what_needs_no_change(empty: Site) -> None:
-    empty.down(settled=(("spark-b", "0001-x.json"), ("spark-b", "0002-y.json")))
+    empty.down(already_restored=(("spark-b", "0001-x.json"), ("spark-b", "0002-y.json")))
     (unfinished,) = empty.machines["spark-a"].changes
     assert ".json" not in unfinished  # only what a power cut left of a record
     (forgotten,) = empty.machines["spark-b"].changes
@@ -343,5 +345,5 @@ def test_listeners_hear_a_change_before_it_is_made(site: Site) -> None:
         made_already = "note one" in site.did("spark-a")
         order.append(f"{type(event).__name__} {made_already}")
 
-    site.carry_out(Plan("desk", "up", (step(Note("spark-a", "one")),)), listen)
+    site.apply_plan(Plan("desk", "up", (step(Note("spark-a", "one")),)), listen)
     assert order == [f"{ChangeStarted.__name__} False", f"{ChangeDone.__name__} True"]

@@ -86,11 +86,11 @@ def test_a_file_that_the_user_mended_after_a_refusal_is_the_original_from_then_o
     spec = cluster()
     world = world_of(spec, {"spark-b": {"daemon_json": '{"no-such-key": 1}'}})
     refused = made(plan_up(spec, world), spec, world)["spark-b"].journal
-    mended = changed(world["spark-b"], {"daemon_json": '{"debug": true }'})
-    world = {**world, "spark-b": replace(mended, journal=refused)}
+    fixed = changed(world["spark-b"], {"daemon_json": '{"debug": true }'})
+    world = {**world, "spark-b": replace(fixed, journal=refused)}
     up = made(plan_up(spec, world), spec, world)
     down = made(plan_down(spec, up), spec, up)
-    assert down["spark-b"].daemon_json == mended.daemon_json
+    assert down["spark-b"].daemon_json == fixed.daemon_json
     assert down["spark-b"].journal == {}
 
 

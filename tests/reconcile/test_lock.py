@@ -149,7 +149,7 @@ def test_the_holder_gives_signs_of_life(
             held = read_locks({"here": node}, place)["here"]
             return held is not None and held.silent < STALE - 1
 
-        until(heard, what="a sign of life", deadline_s=20)
+        until(heard, what="a heartbeat", deadline_seconds=20)
 
 
 def test_a_lock_without_an_owner_yet_is_held_by_somebody(node: Node, place: Place) -> None:
@@ -275,7 +275,7 @@ def test_a_machine_that_hangs_does_not_make_the_others_locks_old(
             held = read_locks({"here": node}, place)["here"]
             return held is not None and held.silent < STALE - 1
 
-        until(heard, what="a sign of life", deadline_s=20)
+        until(heard, what="a heartbeat", deadline_seconds=20)
         over.set()
 
 
@@ -373,7 +373,9 @@ def test_looking_and_taking_are_one_step(
         assert other.stdout is not None
         assert other.stdout.readline() == "in\n"
         taking = begin(lambda: lock._take(node, place, this_owner("second")))
-        until(lambda: (tmp_path / "waits").exists() or taking.done(), what="it", deadline_s=20)
+        until(
+            lambda: (tmp_path / "waits").exists() or taking.done(), what="it", deadline_seconds=20
+        )
         assert not taking.done()
         Path(place.folder, "lock").mkdir()
         Path(place.folder, "lock/owner").write_text(json.dumps(asdict(this_owner("first"))))

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.errors import PreflightError
-from orchestrator.node.connect import connected
+from orchestrator.node.connect import connect_all
 from orchestrator.node.connection import Completed
 from orchestrator.reconcile.plan import Plan, plan_up
 from orchestrator.reconcile.ports import doors, with_ports_asked
@@ -42,7 +42,7 @@ def test_who_joins_nothing_is_asked_nothing() -> None:
     world = world_of(SPEC)
     up = made(plan_up(SPEC, world), SPEC, world)
     cluster = FakeCluster(up)
-    with connected(SPEC, cluster.connect) as nodes:
+    with connect_all(SPEC, cluster.connect) as nodes:
         with_ports_asked(plan_up(SPEC, up), up, nodes)
     assert [machine.scripts for machine in cluster.machines.values()] == [[], []]
 
@@ -51,7 +51,7 @@ def answered(spec: ClusterSpec, says: bytes) -> Plan:
     world = world_of(spec)
     cluster = FakeCluster(world)
     cluster.machines["spark-b"].failing = {ASKS: Completed(0, says, b"")}
-    with connected(spec, cluster.connect) as nodes:
+    with connect_all(spec, cluster.connect) as nodes:
         return with_ports_asked(plan_up(spec, world), world, nodes)
 
 

@@ -1,4 +1,4 @@
-"""Stopped in the middle: the change at hand is finished, no other is begun, and it is said."""
+"""Stopped in the middle: the current change is finished, no other is begun, and it is reported."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from orchestrator.names import LAUNCH_FOLDER
 from orchestrator.node.connection import Completed
 from orchestrator.node.fence import LOST, lost
 from orchestrator.node.node import Node
-from orchestrator.reconcile.at_hand import AtHand
+from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import ChangeStarted, Event
 from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.base import Change, Stage
@@ -33,32 +33,32 @@ STEPS = (
 def test_what_was_begun_is_finished_and_counted(
     site: Site, direction: Literal["up", "down"]
 ) -> None:
-    at_hand = AtHand()
+    current = CurrentChanges()
 
     def listen(event: Event) -> None:
         site.heard.append(event)
         if isinstance(event, ChangeStarted):
-            assert at_hand.stop() == (event.change,)
+            assert current.stop() == (event.change,)
 
     with pytest.raises(StoppedError, match="stopped after 1 of 3 changes") as caught:
-        site.carry_out(Plan(site.spec.name, direction, STEPS), listen, at_hand)
+        site.apply_plan(Plan(site.spec.name, direction, STEPS), listen, current)
     assert caught.value.exit_code == 130
     assert "sparkctl cluster down" in str(caught.value.resolution)
     assert site.told() == ["ChangeStarted spark-a/note:one", "ChangeDone spark-a/note:one"]
     assert "note two" not in site.did("spark-a")
     assert site.did("spark-b") == []
-    assert at_hand.stop() == ()
+    assert current.stop() == ()
 
 
 def test_who_sees_between_two_changes_that_the_lock_is_lost_begins_none(site: Site) -> None:
-    at_hand = AtHand()
-    at_hand.stop(lost("spark-b"))
+    current = CurrentChanges()
+    current.stop(lost("spark-b"))
     with pytest.raises(LockLostError, match="took over the lock of spark-b"):
-        site.carry_out(Plan(site.spec.name, "up", STEPS), site.heard.append, at_hand)
+        site.apply_plan(Plan(site.spec.name, "up", STEPS), site.heard.append, current)
     assert site.heard == []
 
 
-class Told(AtHand):
+class Told(CurrentChanges):
     """One that says when it was stopped."""
 
     def __init__(self) -> None:
@@ -74,11 +74,11 @@ class Told(AtHand):
 def test_a_lock_that_is_lost_on_one_machine_stops_the_others(site: Site) -> None:
     """Who took over there changes this machine next."""
     site.machines["spark-a"].failing = {"note one": Completed(LOST, b"", b"")}
-    at_hand = Told()
+    current = Told()
 
     class Slow(Note):
         def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
-            assert at_hand.told.wait(20), "nobody stops"
+            assert current.told.wait(20), "nobody stops"
 
     steps = (
         step(Note("spark-a", "one")),
@@ -87,7 +87,7 @@ def test_a_lock_that_is_lost_on_one_machine_stops_the_others(site: Site) -> None
         step(Note("spark-b", "four")),
     )
     with pytest.raises(LockLostError, match="took over the lock of spark-a") as caught:
-        site.carry_out(Plan(site.spec.name, "up", steps), site.heard.append, at_hand)
+        site.apply_plan(Plan(site.spec.name, "up", steps), site.heard.append, current)
     assert caught.value.code == "E503"
     assert "note two" not in site.did("spark-a")
     assert "note four" not in site.did("spark-b")
@@ -125,16 +125,16 @@ def before(number: signal.Signals) -> Iterator[signal.Handlers]:
 def test_a_signal_waits_for_what_is_at_hand_and_for_nothing_else(
     number: signal.Signals, before: signal.Handlers
 ) -> None:
-    at_hand, change = AtHand(), STEPS[0].change
+    current, change = CurrentChanges(), STEPS[0].change
     with interruptible() as signalled:
-        with pytest.raises(StoppedError) as stopped, stopped_by_interrupt(at_hand):
-            assert at_hand.begin(change)
+        with pytest.raises(StoppedError) as stopped, stopped_by_interrupt(current):
+            assert current.begin(change)
             os.kill(os.getpid(), number)
-            assert not at_hand.begin(STEPS[1].change)
-            at_hand.end(change)
+            assert not current.begin(STEPS[1].change)
+            current.end(change)
             raise StoppedError("stopped")
         assert stopped.value.exit_code == 128 + number
-        with pytest.raises(Interrupted), stopped_by_interrupt(AtHand()):
+        with pytest.raises(Interrupted), stopped_by_interrupt(CurrentChanges()):
             os.kill(os.getpid(), number)
         assert signalled.exit_code == 128 + number
     assert signal.getsignal(number) is before

@@ -19,7 +19,7 @@ from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, State
 from orchestrator.resources.directory import ALL, Directory
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 from orchestrator.testing.facts import stock_spark
 from tests.support.stand_ins import stand_in
 
@@ -255,7 +255,7 @@ def test_a_folder_that_somebody_has_removed_is_no_fault(
 
 def test_the_home_is_that_of_the_login_user(node: Node, tmp_path: Path) -> None:
     """`~` is looked up where the script runs; here only its resolution is run, nothing is made."""
-    said = node.script(rendered("directory/path.sh.j2", path="~/x") + 'printf "%s" "$path"')
+    said = node.script(render_template("directory/path.sh.j2", path="~/x") + 'printf "%s" "$path"')
     assert said.endswith("/x")
     assert said.startswith("/")
 

@@ -36,7 +36,7 @@ def script_for(file: File | None) -> str:
     ("outcome", "says"),
     [
         (Outcome.REFUSED, "Nothing was replaced, and Docker was not restarted"),
-        (Outcome.PUT_BACK, "The file that was there is back, and Docker runs with it"),
+        (Outcome.PUT_BACK, "The former file is back, and Docker runs with it"),
         (Outcome.DEFAULTS, "is as it was, and Docker runs without it"),
         (Outcome.DOWN, "systemctl restart docker"),
     ],

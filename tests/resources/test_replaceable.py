@@ -9,7 +9,7 @@ import pytest
 from orchestrator.errors import PreflightError
 from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.reconcile.plan import plan_down, plan_up
-from orchestrator.resources import engine
+from orchestrator.resources import docker_engine
 from tests.support.clusters import changed, cluster, world_of
 from tests.support.simulate import made
 
@@ -47,7 +47,7 @@ def test_a_link_to_a_file_that_was_there_is_written_through() -> None:
 def test_a_link_is_not_what_is_removed_when_docker_does_not_start(tmp_path: Path) -> None:
     """`--repair` tries without the daemon.json that we made."""
     file, kept = tmp_path / "daemon.json", tmp_path / "kept"
-    script = engine._former(None).replace(DAEMON_JSON, str(file))
+    script = docker_engine._former(None).replace(DAEMON_JSON, str(file))
     kept.write_text("theirs")
     file.symlink_to(kept)
     subprocess.run(["sh", "-c", f"( {script} )"], check=True)

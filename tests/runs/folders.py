@@ -178,7 +178,7 @@ def event(kind: str, rank: int, **fields: Any) -> str:
     return json.dumps(whole, separators=(",", ":"))
 
 
-def told(kind: str, rank: int, **fields: Any) -> RankEvent:
+def rank_event(kind: str, rank: int, **fields: Any) -> RankEvent:
     """The event that its line becomes."""
     parsed = parse_line(rank, event(kind, rank, **fields))
     assert isinstance(parsed, RankEvent)

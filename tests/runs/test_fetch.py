@@ -111,7 +111,7 @@ class Desk:
         return self.to / RUN
 
     @property
-    def aside(self) -> Path:
+    def temp(self) -> Path:
         return self.to / f".{RUN}.part"
 
     def put(self, rank: int, name: str, content: bytes = b"x") -> Path:
@@ -165,7 +165,7 @@ def test_what_all_ranks_have_made_arrives(desk: Desk) -> None:
         "debug/stacks-rank1.txt": b"x",
     }  # fmt: skip
     assert fetched == Fetched(desk.here, 8, 4 * len(BIG) + 4 + desk.record_size, ())
-    assert everything_below(desk.to) >= {RUN} and not desk.aside.exists()
+    assert everything_below(desk.to) >= {RUN} and not desk.temp.exists()
     assert desk.said[0] == f"5 files from spark-a, {4 * len(BIG) / 1e6:,.1f} MB"
     with pytest.raises(RunError, match="is there already"):
         desk.fetch()
@@ -340,9 +340,9 @@ def test_links_that_lie_where_the_run_would_come_to_are_not_followed(
     (elsewhere / "model").write_bytes(b"mine")
     desk.put(0, "adapter/model", b"weights")
     desk.put(0, "log-rank0.txt", b"log")
-    desk.aside.mkdir(parents=True)
-    (desk.aside / "adapter").symlink_to(elsewhere)
-    (desk.aside / "log-rank0.txt").symlink_to(elsewhere / "model")
+    desk.temp.mkdir(parents=True)
+    (desk.temp / "adapter").symlink_to(elsewhere)
+    (desk.temp / "log-rank0.txt").symlink_to(elsewhere / "model")
     desk.fetch()
     assert desk.files() == {"adapter/model": b"weights", "log-rank0.txt": b"log"}
     assert everything_below(elsewhere) == {"model"}
@@ -350,10 +350,10 @@ def test_links_that_lie_where_the_run_would_come_to_are_not_followed(
     assert not any(path.is_symlink() for path in desk.here.rglob("*"))
 
 
-def test_a_folder_aside_that_is_a_link_is_refused(desk: Desk, tmp_path: Path) -> None:
+def test_a_temporary_folder_that_is_a_link_is_refused(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     desk.to.mkdir()
-    desk.aside.symlink_to(tmp_path / "elsewhere")
+    desk.temp.symlink_to(tmp_path / "elsewhere")
     desk.put(0, "a")
     with pytest.raises(RunError, match="could not be written"):
         desk.fetch()
@@ -411,22 +411,22 @@ def test_a_cut_connection_is_told_and_the_next_try_goes_on(desk: Desk) -> None:
         desk.fetch()
     assert "Run the same command again" in str(caught.value.resolution)
     assert not desk.here.exists()
-    came = len(list(desk.aside.glob("*.bin")))
+    came = len(list(desk.temp.glob("*.bin")))
     assert came >= 4
     connection.cut_after, connection.received = None, 0
     assert desk.fetch().files == 10
     assert desk.files() == contents | {"empty": b""}
     assert connection.received < sum(map(len, contents.values())) - 3 * 70_000
     assert any(" of them are here already" in line for line in desk.said)
-    assert not desk.aside.exists()
+    assert not desk.temp.exists()
 
 
 def test_what_an_earlier_try_left_and_is_wrong_or_unwanted_goes(desk: Desk) -> None:
     desk.put(0, "a/model", b"right")
     desk.put(0, "b", b"right")
     for name in ("a/model/deep/x", "b", "old/z"):
-        (desk.aside / name).parent.mkdir(parents=True, exist_ok=True)
-        (desk.aside / name).write_bytes(b"wrong")
+        (desk.temp / name).parent.mkdir(parents=True, exist_ok=True)
+        (desk.temp / name).write_bytes(b"wrong")
     desk.fetch()
     assert desk.files() == {"a/model": b"right", "b": b"right"}
     assert everything_below(desk.here) == {"a", "a/model", "b", RECORD}
@@ -449,7 +449,7 @@ def test_a_slow_disk_has_more_patience_than_a_connection_takes_to_open(desk: Des
 
 @pytest.mark.parametrize(
     ("number", "says"),
-    [(errno.ENOSPC, "Make room there"), (errno.EDQUOT, "Make room there"), (errno.EIO, "Mend")],
+    [(errno.ENOSPC, "Make room there"), (errno.EDQUOT, "Make room there"), (errno.EIO, "Fix that")],
 )
 def test_a_disk_here_that_takes_no_more_is_named(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int, says: str

@@ -18,14 +18,14 @@ from orchestrator.runs.events import (
     RunEvent,
 )
 from orchestrator.runs.events import TaskState as Told
-from orchestrator.runs.follow import Patience, follow
+from orchestrator.runs.follow import Timeouts, follow
 from orchestrator.runs.verdict import Outcome
 from tests.runs.folders import RUN, Cluster, both, event, task
 from tests.runs.test_run_events import UNFIT
 from training.contract.verdict import RESTS_ON
 
 Page = Callable[[Cluster], object]
-QUICK = Patience(start=30, broken=0.0, away=30, results=0.0)
+QUICK = Timeouts(start=30, broken=0.0, away=30, results=0.0)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def cluster(tmp_path: Path) -> Cluster:
 
 
 def watch(
-    cluster: Cluster, pages: Sequence[Page], patience: Patience = QUICK, **more: Any
+    cluster: Cluster, pages: Sequence[Page], timeouts: Timeouts = QUICK, **more: Any
 ) -> tuple[Outcome, list[RunEvent]]:
     """Follow a run in which the next page happens between two looks."""
     heard: list[RunEvent] = []
@@ -46,7 +46,15 @@ def watch(
         page(cluster)
 
     turn(0)
-    verdict = follow(cluster.record, cluster.nodes, heard.append, patience, sleep=turn, **more)
+    verdict = follow(
+        cluster.record,
+        cluster.nodes["spark-a"],
+        cluster.nodes,
+        heard.append,
+        timeouts,
+        sleep=turn,
+        **more,
+    )
     return verdict, heard
 
 
@@ -75,8 +83,8 @@ def test_by_exit_codes_no_result_is_waited_for(cluster: Cluster) -> None:
     def succeed(cluster: Cluster) -> None:
         cluster.judge(message=RESTS_ON["exit code"])
 
-    patience = Patience(start=30, broken=0.0, away=30, results=3600)
-    verdict, _ = watch(cluster, [state("running"), succeed], patience)
+    timeouts = Timeouts(start=30, broken=0.0, away=30, results=3600)
+    verdict, _ = watch(cluster, [state("running"), succeed], timeouts)
     assert verdict.succeeded and verdict.results == ()
 
 
@@ -161,8 +169,8 @@ def test_a_rank_that_never_starts_is_given_up_with_swarm_s_reason(cluster: Clust
     def waiting(cluster: Cluster) -> None:
         cluster.engine.tasks_now = [task(0, "running"), task(1, "pending", Err="no suitable node")]
 
-    patience = Patience(start=-1, broken=0, away=0, results=0)
-    verdict, _ = watch(cluster, [waiting], patience)
+    timeouts = Timeouts(start=-1, broken=0, away=0, results=0)
+    verdict, _ = watch(cluster, [waiting], timeouts)
     assert verdict.brief == "rank 1 on spark-b pending: no suitable node"
 
 
@@ -198,7 +206,7 @@ def test_a_machine_that_stays_away_ends_the_watch(cluster: Cluster) -> None:
         cluster.connections["spark-b"].away = ConnectError("gone", node="spark-b")
 
     with pytest.raises(ConnectError, match="gone"):
-        watch(cluster, [leave, lambda _: None], Patience(away=-1))
+        watch(cluster, [leave, lambda _: None], Timeouts(away=-1))
 
 
 def test_a_machine_that_refuses_us_is_not_waited_for(cluster: Cluster) -> None:
@@ -217,7 +225,7 @@ def test_an_engine_that_cannot_be_asked_says_nothing_of_a_run(cluster: Cluster) 
     outcome, heard = watch(
         cluster,
         [trouble, writes, writes, answers, succeed],
-        Patience(start=-1, broken=-1, away=30, results=0),
+        Timeouts(start=-1, broken=-1, away=30, results=0),
     )
     assert outcome.succeeded
     assert sum(isinstance(e, LogLine) for e in heard) == 2
@@ -312,5 +320,5 @@ def test_leaving_changes_nothing(cluster: Cluster) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        follow(cluster.record, cluster.nodes, leave, QUICK)
+        follow(cluster.record, cluster.nodes["spark-a"], cluster.nodes, leave, QUICK)
     assert sorted(p.name for p in cluster.run_folder(0).iterdir()) == ["log-rank0.txt"]

@@ -30,7 +30,7 @@ def test_every_shipped_stack_fits_on_two_sparks(name: str) -> None:
 
 def test_memory_speed_and_how_the_work_is_shared_are_told() -> None:
     said = lines("llama3-70b-lora")
-    assert "sharded: the base is shared out (FSDP2)" in said
+    assert "sharded: the base is sharded (FSDP2)" in said
     assert "weights 65.7" in said
     assert "(estimated, not measured)" in said
     assert lines("llama3-8b-lora").startswith("ddp: every node has a copy (DDP)")

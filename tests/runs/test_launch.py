@@ -15,7 +15,7 @@ from orchestrator.reconcile.owner import this_owner
 from orchestrator.runs.launch import Prepared, launch, prepare
 from orchestrator.runs.preflight import Checked
 from orchestrator.spec.load import load_stack
-from orchestrator.stack.way import Standing
+from orchestrator.stack.occupancy import Occupancy
 from orchestrator.testing.connection import FakeConnection
 from tests.stack.test_deploy import Engine
 from tests.support.clusters import sparks
@@ -57,7 +57,7 @@ def test_a_folder_that_cannot_be_made_takes_the_others_along() -> None:
     """But not what is there already on the machine that refused: it is another run's."""
     site = Site({"spark-b: ": Completed(1, b"", b"File exists")})
     with pytest.raises(RemoteError):
-        launch(PREPARED, site.nodes, {})
+        launch(PREPARED, site.nodes["spark-a"], site.nodes, {})
     assert site.removed() == ["spark-a"]
     assert site.engine.secrets.things == []
 
@@ -66,7 +66,7 @@ def test_a_folder_that_cannot_be_made_takes_the_others_along() -> None:
 def test_a_deploy_that_is_cut_off_leaves_nothing(end: Completed | BaseException) -> None:
     site = Site({"services:": end})
     with pytest.raises((KeyboardInterrupt, RemoteError)):
-        launch(PREPARED, site.nodes, {})
+        launch(PREPARED, site.nodes["spark-a"], site.nodes, {})
     assert any("services:" in script for _, script in site.scripts)
     assert site.removed() == ["spark-a", "spark-b"]
     for store in (site.engine.secrets, site.engine.configs, site.engine.services):
@@ -78,7 +78,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was done before the launch, and the launch."""
     done: list[str] = []
 
-    def launched(prepared: Prepared, nodes: Mapping[str, Node], images: object) -> None:
+    def launched(
+        prepared: Prepared, manager: Node, nodes: Mapping[str, Node], images: object
+    ) -> None:
         fence = nodes["spark-a"].fence
         assert fence is not None, "it is not alone"
         assert LAUNCH_FOLDER in fence.check
@@ -127,9 +129,9 @@ def test_a_run_that_has_ended_is_taken_off_before_the_machines_are_read(
 ) -> None:
     """One that hangs holds the GPU, the memory and the port. The machines are read once."""
 
-    def ask(manager: Node, judged: object) -> Standing:
+    def ask(manager: Node, judged: object) -> Occupancy:
         steps.append("ask")
-        return Standing(over)
+        return Occupancy(over)
 
     def take_off(manager: Node, judged: object) -> None:
         assert manager.fence is not None, "it is not alone"
@@ -139,8 +141,8 @@ def test_a_run_that_has_ended_is_taken_off_before_the_machines_are_read(
         steps.append("read")
         return Checked([], {})
 
-    monkeypatch.setattr(starting, "refuse_busy", ask)
-    monkeypatch.setattr(starting, "make_way", take_off)
+    monkeypatch.setattr(starting, "require_free_gpus", ask)
+    monkeypatch.setattr(starting, "remove_finished_runs", take_off)
     monkeypatch.setattr(starting, "preflight", read)
     starting.start(sparks(2), PREPARED, Site().nodes, lambda event: None)
     first = ["ask", "take off"] if over else ["ask"]
@@ -153,7 +155,7 @@ def test_another_run_is_told_before_anything_else(
     def busy(manager: Node, judged: object) -> None:
         raise BusyError(f"the GPUs are in use, says {manager.name}")
 
-    monkeypatch.setattr(starting, "refuse_busy", busy)
+    monkeypatch.setattr(starting, "require_free_gpus", busy)
     site = Site()
     with pytest.raises(BusyError, match="says spark-a"):
         starting.start(sparks(2), PREPARED, site.nodes, lambda event: None)

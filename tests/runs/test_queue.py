@@ -17,7 +17,7 @@ from orchestrator.node.node import Node
 from orchestrator.runs import queue
 from orchestrator.runs.absence import AWAY, may_pass
 from orchestrator.runs.queue import POLL, in_turn, wait_for_gpus
-from orchestrator.stack.way import Standing
+from orchestrator.stack.occupancy import Occupancy
 from orchestrator.testing.connection import FakeConnection
 from tests.support.clusters import sparks
 
@@ -32,7 +32,7 @@ class Site:
         self.now, self.said, self.reconnected = 0.0, list[str](), 0
         self.looks: Iterator[SparkctlError | None] = iter(looks)
         self.nodes = {name: self._node(name) for name in ("spark-a", "spark-b")}
-        monkeypatch.setattr(queue, "refuse_busy", self._refuse_busy)
+        monkeypatch.setattr(queue, "require_free_gpus", self._require_free_gpus)
 
     def _node(self, name: str) -> Node:
         def reopen() -> FakeConnection:
@@ -42,11 +42,11 @@ class Site:
         connection = FakeConnection(lambda script: "")
         return Node(name, connection, reopen=reopen)
 
-    def _refuse_busy(self, manager: Node, judged: Callable[[str], bool]) -> Standing:
+    def _require_free_gpus(self, manager: Node, judged: Callable[[str], bool]) -> Occupancy:
         assert manager.name == "spark-a"
         if (error := next(self.looks)) is not None:
             raise error
-        return Standing()
+        return Occupancy()
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds

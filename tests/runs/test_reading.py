@@ -1,4 +1,4 @@
-"""What run folders and Swarm tell of runs: real folders read by the real script."""
+"""Runs from run folders and Swarm: real folders read by the real script."""
 
 import base64
 import json
@@ -13,10 +13,10 @@ from orchestrator.node.connection import Completed
 from orchestrator.node.node import Node
 from orchestrator.runs.events import RankEvent, parse_line
 from orchestrator.runs.logs import chosen, read_logs, stamped
-from orchestrator.runs.reading import Reading, merged, read_runs, runs_script
+from orchestrator.runs.node_runs import NodeRuns, parse_node_runs
+from orchestrator.runs.reading import RunIndex, merged, read_runs, runs_script
 from orchestrator.runs.state import state_of
 from orchestrator.runs.summary import summary
-from orchestrator.runs.told_by import NodeRuns, understood
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.tasks import Task, newest_tasks
 from orchestrator.testing.connection import printed
@@ -35,7 +35,7 @@ def cluster(tmp_path: Path) -> Cluster:
     return made
 
 
-def read(cluster: Cluster, only: str | None = None) -> Reading:
+def read(cluster: Cluster, only: str | None = None) -> RunIndex:
     """Each node reads its own folder, as it would on its own disk."""
     told: dict[str, NodeRuns] = {}
     errors: dict[str, SparkctlError] = {}
@@ -45,7 +45,7 @@ def read(cluster: Cluster, only: str | None = None) -> Reading:
         except SparkctlError as error:
             errors[name] = error
         else:
-            told[name] = understood(name, output)
+            told[name] = parse_node_runs(name, output)
     return merged(told, cluster.engine.tasks_now, errors, "spark-a")
 
 
@@ -62,7 +62,7 @@ def test_what_an_old_version_left_is_read() -> None:
         lines = (
             f"{name}\t{base64.b64encode(text.encode()).decode()}" for name, text in facts.items()
         )
-        told[node] = understood(node, "\n".join(lines))
+        told[node] = parse_node_runs(node, "\n".join(lines))
     reading = merged(told, [], {}, "spark-a")
     assert reading.unreadable == ()
     failed, good = (reading.find(f"tiny-llama-lora-{digits}") for digits in ("3d4e5f", "0a1b2c"))
@@ -155,11 +155,11 @@ def test_names(cluster: Cluster) -> None:
         reading.find("nothing")
     assert RUN in str(caught.value.details)
     with pytest.raises(RunError, match="no run last") as caught:
-        Reading((), {}).find("last")
+        RunIndex((), {}).find("last")
     (run,) = reading.runs
     longer = run.record.model_copy(update={"run": RUN + "0"})  # no run is named so, but a prefix is
     other = type(run)(longer, {}, (), {})
-    both_runs = Reading((run, other), {})
+    both_runs = RunIndex((run, other), {})
     assert both_runs.find(RUN).name == RUN
     with pytest.raises(RunError, match="2 runs begin with tiny"):
         both_runs.find("tiny")

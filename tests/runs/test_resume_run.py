@@ -1,4 +1,4 @@
-"""What is deployed for a run to go on: on the machines as they are now."""
+"""What is deployed to resume a run: on the machines as they are now."""
 
 import contextlib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import DeclinedError, RunError, SpecError
 from orchestrator.facts.machine import Facts
 from orchestrator.runs.launch import Prepared, prepare
-from orchestrator.runs.resume import again
+from orchestrator.runs.resume import prepare_resume
 from orchestrator.runs.run import Run
 from orchestrator.runs.seen import RankSeen
 from orchestrator.spec.load import load_stack
@@ -47,10 +47,10 @@ def made(stack: StackSpec = TINY, number: int = 2, **environ: str) -> Prepared:
 
 def test_it_goes_on_under_its_name_with_its_settings() -> None:
     first = made()
-    prepared = again(sparks(2), ended(first), taken_in(sparks(2)), nobody, {})
+    prepared = prepare_resume(sparks(2), ended(first), taken_in(sparks(2)), nobody, {})
     assert prepared.rendered.run == first.rendered.run
     assert prepared.stack.training == TINY.training
-    assert (prepared.anew, prepared.record.created) == (False, first.record.created)
+    assert (prepared.is_new, prepared.record.created) == (False, first.record.created)
     assert [config.name for config in prepared.rendered.configs] == [
         config.name for config in first.rendered.configs
     ]
@@ -62,7 +62,7 @@ def test_a_swarm_that_was_made_anew_is_no_hindrance() -> None:
         name: replace(facts, docker=facts.docker | {"Swarm": _renamed(facts)})  # type: ignore[operator]
         for name, facts in taken_in(sparks(2)).items()
     }
-    prepared = again(sparks(2), ended(made()), world, nobody, {})
+    prepared = prepare_resume(sparks(2), ended(made()), world, nobody, {})
     assert "node.id == new-spark-b" in prepared.rendered.compose
 
 
@@ -72,14 +72,14 @@ def _renamed(facts: Facts) -> dict[str, Any]:
 
 
 def test_machines_that_came_since_are_left_out() -> None:
-    prepared = again(sparks(3), ended(made()), taken_in(sparks(3)), nobody, {})
+    prepared = prepare_resume(sparks(3), ended(made()), taken_in(sparks(3)), nobody, {})
     assert [rank.node for rank in prepared.ranks] == ["spark-a", "spark-b"]
 
 
 def test_other_machines_do_not_have_its_checkpoints() -> None:
     run = ended(made(number=3))
     with pytest.raises(RunError, match="would not be where they were") as caught:
-        again(sparks(2), run, taken_in(sparks(2)), nobody, {})
+        prepare_resume(sparks(2), run, taken_in(sparks(2)), nobody, {})
     assert "rank 2 on spark-c" in str(caught.value.details)
 
 
@@ -91,11 +91,11 @@ def test_the_secrets_that_it_had_must_be_there_again() -> None:
         assert lines == ["secret CHAT: reads the variable CHAT of this computer"]
 
     with pytest.raises(SpecError, match="was started with the secret CHAT"):
-        again(sparks(2), run, taken_in(sparks(2)), agree, {})
-    went_on = again(sparks(2), run, taken_in(sparks(2)), agree, {"CHAT": "y"})
+        prepare_resume(sparks(2), run, taken_in(sparks(2)), agree, {})
+    went_on = prepare_resume(sparks(2), run, taken_in(sparks(2)), agree, {"CHAT": "y"})
     assert went_on.secrets == {"CHAT": "y"}
     without = ended(made(stack))
-    assert again(sparks(2), without, taken_in(sparks(2)), agree, {}).secrets == {}
+    assert prepare_resume(sparks(2), without, taken_in(sparks(2)), agree, {}).secrets == {}
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,12 @@ def test_what_a_record_would_do_beyond_training_is_asked(
     environ = {"AWS_SECRET_ACCESS_KEY": "theirs"}
     if line is None:
         with contextlib.suppress(RunError):  # a name that no recipe can have
-            assert again(sparks(2), run, taken_in(sparks(2)), nobody, environ).secrets == {}
+            assert (
+                prepare_resume(sparks(2), run, taken_in(sparks(2)), nobody, environ).secrets == {}
+            )
         return
     with pytest.raises(DeclinedError) as caught:
-        again(sparks(2), run, taken_in(sparks(2)), nobody, environ)
+        prepare_resume(sparks(2), run, taken_in(sparks(2)), nobody, environ)
     assert line in caught.value.brief
 
 
@@ -138,22 +140,22 @@ def test_no_file_of_this_computer_is_read_because_a_record_names_it(tmp_path: Pa
     first = made()
     secrets = [{"name": "K", "file": str(key)}, {"name": "L", "file": str(key)}]
     run = ended(first, stack=first.record.stack | {"secrets": secrets})
-    went_on = again(sparks(2), run, taken_in(sparks(2)), lambda _: None, {"L": "given"})
+    went_on = prepare_resume(sparks(2), run, taken_in(sparks(2)), lambda _: None, {"L": "given"})
     assert went_on.secrets == {"L": "given"}
     assert str(key) not in went_on.record.model_dump_json()
 
 
 def test_what_runs_or_has_succeeded_is_left_alone() -> None:
     first = made()
-    with pytest.raises(RunError, match="nothing to go on with"):
-        again(sparks(2), ended(first, "succeeded"), taken_in(sparks(2)), nobody, {})
+    with pytest.raises(RunError, match="nothing to resume"):
+        prepare_resume(sparks(2), ended(first, "succeeded"), taken_in(sparks(2)), nobody, {})
     running = ended(first, None, (Task(0, "running"), Task(1, "running")))
     with pytest.raises(RunError, match="is running") as caught:
-        again(sparks(2), running, taken_in(sparks(2)), nobody, {})
+        prepare_resume(sparks(2), running, taken_in(sparks(2)), nobody, {})
     assert "runs follow" in str(caught.value.resolution)
 
 
 def test_a_record_of_another_version_is_told() -> None:
     run = ended(made(), stack={"name": "x", "of": "the future"})
     with pytest.raises(RunError, match="another version of sparkctl"):
-        again(sparks(2), run, taken_in(sparks(2)), nobody, {})
+        prepare_resume(sparks(2), run, taken_in(sparks(2)), nobody, {})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.doctor.before_run import judge
-from orchestrator.doctor.run_seen import Reading
+from orchestrator.doctor.readiness import NodeReadiness
 from orchestrator.errors import NodeErrors, RunError
 from orchestrator.node.node import Node
 from orchestrator.node.software import Software
@@ -22,7 +22,7 @@ from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
 from training.plan.memory import GIB
 
-GOOD = Reading(
+GOOD = NodeReadiness(
     asked=1000.0, span=0.1, clock=1000.0, gpu_answers=True, gpu_users=(), memory=110 * GIB,
     disk={"runs": 500 * GIB, "models": 500 * GIB}, ports_taken=(), base="sha256:1", model=True,
     image=None, peers=("spark-a", "spark-b"), missing=(),
@@ -173,4 +173,4 @@ def test_a_machine_that_says_nonsense_is_an_error_or_not_believed(
     with pytest.raises(NodeErrors) as caught:
         read(sparks(2), PREPARED, nodes)
     for name, error in zip(names, caught.value.errors, strict=True):
-        assert error.brief == f"what {name} says of itself cannot be understood"
+        assert error.brief == f"the output of {name} cannot be parsed"

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.errors import RunError, SparkctlError
 from orchestrator.runs import control
 from orchestrator.runs.logs import read_logs
-from orchestrator.runs.reading import Reading, read_runs
+from orchestrator.runs.reading import RunIndex, read_runs
 from orchestrator.runs.run import Unreadable
 from orchestrator.spec.cluster import ClusterSpec
 from tests.runs.folders import RUN, Cluster, both, event
@@ -62,7 +62,7 @@ def elsewhere(cluster: Cluster, folder: Path) -> list[dict[str, Any]]:
     return [place | {"folder": str(folder)} for place in places]
 
 
-def why(reading: Reading) -> str:
+def why(reading: RunIndex) -> str:
     """Of the one run, which is unreadable."""
     assert reading.runs == ()
     (one,) = reading.unreadable
@@ -308,13 +308,13 @@ def test_a_verdict_of_another_run_is_none(cluster: Cluster) -> None:
 
 
 def test_a_node_that_prints_anything_is_understood_or_passed_over(cluster: Cluster) -> None:
-    from orchestrator.runs.told_by import understood
+    from orchestrator.runs.node_runs import parse_node_runs
 
     odd = "\n".join([
         "", "\t", "/", "x", "/folder\t!!!", "/clock\tbm90IGEgdGltZQ==", "a/b/c\t",
         "../x/record\te30=", f"{RUN}/record\t%%%", f"{RUN}/size\tLTE=", f"{RUN}/record", "\x00\x01",
     ])  # fmt: skip
-    told = understood("spark-a", odd)
+    told = parse_node_runs("spark-a", odd)
     assert (told.clock, dict(told.runs)) == (None, {})
 
 

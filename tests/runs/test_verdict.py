@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from orchestrator.runs.verdict import believed, broken, told
+from orchestrator.runs.verdict import believed, broken, outcome_of
 from orchestrator.stack.tasks import Task
-from tests.runs.folders import ENDED
-from tests.runs.folders import told as told_event
+from tests.runs.folders import ENDED, rank_event
 from training.contract.events import Result
 from training.contract.verdict import RESTS_ON, Verdict
 
@@ -17,25 +16,25 @@ def verdict(**fields: Any) -> Verdict:
 
 
 def test_a_stop_says_how_to_go_on() -> None:
-    end = told(verdict(state="stopped", step=7))
+    end = outcome_of(verdict(state="stopped", step=7))
     assert (end.succeeded, end.brief) == (False, "stopped at step 7")
     assert end.resolution and "sparkctl runs resume r" in end.resolution
 
 
 def test_a_failure_of_a_rank_that_never_came_has_no_node() -> None:
-    end = told(verdict(state="failed", rank=1, message="did not come"))
+    end = outcome_of(verdict(state="failed", rank=1, message="did not come"))
     assert end.brief == "rank 1 failed at step 0: did not come"
 
 
 def test_a_success_has_the_results() -> None:
-    result = told_event("result", 0).event
+    result = rank_event("result", 0).event
     assert isinstance(result, Result)
-    assert told(verdict(state="succeeded"), [result]).results == (result,)
+    assert outcome_of(verdict(state="succeeded"), [result]).results == (result,)
 
 
 def test_a_success_of_a_lower_grade_says_what_it_rests_on() -> None:
-    assert told(verdict(state="succeeded")).brief == "succeeded"
-    end = told(verdict(state="succeeded", message=RESTS_ON["exit code"]))
+    assert outcome_of(verdict(state="succeeded")).brief == "succeeded"
+    end = outcome_of(verdict(state="succeeded", message=RESTS_ON["exit code"]))
     assert end.succeeded
     assert end.brief.startswith("succeeded (proof: exit code: every rank joined and exited with 0")
 

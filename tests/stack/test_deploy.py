@@ -17,12 +17,12 @@ from orchestrator.spec.load import load_stack
 from orchestrator.stack import deploy as stack_deploy
 from orchestrator.stack.deploy import (
     deploy,
-    let_leave,
     remove,
     remove_run_folder,
+    wait_for_exit,
     write_run_folder,
 )
-from orchestrator.stack.ranks import unseen_ranks
+from orchestrator.stack.ranks import placeholder_ranks
 from orchestrator.stack.render import Rendered, render
 from orchestrator.testing.connection import FakeConnection, marks_of
 from tests.support.clusters import sparks
@@ -93,7 +93,7 @@ def manager(reply: Completed | str = "") -> tuple[Node, Engine, FakeConnection]:
 @pytest.fixture
 def rendered() -> Rendered:
     stack, spec = load_stack("llama3-70b-lora"), sparks(2)
-    ranks = unseen_ranks(spec, stack)
+    ranks = placeholder_ranks(spec, stack)
     return render(spec, stack, ranks, engine_of(stack), run=RUN, image="i", secrets=("HF_TOKEN",))
 
 
@@ -172,11 +172,11 @@ def test_ranks_that_have_a_verdict_are_let_leave() -> None:
         if len(slept) == 3:
             engine.seen = [task(RUN, 0, "complete"), task(RUN, 1, "complete")]
 
-    let_leave(node, RUN, sleep=sleep)
+    wait_for_exit(node, RUN, sleep=sleep)
     assert len(slept) == 3
     for gone in ([], [task(RUN, 0, "pending")], [task("other", 0, "running")]):
         engine.seen = gone
-        let_leave(node, RUN, sleep=sleep)
+        wait_for_exit(node, RUN, sleep=sleep)
     assert len(slept) == 3
 
 
@@ -185,13 +185,13 @@ def test_a_rank_that_does_not_leave_is_not_waited_for_without_end(
 ) -> None:
     node, engine, _ = manager()
     engine.seen = [task(RUN, 0, "running")]
-    monkeypatch.setattr(stack_deploy, "_LEAVE", 0.0)
-    let_leave(node, RUN, sleep=lambda _: pytest.fail("it is waited for"))
+    monkeypatch.setattr(stack_deploy, "_EXIT", 0.0)
+    wait_for_exit(node, RUN, sleep=lambda _: pytest.fail("it is waited for"))
 
 
 def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
     """By the shell that runs on the machine; a run of the same name is never written into."""
-    (rank, _) = unseen_ranks(sparks(2), load_stack("llama3-70b-lora"))
+    (rank, _) = placeholder_ranks(sparks(2), load_stack("llama3-70b-lora"))
     mine = replace(rank, runs=str(tmp_path), uid=str(os.getuid()), gid=str(os.getgid()))
 
     class Unwrapped(LocalConnection):
@@ -215,16 +215,16 @@ def test_the_folder_of_a_run_is_made_once(tmp_path: Path) -> None:
         write_run_folder(node, mine, "it's run-1", {})
     for name in ("stop", "verdict-rank0.json", "log-rank0.txt"):
         (made / name).touch()
-    write_run_folder(node, mine, "it's run-1", {"run.json": "{1}\n"}, anew=False)
+    write_run_folder(node, mine, "it's run-1", {"run.json": "{1}\n"}, is_new=False)
     assert {file.name for file in made.iterdir()} == {"log-rank0.txt"}
     assert (record / "run.json").read_text() == "{1}\n"
     with pytest.raises(RemoteError):
-        write_run_folder(node, mine, "never there", {}, anew=False)
+        write_run_folder(node, mine, "never there", {}, is_new=False)
 
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_the_folder_of_a_run_that_has_not_begun_goes_again(tmp_path: Path, begun: bool) -> None:
-    (rank, _) = unseen_ranks(sparks(2), load_stack("llama3-70b-lora"))
+    (rank, _) = placeholder_ranks(sparks(2), load_stack("llama3-70b-lora"))
     mine = replace(rank, runs=str(tmp_path), uid=str(os.getuid()), gid=str(os.getgid()))
     node = Node("here", LocalConnection())
     write_run_folder(node, mine, RUN, {"run.json": "{}\n"})
@@ -237,7 +237,7 @@ def test_the_folder_of_a_run_that_has_not_begun_goes_again(tmp_path: Path, begun
 
 def test_a_folder_that_cannot_be_filled_does_not_stay(tmp_path: Path) -> None:
     """As on a full disk. One that was there before is not touched."""
-    (rank, _) = unseen_ranks(sparks(2), load_stack("llama3-70b-lora"))
+    (rank, _) = placeholder_ranks(sparks(2), load_stack("llama3-70b-lora"))
     mine = replace(rank, runs=str(tmp_path), uid=str(os.getuid()), gid=str(os.getgid()))
     node = Node("here", LocalConnection())
     with pytest.raises(RemoteError):

@@ -19,7 +19,7 @@ from orchestrator.runs.launch import prepare
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_stack, stack_names
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.ranks import ranks_for, unseen_ranks
+from orchestrator.stack.ranks import placeholder_ranks, ranks_for
 from orchestrator.stack.render import Rendered, render
 from tests.support.clusters import cluster, sparks, world_of
 from tests.support.generated import Generated
@@ -50,7 +50,7 @@ def rendered(
 ) -> Rendered:
     """Rendered for machines that were taken in by `cluster up`, or that nobody has seen (None)."""
     if machines is None:
-        ranks = unseen_ranks(spec, stack)
+        ranks = placeholder_ranks(spec, stack)
     else:
         bare = world_of(spec, {node.name: machines for node in spec.nodes})
         ranks = ranks_for(spec, stack, made(plan_up(spec, bare), spec, bare))

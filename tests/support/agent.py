@@ -17,7 +17,7 @@ def ssh_agent(*keys: Path) -> Iterator[Path]:
         socket = Path(folder) / "socket"
         agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
         try:
-            until(socket.exists, what="ssh-agent", deadline_s=10)
+            until(socket.exists, what="ssh-agent", deadline_seconds=10)
             environment = os.environ | {"SSH_AUTH_SOCK": str(socket)}
             for key in keys:
                 subprocess.run(

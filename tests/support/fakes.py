@@ -61,7 +61,7 @@ class FakeCluster:
 
     @property
     def connect(self) -> Connect:
-        """What `connected()` takes in the place of SSH."""
+        """What `connect_all()` takes in the place of SSH."""
 
         def connect(node: NodeSpec, spec: ClusterSpec) -> Connection:
             self.connected.append(node.name)

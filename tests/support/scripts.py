@@ -29,9 +29,9 @@ from orchestrator.reconcile.journal import Record, forget, write
 from orchestrator.reconcile.owner import Owner
 from orchestrator.resources.base import Change, Resource, State
 from orchestrator.resources.directory import ALL, Directory
+from orchestrator.resources.docker_engine import DockerEngine
 from orchestrator.resources.docker_group import DockerGroup
 from orchestrator.resources.docker_restart import restart_with
-from orchestrator.resources.engine import Engine
 from orchestrator.resources.leftovers import UnfinishedCopies
 from orchestrator.runs import control, fetch
 from orchestrator.runs.launch import flush_page_caches, prepare
@@ -126,7 +126,7 @@ def _files() -> dict[str, str]:
 
 def _docker() -> dict[str, str]:
     def engine(swarm: str | None, former: State | None, *, put_back: bool) -> str:
-        one = Engine("spark-a", swarm=swarm, put_back=put_back, former=former)
+        one = DockerEngine("spark-a", swarm=swarm, put_back=put_back, former=former)
         return _applied(one, {"running": False}, {"running": True})
 
     def restart(file: File | None, **how: bool) -> str:
@@ -214,8 +214,8 @@ def _runs() -> dict[str, str]:
     files = {"run.json": "{}", "stack.yml": "it: 's"}
     rank = replace(odd, uid="1000", gid="1000")
 
-    def folder(*, anew: bool) -> str:
-        return _sent(lambda node: write_run_folder(node, rank, RUN, files, anew=anew))
+    def folder(*, is_new: bool) -> str:
+        return _sent(lambda node: write_run_folder(node, rank, RUN, files, is_new=is_new))
 
     return {
         "runs": runs_script(ODD, None),
@@ -223,8 +223,8 @@ def _runs() -> dict[str, str]:
         "runs-one": runs_script(ODD, "it's one"),
         "preflight-first": script_for(spec, prepared, odd),
         "preflight-second": script_for(spec, prepared, second),
-        "run-folder": folder(anew=True),
-        "run-folder-again": folder(anew=False),
+        "run-folder": folder(is_new=True),
+        "run-folder-again": folder(is_new=False),
         "run-folder-remove": _sent(lambda node: remove_run_folder(node, rank, RUN)),
         "flush": _sent(lambda node: flush_page_caches([node])),
         "stop": control._stop(ODD),

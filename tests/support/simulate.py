@@ -31,7 +31,7 @@ def made(plan: Plan, spec: ClusterSpec, world: World) -> dict[str, Facts]:
         after = _EFFECTS.get(step.resource.kind, _foreseen)(after, step)
         if step.record is not None:
             after[node] = _forgotten(after[node], step.record)
-    for node, record in plan.settled:
+    for node, record in plan.already_restored:
         after[node] = _forgotten(after[node], record)
     return after
 

@@ -7,13 +7,13 @@ from rich.console import Console
 from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, TaskState
 from orchestrator.ui.run_table import RunTable
 from orchestrator.ui.run_view import RunView
-from tests.runs.folders import told
+from tests.runs.folders import rank_event
 from tests.ui.test_shown import ranks
 
 
 def step(rank: int, number: int, **fields: float | None) -> RankEvent:
     given = {"step": number, "total_steps": 100, "loss": 10.0 - number, "memory_peak": 2**30}
-    return told("step", rank, **(given | fields))
+    return rank_event("step", rank, **(given | fields))
 
 
 def text(table: RunTable) -> list[str]:
@@ -27,14 +27,14 @@ def test_a_row_for_every_rank_and_how_far_it_is() -> None:
     now = [0.0]
     table = RunTable(ranks(2), clock=lambda: now[0])
     assert len(text(table)) == 3  # no bar before there is a step
-    table.heard(TaskState(1, "running", None))
-    table.heard(told("phase", 1, name="loading"))
+    table.on_event(TaskState(1, "running", None))
+    table.on_event(rank_event("phase", 1, name="loading"))
     assert text(table)[2].split() == ["1", "spark-b", "running,", "loading", "0", "-", "-", "-"]
-    table.heard(step(0, 1))
+    table.on_event(step(0, 1))
     assert table.eta is None
     now[0] = 8.0
     for number in (2, 3, 4, 5):
-        table.heard(step(0, number, rank_tokens_per_second=1234.0))
+        table.on_event(step(0, number, rank_tokens_per_second=1234.0))
     assert table.eta == 190.0  # two seconds a step
     lines = text(table)
     assert "1,234" in lines[1] and "1.0 GiB" in lines[1]
@@ -45,31 +45,31 @@ def test_a_row_for_every_rank_and_how_far_it_is() -> None:
 def test_after_a_restart_the_pace_is_measured_anew() -> None:
     now = [0.0]
     table = RunTable(ranks(1), clock=lambda: now[0])
-    table.heard(step(0, 50))
+    table.on_event(step(0, 50))
     now[0] = 100.0
-    table.heard(told("resumed", 0, step=40))
+    table.on_event(rank_event("resumed", 0, step=40))
     assert table.eta is None
-    table.heard(step(0, 41))
+    table.on_event(step(0, 41))
     now[0] = 101.0
-    table.heard(step(0, 42))
+    table.on_event(step(0, 42))
     assert table.eta == 58.0
 
 
 def test_a_machine_that_is_away_is_shown() -> None:
     table = RunTable(ranks(2))
-    table.heard(NodeSilent("spark-b", "gone"))
+    table.on_event(NodeSilent("spark-b", "gone"))
     assert "does not answer" in text(table)[2]
-    table.heard(NodeBack("spark-b"))
+    table.on_event(NodeBack("spark-b"))
     assert "does not answer" not in "".join(text(table))
 
 
 def test_a_terminal_sees_the_table_and_what_is_worth_a_line() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, highlight=False, width=160)
     with RunView(console, ranks(2)) as view:
-        view.heard(told("phase", 0, name="loading"))
+        view.on_event(rank_event("phase", 0, name="loading"))
         for number in range(1, 21):
-            view.heard(step(0, number))
-        view.heard(told("eval", 0, loss=1.5, step=20))
+            view.on_event(step(0, number))
+        view.on_event(rank_event("eval", 0, loss=1.5, step=20))
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert "held-out loss 1.5000 at step 20" in said
@@ -79,7 +79,7 @@ def test_a_terminal_sees_the_table_and_what_is_worth_a_line() -> None:
 
 def test_a_loss_that_is_no_number_is_shown() -> None:
     table = RunTable(ranks(1), clock=lambda: 0.0)
-    table.heard(step(0, 1, loss=None))
+    table.on_event(step(0, 1, loss=None))
     assert "loss not a number" in text(table)[-1]
-    table.heard(step(0, 2))
+    table.on_event(step(0, 2))
     assert "loss 8.0000" in text(table)[-1]

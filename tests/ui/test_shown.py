@@ -15,7 +15,7 @@ from orchestrator.runs.verdict import Outcome
 from orchestrator.ui.console import out, show_error
 from orchestrator.ui.plan_view import count, progress_lines, show_plan
 from orchestrator.ui.run_view import RunView, show_verdict
-from tests.runs.folders import told
+from tests.runs.folders import rank_event
 from tests.support.clusters import cluster, sparks, world_of
 from training.contract.events import Result
 from training.contract.record import RankPlace
@@ -129,29 +129,31 @@ def ranks(count_: int) -> list[RankPlace]:
 
 def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Pieces) -> None:
     with RunView(console, ranks(2)) as view:
-        view.heard(TaskState(1, "running", None))
-        view.heard(TaskState(1, "failed", f"exit {ODD}"))
-        view.heard(LogLine(0, "is not shown"))
-        view.heard(told("start", 0))
-        view.heard(told("phase", 0, name="train"))
+        view.on_event(TaskState(1, "running", None))
+        view.on_event(TaskState(1, "failed", f"exit {ODD}"))
+        view.on_event(LogLine(0, "is not shown"))
+        view.on_event(rank_event("start", 0))
+        view.on_event(rank_event("phase", 0, name="train"))
         for step in range(1, 22):
             pace = None if step == 20 else 1234.5
             loss = None if step == 10 else 2.5
-            view.heard(
-                told("step", 0, step=step, total_steps=21, loss=loss, tokens_per_second=pace)
+            view.on_event(
+                rank_event("step", 0, step=step, total_steps=21, loss=loss, tokens_per_second=pace)
             )
-        view.heard(told("eval", 0, loss=1.25, step=21))
-        view.heard(told("eval", 0, loss=None, step=0))
-        view.heard(told("resumed", 0, step=20, passed_over=[30]))
-        view.heard(told("resumed", 0, step=20, passed_over=[]))
-        view.heard(told("saved", 0, step=21, bytes=2_500_000, seconds=0.25))
-        view.heard(told("saved", 1, step=21, bytes=2_500_000, seconds=0.25))
-        view.heard(told("error", 1, message=ODD))
+        view.on_event(rank_event("eval", 0, loss=1.25, step=21))
+        view.on_event(rank_event("eval", 0, loss=None, step=0))
+        view.on_event(rank_event("resumed", 0, step=20, passed_over=[30]))
+        view.on_event(rank_event("resumed", 0, step=20, passed_over=[]))
+        view.on_event(rank_event("saved", 0, step=21, bytes=2_500_000, seconds=0.25))
+        view.on_event(rank_event("saved", 1, step=21, bytes=2_500_000, seconds=0.25))
+        view.on_event(rank_event("error", 1, message=ODD))
         for rank in (0, 1):
-            ended = told("ended", rank, attempt=2, end="lost", step=7, code="lost", message=ODD)
-            view.heard(RankEvent(rank, ended.event.model_copy(update={"rank": 1})))
-        view.heard(NodeSilent("spark-b", ODD))
-        view.heard(NodeBack("spark-b"))
+            ended = rank_event(
+                "ended", rank, attempt=2, end="lost", step=7, code="lost", message=ODD
+            )
+            view.on_event(RankEvent(rank, ended.event.model_copy(update={"rank": 1})))
+        view.on_event(NodeSilent("spark-b", ODD))
+        view.on_event(NodeBack("spark-b"))
     lines = file.getvalue().splitlines()
     assert lines[:3] == [
         "rank 1 spark-b  running",
@@ -171,8 +173,8 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     assert "step 10/21  loss not a number  1,234 tok/s" in file.getvalue()
     assert "step 20/21  loss 2.5000  - tok/s" in file.getvalue()
     assert lines[-7:] == [
-        "rank 0 spark-a  goes on after step 20 (not all ranks have 30)",
-        "rank 0 spark-a  goes on after step 20",
+        "rank 0 spark-a  resumes after step 20 (not all ranks have 30)",
+        "rank 0 spark-a  resumes after step 20",
         "rank 0 spark-a  saved at step 21 (2.5 MB a rank in 0.2 s)",
         f"rank 1 spark-b  error: {ODD}",
         f"rank 0 spark-a  attempt 2 lost at step 7: rank 1 {ODD}",
@@ -182,7 +184,7 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
 
 
 def result(**fields: Any) -> Result:
-    event = told("result", 0, saved="/run/adapter", **fields).event
+    event = rank_event("result", 0, saved="/run/adapter", **fields).event
     assert isinstance(event, Result)
     return event
 

@@ -30,7 +30,7 @@ from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.plain import json_text, one_line, visible
 from orchestrator.ui.plan_view import progress_lines, show_plan
 from orchestrator.ui.report import NodeReport
-from orchestrator.ui.run_json import print_line, told
+from orchestrator.ui.run_json import event_line, print_line
 from orchestrator.ui.run_view import RunView, show_verdict
 from orchestrator.ui.runs_view import show_comparison, show_runs
 from orchestrator.ui.status_view import show_drift, show_status
@@ -75,11 +75,11 @@ def plan() -> Plan:
 
 def watched(console: Console) -> None:
     with RunView(console, PLACES) as view:
-        view.heard(TaskState(0, EVIL, EVIL))
-        view.heard(RankEvent(0, PHASE))
-        view.heard(RankEvent(0, ERROR))
-        view.heard(NodeSilent(EVIL, EVIL))
-        view.heard(NodeBack(EVIL))
+        view.on_event(TaskState(0, EVIL, EVIL))
+        view.on_event(RankEvent(0, PHASE))
+        view.on_event(RankEvent(0, ERROR))
+        view.on_event(NodeSilent(EVIL, EVIL))
+        view.on_event(NodeBack(EVIL))
 
 
 def table(console: Console) -> None:
@@ -158,11 +158,11 @@ def test_no_hidden_character_is_forgotten() -> None:
 def test_json_is_one_safe_line_with_the_same_values(
     event: LogLine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_line(told(event))
+    print_line(event_line(event))
     line = capsys.readouterr().out
     assert line.count("\n") == 1
     assert not {char for char in line if _is_hidden(char)}
-    assert json.loads(line) == told(event).model_dump(mode="json")
+    assert json.loads(line) == event_line(event).model_dump(mode="json")
 
 
 def test_a_json_document_is_safe_and_still_readable() -> None:

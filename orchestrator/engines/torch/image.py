@@ -1,4 +1,4 @@
-"""What our training image is built from: entrypoints/Dockerfile says how."""
+"""What our training image is built from: see entrypoints/Dockerfile."""
 
 from orchestrator import assets
 from orchestrator.engines.sources import sources

@@ -1,4 +1,4 @@
-"""What ssh_config says of a host: asked of OpenSSH, or read here where OpenSSH is not installed."""
+"""The ssh_config settings of a host: from OpenSSH, or read here where it is not installed."""
 
 from orchestrator.node.ssh_config.host import HostConfig, hops, host_config
 from orchestrator.node.ssh_config.reader import Reader, find_reader

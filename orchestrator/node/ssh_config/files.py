@@ -12,7 +12,7 @@ from orchestrator.node.ssh_config.words import BLANK, Unreadable, UnreadableFile
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """One file; one that is not there says nothing."""
+    """One file; one that is not there is empty."""
 
     path: Path
     of_user: bool = True

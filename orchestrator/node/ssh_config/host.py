@@ -37,7 +37,7 @@ class HostConfig:
     """As written, the usual ones included; not all of them are there."""
     identities_only: bool
     identity_agent: str | None
-    """A path, SSH_AUTH_SOCK, $VARIABLE, or none; None: nothing is said."""
+    """A path, SSH_AUTH_SOCK, $VARIABLE, or none; None: not set."""
     user_known_hosts: tuple[str, ...]
     global_known_hosts: tuple[str, ...]
     accepts_new: bool
@@ -56,9 +56,9 @@ def host_config(settings: Settings) -> HostConfig:
         return None if not values or values[0].lower() == "none" else values[0]
 
     for keyword, harmless in _CANNOT_BE_LEFT_OUT.items():
-        said = " ".join(settings.get(keyword, (harmless,)))
-        if said.lower() != harmless:
-            raise Unreadable(f"sparkctl cannot do `{keyword} {said}`")
+        value = " ".join(settings.get(keyword, (harmless,)))
+        if value.lower() != harmless:
+            raise Unreadable(f"sparkctl does not support `{keyword} {value}`")
     agent = settings.get("identityagent")
     return HostConfig(
         hostname=settings["hostname"][0],

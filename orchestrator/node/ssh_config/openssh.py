@@ -1,4 +1,4 @@
-"""What OpenSSH itself says of a host: `ssh -G`."""
+"""What OpenSSH itself reports for a host: `ssh -G`."""
 
 import re
 import shlex
@@ -29,14 +29,16 @@ class OpenSsh:
         command += ["-F", str(self.file)] if self.file else []
         command += ["-l", user] if user else []
         command += ["-p", str(port)] if port else []
-        said = _run([*command, "--", host])
+        output = _run([*command, "--", host])
         settings: dict[str, tuple[str, ...]] = {}
-        for line in said.split("\n"):
+        for line in output.split("\n"):
             keyword, _, value = line.partition(" ")
             values = _files(value) if keyword in _LISTS else (value,)
             settings[keyword] = (*settings.get(keyword, ()), *values)
         if not settings.keys() >= {"hostname", "port", "user"}:
-            raise Unreadable(f"`{shlex.join(command)}` does not say where {host} is: {said[:200]}")
+            raise Unreadable(
+                f"`{shlex.join(command)}` does not report where {host} is: {output[:200]}"
+            )
         return settings
 
 
@@ -48,7 +50,7 @@ def _run(command: list[str]) -> str:
     )
     with process:
         try:
-            said, complaints = process.communicate(timeout=_DEADLINE)
+            output, complaints = process.communicate(timeout=_DEADLINE)
         except subprocess.TimeoutExpired:
             raise Unreadable(
                 f"`{shlex.join(command)}` takes more than {_DEADLINE:g} s; look at its `Match exec`"
@@ -61,7 +63,7 @@ def _run(command: list[str]) -> str:
             "\n".join(line for line in lines if not line.startswith(_NOISE))
             or f"`{shlex.join(command)}` ends with exit code {process.returncode}"
         )
-    return said.decode("utf-8", "surrogateescape")
+    return output.decode("utf-8", "surrogateescape")
 
 
 def _files(value: str) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ _NEEDS_OPENSSH = "needs OpenSSH, and there is no `ssh` on this computer"
 
 @dataclass(frozen=True)
 class OwnParser:
-    """Of several files what is said first holds."""
+    """Of several files the first value holds."""
 
     files: Sequence[ConfigFile]
 
@@ -58,17 +58,17 @@ class _Reading:
     host: str
     user: str | None
     port: int | None
-    said: dict[str, list[str]] = field(default_factory=dict)
+    found: dict[str, list[str]] = field(default_factory=dict)
     active: bool = True
-    """Whether lines hold for the host, as the last Host or Match says."""
+    """Whether lines hold for the host, by the last Host or Match."""
     shut: bool = False
     """Within an Include that does not hold: nothing in it does."""
 
     def __post_init__(self) -> None:
         if self.user is not None:
-            self.said["user"] = [self.user]
+            self.found["user"] = [self.user]
         if self.port is not None:
-            self.said["port"] = [str(self.port)]
+            self.found["port"] = [str(self.port)]
 
     def file(self, file: ConfigFile, depth: int) -> None:
         if depth > _DEEPEST:
@@ -82,12 +82,12 @@ class _Reading:
                 raise UnreadableFile(f"{file.path} line {number}: {error}") from None
 
     def settings(self) -> Settings:
-        said = {keyword: tuple(values) for keyword, values in self.said.items()}
-        if "hostkeyalias" in said:
-            said["hostkeyalias"] = (said["hostkeyalias"][0].lower(),)
-        user = said.get("user", (local_user(),))
+        given = {keyword: tuple(values) for keyword, values in self.found.items()}
+        if "hostkeyalias" in given:
+            given["hostkeyalias"] = (given["hostkeyalias"][0].lower(),)
+        user = given.get("user", (local_user(),))
         name = self._hostname()
-        settings = {**_USUAL, **said, "user": user, "hostname": (name,)}
+        settings = {**_USUAL, **given, "user": user, "hostname": (name,)}
         tokens = Tokens(
             self.host,
             name,
@@ -96,20 +96,20 @@ class _Reading:
             settings.get("hostkeyalias", (None,))[0],
         )
         settings["userknownhostsfile"] = tuple(map(tokens.path, settings["userknownhostsfile"]))
-        agent = said.get("identityagent")
+        agent = given.get("identityagent")
         if agent and not is_variable(agent[0]):
             settings["identityagent"] = (tokens.path(agent[0]),)
         return settings
 
     def _hostname(self) -> str:
         """HostName with its tokens, in lower case unless it is an address."""
-        said = self.said.get("hostname", ["%h"])[0]
+        given = self.found.get("hostname", ["%h"])[0]
         name = ""
-        parts = iter(said)
+        parts = iter(given)
         for char in parts:
             token = next(parts, "") if char == "%" else None
             if token not in (None, "h", "%"):
-                raise Unreadable(f"unknown key %{token} in HostName {said}")
+                raise Unreadable(f"unknown key %{token} in HostName {given}")
             name += {None: char, "h": self.host, "%": "%"}[token]
         try:
             ipaddress.ip_address(name.partition("%")[0])
@@ -128,7 +128,7 @@ class _Reading:
             raise Unreadable(f'"{word}" in quotes, and = after it')
         words = arguments(rest)
         if keyword not in keywords.ALL:
-            if matches_list(self.said.get("ignoreunknown", [""])[0].lower(), keyword):
+            if matches_list(self.found.get("ignoreunknown", [""])[0].lower(), keyword):
                 return
             raise Unreadable(f"Bad configuration option: {keyword}")
         match keyword:
@@ -177,28 +177,28 @@ class _Reading:
             criteria += 1
             if criterion in ("canonical", "final"):
                 raise Unreadable(f"`Match {criterion}` {_NEEDS_OPENSSH}")
-            said, rest = first_word(rest)
-            if not said or said.startswith("#"):
+            given, rest = first_word(rest)
+            if not given or given.startswith("#"):
                 raise Unreadable(f"Missing Match criteria for {criterion}")
             if criterion == "exec":
                 if holds:
                     raise Unreadable(f"`Match exec` {_NEEDS_OPENSSH}")
                 continue
-            holds = holds and self._meets(criterion, said) != negated
+            holds = holds and self._meets(criterion, given) != negated
         if not criteria:
             raise Unreadable("One or more attributes required for Match")
         return holds
 
-    def _meets(self, criterion: str, said: str) -> bool:
+    def _meets(self, criterion: str, given: str) -> bool:
         match criterion:
             case "host":
-                return matches_list(said.lower(), self._hostname().lower())
+                return matches_list(given.lower(), self._hostname().lower())
             case "originalhost":
-                return matches_list(said.lower(), self.host.lower())
+                return matches_list(given.lower(), self.host.lower())
             case "user":
-                return matches_list(said, self.said.get("user", [local_user()])[0])
+                return matches_list(given, self.found.get("user", [local_user()])[0])
             case "localuser":
-                return matches_list(said, local_user())
+                return matches_list(given, local_user())
         raise Unreadable(f"Unsupported Match attribute {criterion}")
 
     def _way(self, keyword: str, rest: str) -> None:
@@ -210,8 +210,8 @@ class _Reading:
                 before, comma, _ = text.rpartition(",")
                 text = f"{before}{comma}{hops(text)[-1]}"
         other = {"proxyjump": "proxycommand", "proxycommand": "proxyjump"}.get(keyword)
-        if self.active and other not in self.said:
-            self.said.setdefault(keyword, [text])
+        if self.active and other not in self.found:
+            self.found.setdefault(keyword, [text])
 
     def _setting(self, keyword: str, words: list[str]) -> None:
         if keyword in keywords.LISTS:
@@ -232,7 +232,7 @@ class _Reading:
         if keyword == "forkafterauthentication" and words == ["yes"]:
             raise Unreadable("Cannot fork into background without a command to execute.")
         if keyword in _SEVERAL:
-            named = self.said.setdefault(keyword, [])
+            named = self.found.setdefault(keyword, [])
             named += [word for word in words if word not in named]
         else:
-            self.said.setdefault(keyword, words)
+            self.found.setdefault(keyword, words)

@@ -15,7 +15,7 @@ _OF_FILES = "%hnprdikLlu"
 
 
 def home(user: str = "") -> str:
-    """The home folder as ssh knows it: from the user database, whatever $HOME says."""
+    """The home folder as ssh knows it: from the user database, whatever $HOME is."""
     try:
         return (pwd.getpwnam(user) if user else pwd.getpwuid(os.getuid())).pw_dir
     except KeyError:

@@ -9,7 +9,7 @@ from orchestrator.node.ssh_config.words import Unreadable
 
 _FLAGS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _CHECKS = {"yes": "true", "true": "true", "no": "false", "false": "false", "off": "false"} | {
-    said: said for said in ("ask", "accept-new")
+    value: value for value in ("ask", "accept-new")
 }
 _NUMBER = re.compile(r"\d+|(\d+[smhdw])+|none", re.IGNORECASE)
 

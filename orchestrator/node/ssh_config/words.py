@@ -9,11 +9,11 @@ _DELIMITER = re.compile(r"[ \t\r\n\"=]")
 
 
 class Unreadable(ValueError):
-    """OpenSSH would not read this; the message says why."""
+    """OpenSSH would not read this; the message has the reason."""
 
 
 class UnreadableFile(Unreadable):
-    """The same, and the message says which file and line."""
+    """The same, and the message has file and line."""
 
 
 def first_word(text: str) -> tuple[str, str]:

@@ -151,4 +151,4 @@ def test_of_a_talkative_command_the_end_is_told() -> None:
 
 
 def test_all_hooks_end_before_swarm_is_out_of_patience() -> None:
-    assert hooks.DEADLINE + 5 < deploy._LEAVE
+    assert hooks.DEADLINE + 5 < deploy._EXIT

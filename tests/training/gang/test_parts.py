@@ -383,4 +383,4 @@ def test_a_trainer_does_not_outlive_what_started_it() -> None:
         except OSError:
             return True
 
-    until(gone, what="the trainer's end", deadline_s=20)
+    until(gone, what="the trainer's end", deadline_seconds=20)

@@ -1,4 +1,4 @@
-"""A membership of our own that cannot stay: of a swarm that is gone, or on a former address."""
+"""A stale membership of our own: of a swarm that is gone, or on a former address."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from orchestrator.resources.swarm_leave import leave
 
 
 @dataclass(frozen=True)
-class Membership(Resource):
+class StaleMembership(Resource):
     """Wanted absent; the right one is made by the plan that comes after."""
 
     kind: ClassVar[str] = "membership"
@@ -18,7 +18,7 @@ class Membership(Resource):
     journaled: ClassVar[bool] = False
 
     manager: str
-    trouble: str
+    problem: str
     """Why it cannot stay, in words."""
 
     def observe(self, world: World) -> State | None:
@@ -37,7 +37,7 @@ class Membership(Resource):
         facts = world[self.node]
         running = [name for name in facts.run_containers if name in facts.containers]
         ends = (f"training containers end: {', '.join(running)}",) if running else ()
-        return (self.trouble, *ends)
+        return (self.problem, *ends)
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
         leave(nodes, self.node, self.manager)

@@ -1,4 +1,4 @@
-"""What checks before a run look at: what the run wants, and what its machines say of themselves."""
+"""What checks before a run look at: what the run needs, and how ready each machine is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class Wanted:
     stack: StackSpec
     ranks: Sequence[Rank]
     memory: Memory | None
-    """Of a node; None for a model that is not known here."""
+    """What a node needs; None for a model whose shape is not known here."""
     checkpoint: int
     """Bytes of the base's weight files, about; 0 where they are not known."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One machine. None: it could not say."""
+class NodeReadiness:
+    """One machine. None: it is not known."""
 
     asked: float
     """This computer's clock in the middle of the round trip, seconds since the epoch."""

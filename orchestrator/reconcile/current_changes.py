@@ -6,7 +6,7 @@ from orchestrator.errors import SparkctlError
 from orchestrator.resources.base import Change
 
 
-class AtHand:
+class CurrentChanges:
     """Shared by the threads that make changes and by whoever wants them to stop."""
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class AtHand:
         """What stopped it, if that was an error."""
 
     def begin(self, change: Change) -> bool:
-        """Whether it may begin; then it is at hand until `end`."""
+        """Whether it may begin; then it is a current change until `end`."""
         with self._lock:
             if not self._stopped:
                 self._changes[change.id] = change

@@ -13,13 +13,13 @@ from orchestrator.names import DAEMON_JSON, LOCK_FOLDER
 from orchestrator.node.files import remove_file, write_through
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, World, state_file
-from orchestrator.templates import rendered
+from orchestrator.templates import render_template
 
 _STARTS_WITHIN = 45  # seconds, for each of the three attempts
 
 
 @dataclass(frozen=True)
-class Engine(Resource):
+class DockerEngine(Resource):
     """Wanted running."""
 
     kind: ClassVar[str] = "engine"
@@ -58,7 +58,7 @@ class Engine(Resource):
             raise ChangeError(
                 f"Docker on {self.node} does not start, whatever of ours is taken away",
                 details=error.details,
-                resolution="Mend what the lines above say, then run the command again.",
+                resolution="Fix what the lines above report, then run the command again.",
                 node=self.node,
             ) from None
         finally:
@@ -66,7 +66,7 @@ class Engine(Resource):
 
     @property
     def _script(self) -> str:
-        return rendered(
+        return render_template(
             "docker/start.sh.j2",
             lock_folder=LOCK_FOLDER,
             within=_STARTS_WITHIN,

@@ -20,7 +20,7 @@ from orchestrator.spec.cluster import ClusterSpec
 
 
 @dataclass(frozen=True)
-class SwarmList(Resource):
+class StaleSwarmNodes(Resource):
     """Nodes that joined by our hand and belong no longer. Those of others stay."""
 
     kind: ClassVar[str] = "swarm-list"
@@ -65,7 +65,7 @@ class SwarmList(Resource):
         gone = sorted({n for n in (before or {}).get("former", {}).values() if n not in world})
         if not gone:
             return ()
-        forgets = f"{', '.join(gone)}: only the swarm forgets it. To give the machine itself back"
+        forgets = f"{', '.join(gone)}: only the swarm forgets it. To restore the machine itself"
         return (f"{forgets}, keep it in the file with `state: absent`",)
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:

@@ -1,4 +1,4 @@
-"""What the Docker SDK raises, in our words. Does not import it: that takes as long as a command."""
+"""Translate errors of the Docker SDK. Does not import it: that takes as long as a command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,8 @@ from orchestrator.errors import RemoteError
 
 
 @contextmanager
-def docker_trouble(node: str) -> Iterator[None]:
-    """What the SDK and the layers below it raise, as a RemoteError."""
+def translate_docker_errors(node_name: str) -> Iterator[None]:
+    """Raise what the SDK and the layers below it raise as a RemoteError."""
     try:
         yield
     except Exception as error:
@@ -17,8 +17,8 @@ def docker_trouble(node: str) -> Iterator[None]:
         if not isinstance(error, DockerException | OSError):  # requests raises OSErrors
             raise
         raise RemoteError(
-            f"the Docker Engine of {node} refused, or does not answer",
+            f"the Docker Engine of {node_name} refused, or does not answer",
             details=str(getattr(error, "explanation", None) or error),
             resolution="On the machine: `systemctl status docker`, `journalctl -u docker -n 50`.",
-            node=node,
+            node=node_name,
         ) from None

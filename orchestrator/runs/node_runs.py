@@ -1,4 +1,4 @@
-"""What one node tells of its runs, and whether its record of one may be believed. Pure."""
+"""The runs on one node, and whether its record of each can be trusted. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from orchestrator.facts.protocol import answers
+from orchestrator.facts.protocol import entries
 from orchestrator.runs.seen import OF_A_RANK
 from training.contract.files import RECORD, is_run_name
 from training.contract.record import VERSION, RunRecord
 
 
 @dataclass(frozen=True)
-class Told:
+class RunOnNode:
     """A run on one node."""
 
     record: RunRecord | None
@@ -36,19 +36,19 @@ class NodeRuns:
     """`paths.runs` there, without `~`."""
     clock: datetime | None
     """UTC."""
-    runs: Mapping[str, Told]
+    runs: Mapping[str, RunOnNode]
 
 
-def understood(node: str, output: str) -> NodeRuns:
-    """What `runs.sh.j2` has printed on this node. Names that no run can have are passed over."""
+def parse_node_runs(node: str, output: str) -> NodeRuns:
+    """Parse what `runs.sh.j2` has printed on this node. Names that no run can have are skipped."""
     files: dict[str, dict[str, str]] = {}
-    for path, value in answers(output):
+    for path, value in entries(output):
         run, slash, name = path.rpartition("/")
         if slash:
             files.setdefault(run, {})[name] = (value or b"").decode("utf-8", "replace")
     own = files.pop("", {})
     folder, clock = own.get("folder", ""), _time(own.get("clock", ""))
-    runs = {run: _told(node, folder, run, found, clock) for run, found in files.items()
+    runs = {run: _run_on_node(node, folder, run, found, clock) for run, found in files.items()
             if is_run_name(run) and _is_one(found)}  # fmt: skip
     return NodeRuns(folder, clock, runs)
 
@@ -61,16 +61,16 @@ def _is_one(files: Mapping[str, str]) -> bool:
     )
 
 
-def _told(
+def _run_on_node(
     node: str, folder: str, run: str, files: Mapping[str, str], clock: datetime | None
-) -> Told:
+) -> RunOnNode:
     legacy = not files.get("record")
     text = files.get(RECORD, "") if legacy else files["record"]
     record, why = _record(node, f"{folder}/{run}", run, text)
     if record is not None and clock is not None:
         record = record.model_copy(update={"created": min(record.created, clock)})
     size = files.get("size", "").strip()
-    return Told(record, why, legacy, files, int(size) * 1024 if size.isdecimal() else 0)
+    return RunOnNode(record, why, legacy, files, int(size) * 1024 if size.isdecimal() else 0)
 
 
 def _record(node: str, folder: str, run: str, text: str) -> tuple[RunRecord | None, str | None]:

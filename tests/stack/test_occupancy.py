@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.errors import RunError
 from orchestrator.stack import deploy as stack_deploy
-from orchestrator.stack.way import make_way, refuse_busy
+from orchestrator.stack.occupancy import remove_finished_runs, require_free_gpus
 from tests.stack.test_deploy import Engine, manager, task
 
 
@@ -36,7 +36,7 @@ def test_gpus_that_a_run_holds_are_not_given_twice(state: str) -> None:
         task("other-run", 0, "complete"), task("other-run", 1, state, at="2"),
     ]  # fmt: skip
     with pytest.raises(RunError, match="in use by the run other-run") as caught:
-        make_way(node, no_verdict)
+        remove_finished_runs(node, no_verdict)
     assert "sparkctl runs stop other-run" in str(caught.value.resolution)
     assert left(engine) == ["ended", "other-run"], "who is refused has changed something"
 
@@ -48,7 +48,7 @@ def test_runs_that_have_ended_go_and_take_their_secrets_along() -> None:
         task("ended", 0, "failed", at="1"), task("ended", 0, "complete", at="2"),
         task("ended", 1, "complete"), task("broken", 0, "complete"), task("broken", 1, "rejected"),
     ]  # fmt: skip
-    make_way(node, no_verdict)
+    remove_finished_runs(node, no_verdict)
     assert left(engine) == ["broken"]
 
 
@@ -56,7 +56,7 @@ def test_to_look_takes_nothing_off() -> None:
     node, engine, _ = manager()
     put(engine, "ended")
     engine.seen = [task("ended", 0, "complete")]
-    assert refuse_busy(node, no_verdict).over == ("ended",)
+    assert require_free_gpus(node, no_verdict).over == ("ended",)
     assert left(engine) == ["ended"]
 
 
@@ -65,7 +65,7 @@ def test_a_verdict_frees_the_gpus_though_nobody_followed(
     states: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a rank that hangs, or whose machine is gone, Swarm says for ever that it runs."""
-    monkeypatch.setattr(stack_deploy, "_LEAVE", 0.0)
+    monkeypatch.setattr(stack_deploy, "_EXIT", 0.0)
     node, engine, _ = manager()
     put(engine, "judged", "other")
     engine.seen = [task("judged", rank, state) for rank, state in enumerate(states)]
@@ -75,7 +75,7 @@ def test_a_verdict_frees_the_gpus_though_nobody_followed(
         asked.append(run)
         return True
 
-    make_way(node, judged)
+    remove_finished_runs(node, judged)
     assert left(engine) == ["other"]
     assert set(asked) == {"judged"}
 
@@ -89,5 +89,5 @@ def test_secrets_of_a_controller_that_was_killed_go() -> None:
     engine.configs.create(name="quarter", labels={"sparkctl.run": "quarter"})
     for store in (engine.secrets, engine.configs, engine.services):
         store.create(name="theirs", labels={})
-    make_way(node, no_verdict)
+    remove_finished_runs(node, no_verdict)
     assert left(engine) == ["broken", "theirs"]

@@ -1,4 +1,4 @@
-"""What is on the swarm already when a run wants to be: runs that have ended go, another one stays.
+"""What occupies the swarm when a run is to start: finished runs are removed, another one blocks.
 
 A run has ended when all its ranks exited with 0, which they do only with a verdict, or when it has
 a verdict and its ranks are gone, or hang. One that broke otherwise is left for who looks for the
@@ -11,24 +11,24 @@ from typing import Any
 
 from orchestrator.errors import BusyError
 from orchestrator.names import LABEL_RUN
-from orchestrator.node.docker_trouble import docker_trouble
+from orchestrator.node.docker_errors import translate_docker_errors
 from orchestrator.node.node import Node
-from orchestrator.stack.deploy import let_leave, remove
+from orchestrator.stack.deploy import remove, wait_for_exit
 from orchestrator.stack.tasks import DONE, Task, newest_tasks, read_tasks
 
 Judged = Callable[[str], bool]
-"""Whether a run has a verdict; asked for those alone whose tasks do not tell."""
+"""Whether a run has a verdict; called only for those whose tasks do not show it."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class Occupancy:
     """Runs on the swarm: those that have ended, and those that hold GPUs."""
 
     over: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
 
 
-def standing(tasks: Mapping[str, Iterable[Task]], judged: Judged) -> Standing:
+def occupancy(tasks: Mapping[str, Iterable[Task]], judged: Judged) -> Occupancy:
     """From the newest tasks of every run."""
     over: list[str] = []
     busy: list[str] = []
@@ -38,29 +38,29 @@ def standing(tasks: Mapping[str, Iterable[Task]], judged: Judged) -> Standing:
             over.append(run)
         elif states - DONE:
             busy.append(run)
-    return Standing(tuple(over), tuple(busy))
+    return Occupancy(tuple(over), tuple(busy))
 
 
-def refuse_busy(manager: Node, judged: Judged) -> Standing:
-    """What stands there. Changes nothing; raises BusyError when a run holds GPUs."""
-    found = standing(newest_tasks(read_tasks(manager)), judged)
-    for run in found.busy:
+def require_free_gpus(manager: Node, judged: Judged) -> Occupancy:
+    """The runs on the swarm. Changes nothing; raises BusyError when a run holds GPUs."""
+    found = occupancy(newest_tasks(read_tasks(manager)), judged)
+    for run_name in found.busy:
         raise BusyError(
-            f"the GPUs are in use by the run {run}",
-            resolution=f"Watch it: sparkctl runs follow {run}\n"
-            f"End it: sparkctl runs stop {run}\nWait for it: sparkctl train --queue …",
+            f"the GPUs are in use by the run {run_name}",
+            resolution=f"Watch it: sparkctl runs follow {run_name}\n"
+            f"End it: sparkctl runs stop {run_name}\nWait for it: sparkctl train --queue …",
         )
     return found
 
 
-def make_way(manager: Node, judged: Judged) -> None:
+def remove_finished_runs(manager: Node, judged: Judged) -> None:
     """Take runs that have ended off the swarm, and secrets and configs that no run has any more.
 
     Under the launch lock: else they may be those of a run that is just being started. Raises
     BusyError, and takes nothing off, when a run holds GPUs.
     """
-    for run in refuse_busy(manager, judged).over:
-        let_leave(manager, run)
+    for run in require_free_gpus(manager, judged).over:
+        wait_for_exit(manager, run)
         remove(manager, run)
     for run in _without_services(manager):
         remove(manager, run)
@@ -69,7 +69,7 @@ def make_way(manager: Node, judged: Judged) -> None:
 def _without_services(manager: Node) -> list[str]:
     """Of controllers that were killed between two steps."""
     client, labelled = manager.docker, {"label": LABEL_RUN}
-    with docker_trouble(manager.name):
+    with translate_docker_errors(manager.name):
         kept = [*client.secrets.list(filters=labelled), *client.configs.list(filters=labelled)]
         served = {_run_of(service) for service in client.services.list(filters=labelled)}
     return sorted({_run_of(thing) for thing in kept} - served)
