@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.api.connecting import Away, machines, spec_of
 from orchestrator.api.locks import Locks
 from orchestrator.api.person import Person, Unattended
-from orchestrator.api.runs import Runs
 from orchestrator.doctor.before_change import check, check_down
 from orchestrator.errors import SparkctlError
 from orchestrator.node.node import Node
@@ -27,6 +26,9 @@ from orchestrator.reconcile.ports import with_ports_asked
 from orchestrator.reconcile.repair import plan_repair
 from orchestrator.resources.base import Change, World
 from orchestrator.spec.cluster import ClusterSpec
+
+if TYPE_CHECKING:
+    from orchestrator.api.runs import Runs
 
 __all__ = ["Away", "Change", "Cluster", "CurrentChanges", "Event", "Plan", "Status", "write_plan"]
 
@@ -82,8 +84,10 @@ class Cluster:
             yield cls(spec, nodes, errors, person)
 
     @property
-    def runs(self) -> Runs:
+    def runs(self) -> "Runs":
         """The runs on its members."""
+        from orchestrator.api.runs import Runs  # a third of the imports, and `up` needs none of it
+
         return Runs(self.spec, self.nodes, self.away, self.person)
 
     @property
