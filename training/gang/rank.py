@@ -109,9 +109,10 @@ class Supervisor:
             except (OSError, TimeoutError) as refused:
                 why, stranger = str(refused), None
             now, timeout = time.monotonic(), self.config.join_seconds
-            if stranger and now - stranger > min(PORT_SECONDS, timeout):
+            late = now - began > timeout
+            if stranger and (late or now - stranger > PORT_SECONDS):
                 raise PortTaken(f"at {host}:{port} {why}")
-            if now - began > timeout or self.stop_request is not None:
+            if late or self.stop_request is not None:
                 raise NeverMet(f"the supervisor of rank 0 is not at {host}:{port} ({why})")
             await asyncio.sleep(_CONNECT_INTERVAL)
 

@@ -30,7 +30,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 steps = st.builds(
     Step,
     rank=st.integers(0, 7),
-    step=st.integers(0),
+    step=st.integers(0, 2**63 - 1),
     loss=numbers,
     lr=numbers,
     grad_norm=st.none() | numbers,
