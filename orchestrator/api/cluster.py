@@ -92,7 +92,8 @@ class Cluster:
 
     @property
     def locks(self) -> Locks:
-        """Who changes the machines or starts a run at this moment."""
+        """Who changes the machines or starts a run at this moment. All nodes must answer."""
+        raise_all(self.away)
         return Locks(self.spec, self.nodes, self.person)
 
     @property

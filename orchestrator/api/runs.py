@@ -137,7 +137,7 @@ class Runs:
 
     def fetch(self, run: Run, into: Path, on_progress: OnProgress = lambda line: None) -> Fetched:
         """Copy what the run has made to the new folder `into/<run>`, checked by SHA-256."""
-        return fetch(run, self._nodes, into, on_progress)
+        return fetch(run, self._all_nodes, into, on_progress)
 
     def prepare(self, stack: StackSpec) -> Prepared:
         """Decide everything of a new run; nothing is changed. Raises RunError, SpecError."""
@@ -148,7 +148,7 @@ class Runs:
 
         The person is asked about what its record does and the recipe here does not.
         """
-        control.require_nodes(run, self._nodes)
+        control.require_nodes(run, self._all_nodes)
         heading = f"Besides training, and unlike the recipe here, {run.name} does this:"
 
         def agree(lines: Sequence[str]) -> None:
@@ -169,13 +169,13 @@ class Runs:
         `skip`: names of checks (`sparkctl train --help`). `queue`: wait while another run holds the
         GPUs. Raises BusyError, LockedError, RunError.
         """
-        known = {} if prepared.is_new else control.log_sizes(prepared.record, self._nodes)
-        record = start(self._spec, prepared, self._nodes, listen, skip=skip, queue=queue)
+        known = {} if prepared.is_new else control.log_sizes(prepared.record, self._all_nodes)
+        record = start(self._spec, prepared, self._all_nodes, listen, skip=skip, queue=queue)
         return Running(record, known)
 
     def running(self, run: Run) -> Running:
         """Attach to a run that was started before. Raises RunError when a node of it is missing."""
-        control.require_nodes(run, self._nodes)
+        control.require_nodes(run, self._all_nodes)
         return Running(run.record, {})
 
     def follow(
@@ -186,8 +186,8 @@ class Runs:
     ) -> Outcome:
         """Report events until the run is over, then wait until its ranks have exited and remove its
         services and secrets. What was not seen to be over stays. Ctrl-C changes nothing."""
-        record, manager = running.record, self._nodes[self._spec.manager.name]
-        nodes = {place.node: self._nodes[place.node] for place in record.ranks}
+        record, manager = running.record, self._all_nodes[self._spec.manager.name]
+        nodes = {place.node: self._all_nodes[place.node] for place in record.ranks}
         outcome = follow(
             record,
             manager,
@@ -204,18 +204,19 @@ class Runs:
 
     def stop(self, run: Run) -> Outcome:
         """Save a checkpoint after the current step, and end it."""
-        return control.stop(self._spec, run, self._nodes)
+        return control.stop(self._spec, run, self._all_nodes)
 
     def delete(self, run: Run | Unreadable, *, force: bool = False) -> None:
         """Its folders and records on all nodes. `force`: it is stopped first. Raises DeclinedError,
         and RunError when it runs."""
+        nodes = self._all_nodes
         size, where = sum(run.bytes.values()) / 1e6, len(run.bytes)
         text = f"Delete {run.name} ({run.state}, {size:,.1f} MB on {where} nodes)?"
         self._person.agree(Question("delete", text))
         if force and run.live and isinstance(run, Run):
             self.stop(run)
             run = self.detailed(run)
-        control.delete(self._spec, run, self._nodes, force=force)
+        control.delete(self._spec, run, nodes, force=force)
 
     @contextmanager
     def tensorboard(
@@ -236,5 +237,11 @@ class Runs:
         with tensorboard(node, recipe.tag, place, only=only, port=port) as here:
             yield here
 
+    @property
+    def _all_nodes(self) -> Mapping[str, Node]:
+        """For what needs every machine: raises the errors of those that are away."""
+        raise_all(self._away)
+        return self._nodes
+
     def _machines(self) -> Mapping[str, Machine]:
-        return observe_machines(self._spec, self._nodes, ask=self._person.sudo_password)
+        return observe_machines(self._spec, self._all_nodes, ask=self._person.sudo_password)

@@ -7,11 +7,13 @@ from functools import partial
 
 from orchestrator.doctor.before_run import Finding
 from orchestrator.node.node import Node
+from orchestrator.node.parallel import begin
 from orchestrator.reconcile.lock import LAUNCH, locked
 from orchestrator.reconcile.owner import this_owner
 from orchestrator.runs.launch import Prepared, build_images, flush_page_caches, launch
 from orchestrator.runs.preflight import preflight
 from orchestrator.runs.queue import in_turn, judged
+from orchestrator.runs.survey import read
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.occupancy import remove_finished_runs, require_free_gpus
 from training.contract.record import RunRecord
@@ -52,10 +54,10 @@ def start(
 
     With `queue` it waits while another run holds the GPUs.
     """
-    begin = partial(_start, spec, prepared, nodes, listen, skip)
+    begin_run = partial(_start, spec, prepared, nodes, listen, skip)
     if not queue:
-        return begin()
-    return in_turn(spec, nodes, lambda line: listen(Waiting(line)), begin)
+        return begin_run()
+    return in_turn(spec, nodes, lambda line: listen(Waiting(line)), begin_run)
 
 
 def _start(
@@ -77,10 +79,13 @@ def _start(
             remove_finished_runs(manager, judged(spec, nodes))
             yield
 
-    if require_free_gpus(manager, judged(spec, nodes)).over:
+    occupied = begin(partial(require_free_gpus, manager, judged(spec, nodes)))
+    readings = read(spec, prepared, nodes)  # meanwhile
+    if occupied.result().over:  # one that hangs may hold what was looked at
         with alone():
             pass
-    checked = preflight(spec, prepared, nodes, skip)
+        readings = read(spec, prepared, nodes)
+    checked = preflight(prepared, readings, skip)
     for finding in checked.warnings:
         listen(finding)
     if prepared.stack.flush_page_cache:

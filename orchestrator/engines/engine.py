@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 
 from pydantic import BaseModel
 
@@ -23,7 +22,8 @@ class Engine:
     """One engine."""
 
     spec: EngineSpec
-    folder: Traversable
+    template: Callable[[str], str]
+    """The text of a file in its folder, by the file's path there."""
     contents: Contents
 
     @property
@@ -33,8 +33,9 @@ class Engine:
 
     def file(self, file: RenderedFile, job: Job, rank: int = 0) -> str:
         """The text of a file; `rank` counts for one that each rank has of its own."""
-        text = self.folder.joinpath(file.template).read_text(encoding="utf-8")
-        return filled_file(text, job.values(rank), f"{self.name}/{file.template}")
+        return filled_file(
+            self.template(file.template), job.values(rank), f"{self.name}/{file.template}"
+        )
 
     def environment(self, job: Job, rank: int) -> dict[str, str]:
         """Its own variables."""

@@ -32,6 +32,9 @@ def engine_of(stack: StackSpec) -> Engine:
 @cache
 def _shipped(name: str) -> Engine:
     folder = files("orchestrator.engines") / name
-    text = folder.joinpath(FILE).read_text(encoding="utf-8")
-    document = parse_document(text, source=f"{name}/{FILE}")
-    return Engine(validate(EngineSpec, document), folder, _SHIPPED[name])
+
+    def template(file: str) -> str:
+        return folder.joinpath(file).read_text(encoding="utf-8")
+
+    document = parse_document(template(FILE), source=f"{name}/{FILE}")
+    return Engine(validate(EngineSpec, document), template, _SHIPPED[name])

@@ -64,6 +64,15 @@ class EngineSpec(Model):
     at the end that they hold the same weights: ours alone. `checked`: the latter. `exit code`:
     every rank joined and exited with 0."""
 
+    @field_validator("files")
+    @classmethod
+    def _are_apart(cls, files: list[RenderedFile]) -> list[RenderedFile]:
+        for what in ("name", "target", "variable"):
+            values = [value for file in files if (value := getattr(file, what)) is not None]
+            if twice := [value for value in values if values.count(value) > 1]:
+                raise ValueError(f"two files have the {what} {twice[0]}")
+        return files
+
     @field_validator("environment")
     @classmethod
     def _are_free(cls, environment: dict[str, str]) -> dict[str, str]:

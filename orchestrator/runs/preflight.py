@@ -1,15 +1,12 @@
-"""What would go wrong with a run, found before it is deployed: one round trip to every node."""
+"""What would go wrong with a run, found before it is deployed. Pure: the machines were read."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from orchestrator.doctor.before_run import Finding, judge
-from orchestrator.doctor.readiness import Wanted
+from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.errors import RunError
-from orchestrator.node.node import Node
 from orchestrator.runs.launch import Prepared
-from orchestrator.runs.survey import read
-from orchestrator.spec.cluster import ClusterSpec
 
 
 @dataclass(frozen=True)
@@ -22,14 +19,13 @@ class Checked:
 
 
 def preflight(
-    spec: ClusterSpec, prepared: Prepared, nodes: Mapping[str, Node], skip: Collection[str]
+    prepared: Prepared, readings: Mapping[str, NodeReadiness], skip: Collection[str]
 ) -> Checked:
-    """Read all machines of the run at once. Changes nothing.
+    """What the readings of all machines of the run say.
 
-    A run that has ended must be off the swarm by now: it may hang, and hold what is looked at.
-    `skip`: names of checks. Raises RunError with everything that must be fixed first.
+    They must be of a time when runs that had ended were off the swarm: one that hangs holds what is
+    looked at. `skip`: names of checks. Raises RunError with everything that must be fixed first.
     """
-    readings = read(spec, prepared, nodes)
     found = [one for one in judge(wanted_by(prepared), readings) if one.check not in skip]
     fatal = [one for one in found if one.fatal]
     if fatal:

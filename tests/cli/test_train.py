@@ -194,6 +194,7 @@ def test_progress_of_an_image_is_shown_as_it_is(
 
     monkeypatch.setattr("orchestrator.api.starting.build_images", build)
     monkeypatch.setattr("orchestrator.api.starting.require_free_gpus", lambda *_: Occupancy())
+    monkeypatch.setattr("orchestrator.api.starting.read", lambda *_: {})
     monkeypatch.setattr("orchestrator.api.starting.preflight", lambda *_: Checked([], {}))
     take_in(site)
     ran = sparkctl("train", "tiny-llama-lora")

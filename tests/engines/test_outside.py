@@ -1,6 +1,7 @@
 """An engine of somebody's own: a folder that is read, checked with its places, and never run."""
 
 import io
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,38 @@ def folder(tmp_path: Path, text: str, **files: str) -> Path:
             "a file is named by its path in the engine's folder",
         ),
         (
+            HEAD + COMMAND + "files: [{name: a, template: go, target: /a},"
+            " {name: a, template: go, target: /b}]",
+            r"engine.yaml:6: files: two files have the name a",
+        ),
+        (
+            HEAD + COMMAND + "files: [{name: a, template: sub, target: /a}]",
+            r"sub: the template cannot be read",
+        ),
+        (
+            HEAD + COMMAND + "files: [{name: a, template: bytes, target: /a}]",
+            r"bytes: the template cannot be read",
+        ),
+        (
+            HEAD + COMMAND + "files: [{name: a, template: out/id_ed25519, target: /a}]",
+            r"a template is a file of the engine's folder, not a link",
+        ),
+        (HEAD + COMMAND + "results: ['a**b']", r"engine.yaml:6: results.0: `\*\*` stands for"),
+        (
             HEAD + COMMAND + "files: [{name: a, template: go, target: /a, variable: SPARKCTL_X}]",
             r"files.0.variable: names that begin with SPARKCTL_ are taken",
         ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+    mine = folder(tmp_path / "mine", text, go="true")
+    (mine / "sub").mkdir()
+    (mine / "bytes").write_bytes(b"\xff")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "id_ed25519").write_text("a key")
+    (mine / "out").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SpecError, match=words):
-        outside(folder(tmp_path, text, go="true"))
+        outside(mine)
 
 
 def test_no_folder_is_said(tmp_path: Path) -> None:
@@ -126,12 +151,40 @@ def test_its_image_has_the_supervisors_and_the_folder(tmp_path: Path) -> None:
         assert set(archive.getnames()) == names
 
 
-def test_a_link_in_its_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("to", ["/etc/hostname", "/etc", "nowhere", None])
+def test_a_link_or_a_pipe_in_its_folder_is_refused(tmp_path: Path, to: str | None) -> None:
+    """Links to files, to folders, to nothing; of a pipe nobody waits for the other end."""
     mine = folder(tmp_path, HEAD + COMMAND)
-    (mine / "key").symlink_to("/etc/hostname")
+    if to is None:
+        os.mkfifo(mine / "key")
+    else:
+        (mine / "key").symlink_to(to)
     stack = load_stack("tiny-llama-lora", (f"engine={mine}",))
     with pytest.raises(SpecError, match="key: an engine has plain files only"):
         engine_of(stack).contents(stack.training)
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = folder(tmp_path, HEAD + COMMAND, weights="x")
+    stack = load_stack("tiny-llama-lora", (f"engine={mine}",))
+    engine, really = engine_of(stack), os.open
+
+    def no(path: Path, *rest: int) -> int:  # root may read everything
+        if path.name == "weights":
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, *rest)
+
+    monkeypatch.setattr(os, "open", no)
+    with pytest.raises(SpecError, match="weights: cannot be read: Permission denied"):
+        engine.contents(stack.training)
+
+
+def test_what_is_hidden_is_not_even_listed(tmp_path: Path) -> None:
+    mine = folder(tmp_path, HEAD + COMMAND, **{".venv/lib/a.py": "1", "b/.c/d": "2", "b/e": "3"})
+    (mine / ".venv" / "python").symlink_to("/usr/bin/python3")
+    stack = load_stack("tiny-llama-lora", (f"engine={mine}",))
+    own = [name for name in engine_of(stack).contents(stack.training) if name.startswith("engine/")]
+    assert own == ["engine/engine.yaml", "engine/b/e"]
 
 
 def test_a_folder_that_is_too_large_is_refused(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert LAUNCH_FOLDER in fence.check
         done.append("launch")
 
+    monkeypatch.setattr(starting, "read", lambda *_: {})
     monkeypatch.setattr(starting, "preflight", lambda *_: Checked([], {}))
     monkeypatch.setattr(starting, "build_images", lambda *_: done.append("images"))
     monkeypatch.setattr(starting, "flush_page_caches", lambda nodes: None)
@@ -127,26 +128,32 @@ def test_whoever_changes_the_machines_is_named(steps: list[str]) -> None:
 def test_a_run_that_has_ended_is_taken_off_before_the_machines_are_read(
     steps: list[str], monkeypatch: pytest.MonkeyPatch, over: tuple[str, ...]
 ) -> None:
-    """One that hangs holds the GPU, the memory and the port. The machines are read once."""
+    """One that hangs holds the GPU, the memory and the port: what was read beside it is not judged.
+    Where there is none the machines are read once, while the manager is asked."""
 
     def ask(manager: Node, judged: object) -> Occupancy:
-        steps.append("ask")
         return Occupancy(over)
 
     def take_off(manager: Node, judged: object) -> None:
         assert manager.fence is not None, "it is not alone"
         steps.append("take off")
 
-    def read(*_: object) -> Checked:
+    def read(*_: object) -> object:
         steps.append("read")
+        return len(steps)
+
+    def judge(prepared: Prepared, readings: object, skip: object) -> Checked:
+        assert readings == len(steps), "it is the last reading"
+        steps.append("judge")
         return Checked([], {})
 
     monkeypatch.setattr(starting, "require_free_gpus", ask)
     monkeypatch.setattr(starting, "remove_finished_runs", take_off)
-    monkeypatch.setattr(starting, "preflight", read)
+    monkeypatch.setattr(starting, "read", read)
+    monkeypatch.setattr(starting, "preflight", judge)
     starting.start(sparks(2), PREPARED, Site().nodes, lambda event: None)
-    first = ["ask", "take off"] if over else ["ask"]
-    assert steps == [*first, "read", "images", "take off", "launch"]
+    before = ["read", "take off"] if over else []
+    assert steps == [*before, "read", "judge", "images", "take off", "launch"]
 
 
 def test_another_run_is_told_before_anything_else(

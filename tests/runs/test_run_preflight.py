@@ -122,12 +122,13 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "spark-b": Node("spark-b", Told(**good | {"user": "9, python3", "memory": "1000"})),
     }
     with pytest.raises(RunError, match="cannot start: 3 of the checks failed") as caught:
-        preflight(sparks(2), PREPARED, nodes, ())
+        preflight(PREPARED, read(sparks(2), PREPARED, nodes), ())
     details = str(caught.value.details).splitlines()
     assert [line.split(":")[0] for line in details] == ["port", "gpu", "memory"]
     assert "9, python3" in details[1]
     assert "--skip-check port --skip-check gpu --skip-check memory" in str(caught.value.resolution)
-    checked = preflight(sparks(2), PREPARED, nodes, ("port", "gpu", "memory"))
+    readings = read(sparks(2), PREPARED, nodes)
+    checked = preflight(PREPARED, readings, ("port", "gpu", "memory"))
     assert checked == Checked([], {"spark-a": "sha256:7", "spark-b": "sha256:7"})
 
 

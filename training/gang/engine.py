@@ -21,6 +21,8 @@ OWN = {"event", "rank", "elapsed"}
 def _inside(path: str) -> str:
     if path.startswith("/") or ".." in path.split("/") or not path:
         raise ValueError("it is a path in the run folder")
+    if any("**" in part and part != "**" for part in path.split("/")):
+        raise ValueError("`**` stands for folders, alone between two slashes")
     return path
 
 

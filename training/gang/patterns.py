@@ -86,7 +86,11 @@ class Patterns:
     def _event(self, kind: str, groups: dict[str, str | None]) -> AnyEvent | None:
         """None when a field is no number where one belongs."""
         total = {"total_steps": self.engine.total_steps or 0} if kind == "step" else {}
-        known = {name: _value(text) for name, text in groups.items() if text is not None}
+        known = {
+            name: text if name == "name" else _value(text)
+            for name, text in groups.items()
+            if text is not None
+        }
         elapsed = round(self.clock() - self._began, 3)
         fields = _DEFAULTS.get(kind, {}) | total | known | {"rank": self.rank, "elapsed": elapsed}
         try:

@@ -78,6 +78,12 @@ def test_a_pattern_that_cannot_be_is_refused(event: str, pattern: str, words: st
         Line.model_validate({"event": event, "pattern": pattern})
 
 
+def test_a_phase_may_be_called_like_a_number() -> None:
+    config = {"proof": "exit code", "lines": [{"event": "phase", "pattern": "in (?P<name>.+)"}]}
+    event = Patterns(EngineConfig.model_validate(config), 0, Path(), print)._matched("in 2")
+    assert isinstance(event, Phase) and event.name == "2"
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", ""])
 def test_results_are_in_the_run_folder(path: str) -> None:
     with pytest.raises(ValidationError, match="a path in the run folder"):
