@@ -120,6 +120,12 @@ from tests.runs.test_run_preflight import found
 
 def test_it_is_found_before_a_run():
     assert ("arch", "spark-b", False) in found(memory=7)
+
+
+def test_it_can_be_skipped():
+    from orchestrator.api.checks import skippable
+
+    assert "arch" in skippable()
 """
 
 

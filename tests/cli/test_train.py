@@ -1,11 +1,13 @@
 """`sparkctl train`, as far as it goes without an engine."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import yaml
 
+from orchestrator.doctor.found import checks_before
 from orchestrator.errors import ConnectError, RunError
 from orchestrator.runs.launch import Prepared
 from orchestrator.runs.preflight import Checked
@@ -180,6 +182,15 @@ def test_training_needs_no_root(sparkctl: Sparkctl, site: FakeCluster) -> None:
     sparkctl("train", "tiny-llama-lora")
     (command,) = site.machines["spark-a"].commands
     assert "-w /var/run/docker.sock" in command
+
+
+def test_checks_that_are_to_be_skipped_are_those_that_there_are(sparkctl: Sparkctl) -> None:
+    names = {check.name for check in checks_before("train")}
+    shown = sparkctl("train", "--help", file=None).stdout
+    (listed,) = re.findall(r"--skip-check \[([a-z|]+)\]", shown)
+    assert set(listed.split("|")) == names and "gpu" in names
+    ran = sparkctl("train", "tiny-llama-lora", "--skip-check", "gpus")
+    assert (ran.code, "'gpus' is not one of gpu, " in ran.stderr) == (2, True)
 
 
 def test_progress_of_an_image_is_shown_as_it_is(
