@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from orchestrator.errors import RunError
+from orchestrator.facts.protocol import parsing
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
 from orchestrator.runs.reading import read_runs
@@ -83,9 +84,10 @@ def log_sizes(record: RunRecord, nodes: Mapping[str, Node]) -> dict[int, int]:
 
     def size(name: str) -> int:
         log = f"{places[name].folder}/{RankFiles(places[name].rank).log}"
-        return int(
-            nodes[name].script(render_template("runs/log_size.sh.j2", log=log), need="docker")
-        )
+        script = render_template("runs/log_size.sh.j2", log=log)
+        output = nodes[name].script(script, need="docker")
+        with parsing(name, __file__):
+            return int(output)
 
     sizes = on_each(places, size)
     return {places[name].rank: size for name, size in sizes.items()}

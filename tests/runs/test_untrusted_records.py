@@ -12,16 +12,19 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import RunError, SparkctlError
+from orchestrator.errors import RemoteError, RunError, SparkctlError
+from orchestrator.node.node import Node
 from orchestrator.runs import control
 from orchestrator.runs.logs import read_logs
 from orchestrator.runs.reading import RunIndex, read_runs
 from orchestrator.runs.run import Unreadable
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.testing.connection import FakeConnection
 from tests.runs.folders import RUN, Cluster, both, event
 from tests.runs.test_reading import OTHER, read
 from tests.support.clusters import cluster as cluster_of
 from training.contract.files import RankFiles
+from training.contract.record import RankPlace, RunRecord
 
 
 @pytest.fixture
@@ -326,3 +329,11 @@ def test_reading_is_one_round_trip_and_names_are_not_code(cluster: Cluster) -> N
     reading = read_runs(spec, {"spark-a": cluster.nodes["spark-a"]})
     assert cluster.connections["spark-a"].scripts == 1
     assert [run.name for run in reading.runs] == [RUN]
+
+
+def test_a_size_that_is_none_is_an_error_of_its_node() -> None:
+    place = RankPlace(rank=0, node="spark-b", address="", interface="", folder="/r/x")
+    record = RunRecord.model_construct(ranks=(place,))
+    node = Node("spark-b", FakeConnection(lambda script: "a lot"))
+    with pytest.raises(RemoteError, match="the output of spark-b cannot be parsed"):
+        control.log_sizes(record, {"spark-b": node})
