@@ -1,6 +1,7 @@
 """YAML with the place of every value, and validation errors that point at it."""
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -53,10 +54,13 @@ class Document:
         self.places[path] = place
 
 
-def read_document(path: Path, *, what: str, resolution: str) -> Document:
+def read_document(
+    path: Path, *, what: str, resolution: str, prepare: Callable[[str], str] = str
+) -> Document:
     """Parse one YAML mapping; `what` names the file in messages, e.g. `cluster file`.
 
-    `resolution` tells where such a file comes from, for when there is none.
+    `resolution` tells where such a file comes from, for when there is none. `prepare` changes the
+    text before it is parsed, line by line.
     """
     try:
         text = read_text(path)
@@ -67,7 +71,7 @@ def read_document(path: Path, *, what: str, resolution: str) -> Document:
         ) from None
     except UnfitFile as error:
         raise SpecError(f"{path}: the {what} cannot be read", details=str(error)) from None
-    return parse_document(text, source=str(path))
+    return parse_document(prepare(text), source=str(path))
 
 
 def parse_document(text: str, *, source: str) -> Document:
