@@ -10,14 +10,10 @@ from orchestrator import assets
 from orchestrator.errors import SpecError, UnknownStackError
 from orchestrator.spec.base import Model
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import (
-    Document,
-    parse_document,
-    parse_value,
-    read_document,
-    validate,
-)
+from orchestrator.spec.document import Document, parse_document, read_document
+from orchestrator.spec.settings import override
 from orchestrator.spec.stack import StackSpec
+from orchestrator.spec.validate import validate
 
 Section = TypeVar("Section", bound=Model | None)
 
@@ -61,15 +57,7 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
         )
     else:
         document = parse_document(_shipped(name), source=f"stacks/{name}.yaml")
-    for setting in settings:
-        key, equals, raw = setting.partition("=")
-        if not equals or not all(key.split(".")):
-            raise SpecError(
-                f"--set {setting}: not of the form key=value",
-                resolution="Write for example --set training.optim.lr=1e-4",
-            )
-        value = parse_value(raw, source=f"--set {setting}")
-        document.override(tuple(key.split(".")), value, f"--set {setting}")
+    override(document, settings)
     stack = validate(StackSpec, document)
     if stack.engine_folder is not None:
         by_option = document.place(("engine",)).startswith("--set")

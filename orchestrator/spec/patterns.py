@@ -1,5 +1,7 @@
 """Regular expressions of the declarative API, and what they ask for in words."""
 
+import re
+
 NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 STACK_NAME = r"^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$"
 SECRET = r"^[A-Z][A-Z0-9_]*$"
@@ -25,3 +27,8 @@ WORDS = {
     PATH: "a file is named by its path in the engine's folder",
     TARGET: "a target is an absolute path in the container",
 }
+
+
+def as_name(given: str) -> str:
+    """The first part of a host name, with dashes for what a name must not have."""
+    return re.sub(r"[^a-z0-9]+", "-", given.partition(".")[0].lower()).strip("-")

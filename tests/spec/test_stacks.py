@@ -122,6 +122,8 @@ def test_the_last_setting_wins() -> None:
 
 def test_a_section_that_the_file_does_not_have_is_made() -> None:
     assert load_stack(TINY, ("nodes.max=1",)).nodes.max == 1
+    exactly = load_stack("llama3-70b-lora", ("nodes=3",)).nodes
+    assert (exactly.min, exactly.max) == (3, 3)
     assert load_stack(TINY, ("env.NCCL_DEBUG=INFO",)).env == {"NCCL_DEBUG": "INFO"}
 
 
@@ -173,7 +175,9 @@ def test_a_setting_of_another_form(setting: str) -> None:
         "training.model.name=builtin:nothing",
         "secrets.0.required=true",
         "description.x=1",
-        "nodes=3",
+        "nodes=three",
+        "nodes=0",
+        "nodes=true",
         "kind=Cluster",
         "shm=much",
         "name=Capital",

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from training.contract.config import Lora, Optim, TrainingConfig, source_of
+from training.contract.config import Lora, Optim, TrainingConfig
 from training.contract.errors import ConfigurationError
+from training.contract.names import source_of
 from training.ranks.configuration import read_config
 
 TINY = """
