@@ -8,7 +8,7 @@ import yaml
 
 from orchestrator.errors import SpecError
 from orchestrator.spec.files import NoFile, UnfitFile, read_text
-from orchestrator.spec.sections import KeyPath
+from orchestrator.spec.sections import KeyPath as KeyPath  # whoever asks for a place has one
 from orchestrator.spec.yaml_text import TooMuchError, compose, construct
 
 
@@ -72,7 +72,9 @@ def read_document(path: Path, *, what: str, resolution: str) -> Document:
             resolution=resolution,
         ) from None
     except UnfitFile as error:
-        raise SpecError(f"{path}: the {what} cannot be read", details=str(error)) from None
+        raise SpecError(
+            f"{path}: the {what} cannot be read", details=str(error), resolution=resolution
+        ) from None
     return parse_document(text, source=str(path))
 
 
@@ -93,7 +95,12 @@ def parse_document(text: str, *, source: str) -> Document:
             resolution="Fix the line; YAML indents with blanks, never with tabs.",
         ) from None
     if not isinstance(data, dict) or root is None:
-        raise SpecError(f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`")
+        found = "it is empty" if root is None else "it holds something else"
+        raise SpecError(
+            f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`; {found}",
+            resolution="What belongs there: `sparkctl init` makes a cluster file, "
+            "`sparkctl stacks copy NAME FILE` a stack.",
+        )
     document = Document(source, data)
     _note_places(root, (), document)
     return document

@@ -23,8 +23,8 @@ def load_cluster(path: Path) -> ClusterSpec:
     document = read_document(
         path,
         what="cluster file",
-        resolution="Name it with -f FILE, or begin from examples/two-sparks.yaml; "
-        "`sparkctl lab up` writes one for simulated Sparks.",
+        resolution="Make one: `sparkctl init`. Name another with -f FILE. "
+        "`sparkctl lab up` writes one for simulated Sparks; examples/two-sparks.yaml is one.",
     )
     return _resolve_files(validate(ClusterSpec, document), path)
 
@@ -80,12 +80,25 @@ def _shipped(name: str) -> str:
     known = stack_names()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
+        hint = f"Did you mean {near[0]!r}? " if near else _file_named(name)
         raise UnknownStackError(
             f"there is no stack named {name!r}",
             resolution=f"{hint}Shipped: {', '.join(known)}. A file of your own: ./my-stack.yaml",
         )
     return assets.text(f"stacks/{name}.yaml")
+
+
+def _file_named(name: str) -> str:
+    """A file of this name but for its ending, which tells a file from a name."""
+    there = [f"{name}{end}" for end in (".yaml", ".yml") if _is_file(Path(f"{name}{end}"))]
+    return f"There is a file {there[0]}: name it with its ending. " if there else ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:

@@ -1,9 +1,9 @@
 """`--set key=value`: what it changes in a stack's document."""
 
 from orchestrator.errors import SpecError, UnknownKeyError
-from orchestrator.spec.document import Document, KeyPath, parse_value
+from orchestrator.spec.document import Document, parse_value
 from orchestrator.spec.meant import keys_ending
-from orchestrator.spec.sections import is_kind, sections_at
+from orchestrator.spec.sections import KeyPath, is_kind, sections_at
 from orchestrator.spec.stack import StackSpec
 
 _OPTION = "--set"

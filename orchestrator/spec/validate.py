@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.errors import SpecError, UnknownKeyError
 from orchestrator.spec.document import Document
 from orchestrator.spec.meant import meant_by, paths_of
-from orchestrator.spec.sections import KeyPath, as_written, dotted
+from orchestrator.spec.sections import KeyPath, as_written, dotted, is_kind
 from orchestrator.spec.sentences import sentence
 
 M = TypeVar("M", bound=BaseModel)
@@ -51,15 +51,17 @@ class _Fault:
         self.place = document.place(self.path)
         key = ".".join(map(str, self.path))
         if self.unknown:
-            known = sorted({name for holder in holders for name in holder.model_fields})
-            said = f"unknown key; {_hint(model, self.path, known)}"
+            said = f"unknown key; {_hint(model, self.path, holders)}"
         else:
             said = sentence(fault)
         self.line = f"{self.place}: {key}: {said}" if key else f"{self.place}: {said}"
 
 
-def _hint(model: type[BaseModel], path: KeyPath, known: list[str]) -> str:
+def _hint(model: type[BaseModel], path: KeyPath, holders: list[type[BaseModel]]) -> str:
     """What may have been meant, or all that there is."""
+    if any(is_kind(holder, path[-1]) for holder in holders):
+        return f"the keys of {path[-1]} are written without it: {dotted(path[:-1])}.KEY"
+    known = sorted({name for holder in holders for name in holder.model_fields})
     near = meant_by(str(path[-1]), model, dotted(path[:-1]), known)
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"

@@ -48,5 +48,5 @@ def _fit(name: object, pattern: str, named: str) -> object:
             f"~/sparkctl/data (`paths.data`), and {named}"
         )
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-        raise ValueError(f"its owner is missing, or its kind: {WORDS[pattern]}")
+        raise ValueError(f"no owner, as a name on the Hub has: {WORDS[pattern]}")
     return name
