@@ -30,8 +30,8 @@ PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 
 GIVEN = "X"
 """Stands for a value that a message puts in."""
-NO_ARGUMENT = re.compile(r"\s*(…|\.\.\.|\[.*?\]|\(.*?\))\s*| \| [\w-]+")
-"""What is left out, or one of several."""
+NO_ARGUMENT = re.compile(r"\s*(…|\.\.\.|\[.*?\]|\(.*?\))\s*")
+"""What is left out."""
 FIRST = "|".join((*cli.list_commands(click.Context(cli)), *COMING))
 LOOSE = re.compile(rf"(?<![`\w/.-])sparkctl ((?:{FIRST})\b(?: [\w/.=-]+)*)")
 TICKED = re.compile(r"`sparkctl ([^`\n]+)`")
@@ -83,7 +83,8 @@ def commands(path: Path) -> list[str]:
 
 def ensure_understood(line: str) -> None:
     """Raise when the command line's own parser does not know it."""
-    words = shlex.split(NO_ARGUMENT.sub(" ", line), comments=True)
+    first = line.partition(" | ")[0]  # of several
+    words = shlex.split(NO_ARGUMENT.sub(" ", first), comments=True)
     command: click.Command = cli
     while isinstance(command, click.Group):
         context = click.Context(command)
