@@ -213,19 +213,6 @@ def _authenticate(transport: paramiko.Transport, login: Login, offered: Offer) -
     raise _refused(login, notes)
 
 
-def _no_key(login: Login, notes: list[str]) -> AuthenticationError:
-    install = (
-        f"Make a key: ssh-keygen -t ed25519\n"
-        f"Install it there, with the password of {login.user}: {login.copying_command}\n"
-    )
-    return AuthenticationError(
-        f"there is no key to offer to {login.title}",
-        details="\n".join([*(notes or ["no agent has one, and no file"]), *_not_served(login)]),
-        resolution=f"{'' if notes else install}Then try: {login.command}",
-        node=login.node,
-    )
-
-
 def _refused(login: Login, notes: list[str]) -> AuthenticationError:
     return AuthenticationError(
         f"{login.title} refused the login of {login.user}",
@@ -234,3 +221,11 @@ def _refused(login: Login, notes: list[str]) -> AuthenticationError:
         f"A key is installed with: {login.copying_command}",
         node=login.node,
     )
+
+
+def _no_key(login: Login, notes: list[str]) -> AuthenticationError:
+    """Nothing could be offered: what there is cannot be used, or there is nothing at all."""
+    error = _refused(login, ["there is no key to offer", *notes])
+    make = f"Make a key: ssh-keygen -t ed25519\nInstall it: {login.copying_command}\n"
+    error.resolution = f"{'' if login.keys else make}Then try: {login.command}"
+    return error
