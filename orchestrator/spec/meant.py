@@ -1,5 +1,6 @@
 """Which key somebody may have meant: by the words of other tools, by its last name, by likeness."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 
@@ -75,7 +76,8 @@ def meant_by(key: str, document: Section, section: str, known: list[str]) -> lis
     word = _ELSEWHERE.get(key.replace("-", "_").lower(), key)
     if word in known:
         return [word]
-    named = keys_ending(word, document)
+    itself = f"{section}.{key}"
+    named = [path for path in ending(word, paths_of(document)) if path != itself]
     near = get_close_matches(key, known, n=1, cutoff=_LIKE)
     if near and word == key and len(named) != 1:
         return near
@@ -83,12 +85,19 @@ def meant_by(key: str, document: Section, section: str, known: list[str]) -> lis
     return (inside or named) if len(inside or named) <= _MANY else []
 
 
-def keys_ending(name: str, document: Section) -> list[str]:
-    """All keys of a document whose last parts are `name`."""
-    return [path for path in paths_of(document) if f".{path}".endswith(f".{name}")]
+def ending(name: str, paths: Iterable[str]) -> list[str]:
+    """Those keys whose last parts are `name`."""
+    return [path for path in paths if f".{path}".endswith(f".{name}")]
 
 
 @cache
 def paths_of(document: Section) -> tuple[str, ...]:
     """All keys of a document, without the brackets of lists."""
     return tuple(dict.fromkeys(key.path.replace("[]", "") for key in keys_of(document)))
+
+
+@cache
+def single_paths_of(document: Section) -> tuple[str, ...]:
+    """The keys of a document that are there once: none of a section in a list."""
+    paths = dict.fromkeys(key.path.removesuffix("[]") for key in keys_of(document))
+    return tuple(path for path in paths if "[]" not in path)

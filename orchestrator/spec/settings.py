@@ -2,7 +2,7 @@
 
 from orchestrator.errors import SpecError, UnknownKeyError
 from orchestrator.spec.document import Document, parse_value
-from orchestrator.spec.meant import keys_ending
+from orchestrator.spec.meant import ending, single_paths_of
 from orchestrator.spec.sections import KeyPath, is_kind, sections_at
 from orchestrator.spec.stack import StackSpec
 
@@ -27,7 +27,7 @@ def override(document: Document, settings: tuple[str, ...]) -> None:
 def _whole(key: str, place: str) -> KeyPath:
     """`lr` is training.optim.lr, as long as there is but one."""
     first = key.partition(".")[0]
-    found = [] if first in StackSpec.model_fields else keys_ending(key, StackSpec)
+    found = [] if first in StackSpec.model_fields else ending(key, single_paths_of(StackSpec))
     if len(found) > 1:
         raise UnknownKeyError(
             f"{place}: {key}: several keys end so: {', '.join(found)}",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from orchestrator.engines.spec import EngineSpec
 from orchestrator.errors import SpecError
@@ -16,6 +16,8 @@ from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.document import parse_document
 from orchestrator.spec.stack import StackSpec
 from orchestrator.spec.validate import validate
+from training.contract.record import RunRecord
+from training.contract.sentences import told
 
 THEIRS = re.compile(
     r"Input |should (be|have|match)|valid (dict|str|int|num|bool|tuple|list|set|IPv)|instance of"
@@ -139,3 +141,18 @@ def test_an_unknown_key_in_every_section(kind: str) -> None:
             with pytest.raises(SpecError, match=r"xyzzy: unknown key; known here: \w") as caught:
                 validate(MODELS[kind], parse_document(text, source="FILE"))
             assert not THEIRS.search(str(caught.value.to_dict()))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_record_of_a_run(name: str) -> None:
+    """Whatever a node has of it."""
+    schema = RunRecord.model_json_schema()
+    refused = 0
+    for path in keys(schema, schema["$defs"], ()):
+        if len(path) == 1:
+            try:
+                RunRecord.model_validate({path[0]: WRONG[name]})
+            except ValidationError as error:
+                refused += 1
+                assert not THEIRS.search("\n".join(told(error, {})))
+    assert refused > 5
