@@ -9,6 +9,7 @@ from orchestrator.spec.document import Document
 from orchestrator.spec.meant import meant_by, paths_of
 from orchestrator.spec.sections import KeyPath, as_written, dotted, is_kind
 from orchestrator.spec.sentences import sentence
+from training.contract.sentences import location
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,11 +43,7 @@ class _Fault:
     """One fault of pydantic's, in our words."""
 
     def __init__(self, model: type[BaseModel], document: Document, fault: Any) -> None:
-        context = fault.get("ctx", {})
-        below = getattr(context.get("error"), "below", ())
-        self.path, holders = as_written(model, (*fault["loc"], *below))
-        if fault["type"].startswith("union_tag"):
-            self.path = (*self.path, context["discriminator"].strip("'"))
+        self.path, holders = as_written(model, location(fault))
         self.unknown = fault["type"] == "extra_forbidden"
         self.place = document.place(self.path)
         key = ".".join(map(str, self.path))

@@ -62,6 +62,7 @@ def _shown(case: dict[str, Any], ran: Ran, folder: Path, port: str) -> str:
     for found, name in ((str(folder), "HERE"), (str(ROOT), "SPARKCTL"), (port, "PORT")):
         output = output.replace(found, name) if found else output
     output = re.sub(r"SHA256:\S+", "SHA256:…", output)
+    output = re.sub(r"\[Errno -\d+\].*", "(the resolver's words)", output)
     words = case.get("only", [""])
     lines = [line for line in output.splitlines() if any(word in line for word in words)]
     title = case["row"].partition(": ")[2]

@@ -77,11 +77,19 @@ def sentence(fault: Mapping[str, Any], words: Mapping[str, str]) -> str:
     return _PLAIN.get(kind, "a value of another kind is expected")
 
 
+def location(fault: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """The keys that lead to it; what selects one of several sections is a key, too."""
+    context = fault.get("ctx", {})
+    below = getattr(context.get("error"), "below", ())
+    tag = (context["discriminator"].strip("'"),) if fault["type"].startswith("union_tag") else ()
+    return (*fault["loc"], *below, *tag)
+
+
 def told(error: ValidationError, words: Mapping[str, str]) -> list[str]:
     """All faults, each as `key: what is wrong`, for who has no better place of it."""
     lines = []
     for fault in error.errors(include_url=False):
-        key = ".".join(map(str, fault["loc"]))
+        key = ".".join(map(str, location(fault)))
         said = sentence(fault, words)
         lines.append(f"{key}: {said}" if key else said)
     return lines
