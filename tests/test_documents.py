@@ -17,8 +17,9 @@ from orchestrator.engines.spec import EngineSpec
 from orchestrator.errors import SparkctlError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
-from orchestrator.spec.document import parse_document, validate
+from orchestrator.spec.document import parse_document
 from orchestrator.spec.stack import StackSpec
+from orchestrator.spec.validate import validate
 from orchestrator.ui.report import ClusterReport
 from orchestrator.ui.run_json import RunLines
 from orchestrator.ui.runs_report import RunsReport

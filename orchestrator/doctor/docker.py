@@ -46,10 +46,23 @@ def docker_is_docker_service(facts: Facts, spec: ClusterSpec) -> Iterator[Proble
 @OfMachine.about(
     "docker",
     before=("up",),
+    order=205,
+    why="Nothing can be set up without Docker.",
+    fix="Install it: https://docs.docker.com/engine/install/ (DGX OS brings it: packages docker-ce "
+    "and docker-ce-cli).",
+)
+def docker_is_installed(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
+    """Neither an engine nor its command."""
+    if facts.docker is None and facts.docker_cli is None:
+        yield Problem(f"Docker is not installed on {facts.node}")
+
+
+@OfMachine.about(
+    "docker",
+    before=("up",),
     order=210,
     why="Nothing can be set up, or seen, without the engine.",
-    fix="On the machine: `systemctl status docker`. DGX OS brings Docker; elsewhere install it "
-    "first.",
+    fix="On the machine: `systemctl status docker`, `journalctl -u docker -n 50`.",
 )
 def engine_answers(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
     """With the last lines of docker.service."""
@@ -57,8 +70,8 @@ def engine_answers(facts: Facts, spec: ClusterSpec) -> Iterator[Problem]:
         yield Problem(
             f"no Docker Engine answers on {facts.node}",
             facts.docker_log or None,
-            "On the machine: `systemctl status docker`. DGX OS brings Docker; elsewhere "
-            "install it first." + (f" {_REPAIR}" if records(facts) else ""),
+            "On the machine: `systemctl status docker`, `journalctl -u docker -n 50`."
+            + (f" {_REPAIR}" if records(facts) else ""),
         )
 
 

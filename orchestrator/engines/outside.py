@@ -9,8 +9,9 @@ from orchestrator.engines.folder import files_of
 from orchestrator.engines.sources import sources
 from orchestrator.engines.spec import FILE, EngineSpec
 from orchestrator.errors import SpecError
-from orchestrator.spec.document import Document, read_document, validate
+from orchestrator.spec.document import Document, read_document
 from orchestrator.spec.files import UnfitFile, read_text
+from orchestrator.spec.validate import validate
 from training.contract.config import TrainingConfig
 
 SUPERVISORS = ("training/__init__.py", "training/contract/", "training/gang/")

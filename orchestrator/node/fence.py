@@ -27,7 +27,7 @@ def lost(node: str) -> LockLostError:
         f"somebody took over the lock of {node}; nothing further was changed there",
         details="This command sent no heartbeat for too long (a laptop that slept?), or the "
         "lock was broken by hand.",
-        resolution="Who holds it: sparkctl cluster lock show. When they are done, run the same "
+        resolution="Who holds it: `sparkctl cluster lock show`. When they are done, run the same "
         "command again: what was done is known to the machines.",
         node=node,
     )

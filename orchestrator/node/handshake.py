@@ -63,13 +63,20 @@ def log_in(
 
 def unreachable(login: Login, why: object) -> ConnectError:
     """There is no way to the machine."""
-    reason = str(why) or type(why).__name__
+    reason, ask = str(why) or type(why).__name__, "Is it switched on and on this network?"
     if isinstance(why, socket.gaierror):
         reason = f"the name {login.host!r} is not known: {reason}"
+        ask = "Is the name right, and the machine switched on and on this network?"
+    elif isinstance(why, ConnectionRefusedError):
+        reason = f"it answers, and nothing listens at port {login.port}: {reason}"
+        ask = "Does its SSH server run, and is the port right (ssh.port)?"
+    elif "protocol banner" in reason:
+        reason = f"what listens at port {login.port} does not speak SSH: {reason}"
+        ask = "Is the port right (ssh.port in the cluster file; 22 where none is given)?"
     return ConnectError(
         f"{login.title} cannot be reached",
         details="\n".join([reason, *_not_served(login)]),
-        resolution=f"Is it switched on and on this network? Try: {login.command}",
+        resolution=f"{ask} Try: {login.command}",
         node=login.node,
     )
 
@@ -201,13 +208,24 @@ def _authenticate(transport: paramiko.Transport, login: Login, offered: Offer) -
         raise _refused(login, [f"{identity.name}: good, but it also wants: {wants}", *notes])
     if offered.locked:
         raise PassphraseNeededError(offered.locked[0], login.node, login.title)
-    raise _refused(login, notes or ["there is no key to offer: no agent, no file"])
+    if not offered.identities:
+        raise _no_key(login, notes)
+    raise _refused(login, notes)
 
 
 def _refused(login: Login, notes: list[str]) -> AuthenticationError:
     return AuthenticationError(
         f"{login.title} refused the login of {login.user}",
         details="\n".join([*notes, *_not_served(login)]),
-        resolution=f"Try: {login.command}\nA key is installed with ssh-copy-id.",
+        resolution=f"Is {login.user} the right user (ssh.user)? Try: {login.command}\n"
+        f"A key is installed with: {login.copying_command}",
         node=login.node,
     )
+
+
+def _no_key(login: Login, notes: list[str]) -> AuthenticationError:
+    """Nothing could be offered: what there is cannot be used, or there is nothing at all."""
+    error = _refused(login, ["there is no key to offer", *notes])
+    make = f"Make a key: ssh-keygen -t ed25519\nInstall it: {login.copying_command}\n"
+    error.resolution = f"{'' if login.keys else make}Then try: {login.command}"
+    return error

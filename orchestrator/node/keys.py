@@ -3,6 +3,7 @@
 import base64
 import os
 import socket
+import stat
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -134,6 +135,7 @@ def unlock(path: str, passphrase: str) -> paramiko.PKey:
 
 def _load(path: str, passphrase: str | None = None) -> paramiko.PKey:
     secret = None if passphrase is None else passphrase.encode()
+    _ensure_private(path)
     try:
         # Bytes are what it takes, whatever its annotation is.
         return paramiko.PKey.from_path(path, secret)  # type: ignore[arg-type]
@@ -143,6 +145,19 @@ def _load(path: str, passphrase: str | None = None) -> paramiko.PKey:
         raise _Unusable("a kind of key that only the agent can use") from None
     except (OSError, ValueError, paramiko.SSHException) as error:
         raise _Unusable(str(error) or type(error).__name__) from None
+
+
+def _ensure_private(path: str) -> None:
+    """As ssh does, which the lines to try are given for: a key file of ours is ours alone."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return  # whoever reads it says so
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid == os.getuid() and mode & 0o077:
+        raise _Unusable(
+            f"others may use it (mode {mode:o}), so nobody takes it, as with ssh: chmod 600 {path}"
+        )
 
 
 def public_half(path: str) -> bytes | None:

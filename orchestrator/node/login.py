@@ -70,10 +70,26 @@ class Login:
         """The same, and ssh asks whether a new host key is right."""
         return self._command("ask")
 
+    @property
+    def copying_command(self) -> str:
+        """The line that installs a key there, for a person to run once."""
+        head = ["ssh-copy-id", *(["-i", f"{self.keys[0]}.pub"] if self.keys else [])]
+        options = self._options("accept-new" if self.accept_new else None)
+        jump = ["-o", f"ProxyJump={self.proxy_jump}"] if self.proxy_jump else []
+        return shlex.join([*head, *self._way, *options, *jump, f"{self.user}@{self.host}"])
+
+    @property
+    def _way(self) -> list[str]:
+        return [*(["-F", self.config] if self.config else []), "-p", str(self.port)]
+
     def _command(self, new_keys: str | None) -> str:
-        parts = ["ssh", *(["-F", self.config] if self.config else []), "-p", str(self.port)]
-        for key in self.keys:
-            parts += ["-i", key]
+        keys = [part for key in self.keys for part in ("-i", key)]
+        jump = ["-J", self.proxy_jump] if self.proxy_jump else []
+        rest = [*keys, *self._options(new_keys), *jump]
+        return shlex.join(["ssh", *self._way, *rest, f"{self.user}@{self.host}"])
+
+    def _options(self, new_keys: str | None) -> list[str]:
+        parts: list[str] = []
         if self.only_keys:
             parts += ["-o", "IdentitiesOnly=yes"]
         if self.agent != AGENT_OF_THE_ENVIRONMENT:
@@ -84,11 +100,9 @@ class Login:
             parts += ["-o", f"HostKeyAlias={self.host_key_alias}"]
         if new_keys:
             parts += ["-o", f"StrictHostKeyChecking={new_keys}"]
-        if self.proxy_jump:
-            parts += ["-J", self.proxy_jump]
         if self.proxy_command:
             parts += ["-o", f"ProxyCommand={self.proxy_command}"]
-        return shlex.join([*parts, f"{self.user}@{self.host}"])
+        return parts
 
     @property
     def where(self) -> str:

@@ -95,6 +95,13 @@ def _plain(plan: Plan) -> dict[str, Any]:
     return plain
 
 
+def _why(error: Exception) -> str:
+    """Only our own words, and those of JSON, are of use to a person."""
+    if isinstance(error, KeyError):
+        return f"it has no key {error}"
+    return str(error) if isinstance(error, UnfitFile | ValueError) else "it has another form"
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(read_text(path, limit=_LIMIT))
@@ -105,7 +112,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (UnfitFile, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SpecError(
             f"{path}: not a plan that sparkctl has written",
-            details=str(error),
+            details=_why(error),
             resolution=f"Make one: sparkctl cluster plan --out {path}",
         ) from None
     plan: dict[str, Any] = document

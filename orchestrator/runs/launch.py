@@ -16,6 +16,7 @@ from orchestrator.runs.forecast import Forecast, forecast
 from orchestrator.runs.record import files_of, record_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.certain import refuse_what_cannot_work
 from orchestrator.stack.deploy import deploy, remove, remove_run_folder, write_run_folder
 from orchestrator.stack.ranks import Rank, placeholder_ranks, ranks_for
 from orchestrator.stack.render import Rendered, render
@@ -59,6 +60,7 @@ def prepare(
     `run`: its name; by default the stack's name and a random suffix. `is_new` is false for a run
     that is resumed.
     """
+    refuse_what_cannot_work(spec, stack)
     engine = engine_of(stack)
     if stack.training is not None:
         engine.ensure_settings_honoured(stack.name, stack.training)

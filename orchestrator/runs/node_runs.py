@@ -11,6 +11,7 @@ from orchestrator.facts.protocol import entries
 from orchestrator.runs.seen import OF_A_RANK
 from training.contract.files import RECORD, is_run_name
 from training.contract.record import VERSION, RunRecord
+from training.contract.sentences import told
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,7 @@ def _newer(text: str) -> str | None:
 
 
 def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return told(error, {})[0]
 
 
 def _time(text: str) -> datetime | None:

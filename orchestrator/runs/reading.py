@@ -54,7 +54,8 @@ class RunIndex:
         if len(fitting) == 1:
             return fitting[0]
         there = "\n".join(f"{run.name}  {run.state}" for run in (fitting or everything)[:20])
-        nothing = "Not all nodes could be read." if self.errors else "There are no runs."
+        unread = [f"not read: {error.brief}" for error in self.errors.values()]
+        nothing = "\n".join(unread) or "There are no runs."
         raise RunError(
             f"{len(fitting)} runs begin with {name}" if fitting else f"there is no run {name}",
             details=there or nothing,

@@ -15,8 +15,10 @@ from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.run import Run
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.sentences import WORDS
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.powers import powers_of
+from training.contract.sentences import told
 
 
 def prepare_resume(
@@ -71,7 +73,7 @@ def _stack_of(run: Run) -> StackSpec:
     except ValidationError as invalid:
         raise RunError(
             f"{run.name} was started by another version of sparkctl",
-            details=str(invalid.errors()[0]["msg"]),
+            details=told(invalid, WORDS)[0],
             resolution="Resume it with that version, or start a new run: sparkctl train",
         ) from None
     # A record has every default; what nobody has set is for the engine to decide.

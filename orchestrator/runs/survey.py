@@ -14,7 +14,7 @@ from orchestrator.runs.launch import Prepared
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.ranks import Rank
 from orchestrator.templates import render_template
-from training.contract.config import source_of
+from training.contract.names import source_of
 
 
 def read(

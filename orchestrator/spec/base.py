@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Key = str | int
 API_VERSION = "sparkctl/v1"
 ApiVersion = Literal["sparkctl/v1"]
 
@@ -14,3 +15,12 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+class Misfit(ValueError):
+    """What is wrong with one value below the one that a validator looks at."""
+
+    def __init__(self, message: str, *below: Key) -> None:
+        super().__init__(message)
+        self.below = below
+        """The keys that lead there."""

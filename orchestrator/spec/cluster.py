@@ -1,19 +1,29 @@
 """`cluster.yaml`: which machines there are and what they should become."""
 
-from collections import Counter
+import re
+from collections.abc import Mapping
 from itertools import permutations
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from orchestrator.spec.addresses import FabricAddress, FabricNetwork
-from orchestrator.spec.base import ApiVersion, Model
-from orchestrator.spec.patterns import GPU_KIND, NAME, ULIMIT, VARIABLE
+from orchestrator.spec.base import ApiVersion, Misfit, Model
+from orchestrator.spec.patterns import GPU_KIND, NAME, ULIMIT, VARIABLE, as_name
 from orchestrator.spec.ssh_target import ensure_bare_host, parse_target
-from orchestrator.spec.units import Bytes
+from orchestrator.spec.units import SharedMemory
+from orchestrator.spec.yaml_text import WrittenFloat, WrittenInt
 
-Environment = dict[Annotated[str, Field(pattern=VARIABLE)], str]
+
+def _as_written(value: object) -> object:
+    """A number is the text that was written; of true and false nobody knows which word is meant."""
+    return value.written if isinstance(value, WrittenInt | WrittenFloat) else value
+
+
+Environment = dict[
+    Annotated[str, Field(pattern=VARIABLE)], Annotated[str, BeforeValidator(_as_written)]
+]
 Name = Annotated[str, Field(pattern=NAME)]
 
 
@@ -48,7 +58,7 @@ class SudoSpec(Model):
 
 
 class NodeSpec(Model):
-    """One machine; a plain string is short for `{name: …}`."""
+    """One machine; a plain string is its name, or its host (`nvidia@spark-a.local`)."""
 
     name: Name
     """Unique in the cluster; lower case, digits and dashes."""
@@ -68,7 +78,7 @@ class NodeSpec(Model):
     def _name_alone(cls, value: object) -> object:
         if isinstance(value, int | float):
             raise ValueError("a node is a name or a mapping; put a name of digits in quotes")
-        return {"name": value} if isinstance(value, str) else value
+        return _from_text(value) if isinstance(value, str) else value
 
     @field_validator("ssh", mode="before")
     @classmethod
@@ -139,7 +149,7 @@ class ContainerSpec(Model):
 
     base_image: str = "nvcr.io/nvidia/pytorch:25.11-py3"
     """Image with Python and torch that the training image is built upon."""
-    shm: Bytes = 16 * 2**30
+    shm: SharedMemory = 16 * 2**30
     """Size of /dev/shm, e.g. 16GiB. It comes out of the unified memory."""
     ulimits: dict[Annotated[str, Field(pattern=ULIMIT)], int] = {
         "memlock": -1,
@@ -196,10 +206,10 @@ class PathsSpec(Model):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         """Each folder has its own way back, so none may be inside of another."""
-        folders = [PurePosixPath(value) for value in dict(self).values()]
-        for a, b in permutations(folders, 2):
+        folders = {key: PurePosixPath(value) for key, value in dict(self).items()}
+        for (key, a), (_, b) in permutations(folders.items(), 2):
             if a.is_relative_to(b):
-                raise ValueError(f"{a} is inside of {b}: give each its own folder")
+                raise Misfit(f"{a} is inside of {b}: give each its own folder", key)
         return self
 
 
@@ -212,7 +222,8 @@ class ClusterSpec(Model):
     """Shown in every prompt; part of the swarm's labels."""
     nodes: Annotated[list[NodeSpec], Field(min_length=1, max_length=64)]
     """The machines, in rank order: the first (present) is the manager and holds rank 0. A plain
-    string is a node of that name."""
+    string is a node of that name; with a dot or a user (`nvidia@spark-a.local`) it is its SSH
+    target, and the name is the first part of the host."""
     fabric: FabricSpec = FabricSpec()
     gpu: GpuSpec = GpuSpec()
     ssh: SshSpec = SshSpec()
@@ -222,15 +233,18 @@ class ClusterSpec(Model):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        _ensure_unique("name", [n.name for n in self.nodes])
-        addresses = [str(n.fabric.address) for n in self.nodes if n.fabric.address is not None]
-        _ensure_unique("fabric address", addresses)
-        targets = [_where(n.target) for n in self.nodes if n.connection == "ssh"]
-        _ensure_unique("SSH target", targets)
-        if sum(n.connection == "local" for n in self.nodes) > 1:
-            raise ValueError("only one node can be `connection: local`")
+        local = [number for number, n in enumerate(self.nodes) if n.connection == "local"]
+        _ensure_unique("name", {n: node.name for n, node in enumerate(self.nodes)}, "name")
+        addresses = {n: str(a) for n, node in enumerate(self.nodes) if (a := node.fabric.address)}
+        _ensure_unique("fabric address", addresses, "fabric", "address")
+        targets = {n: _where(node.target) for n, node in enumerate(self.nodes) if n not in local}
+        _ensure_unique("SSH target", targets, "ssh")
+        if len(local) > 1:
+            where = ("nodes", local[1], "connection")
+            raise Misfit("only one node can be `connection: local`", *where)
         if not self.members:
-            raise ValueError("all nodes are absent; `cluster down` restores all of them")
+            absent = "all nodes are absent; `sparkctl cluster down` restores all of them"
+            raise Misfit(absent, "nodes")
         return self
 
     @property
@@ -259,7 +273,21 @@ def _where(target: SshTarget) -> str:
     return host if target.port is None else f"{host}:{target.port}"
 
 
-def _ensure_unique(what: str, values: list[str]) -> None:
-    twice = sorted(v for v, n in Counter(values).items() if n > 1)
-    if twice:
-        raise ValueError(f"two nodes have the same {what}: {', '.join(twice)}")
+def _from_text(text: str) -> dict[str, object]:
+    """A node's name, or what leads to it."""
+    if not re.search(r"[.@:]", text):
+        return {"name": text}
+    host = str(parse_target(text)["host"])
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        raise ValueError(
+            f"an address is no name; write for example {{name: spark-a, ssh: {text!r}}}"
+        )
+    return {"name": as_name(host), "ssh": text}
+
+
+def _ensure_unique(what: str, values: Mapping[int, str], *key: str) -> None:
+    """`values` by the number of the node; the second one of a value is where the fault is."""
+    first: dict[str, int] = {}
+    for number, value in values.items():
+        if first.setdefault(value, number) != number:
+            raise Misfit(f"two nodes have the same {what}: {value}", "nodes", number, *key)

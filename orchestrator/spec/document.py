@@ -1,23 +1,16 @@
-"""YAML with the place of every value, and validation errors that point at it."""
+"""YAML with the place of every value."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
-from orchestrator.errors import SpecError, UnknownKeyError
+from orchestrator.errors import SpecError
 from orchestrator.spec.files import NoFile, UnfitFile, read_text
-from orchestrator.spec.sentences import sentence
+from orchestrator.spec.sections import KeyPath as KeyPath  # whoever asks for a place has one
 from orchestrator.spec.yaml_text import TooMuchError, compose, construct
-
-Key = str | int
-KeyPath = tuple[Key, ...]
-M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass
@@ -29,14 +22,12 @@ class Document:
     places: dict[KeyPath, str] = field(default_factory=dict)
 
     def place(self, location: KeyPath) -> str:
-        """The nearest known place of a pydantic location.
-
-        pydantic adds names of its own to a location (the tag of a union): they are skipped.
-        """
+        """The place of a value, or of the nearest that is around it."""
         path: KeyPath = ()
         for key in location:
-            if (*path, key) in self.places:
-                path = (*path, key)
+            if (*path, key) not in self.places:
+                break
+            path = (*path, key)
         return self.places.get(path, self.source)
 
     def override(self, path: KeyPath, value: Any, place: str) -> None:
@@ -49,9 +40,24 @@ class Document:
                 self.places[path[:done]] = place
             at = below
         at[path[-1]] = value
+        self._forget(path)
+        self.places[path] = place
+
+    def at(self, path: KeyPath) -> Any:
+        """What is there; the path must be one of the document's."""
+        found = self.data
+        for key in path:
+            found = found[key]
+        return found
+
+    def remove(self, path: KeyPath) -> None:
+        """Take away what is at `path`, if there is anything."""
+        self.at(path[:-1]).pop(path[-1], None)
+        self._forget(path)
+
+    def _forget(self, path: KeyPath) -> None:
         for below in [p for p in self.places if p[: len(path)] == path]:
             del self.places[below]
-        self.places[path] = place
 
 
 def read_document(
@@ -70,7 +76,9 @@ def read_document(
             resolution=resolution,
         ) from None
     except UnfitFile as error:
-        raise SpecError(f"{path}: the {what} cannot be read", details=str(error)) from None
+        raise SpecError(
+            f"{path}: the {what} cannot be read", details=str(error), resolution=resolution
+        ) from None
     return parse_document(prepare(text), source=str(path))
 
 
@@ -91,7 +99,12 @@ def parse_document(text: str, *, source: str) -> Document:
             resolution="Fix the line; YAML indents with blanks, never with tabs.",
         ) from None
     if not isinstance(data, dict) or root is None:
-        raise SpecError(f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`")
+        found = "it is empty" if root is None else "it holds something else"
+        raise SpecError(
+            f"{source}:1: a mapping is expected, such as `apiVersion: sparkctl/v1`; {found}",
+            resolution="What belongs there: `sparkctl init` makes a cluster file, "
+            "`sparkctl stacks copy NAME FILE` a stack.",
+        )
     document = Document(source, data)
     _note_places(root, (), document)
     return document
@@ -112,61 +125,6 @@ def parse_value(text: str, *, source: str) -> Any:
 
 def _line(error: yaml.MarkedYAMLError) -> int:
     return error.problem_mark.line + 1 if error.problem_mark else 1
-
-
-def validate(model: type[M], document: Document) -> M:
-    """The document as a model, or one error that lists every fault with its place."""
-    try:
-        return model.model_validate(document.data)
-    except ValidationError as error:
-        faults = error.errors(include_url=False)
-        lines = [_sentence(model, document, fault) for fault in faults]
-        unknown = all(fault["type"] == "extra_forbidden" for fault in faults)
-        from_option = all(document.place(f["loc"]).startswith("--set") for f in faults)
-        kind = UnknownKeyError if unknown and from_option else SpecError
-        raise kind(
-            lines[0],
-            details="\n".join(lines[1:]) or None,
-            resolution="Nothing was changed anywhere. docs/reference.md lists all keys.",
-        ) from None
-
-
-def _sentence(model: type[BaseModel], document: Document, fault: Any) -> str:
-    location: KeyPath = fault["loc"]
-    path = ".".join(str(key) for key in location)
-    message = sentence(fault)
-    if fault["type"] == "extra_forbidden":
-        known = _known_keys(model, location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
-        message = f"unknown key; {hint}"
-    return (
-        f"{document.place(location)}: {path}: {message}"
-        if path
-        else (f"{document.place(location)}: {message}")
-    )
-
-
-def _known_keys(model: Any, location: KeyPath) -> list[str]:
-    """The field names at a location, walking through lists and unions."""
-    models = _models_in(model)
-    for key in location:
-        below: list[type[BaseModel]] = []
-        for candidate in models:
-            field_info = candidate.model_fields.get(str(key))
-            if field_info is not None:
-                below += _models_in(field_info.annotation)
-        if below:
-            models = below
-    return sorted({name for m in models for name in m.model_fields})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (list, tuple, dict, Union, UnionType) or get_args(annotation):
-        return [m for argument in get_args(annotation) for m in _models_in(argument)]
-    return []
 
 
 def _note_places(node: yaml.Node, path: KeyPath, document: Document) -> None:

@@ -10,14 +10,10 @@ from orchestrator import assets
 from orchestrator.errors import SpecError, UnknownStackError
 from orchestrator.spec.base import Model
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import (
-    Document,
-    parse_document,
-    parse_value,
-    read_document,
-    validate,
-)
+from orchestrator.spec.document import Document, parse_document, read_document
+from orchestrator.spec.settings import override
 from orchestrator.spec.stack import StackSpec
+from orchestrator.spec.validate import validate
 
 Section = TypeVar("Section", bound=Model | None)
 
@@ -27,8 +23,8 @@ def load_cluster(path: Path) -> ClusterSpec:
     document = read_document(
         path,
         what="cluster file",
-        resolution="Name it with -f FILE, or begin from examples/two-sparks.yaml; "
-        "`sparkctl lab up` writes one for simulated Sparks.",
+        resolution="Make one: `sparkctl init`. Name another with -f FILE. "
+        "`sparkctl lab up` writes one for simulated Sparks; examples/two-sparks.yaml is one.",
     )
     return _resolve_files(validate(ClusterSpec, document), path)
 
@@ -61,15 +57,7 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
         )
     else:
         document = parse_document(_shipped(name), source=f"stacks/{name}.yaml")
-    for setting in settings:
-        key, equals, raw = setting.partition("=")
-        if not equals or not all(key.split(".")):
-            raise SpecError(
-                f"--set {setting}: not of the form key=value",
-                resolution="Write for example --set training.optim.lr=1e-4",
-            )
-        value = parse_value(raw, source=f"--set {setting}")
-        document.override(tuple(key.split(".")), value, f"--set {setting}")
+    override(document, settings)
     stack = validate(StackSpec, document)
     if stack.engine_folder is not None:
         by_option = document.place(("engine",)).startswith("--set")
@@ -108,12 +96,25 @@ def _shipped(name: str) -> str:
     known = stack_names()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
+        hint = f"Did you mean {near[0]!r}? " if near else _file_named(name)
         raise UnknownStackError(
             f"there is no stack named {name!r}",
             resolution=f"{hint}Shipped: {', '.join(known)}. A file of your own: ./my-stack.yaml",
         )
     return assets.text(f"stacks/{name}.yaml")
+
+
+def _file_named(name: str) -> str:
+    """A file of this name but for its ending, which tells a file from a name."""
+    there = [f"{name}{end}" for end in (".yaml", ".yml") if _is_file(Path(f"{name}{end}"))]
+    return f"There is a file {there[0]}: name it with its ending. " if there else ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:

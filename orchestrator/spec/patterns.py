@@ -1,5 +1,7 @@
 """Regular expressions of the declarative API, and what they ask for in words."""
 
+import re
+
 NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 STACK_NAME = r"^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$"
 SECRET = r"^[A-Z][A-Z0-9_]*$"
@@ -29,3 +31,8 @@ WORDS = {
     MOUNT_SOURCE: "it is a path on every node: absolute, or in the home there, such as ~/data",
     ACCELERATE: "it is ddp, fsdp-full or fsdp-lora, or a file such as ./accelerate.yaml",
 }
+
+
+def as_name(given: str) -> str:
+    """The first part of a host name, with dashes for what a name must not have."""
+    return re.sub(r"[^a-z0-9]+", "-", given.partition(".")[0].lower()).strip("-")

@@ -5,11 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from orchestrator.spec.base import ApiVersion, Model
+from orchestrator.spec.base import ApiVersion, Misfit, Model
 from orchestrator.spec.cluster import Environment
 from orchestrator.spec.patterns import ENGINE, SECRET, STACK_NAME
 from orchestrator.spec.script import ScriptSpec
-from orchestrator.spec.units import Bytes
+from orchestrator.spec.units import SharedMemory
 from training.contract.config import TrainingConfig
 from training.gang.config import GangConfig
 
@@ -18,12 +18,19 @@ SCRIPT = "script"
 
 
 class NodesNeeded(Model):
-    """How many machines the stack runs on, one rank each."""
+    """How many machines the stack runs on, one rank each; a plain number is exactly that many."""
 
     min: Annotated[int, Field(ge=1)] = 1
     """Fewest machines that the stack makes sense on."""
     max: Annotated[int, Field(ge=1)] | None = None
     """Default: all nodes of the cluster."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exactly(cls, value: object) -> object:
+        """`nodes: 2` is two, neither fewer nor more."""
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return {"min": value, "max": value} if is_number else value
 
 
 class SecretSpec(Model):
@@ -66,7 +73,7 @@ class StackSpec(Model):
     flush_page_cache: bool = False
     """Drop the page cache of every node before the run (needs root): on unified memory it
     competes with the GPU."""
-    shm: Bytes | None = None
+    shm: SharedMemory | None = None
     """Size of /dev/shm; default: the cluster's container.shm."""
     stop_grace_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """Seconds between SIGTERM, at which the ranks save after the current step, and SIGKILL."""
@@ -96,8 +103,9 @@ class StackSpec(Model):
         known = {secret.name for secret in self.secrets}
         for name in self.env:
             if name.startswith("SPARKCTL_"):  # it would replace what the supervisor goes by
-                raise ValueError(f"env.{name}: names that begin with SPARKCTL_ are taken")
-        for hook in self.gang.hooks:
+                raise Misfit("names that begin with SPARKCTL_ are taken", "env", name)
+        for number, hook in enumerate(self.gang.hooks):
             if hook.url_secret and hook.url_secret not in known:
-                raise ValueError(f"gang.hooks: {hook.url_secret} is not one of the secrets")
+                unknown = f"{hook.url_secret} is not one of the secrets"
+                raise Misfit(unknown, "gang", "hooks", number, "url_secret")
         return self

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 _UNITS = {
     "": 1,
@@ -30,4 +30,12 @@ def parse_bytes(value: object) -> object:
     return int(Decimal(match[1]) * _UNITS[match[2].lower()])
 
 
+def _with_its_unit(size: int) -> int:
+    if size < 2**20:
+        raise ValueError(f"{size} bytes are less than 1 MiB; write the unit, such as 16GiB")
+    return size
+
+
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0, lt=2**63)]
+SharedMemory = Annotated[Bytes, AfterValidator(_with_its_unit)]
+"""Who writes 16 means GiB, and a rank would fail with 16 bytes of it."""

@@ -31,6 +31,18 @@ class TooMuchError(yaml.MarkedYAMLError):
     """The text is YAML, but more of it than anybody writes by hand."""
 
 
+class WrittenInt(int):
+    """A whole number that knows how it was written."""
+
+    written: str
+
+
+class WrittenFloat(float):
+    """A number, likewise."""
+
+    written: str
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's, but as YAML 1.2 has it `on`, `off`, `yes` and `no` are text: `on` is a key of ours.
 
@@ -69,12 +81,28 @@ class _Loader(yaml.SafeLoader):
             raise _unfit(node, str(error)) from None
         if isinstance(value, int) and abs(value) >= 2**63:
             raise _unfit(node, "this number is too large")
-        return value
+        return _written(value, node.value)
 
 
 _Loader.add_implicit_resolver(
     _BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
 )
+
+
+def _written(value: Hashable, text: str) -> Hashable:
+    """A number where text is expected is that text: of 1.10 and 010 nothing may get lost."""
+    number: WrittenInt | WrittenFloat
+    match value:
+        case bool():
+            return value
+        case int():
+            number = WrittenInt(value)
+        case float():
+            number = WrittenFloat(value)
+        case _:
+            return value
+    number.written = text
+    return number
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from orchestrator.errors import RunError
 from orchestrator.facts.machine import Machine
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
+from orchestrator.spec.load import load_stack, stack_names
 from orchestrator.spec.script import Mount
 from orchestrator.spec.stack import StackSpec
 
@@ -43,9 +44,19 @@ def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
         raise RunError(
             f"{stack.name} needs {stack.nodes.min} nodes, the cluster {spec.name} has "
             f"{len(spec.members)}",
-            resolution="Add machines to the cluster file, or take a stack for fewer of them.",
+            resolution=f"Add machines to the cluster file, or take {_for_fewer(stack, spec)}",
         )
     return spec.members[: stack.nodes.max]
+
+
+def _for_fewer(stack: StackSpec, spec: ClusterSpec) -> str:
+    """The shipped stacks of the same model that are content with the machines there are."""
+    shipped = [load_stack(name) for name in stack_names()]
+    fit = [one.name for one in shipped if one.nodes.min <= len(spec.members) and stack.training
+           and one.training and one.training.model.name == stack.training.model.name]  # fmt: skip
+    if fit:
+        return f"one of the same model: {', '.join(fit)}."
+    return "a stack for fewer of them: `sparkctl stacks list`."
 
 
 def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine]) -> list[Rank]:

@@ -205,7 +205,7 @@ def test_records_that_contradict_each_other_are_one_row(
     [
         ('{"version": 2, "run": 7}', "written by a newer sparkctl (version 2)"),
         ('{"version": true}', "its record cannot be understood"),
-        ("{}", "its record cannot be understood: run: Field required"),
+        ("{}", "its record cannot be understood: run: this key is missing"),
         ("[]", "its record cannot be understood"),
         ("[" * 100_000, "its record cannot be understood"),
         ('{"version": 1', "its record cannot be understood"),

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from orchestrator.errors import SpecError
 from orchestrator.spec.addresses import is_link_local
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import parse_document, validate
+from orchestrator.spec.document import parse_document
 from orchestrator.spec.load import load_cluster
+from orchestrator.spec.validate import validate
 from tests.support.clusters import EXAMPLE, cluster
 from tests.support.strategies import values
 
@@ -68,6 +69,23 @@ def test_a_node_may_be_its_name_alone(tmp_path: Path) -> None:
         ("spark-a", "spark-a"),
         ("spark-b", "b"),
     ]
+
+
+def test_a_node_may_be_what_leads_to_it(tmp_path: Path) -> None:
+    texts = "[spark-a.local, nvidia@Spark_B.local, 'host:2222', 'ssh://me@d']"
+    (tmp_path / "c.yaml").write_text(f"{HEAD}nodes: {texts}\n")
+    nodes = load_cluster(tmp_path / "c.yaml").nodes
+    assert [node.name for node in nodes] == ["spark-a", "spark-b", "host", "d"]
+    assert [node.target.host for node in nodes] == ["spark-a.local", "Spark_B.local", "host", "d"]
+    assert [node.target.user for node in nodes] == [None, "nvidia", None, "me"]
+
+
+@pytest.mark.parametrize(
+    "number", ["1", "1.10", "010", "1_000", "0x1F", "-0", "1e3", "12:30", "1."]
+)
+def test_a_number_in_env_is_the_text_that_was_written(number: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"{HEAD}nodes: [a]\ncontainer: {{env: {{A: {number}}}}}\n")
+    assert load_cluster(tmp_path / "c.yaml").container.env == {"A": number}
 
 
 def test_files_are_relative_to_the_cluster_file(tmp_path: Path) -> None:

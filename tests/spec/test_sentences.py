@@ -35,8 +35,11 @@ def test_every_pattern_has_words(model: type[ClusterSpec] | type[StackSpec]) -> 
 @pytest.mark.parametrize(
     ("kind", "value", "says"),
     [
-        (Name, "../secret", "what stands there does not fit: it is org/name on the Hub"),
-        (DataName, "my.xlsx", "a file such as my.jsonl"),
+        (Name, "my secret", "what stands there does not fit: it is org/name on the Hub"),
+        (Name, "../secret", "a path of this computer is nothing to a node"),
+        (Name, "secret", "no owner, as a name on the Hub has: it is org/name on the Hub"),
+        (DataName, "my.xlsx", "data are read from .jsonl, .json and .txt files"),
+        (DataName, "~/secret.jsonl", "name it as it is called there, such as my.jsonl"),
         (Hook, {"url": "ftp://user:secret@x"}, "what stands there does not fit: an address begins"),
     ],
 )

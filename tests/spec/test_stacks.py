@@ -115,6 +115,68 @@ def test_words_that_are_truth_values_in_old_yaml_are_text(tmp_path: Path) -> Non
     assert stack.env["WHERE"] == "NO"
 
 
+@pytest.mark.parametrize(
+    ("setting", "path", "expected"),
+    [
+        ("lr=0.25", "optim.lr", 0.25),
+        ("optim.lr=0.25", "optim.lr", 0.25),
+        ("max_steps=7", "loop.max_steps", 7),
+        ("loop={max_steps: 7}", "loop.max_steps", 7),
+        ("to=[wandb]", "tracking.to", ("wandb",)),
+        ("training.tracking.to=wandb", "tracking.to", ("wandb",)),
+        ("dtype=bf16", "model.dtype", "bfloat16"),
+        ("r=4", "method.r", 4),
+    ],
+)
+def test_the_last_names_of_a_key_are_enough(setting: str, path: str, expected: Any) -> None:
+    value: Any = load_stack(TINY, (setting,)).training
+    for key in path.split("."):
+        value = getattr(value, key)
+    assert value == expected
+
+
+def test_a_key_of_the_stack_itself_comes_first() -> None:
+    assert load_stack(TINY, ("name=other",)).name == "other"
+
+
+@pytest.mark.parametrize("key", ["revision", "every_", "command"])
+def test_last_names_of_several_keys_or_none(key: str) -> None:
+    with pytest.raises(UnknownKeyError, match=f"{key}: (several keys end so: training|unknown)"):
+        load_stack(TINY, (f"{key}=x",))
+
+
+def test_another_method_leaves_what_it_does_not_have() -> None:
+    lora = "llama3-8b-lora"
+    assert load_stack(lora, ("training.method.kind=full",)).training.method.kind == "full"
+    qlora = load_stack(lora, ("method.kind=qlora",)).training.method
+    assert (qlora.kind, qlora.r) == ("qlora", 8)  # type: ignore[union-attr]
+    with pytest.raises(UnknownKeyError, match=r"training.method.r: unknown key; known here: kind"):
+        load_stack(lora, ("training.method.kind=full", "training.method.r=4"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "meant"),
+    [
+        ("training.optim.learning_rate=1", "'lr'"),
+        ("learning_rate=1", "'training.optim.lr'"),
+        ("training.lr=1", "'training.optim.lr'"),
+        ("training.loop.batch_size=1", "'per_device_batch_size'"),
+        ("training.loop.num_epochs=1", "'epochs'"),
+        ("training.method.lora_rank=8", "'r'"),
+        ("training.method.rank=8", "'r'"),
+        ("training.data.max_seq_length=8", "'max_length'"),
+        ("training.model.torch_dtype=x", "'dtype'"),
+        ("training.base_model=x", "'training.model.name'"),
+        ("training.loop.warmup_steps=1", "'training.optim.warmup_steps'"),
+        ("gang.atempts=1", "'attempts'"),
+    ],
+)
+def test_which_key_may_have_been_meant(setting: str, meant: str) -> None:
+    with pytest.raises(UnknownKeyError) as caught:
+        load_stack(TINY, (setting,))
+    assert caught.value.brief.endswith(f"unknown key; did you mean {meant}?")
+
+
 def test_the_last_setting_wins() -> None:
     settings = ("training.loop.seed=1", "training.loop.seed=2")
     assert load_stack(TINY, settings).training.loop.seed == 2
@@ -122,6 +184,8 @@ def test_the_last_setting_wins() -> None:
 
 def test_a_section_that_the_file_does_not_have_is_made() -> None:
     assert load_stack(TINY, ("nodes.max=1",)).nodes.max == 1
+    exactly = load_stack("llama3-70b-lora", ("nodes=3",)).nodes
+    assert (exactly.min, exactly.max) == (3, 3)
     assert load_stack(TINY, ("env.NCCL_DEBUG=INFO",)).env == {"NCCL_DEBUG": "INFO"}
 
 
@@ -173,7 +237,9 @@ def test_a_setting_of_another_form(setting: str) -> None:
         "training.model.name=builtin:nothing",
         "secrets.0.required=true",
         "description.x=1",
-        "nodes=3",
+        "nodes=three",
+        "nodes=0",
+        "nodes=true",
         "kind=Cluster",
         "shm=much",
         "name=Capital",

@@ -18,12 +18,14 @@ class SilentServer(paramiko.ServerInterface):
 
     port: int
     key: paramiko.PKey
+    user: str | None = None
+    """Who may log in; None: everybody."""
     commands: list[str] = field(default_factory=list)
     started: threading.Event = field(default_factory=threading.Event)
     """A command hangs."""
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = key.get_base64() == self.key.get_base64()
+        known = key.get_base64() == self.key.get_base64() and self.user in (None, username)
         return paramiko.common.AUTH_SUCCESSFUL if known else paramiko.common.AUTH_FAILED
 
     def get_allowed_auths(self, username: str) -> str:

@@ -8,39 +8,30 @@ from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
     model_validator,
 )
 
-Source = Literal["builtin", "hub", "path"]
+from training.contract import names
+from training.contract.names import DATA, MODEL, fit_data, fit_model, source_of
+from training.contract.sentences import listed
 
-_HUB_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
-_FILE = r"\w[\w .-]*(/\w[\w .-]*)*\.(jsonl|json|txt)"
-_NAME = rf"^(builtin:[a-z0-9-]+|{_HUB_ID}|/.+)$"
-_DATA_NAME = _NAME[:-2] + f"|{_FILE})$"
 _ABSOLUTE = "^/.+"
 
-WORDS = {
-    _NAME: "it is org/name on the Hub, an absolute path, or builtin:NAME",
-    _DATA_NAME: "it is org/name on the Hub, a file such as my.jsonl, an absolute path,"
-    " or builtin:NAME",
-    _ABSOLUTE: "it is an absolute path, as the container sees it",
-}
+WORDS = names.WORDS | {_ABSOLUTE: "it is an absolute path, as the container sees it"}
 """What each pattern here asks for."""
 
-Name = Annotated[str, Field(pattern=_NAME, examples=["builtin:tiny-llama", "org/name", "/path"])]
-DataName = Annotated[str, Field(pattern=_DATA_NAME, examples=["my.jsonl"])]
+Name = Annotated[
+    str,
+    Field(pattern=MODEL, examples=["builtin:tiny-llama", "org/name", "/path"]),
+    BeforeValidator(fit_model),
+]
+DataName = Annotated[str, Field(pattern=DATA, examples=["my.jsonl"]), BeforeValidator(fit_data)]
 
-_ENDINGS = (".jsonl", ".json", ".txt")
-
-
-def source_of(name: str) -> Source:
-    """Where a model or dataset of this name comes from: made here, the Hub, or a path."""
-    if name.startswith("builtin:"):
-        return "builtin"
-    return "path" if name.startswith("/") or name.endswith(_ENDINGS) else "hub"
+_DTYPES = {"bf16": "bfloat16", "fp32": "float32", "torch.bfloat16": "bfloat16"}
 
 
 class _Section(BaseModel):
@@ -58,7 +49,9 @@ class ModelConfig(_Section):
     revision: str = "main"
     """Hub only: branch, tag or commit. A commit makes sure that all nodes have the same bytes."""
 
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    dtype: Annotated[
+        Literal["bfloat16", "float32"], BeforeValidator(lambda name: _DTYPES.get(str(name), name))
+    ] = "bfloat16"
     """Number format of a frozen base, and of forward and backward passes.
 
     What is trained, adapters or all weights, is always held in float32.
@@ -248,7 +241,7 @@ Tracker = Literal["wandb", "mlflow", "trackio"]
 class Tracking(_Section):
     """Where the curves go, besides TensorBoard's files, which are always written."""
 
-    to: tuple[Tracker, ...] = ()
+    to: Annotated[tuple[Tracker, ...], BeforeValidator(listed)] = ()
     """Each is put into the image. Keys are secrets of the stack (WANDB_API_KEY), addresses are
     `env:` (MLFLOW_TRACKING_URI)."""
 

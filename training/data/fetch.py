@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from training.contract.config import ModelConfig, source_of
+from training.contract.config import ModelConfig
 from training.contract.errors import ConfigurationError, TrainingError
+from training.contract.names import source_of
 from training.data.rows import where_it_belongs
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]

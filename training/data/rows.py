@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from training.builtin.instructions import instruction_rows
-from training.contract.config import Data, source_of
+from training.contract.config import Data
 from training.contract.errors import ConfigurationError
+from training.contract.names import source_of
 
 _GAP = re.compile(r"\s*")
 

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from training.contract.sentences import listed
 
 _ADDRESS = r"^https?://[^\s]+$"
 
@@ -17,10 +19,11 @@ class Hook(BaseModel):
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    on: Annotated[tuple[Literal["succeeded", "failed", "stopped"], ...], Field(min_length=1)] = (
-        "succeeded",
-        "failed",
-    )
+    on: Annotated[
+        tuple[Literal["succeeded", "failed", "stopped"], ...],
+        Field(min_length=1),
+        BeforeValidator(listed),
+    ] = ("succeeded", "failed")
     """The final states that trigger it."""
     command: tuple[str, ...] = ()
     """Program and arguments, run in rank 0's container; it reads the verdict (JSON) from its

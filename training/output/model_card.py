@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from training.contract.config import Full, TrainingConfig, source_of
+from training.contract.config import Full, TrainingConfig
+from training.contract.names import source_of
 
 
 @dataclass(frozen=True)

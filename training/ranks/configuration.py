@@ -6,8 +6,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from training.contract.config import TrainingConfig
+from training.contract.config import WORDS, TrainingConfig
 from training.contract.errors import ConfigurationError
+from training.contract.sentences import told
 
 
 def read_config(path: Path) -> TrainingConfig:
@@ -20,9 +21,7 @@ def read_config(path: Path) -> TrainingConfig:
         document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         return TrainingConfig.model_validate(document)
     except ValidationError as invalid:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in invalid.errors()
-        )
+        problems = "; ".join(told(invalid, WORDS))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
         problems = " ".join(str(unreadable).split())
     raise ConfigurationError(

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from training.contract.config import Lora, Optim, TrainingConfig, source_of
+from training.contract.config import Lora, Optim, TrainingConfig
 from training.contract.errors import ConfigurationError
+from training.contract.names import source_of
 from training.ranks.configuration import read_config
 
 TINY = """
@@ -58,7 +59,7 @@ def test_a_learning_rate_that_yaml_reads_as_text_is_a_number() -> None:
         ("optim", "learning_rate", 1e-4, "optim.learning_rate"),
         ("optim", "lr", 0, "optim.lr"),
         ("loop", "max_steps", 0, "loop.max_steps"),
-        ("method", "kind", "magic", "'magic' found using 'kind'"),
+        ("method", "kind", "magic", "method.kind: one of 'full', 'lora', 'qlora' is expected"),
         ("method", "kind", "full", "method.full.r"),
         ("method", "kind", "qlora", "bitsandbytes"),
         ("method", "dora", True, "DoRA needs whole weights"),
