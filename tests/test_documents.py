@@ -221,6 +221,6 @@ def test_the_reference_has_every_command_with_its_options(words: str) -> None:
     table = [line for line in text.splitlines() if line.startswith("| `sparkctl ")]
     (row,) = (line for line in table if re.search(rf"`(sparkctl )?{words}\b", line))
     for parameter in _commands(cli)[words].params:
-        if isinstance(parameter, click.Option):
+        if isinstance(parameter, click.Option) and "--file" not in parameter.opts:  # said above
             name = parameter.secondary_opts or parameter.opts  # a switch is told by its off
             assert name[-1] in row, row

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.artifacts.image import image_recipe
 from orchestrator.engines.torch.image import contents
 from orchestrator.resources.registry import REGISTRY
-from orchestrator.spec.load import stack_names
+from orchestrator.spec.shipped import stack_names
 from tests.support.clusters import EXAMPLE, ROOT
 
 pytestmark = pytest.mark.patient

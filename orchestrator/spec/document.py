@@ -4,19 +4,20 @@ import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import SpecError, UnknownKeyError
 from orchestrator.spec.files import NoFile, UnfitFile, read_text
-from orchestrator.spec.sentences import sentence
 from orchestrator.spec.yaml_text import TooMuchError, compose, construct
+
+if TYPE_CHECKING:  # imported when there is something to validate: no file, no pydantic
+    from pydantic import BaseModel
 
 Key = str | int
 KeyPath = tuple[Key, ...]
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="BaseModel")
 
 
 @dataclass
@@ -112,6 +113,8 @@ def _line(error: yaml.MarkedYAMLError) -> int:
 
 def validate(model: type[M], document: Document) -> M:
     """The document as a model, or one error that lists every fault with its place."""
+    from pydantic import ValidationError
+
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
@@ -127,7 +130,9 @@ def validate(model: type[M], document: Document) -> M:
         ) from None
 
 
-def _sentence(model: type[BaseModel], document: Document, fault: Any) -> str:
+def _sentence(model: "type[BaseModel]", document: Document, fault: Any) -> str:
+    from orchestrator.spec.sentences import sentence
+
     location: KeyPath = fault["loc"]
     path = ".".join(str(key) for key in location)
     message = sentence(fault)
@@ -157,7 +162,9 @@ def _known_keys(model: Any, location: KeyPath) -> list[str]:
     return sorted({name for m in models for name in m.model_fields})
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _models_in(annotation: Any) -> "list[type[BaseModel]]":
+    from pydantic import BaseModel
+
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (list, tuple, dict, Union, UnionType) or get_args(annotation):

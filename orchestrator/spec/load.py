@@ -1,15 +1,10 @@
 """From file names and options to validated models."""
 
-import difflib
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from orchestrator import assets
-from orchestrator.errors import SpecError, UnknownStackError
-from orchestrator.spec.base import Model
-from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.errors import SpecError
 from orchestrator.spec.document import (
     Document,
     parse_document,
@@ -17,12 +12,16 @@ from orchestrator.spec.document import (
     read_document,
     validate,
 )
-from orchestrator.spec.stack import StackSpec
 
-Section = TypeVar("Section", bound=Model | None)
+if TYPE_CHECKING:  # imported when a file has been read: a fault of it is said without them
+    from orchestrator.spec.base import Model
+    from orchestrator.spec.cluster import ClusterSpec
+    from orchestrator.spec.stack import StackSpec
+
+Section = TypeVar("Section", bound="Model | None")
 
 
-def load_cluster(path: Path) -> ClusterSpec:
+def load_cluster(path: Path) -> "ClusterSpec":
     """Read and check a cluster file. File names in it are relative to the file itself."""
     document = read_document(
         path,
@@ -30,6 +29,8 @@ def load_cluster(path: Path) -> ClusterSpec:
         resolution="Name it with -f FILE, or begin from examples/two-sparks.yaml; "
         "`sparkctl lab up` writes one for simulated Sparks.",
     )
+    from orchestrator.spec.cluster import ClusterSpec
+
     return _resolve_files(validate(ClusterSpec, document), path)
 
 
@@ -37,20 +38,22 @@ def load_cluster(path: Path) -> ClusterSpec:
 class Recipe:
     """A stack, and where it comes from."""
 
-    stack: StackSpec
+    stack: "StackSpec"
     shipped: bool
     """It came with sparkctl, by its name."""
     document: Document
     """Where each of its keys was written."""
 
 
-def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
+def load_stack(name: str, settings: tuple[str, ...] = ()) -> "StackSpec":
     """Read a stack by name (or by path, when it ends in .yaml) and apply `--set key=value`."""
     return load_recipe(name, settings).stack
 
 
 def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
     """The same, with what is known of its origin."""
+    from orchestrator.spec.shipped import shipped_text, stack_names
+
     shipped = not name.endswith((".yaml", ".yml"))
     if not shipped:
         names = ", ".join(stack_names())
@@ -60,7 +63,7 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
             resolution=f"Shipped, by name alone: {names}. A file is named with its path.",
         )
     else:
-        document = parse_document(_shipped(name), source=f"stacks/{name}.yaml")
+        document = parse_document(shipped_text(name), source=f"stacks/{name}.yaml")
     for setting in settings:
         key, equals, raw = setting.partition("=")
         if not equals or not all(key.split(".")):
@@ -70,6 +73,8 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
             )
         value = parse_value(raw, source=f"--set {setting}")
         document.override(tuple(key.split(".")), value, f"--set {setting}")
+    from orchestrator.spec.stack import StackSpec
+
     stack = validate(StackSpec, document)
     if stack.engine_folder is not None:
         by_option = document.place(("engine",)).startswith("--set")
@@ -79,28 +84,7 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
     return Recipe(stack, shipped, document)
 
 
-def stack_names() -> list[str]:
-    """The stacks that sparkctl ships."""
-    return sorted(f.name.removesuffix(".yaml") for f in _stacks() if f.name.endswith(".yaml"))
-
-
-def _stacks() -> list[Traversable]:
-    return list(assets.folder("stacks").iterdir())
-
-
-def _shipped(name: str) -> str:
-    known = stack_names()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UnknownStackError(
-            f"there is no stack named {name!r}",
-            resolution=f"{hint}Shipped: {', '.join(known)}. A file of your own: ./my-stack.yaml",
-        )
-    return assets.text(f"stacks/{name}.yaml")
-
-
-def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:
+def _resolve_files(spec: "ClusterSpec", file: Path) -> "ClusterSpec":
     def resolved(section: Section, *keys: str) -> Section:
         if section is None:
             return section

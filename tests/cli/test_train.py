@@ -11,7 +11,7 @@ from orchestrator.doctor.found import checks_before
 from orchestrator.errors import ConnectError, RunError
 from orchestrator.runs.launch import Prepared
 from orchestrator.runs.preflight import Checked
-from orchestrator.spec.load import stack_names
+from orchestrator.spec.shipped import stack_names
 from orchestrator.stack.occupancy import Occupancy
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_cluster import differ, take_in

@@ -9,7 +9,8 @@ from orchestrator.engines.engine import set_keys
 from orchestrator.engines.find import engine_of
 from orchestrator.errors import SpecError
 from orchestrator.runs.launch import prepare
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
+from orchestrator.spec.shipped import stack_names
 from tests.engines.jobs import job
 from tests.support.clusters import sparks
 from training.contract.config import TrainingConfig

@@ -4,7 +4,8 @@ import pytest
 
 from orchestrator.errors import RunError
 from orchestrator.runs.launch import prepare
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
+from orchestrator.spec.shipped import stack_names
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
 from training.plan.estimate import Work

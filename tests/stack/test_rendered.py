@@ -17,7 +17,8 @@ from orchestrator.engines.find import engine_of
 from orchestrator.reconcile.plan import plan_up
 from orchestrator.runs.launch import prepare
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
+from orchestrator.spec.shipped import stack_names
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import placeholder_ranks, ranks_for
 from orchestrator.stack.render import Rendered, render
