@@ -8,6 +8,7 @@ import click
 
 from orchestrator import __version__
 from orchestrator.cli.cluster_file import file_option
+from orchestrator.cli.completing import VARIABLE, answer
 from orchestrator.cli.groups import OneFileEach
 from orchestrator.cli.interrupt import Signalled, interruptible, leave
 from orchestrator.cli.pipe import CLOSED, drop_output, nobody_reads
@@ -15,9 +16,12 @@ from orchestrator.errors import SparkctlError
 
 _COMMANDS = {  # in order of use
     "cluster": "Make the machines one swarm, look at it, give them back.",
+    "stacks": "What can be trained: the stacks that sparkctl ships.",
     "train": "Train STACK on the cluster, one rank on each machine, and watch it to its end.",
     "runs": "The runs of the cluster.",
     "tensorboard": "Show the curves of RUN, or of all runs, in a browser here; Ctrl-C ends it.",
+    "explain": "Explain NAME: a key of a file, an error's code, a check, how a run failed.",
+    "completion": "Print what makes SHELL complete commands, names and keys.",
     "lab": "Simulated DGX Sparks on this computer: real SSH, sudo, Docker and swarm, no GPU.",
 }
 
@@ -29,6 +33,7 @@ _COMMANDS = {  # in order of use
     examples=(
         "sparkctl cluster plan",
         "sparkctl cluster up",
+        "sparkctl stacks list",
         "sparkctl train llama3-8b-lora --dry-run",
         "sparkctl train llama3-8b-lora",
         "sparkctl cluster down",
@@ -42,6 +47,9 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: every error that is a user's to fix is shown as such, with its exit code."""
+    if instruction := os.environ.get(VARIABLE):
+        answer(cli, instruction)
+        return
     with interruptible() as signalled:
         try:
             code = _run(signalled)

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
+from orchestrator.cli import completing
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -83,5 +85,11 @@ def skip_check_option(function: F) -> F:
         "skip",
         multiple=True,
         type=CheckName(),
-        help="Start although this check fails; repeatable.",
+        shell_complete=completing.checks,
+        help="Start although this check fails; repeatable. `sparkctl explain checks` has them.",
     )(function)
+
+
+def run_argument(function: F) -> F:
+    """`RUN`"""
+    return click.argument("run", shell_complete=completing.runs)(function)

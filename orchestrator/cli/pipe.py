@@ -1,4 +1,4 @@
-"""A reader that has left: `sparkctl runs list | head -1`."""
+"""A reader that has left: `sparkctl stacks list | head -1`."""
 
 import os
 import select

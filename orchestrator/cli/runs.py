@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli import completing
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.cluster_file import file_option, pass_cluster
 from orchestrator.cli.groups import Ordered
@@ -13,6 +14,7 @@ from orchestrator.cli.options import (
     detach_option,
     json_lines_option,
     json_option,
+    run_argument,
     skip_check_option,
     yes_option,
 )
@@ -45,6 +47,7 @@ def list_(spec: "ClusterSpec", as_json: bool) -> None:
 
     with Runs.open(spec, Terminal(), away="keep") as known:
         reading = known.read()
+        completing.remember_runs(run.name for run in reading.runs)
         if as_json:
             click.echo(json_text(runs_report(reading, reading.runs), indent=2))
         else:
@@ -55,7 +58,7 @@ def list_(spec: "ClusterSpec", as_json: bool) -> None:
 
 
 @runs.command(examples=("sparkctl runs show last",))
-@click.argument("run")
+@run_argument
 @json_option
 @pass_cluster
 def show(spec: "ClusterSpec", run: str, as_json: bool) -> None:
@@ -79,7 +82,7 @@ def show(spec: "ClusterSpec", run: str, as_json: bool) -> None:
 @runs.command(
     examples=("sparkctl runs follow last", "sparkctl runs follow llama3-8b-lora-1124 --json")
 )
-@click.argument("run")
+@run_argument
 @json_lines_option
 @pass_cluster
 def follow(spec: "ClusterSpec", run: str, as_json: bool) -> None:
@@ -96,7 +99,7 @@ def follow(spec: "ClusterSpec", run: str, as_json: bool) -> None:
 
 
 @runs.command(examples=("sparkctl runs stop last",))
-@click.argument("run")
+@run_argument
 @json_option
 @pass_cluster
 def stop(spec: "ClusterSpec", run: str, as_json: bool) -> None:
@@ -116,7 +119,7 @@ def stop(spec: "ClusterSpec", run: str, as_json: bool) -> None:
 
 
 @runs.command(examples=("sparkctl runs resume last", "sparkctl runs resume last --detach --yes"))
-@click.argument("run")
+@run_argument
 @detach_option
 @skip_check_option
 @yes_option
@@ -145,7 +148,7 @@ def resume(
 @runs.command(
     examples=("sparkctl runs rm llama3-8b-lora-1124", "sparkctl runs rm last --force --yes")
 )
-@click.argument("run")
+@run_argument
 @click.option("--force", is_flag=True, help="Stop it first if it runs.")
 @yes_option
 @json_option
@@ -166,8 +169,9 @@ def rm(spec: "ClusterSpec", run: str, force: bool, yes: bool, as_json: bool) -> 
 
 
 @runs.command(examples=("sparkctl runs logs last", "sparkctl runs logs last --rank 1 --since 10m"))
-@click.argument("run")
-@click.option("--rank", type=int, multiple=True, help="Only this rank; repeatable.")
+@run_argument
+@click.option("--rank", type=int, multiple=True, shell_complete=completing.ranks,
+              help="Only this rank; repeatable.")  # fmt: skip
 @click.option(
     "--since", metavar="TIME", help="Only lines since then: 2026-11-24T16:30, or 10m, 2h, 1d ago."
 )
@@ -203,7 +207,7 @@ def logs(
 
 
 @runs.command(examples=("sparkctl runs fetch last", "sparkctl runs fetch last --to results"))
-@click.argument("run")
+@run_argument
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), default=Path(),
               help="The folder that RUN's folder is made in; default: here.")  # fmt: skip
 @json_option
@@ -225,8 +229,8 @@ def fetch(spec: "ClusterSpec", run: str, to: Path, as_json: bool) -> None:
 
 
 @runs.command(examples=("sparkctl runs compare last llama3-8b-lora-1124",))
-@click.argument("one")
-@click.argument("other")
+@click.argument("one", shell_complete=completing.runs)
+@click.argument("other", shell_complete=completing.runs)
 @json_option
 @pass_cluster
 def compare(spec: "ClusterSpec", one: str, other: str, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli import completing
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.cluster_file import pass_cluster
 from orchestrator.cli.groups import Command
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=("sparkctl tensorboard", "sparkctl tensorboard last --port 0"),
 )
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completing.runs)
 @click.option("--port", default=6006, show_default=True, type=click.IntRange(0, 65535),
               help="Port on this computer; 0: any.")  # fmt: skip
 @pass_cluster

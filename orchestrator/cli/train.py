@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli import completing
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.cluster_file import pass_cluster
 from orchestrator.cli.groups import Command
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # imported when the files have been read: help and their faul
 
 
 def _stacks() -> str:
-    from orchestrator.api.stacks import stack_names
+    from orchestrator.api.names import stack_names
 
     return f"Stacks: {', '.join(stack_names())}. A file of your own: ./my-stack.yaml"
 
@@ -29,8 +30,9 @@ def _stacks() -> str:
     ),
     more=_stacks,
 )
-@click.argument("stack")
+@click.argument("stack", shell_complete=completing.stacks)
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
+              shell_complete=completing.settings,
               help="Override a key of the stack, e.g. training.optim.lr=2e-4.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
 @detach_option
@@ -96,6 +98,7 @@ def _train(
         console.print(f"image {prepared.image.tag} on {prepared.image.base}")
         listen = partial(show_start, as_json=as_json)
         running = runs.start(prepared, listen, skip=skip, queue=queue)
+        completing.remember_runs([run], more=True)
         if as_json:
             print_line(run_started(running.record))
         if detach:

@@ -44,7 +44,7 @@ def test_examples_are_shown_as_they_are_written(path: tuple[str, ...], sparkctl:
     "line", sorted({line for path in EVERY for line in getattr(at(path), "examples", ())})
 )
 def test_an_example_is_understood(line: str) -> None:
-    program, *words = shlex.split(line, comments=True)
+    program, *words = shlex.split(line.partition(" > ")[0], comments=True)
     assert program == "sparkctl"
     assert isinstance(parsed(words), click.Command)
 
