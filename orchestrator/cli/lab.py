@@ -43,9 +43,8 @@ def lab() -> None:
 @click.option("--nodes", type=click.IntRange(1, 26), default=2, show_default=True)
 @click.option(
     "--engine",
-    show_default="forky",
-    help="Debian release of the nodes: forky has Docker Engine 28.5, trixie 26.1, bookworm 20.10; "
-    "trixie,bookworm is one for each node.",
+    help="Debian release of the nodes: forky (default) has Docker Engine 28.5, trixie 26.1, "
+    "bookworm 20.10; trixie,bookworm is one for each node.",
 )
 @click.option(
     "--train-image/--no-train-image",

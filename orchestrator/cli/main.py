@@ -1,5 +1,6 @@
 """`sparkctl`: the command line. Parse, call, show; no logic."""
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -57,6 +58,9 @@ def main() -> None:
         except BrokenPipeError:  # of our own streams: _run keeps those of machines
             drop_output()
             code = CLOSED
+        except OSError as error:  # of standard output: what was printed is not all there
+            code = _fault(error, signalled)
+            drop_output()
         if signalled.number is not None:
             leave(code)
     sys.exit(code)
@@ -102,6 +106,9 @@ def _fault(error: Exception, signalled: Signalled) -> int:
 
         for line in traceback.format_exc().splitlines():
             err().print(line)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # of a file, or behind `>`
+        _show(SparkctlError(f"no space is left on this computer: {error}"))
+        return SparkctlError.exit_code
     if signalled.number is not None:  # what was cut off on the way out, or a closed terminal
         return signalled.exit_code
     _show(

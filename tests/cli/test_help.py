@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator.cli.groups import Ordered, WithExamples
 from orchestrator.cli.main import cli
+from orchestrator.lab import LabSpec
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_main import below, commands
 
@@ -78,6 +79,11 @@ def test_no_sentence_of_a_list_is_cut_off(
     for name, command in below(at(path)).items():
         assert f"{name} {command.get_short_help_str(1000)}" in listed
     assert "..." not in listed
+
+
+def test_the_engine_of_the_lab_is_said_without_reading_the_lab(sparkctl: Sparkctl) -> None:
+    shown = " ".join(sparkctl("lab", "up", "--help", file=None).stdout.split())
+    assert f"{LabSpec.suite} (default)" in shown
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,23 @@ def test_the_first_line_is_enough(tmp_path: Path) -> None:
     assert done.returncode in (0, 141)  # head may be the slower one
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has it")
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", "stacks", "show", "tiny-llama-lora"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error E000: no space is left on this computer: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_machine_that_breaks_off_is_no_reader_that_left(
     sparkctl: Sparkctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
