@@ -51,6 +51,24 @@ class Ordered(WithExamples, click.Group):
         """In order of use, not of the alphabet: `down` is not the first thing to try."""
         return list(self.order)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Says of an option that stands too early where it belongs: `runs --json list`."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if self.has_below(ctx, error.option_name):
+                ctx.fail(
+                    f"No such option {error.option_name!r} here. It belongs after the command."
+                )
+            raise
+
+    def has_below(self, ctx: click.Context, option: str) -> bool:
+        """Whether a command of this group, or of one in it, has this option."""
+        found = [one for name in self.order if (one := self.get_command(ctx, name))]
+        return any(option in param.opts for one in found for param in one.params) or any(
+            one.has_below(ctx, option) for one in found if isinstance(one, Ordered)
+        )
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

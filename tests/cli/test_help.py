@@ -81,6 +81,21 @@ def test_no_sentence_of_a_list_is_cut_off(
     assert "..." not in listed
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["runs --json list", "--dry-run train x", "--diff cluster plan", "cluster lock -y break"],
+)
+def test_an_option_that_stands_too_early(line: str, sparkctl: Sparkctl) -> None:
+    ran = sparkctl(*line.split(), file=None)
+    assert ran.code == 2
+    assert "It belongs after the command." in ran.stderr
+
+
+def test_an_option_that_is_nowhere(sparkctl: Sparkctl) -> None:
+    ran = sparkctl("runs", "--xyzzy", "list", file=None)
+    assert (ran.code, "belongs" in ran.stderr) == (2, False)
+
+
 def test_the_engine_of_the_lab_is_said_without_reading_the_lab(sparkctl: Sparkctl) -> None:
     shown = " ".join(sparkctl("lab", "up", "--help", file=None).stdout.split())
     assert f"{LabSpec.suite} (default)" in shown
