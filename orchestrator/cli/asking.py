@@ -8,7 +8,6 @@ import click
 
 from orchestrator.api.person import Question, ensure_no_others
 from orchestrator.errors import DeclinedError
-from orchestrator.ui.console import err
 from orchestrator.ui.plain import one_line
 
 if TYPE_CHECKING:  # every command reads this file
@@ -55,6 +54,8 @@ class Terminal:
 
     def agree(self, question: Question) -> None:
         """What should have been read is shown whatever the answer is."""
+        from orchestrator.ui.console import err
+
         heading, lines = question.details[:1], question.details[1:]
         for line in (*heading, *(f"  {line}" for line in lines)):
             err().print(line)

@@ -1,12 +1,12 @@
 """`sparkctl cluster plan | up | down`; `status` and `lock` have files of their own."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.api.cluster import Away, Change, Cluster, CurrentChanges, Plan, write_plan
-from orchestrator.api.files import ClusterSpec
 from orchestrator.cli.asking import Terminal
+from orchestrator.cli.cluster_file import file_option, pass_file
 from orchestrator.cli.groups import Ordered
 from orchestrator.cli.interrupt import stopped_by_interrupt
 from orchestrator.cli.lock import lock
@@ -19,12 +19,18 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.reporting import Outcome, run_with_report
 from orchestrator.cli.status import status
-from orchestrator.ui.console import err, out
-from orchestrator.ui.plan_view import progress_lines, show_plan
-from orchestrator.ui.report import plan_report
+
+if TYPE_CHECKING:  # imported when the file has been read: help and its faults need none of it
+    from orchestrator.api.cluster import Away, Change, Cluster, Plan
+    from orchestrator.api.files import ClusterSpec
 
 
-@click.group(cls=Ordered, order=("plan", "up", "status", "down", "lock"))
+@click.group(
+    cls=Ordered,
+    order=("plan", "up", "status", "down", "lock"),
+    examples=("sparkctl cluster plan", "sparkctl cluster up", "sparkctl cluster down"),
+)
+@file_option
 def cluster() -> None:
     """Make the machines one swarm, look at it, give them back."""
 
@@ -33,7 +39,13 @@ cluster.add_command(status)
 cluster.add_command(lock)
 
 
-@cluster.command()
+@cluster.command(
+    examples=(
+        "sparkctl cluster plan",
+        "sparkctl cluster plan --diff",
+        "sparkctl cluster plan --out today.plan",
+    )
+)
 @click.option("--diff", is_flag=True, help="Show the lines of files that change.")
 @click.option(
     "--out",
@@ -44,13 +56,18 @@ cluster.add_command(lock)
 @repair_option
 @skip_offline_option
 @json_option
-@click.pass_obj
+@pass_file
 def plan(
     file: Path, diff: bool, kept: Path | None, repair: bool, skip_offline: bool, as_json: bool
 ) -> None:
     """Show what `up` would change. Changes nothing."""
 
-    def run(spec: ClusterSpec) -> Outcome:
+    def run(spec: "ClusterSpec") -> Outcome:
+        from orchestrator.api.cluster import Cluster, write_plan
+        from orchestrator.ui.console import out
+        from orchestrator.ui.plan_view import show_plan
+        from orchestrator.ui.report import plan_report
+
         with Cluster.open(spec, Terminal(), away=_away(skip_offline, "up")) as machines:
             skipped = _skipped(machines)
             planned = next(machines.plans("up", repair=repair))
@@ -64,7 +81,13 @@ def plan(
     run_with_report("plan", file, as_json, run)
 
 
-@cluster.command()
+@cluster.command(
+    examples=(
+        "sparkctl cluster up",
+        "sparkctl cluster up --plan today.plan --yes",
+        "sparkctl cluster up -f office.yaml --skip-offline",
+    )
+)
 @click.option(
     "--plan",
     "kept",
@@ -76,7 +99,7 @@ def plan(
 @yes_option
 @end_others_option
 @json_option
-@click.pass_obj
+@pass_file
 def up(
     file: Path,
     kept: Path | None,
@@ -88,7 +111,10 @@ def up(
 ) -> None:
     """Make the machines one GPU swarm. Idempotent."""
 
-    def run(spec: ClusterSpec) -> Outcome:
+    def run(spec: "ClusterSpec") -> Outcome:
+        from orchestrator.api.cluster import Cluster
+        from orchestrator.ui.report import plan_report
+
         person = Terminal(yes, end_others)
         with Cluster.open(spec, person, away=_away(skip_offline, "up")) as machines:
             skipped = _skipped(machines)
@@ -106,14 +132,14 @@ def up(
     run_with_report("up", file, as_json, run)
 
 
-@cluster.command()
+@cluster.command(examples=("sparkctl cluster down", "sparkctl cluster down --delete-runs --yes"))
 @click.option("--delete-runs", is_flag=True, help="Also delete what training runs have written.")
 @repair_option
 @skip_offline_option
 @yes_option
 @end_others_option
 @json_option
-@click.pass_obj
+@pass_file
 def down(
     file: Path,
     delete_runs: bool,
@@ -125,7 +151,10 @@ def down(
 ) -> None:
     """Give every machine back as it was found, from the journal on the machine itself."""
 
-    def run(spec: ClusterSpec) -> Outcome:
+    def run(spec: "ClusterSpec") -> Outcome:
+        from orchestrator.api.cluster import Cluster
+        from orchestrator.ui.report import plan_report
+
         person = Terminal(yes, end_others)
         with Cluster.open(spec, person, away=_away(skip_offline, "down")) as machines:
             skipped = _skipped(machines)
@@ -147,8 +176,12 @@ def down(
     run_with_report("down", file, as_json, run)
 
 
-def _apply(machines: Cluster, plan: Plan, as_json: bool) -> None:
+def _apply(machines: "Cluster", plan: "Plan", as_json: bool) -> None:
     """Show the plan, ask, and make its changes."""
+    from orchestrator.api.cluster import CurrentChanges
+    from orchestrator.ui.console import err, out
+    from orchestrator.ui.plan_view import progress_lines, show_plan
+
     if not as_json:
         show_plan(plan, out())
     current = CurrentChanges()
@@ -156,15 +189,17 @@ def _apply(machines: Cluster, plan: Plan, as_json: bool) -> None:
         machines.apply(plan, progress_lines(err() if as_json else out()), current)
 
 
-def _away(skip_offline: bool, direction: str) -> Away:
+def _away(skip_offline: bool, direction: str) -> "Away":
     """A manager that is offline can be left out on the way back only."""
     if not skip_offline:
         return "refuse"
     return "skip" if direction == "down" else "skip-workers"
 
 
-def _skipped(machines: Cluster) -> list[str]:
+def _skipped(machines: "Cluster") -> list[str]:
     """Names of the machines that are skipped; prints a warning for each."""
+    from orchestrator.ui.console import err
+
     for error in machines.away.values():
         err().print(f"skipped: {error.brief}", style="yellow")
     return list(machines.away)

@@ -1,27 +1,37 @@
 """`sparkctl cluster lock show | break`."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.api.cluster import Cluster
-from orchestrator.api.locks import CHANGES, LAUNCH
 from orchestrator.cli.asking import Terminal
+from orchestrator.cli.cluster_file import file_option, pass_cluster
 from orchestrator.cli.groups import Ordered
 from orchestrator.cli.options import yes_option
-from orchestrator.ui.console import out
+
+if TYPE_CHECKING:
+    from orchestrator.api.files import ClusterSpec
 
 
-@click.group(cls=Ordered, order=("show", "break"))
+@click.group(
+    cls=Ordered,
+    order=("show", "break"),
+    examples=("sparkctl cluster lock show", "sparkctl cluster lock break"),
+)
+@file_option
 def lock() -> None:
     """Locks that keep two computers from changing the machines or starting a run at once."""
 
 
-@lock.command()
-@click.pass_obj
-def show(file: Path) -> None:
+@lock.command(examples=("sparkctl cluster lock show",))
+@pass_cluster
+def show(spec: "ClusterSpec") -> None:
     """Show who holds the lock of each machine, and who blocks the start of runs."""
-    with Cluster.open(file, Terminal()) as machines:
+    from orchestrator.api.cluster import Cluster
+    from orchestrator.api.locks import CHANGES, LAUNCH
+    from orchestrator.ui.console import out
+
+    with Cluster.open(spec, Terminal()) as machines:
         locks = machines.locks
         for name, held in locks.read(CHANGES).items():
             out().print(f"{name:<10} {held or 'free'}")
@@ -30,12 +40,16 @@ def show(file: Path) -> None:
                 out().print(f"{name:<10} starting of runs: {held}")
 
 
-@lock.command("break")
+@lock.command("break", examples=("sparkctl cluster lock break", "sparkctl cluster lock break -y"))
 @yes_option
-@click.pass_obj
-def break_(file: Path, yes: bool) -> None:
+@pass_cluster
+def break_(spec: "ClusterSpec", yes: bool) -> None:
     """Remove the locks, whoever holds them."""
-    with Cluster.open(file, Terminal(yes)) as machines:
+    from orchestrator.api.cluster import Cluster
+    from orchestrator.api.locks import CHANGES, LAUNCH
+    from orchestrator.ui.console import out
+
+    with Cluster.open(spec, Terminal(yes)) as machines:
         locks, broken = machines.locks, 0
         for place in (CHANGES, LAUNCH):
             held = {name: one for name, one in locks.read(place).items() if one is not None}

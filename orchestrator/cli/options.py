@@ -5,17 +5,15 @@ from typing import Any, TypeVar
 
 import click
 
+from orchestrator.cli import completing
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CheckName(click.ParamType):  # type: ignore[type-arg]  # generic only since 8.5
-    """The name of a check before a run. They are looked up when one is given, or for `--help`."""
+    """The name of a check before a run. They are looked up when one is given."""
 
     name = "check"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """All of them. Before click 8.2 no context was given."""
-        return f"[{'|'.join(self._known())}]"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Raises a usage error that lists them."""
@@ -87,5 +85,11 @@ def skip_check_option(function: F) -> F:
         "skip",
         multiple=True,
         type=CheckName(),
-        help="Start although this check fails; repeatable.",
+        shell_complete=completing.checks,
+        help="Start although this check fails; repeatable. `sparkctl explain checks` has them.",
     )(function)
+
+
+def run_argument(function: F) -> F:
+    """`RUN`"""
+    return click.argument("run", shell_complete=completing.runs)(function)

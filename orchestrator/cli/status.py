@@ -1,30 +1,38 @@
 """`sparkctl cluster status`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.api.cluster import Cluster
-from orchestrator.api.files import ClusterSpec
 from orchestrator.cli.asking import Terminal
+from orchestrator.cli.cluster_file import pass_file
+from orchestrator.cli.groups import Command
 from orchestrator.cli.options import json_option
 from orchestrator.cli.reporting import Outcome, run_with_report
-from orchestrator.ui.console import out
-from orchestrator.ui.report import status_report
-from orchestrator.ui.status_view import node_reports, show_drift, show_status
+
+if TYPE_CHECKING:
+    from orchestrator.api.files import ClusterSpec
 
 DRIFT = 2  # exit code of `status --check`
 
 
-@click.command()
+@click.command(
+    cls=Command, examples=("sparkctl cluster status", "sparkctl cluster status --check --json")
+)
 @click.option("--check", is_flag=True, help="Exit with 2 when reality differs from the file.")
 @json_option
-@click.pass_obj
+@pass_file
 def status(file: Path, check: bool, as_json: bool) -> None:
     """Show the machines, the swarm, and whether reality is as the file says."""
     drifted = False
 
-    def run(spec: ClusterSpec) -> Outcome:
+    def run(spec: "ClusterSpec") -> Outcome:
+        from orchestrator.api.cluster import Cluster
+        from orchestrator.ui.console import out
+        from orchestrator.ui.report import status_report
+        from orchestrator.ui.status_view import node_reports, show_drift, show_status
+
         nonlocal drifted
         with Cluster.open(spec, Terminal(), away="keep") as machines:
             found = machines.status()

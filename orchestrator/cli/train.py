@@ -1,32 +1,38 @@
 """`sparkctl train <stack>`."""
 
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.api.files import (
-    ClusterSpec,
-    StackSpec,
-    load_cluster,
-    load_recipe,
-    require_trust,
-    stack_names,
-    with_debug,
-)
-from orchestrator.api.preview import preview
-from orchestrator.api.runs import Runs
+from orchestrator.cli import completing
 from orchestrator.cli.asking import Terminal
+from orchestrator.cli.cluster_file import pass_cluster
+from orchestrator.cli.groups import Command
 from orchestrator.cli.options import detach_option, json_lines_option, skip_check_option
-from orchestrator.cli.progress import how_to_come_back, show_start, watch
-from orchestrator.ui.console import err, out
-from orchestrator.ui.plain import one_line, visible
-from orchestrator.ui.run_json import print_line, run_started
+
+if TYPE_CHECKING:  # imported when the files have been read: help and their faults need none of it
+    from orchestrator.api.files import ClusterSpec, StackSpec
 
 
-@click.command(epilog=f"Stacks: {', '.join(stack_names())}. A file of your own: ./my-stack.yaml")
-@click.argument("stack")
+def _stacks() -> str:
+    from orchestrator.api.names import stack_names
+
+    return f"Stacks: {', '.join(stack_names())}. A file of your own: ./my-stack.yaml"
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "sparkctl train llama3-8b-lora --dry-run",
+        "sparkctl train llama3-8b-lora --set training.optim.lr=2e-4 --detach",
+        "sparkctl train ./my-stack.yaml --queue",
+    ),
+    more=_stacks,
+)
+@click.argument("stack", shell_complete=completing.stacks)
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
+              shell_complete=completing.settings,
               help="Override a key of the stack, e.g. training.optim.lr=2e-4.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
 @detach_option
@@ -40,9 +46,9 @@ from orchestrator.ui.run_json import print_line, run_started
 @skip_check_option
 @json_lines_option
 @click.option("--debug", is_flag=True, help="Verbose logging in torch, NCCL and accelerate.")
-@click.pass_obj
+@pass_cluster
 def train(
-    file: Path,
+    spec: "ClusterSpec",
     stack: str,
     settings: tuple[str, ...],
     dry_run: bool,
@@ -54,7 +60,9 @@ def train(
     debug: bool,
 ) -> None:
     """Train STACK on the cluster, one rank on each machine, and watch it to its end."""
-    cluster_spec = load_cluster(file).only_members()
+    from orchestrator.api.files import load_recipe, require_trust, with_debug
+
+    cluster_spec = spec.only_members()
     recipe = load_recipe(stack, settings)
     stack_spec = with_debug(recipe.stack) if debug else recipe.stack
     if dry_run:
@@ -65,13 +73,19 @@ def train(
 
 
 def _train(
-    spec: ClusterSpec,
-    stack: StackSpec,
+    spec: "ClusterSpec",
+    stack: "StackSpec",
     detach: bool,
     queue: bool,
     skip: tuple[str, ...],
     as_json: bool,
 ) -> None:
+    from orchestrator.api.runs import Runs
+    from orchestrator.cli.progress import how_to_come_back, show_start, watch
+    from orchestrator.ui.console import err, out
+    from orchestrator.ui.plain import one_line
+    from orchestrator.ui.run_json import print_line, run_started
+
     console = err() if as_json else out()
     with Runs.open(spec, Terminal()) as runs:
         prepared = runs.prepare(stack)
@@ -87,6 +101,7 @@ def _train(
         console.print(f"image {prepared.image.tag} on {prepared.image.base}")
         listen = partial(show_start, as_json=as_json)
         running = runs.start(prepared, listen, skip=skip, queue=queue)
+        completing.remember_runs([run], more=True)
         if as_json:
             print_line(run_started(running.record))
         if detach:
@@ -95,7 +110,11 @@ def _train(
             watch(runs, running, as_json=as_json)
 
 
-def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
+def _print_dry_run(spec: "ClusterSpec", stack: "StackSpec") -> None:
+    from orchestrator.api.preview import preview
+    from orchestrator.ui.console import err
+    from orchestrator.ui.plain import one_line, visible
+
     shown = preview(spec, stack, Terminal())
     for error in shown.unreached:
         err().print(f"note: {error.brief}; what only it knows is shown as <…>")

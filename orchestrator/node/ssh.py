@@ -1,5 +1,6 @@
 """One SSH connection per machine; all that happens there is a channel of it."""
 
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,9 @@ from orchestrator.node.keys import Unlocked
 from orchestrator.node.login import Login
 from orchestrator.node.parallel import begin
 from orchestrator.node.proxy_command import ProxyCommand
+
+# It writes tracebacks of failed connections to its log; we report them in our own words.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _CHUNK = 65536
 _MOST = 2**28  # bytes that a command may print; a machine that never ends would fill this one

@@ -14,8 +14,9 @@ from orchestrator.facts.machine import Machine
 from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.run import Run
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
 from orchestrator.spec.sentences import WORDS
+from orchestrator.spec.shipped import stack_names
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.powers import powers_of
 from training.contract.sentences import told

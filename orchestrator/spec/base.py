@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Key = str | int
+from orchestrator.spec.key_path import Key
+
 API_VERSION = "sparkctl/v1"
 ApiVersion = Literal["sparkctl/v1"]
 

@@ -16,6 +16,10 @@ class Key:
     type: str
     default: str
     text: str
+    values: tuple[str, ...] = ()
+    """All that it may be, where they are counted; of a list, what is in it."""
+    limits: tuple[str, ...] = ()
+    """Of a number, in words."""
 
 
 def keys_of(model: type[BaseModel]) -> list[Key]:
@@ -47,7 +51,8 @@ def _walk(schema: Mapping[str, Any], defs: Mapping[str, Any], prefix: str) -> It
         if name in required:
             default = "required"
         text = field.get("description") or (below or {}).get("description", "")
-        yield Key(f"{path}{suffix}", _type(field, defs), default, text)
+        values, limits = tuple(_values(field)), tuple(_limits(field))
+        yield Key(f"{path}{suffix}", _type(field, defs), default, text, values, limits)
         if below is not None:
             yield from _walk(below, defs, f"{path}{suffix}.")
 
@@ -59,7 +64,8 @@ def _walk_one_of(
     sections = [defs[option["$ref"].rpartition("/")[2]] for option in options]
     kinds = [section["properties"][tag]["const"] for section in sections]
     what = " ".join(f"`{k}`: {s['description']}" for k, s in zip(kinds, sections, strict=True))
-    yield Key(f"{prefix}{tag}", " or ".join(f"`{kind}`" for kind in kinds), "required", what)
+    type_ = " or ".join(f"`{kind}`" for kind in kinds)
+    yield Key(f"{prefix}{tag}", type_, "required", what, tuple(kinds))
     having: dict[Key, list[str]] = {}
     for kind, section in zip(kinds, sections, strict=True):
         for key in _walk(section, defs, prefix):
@@ -101,3 +107,30 @@ def _type(field: Mapping[str, Any], defs: Mapping[str, Any]) -> str:
 def _default(field: Mapping[str, Any]) -> str:
     default = field.get("default")
     return "" if default in (None, {}, []) else f"`{default}`"
+
+
+_LIMITS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+}
+
+
+def _values(field: Mapping[str, Any]) -> Iterator[str]:
+    yield from map(str, field.get("enum", []))
+    if "const" in field:
+        yield str(field["const"])
+    for option in _options(field):
+        yield from _values(option)
+
+
+def _limits(field: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{words} {field[key]}" for key, words in _LIMITS.items() if key in field)
+    for option in _options(field):
+        yield from _limits(option)
+
+
+def _options(field: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a value of several types, or of a list, may be."""
+    return [*field.get("anyOf", []), *([field["items"]] if "items" in field else [])]

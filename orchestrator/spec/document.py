@@ -9,7 +9,7 @@ import yaml
 
 from orchestrator.errors import SpecError
 from orchestrator.spec.files import NoFile, UnfitFile, read_text
-from orchestrator.spec.sections import KeyPath as KeyPath  # whoever asks for a place has one
+from orchestrator.spec.key_path import KeyPath
 from orchestrator.spec.yaml_text import TooMuchError, compose, construct
 
 

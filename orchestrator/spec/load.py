@@ -1,24 +1,21 @@
 """From file names and options to validated models."""
 
-import difflib
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from orchestrator import assets
-from orchestrator.errors import SpecError, UnknownStackError
-from orchestrator.spec.base import Model
-from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.errors import SpecError
 from orchestrator.spec.document import Document, parse_document, read_document
-from orchestrator.spec.settings import override
-from orchestrator.spec.stack import StackSpec
-from orchestrator.spec.validate import validate
 
-Section = TypeVar("Section", bound=Model | None)
+if TYPE_CHECKING:  # imported when a file has been read: a fault of it is said without them
+    from orchestrator.spec.base import Model
+    from orchestrator.spec.cluster import ClusterSpec
+    from orchestrator.spec.stack import StackSpec
+
+Section = TypeVar("Section", bound="Model | None")
 
 
-def load_cluster(path: Path) -> ClusterSpec:
+def load_cluster(path: Path) -> "ClusterSpec":
     """Read and check a cluster file. File names in it are relative to the file itself."""
     document = read_document(
         path,
@@ -26,6 +23,9 @@ def load_cluster(path: Path) -> ClusterSpec:
         resolution="Make one: `sparkctl init`. Name another with -f FILE. "
         "`sparkctl lab up` writes one for simulated Sparks; examples/two-sparks.yaml is one.",
     )
+    from orchestrator.spec.cluster import ClusterSpec
+    from orchestrator.spec.validate import validate
+
     return _resolve_files(validate(ClusterSpec, document), path)
 
 
@@ -33,20 +33,22 @@ def load_cluster(path: Path) -> ClusterSpec:
 class Recipe:
     """A stack, and where it comes from."""
 
-    stack: StackSpec
+    stack: "StackSpec"
     shipped: bool
     """It came with sparkctl, by its name."""
     document: Document
     """Where each of its keys was written."""
 
 
-def load_stack(name: str, settings: tuple[str, ...] = ()) -> StackSpec:
+def load_stack(name: str, settings: tuple[str, ...] = ()) -> "StackSpec":
     """Read a stack by name (or by path, when it ends in .yaml) and apply `--set key=value`."""
     return load_recipe(name, settings).stack
 
 
 def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
     """The same, with what is known of its origin."""
+    from orchestrator.spec.shipped import shipped_text, stack_names
+
     shipped = not name.endswith((".yaml", ".yml"))
     if not shipped:
         names = ", ".join(stack_names())
@@ -56,7 +58,11 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
             resolution=f"Shipped, by name alone: {names}. A file is named with its path.",
         )
     else:
-        document = parse_document(_shipped(name), source=f"stacks/{name}.yaml")
+        document = parse_document(shipped_text(name), source=f"stacks/{name}.yaml")
+    from orchestrator.spec.settings import override
+    from orchestrator.spec.stack import StackSpec
+    from orchestrator.spec.validate import validate
+
     override(document, settings)
     stack = validate(StackSpec, document)
     if stack.engine_folder is not None:
@@ -67,7 +73,7 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
     return Recipe(_with_files_of_script(stack, document, name), shipped, document)
 
 
-def _with_files_of_script(stack: StackSpec, document: Document, name: str) -> StackSpec:
+def _with_files_of_script(stack: "StackSpec", document: Document, name: str) -> "StackSpec":
     """The same; what its script names on this computer is beside the file, or here by --set."""
     if (script := stack.script) is None:
         return stack
@@ -83,41 +89,7 @@ def _with_files_of_script(stack: StackSpec, document: Document, name: str) -> St
     return stack.model_copy(update={"script": script.model_copy(update=files)})
 
 
-def stack_names() -> list[str]:
-    """The stacks that sparkctl ships."""
-    return sorted(f.name.removesuffix(".yaml") for f in _stacks() if f.name.endswith(".yaml"))
-
-
-def _stacks() -> list[Traversable]:
-    return list(assets.folder("stacks").iterdir())
-
-
-def _shipped(name: str) -> str:
-    known = stack_names()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else _file_named(name)
-        raise UnknownStackError(
-            f"there is no stack named {name!r}",
-            resolution=f"{hint}Shipped: {', '.join(known)}. A file of your own: ./my-stack.yaml",
-        )
-    return assets.text(f"stacks/{name}.yaml")
-
-
-def _file_named(name: str) -> str:
-    """A file of this name but for its ending, which tells a file from a name."""
-    there = [f"{name}{end}" for end in (".yaml", ".yml") if _is_file(Path(f"{name}{end}"))]
-    return f"There is a file {there[0]}: name it with its ending. " if there else ""
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
-
-
-def _resolve_files(spec: ClusterSpec, file: Path) -> ClusterSpec:
+def _resolve_files(spec: "ClusterSpec", file: Path) -> "ClusterSpec":
     def resolved(section: Section, *keys: str) -> Section:
         if section is None:
             return section

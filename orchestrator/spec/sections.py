@@ -5,8 +5,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-Key = str | int
-KeyPath = tuple[Key, ...]
+from orchestrator.spec.key_path import Key, KeyPath
+
 Section = type[BaseModel]
 
 

@@ -2,8 +2,9 @@
 
 from orchestrator.errors import SpecError, UnknownKeyError
 from orchestrator.spec.document import Document, parse_value
+from orchestrator.spec.key_path import KeyPath
 from orchestrator.spec.meant import ending, single_paths_of
-from orchestrator.spec.sections import KeyPath, is_kind, sections_at
+from orchestrator.spec.sections import is_kind, sections_at
 from orchestrator.spec.stack import StackSpec
 
 _OPTION = "--set"

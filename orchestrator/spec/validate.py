@@ -6,8 +6,9 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import SpecError, UnknownKeyError
 from orchestrator.spec.document import Document
+from orchestrator.spec.key_path import KeyPath
 from orchestrator.spec.meant import meant_by, paths_of
-from orchestrator.spec.sections import KeyPath, as_written, dotted, is_kind
+from orchestrator.spec.sections import as_written, dotted, is_kind
 from orchestrator.spec.sentences import sentence
 from training.contract.sentences import location
 

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from orchestrator.spec.document import KeyPath
+from orchestrator.spec.key_path import KeyPath
 from orchestrator.spec.load import Recipe
 from orchestrator.spec.stack import StackSpec
 

@@ -7,8 +7,9 @@ from orchestrator.errors import RunError
 from orchestrator.facts.machine import Machine
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
 from orchestrator.spec.script import Mount
+from orchestrator.spec.shipped import stack_names
 from orchestrator.spec.stack import StackSpec
 
 

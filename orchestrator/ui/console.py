@@ -38,6 +38,10 @@ class PlainConsole(Console):
             else:
                 yield Segment(visible(segment.text), segment.style)
 
+    def on_broken_pipe(self) -> None:
+        """Raised on: cli/pipe.py decides what it means. rich would end the process with 1."""
+        raise
+
     def _plain(self, text: Text) -> Text:
         if one_line(text.plain) == text.plain:
             return text

@@ -4,12 +4,12 @@ A node, a container, a log or a recipe may hold any character. Those that a term
 those that nobody can see, are shown by their number.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+if TYPE_CHECKING:  # errors are shown before any model is needed
+    from pydantic import BaseModel
 
 _HIDDEN = re.compile(
     "["
@@ -34,10 +34,12 @@ def one_line(text: str) -> str:
 
 
 def json_text(
-    document: BaseModel | Mapping[str, Any] | list[Any], indent: int | None = None
+    document: "BaseModel | Mapping[str, Any] | list[Any]", indent: int | None = None
 ) -> str:
     """The document as JSON that is safe to look at in a terminal; it parses to the same values."""
-    data = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
+    import json
+
+    data = document if isinstance(document, Mapping | list) else document.model_dump(mode="json")
     text = json.dumps(data, ensure_ascii=False, indent=indent, default=str)
     # JSON escapes C0 by itself, and all else that is hidden can only be inside of a string.
     return _HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text)

@@ -90,14 +90,13 @@ def pull(node):
         stream.read()
 
 
-def drill(standalone_mode):
+def drill(words):
     with connect_all(load_cluster(Path(sys.argv[1]))) as nodes:
         node = nodes["spark-a"]
         {drill}
-    return 0
 
 
-main.cli = drill
+main.call = drill
 main.main()
 """
 

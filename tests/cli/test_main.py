@@ -28,7 +28,7 @@ def commands(group: click.Command, *path: str) -> list[tuple[str, ...]]:
     return [path, *(p for name, sub in below(group).items() for p in commands(sub, *path, name))]
 
 
-GROUPS = [(), ("cluster",), ("cluster", "lock"), ("runs",), ("lab",)]
+GROUPS = [(), ("cluster",), ("cluster", "lock"), ("stacks",), ("runs",), ("lab",)]
 
 
 @pytest.mark.parametrize("path", commands(cli), ids=" ".join)
@@ -50,7 +50,8 @@ def test_a_group_lists_all_its_commands(path: tuple[str, ...], sparkctl: Sparkct
     group = _at(path)
     assert isinstance(group, click.Group)
     assert set(group.commands) <= set(below(group))
-    listed = sparkctl(*path, "--help", file=None).stdout.partition("Commands:\n")[2].splitlines()
+    shown = sparkctl(*path, "--help", file=None).stdout.partition("\nCommands:\n")[2]
+    listed = shown.partition("\n\n")[0].splitlines()
     names = [line.split()[0] for line in listed if line.startswith("  ") and line[2] != " "]
     assert names == list(below(group))
 
@@ -144,7 +145,7 @@ def broken(*_: object) -> None:
 def test_a_fault_of_our_own_is_said_to_be_one(
     sparkctl: Sparkctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.cli.reporting.load_cluster", broken)
+    monkeypatch.setattr("orchestrator.api.files.load_cluster", broken)
     ran = sparkctl("cluster", "plan")
     assert ran.code == 1
     assert "a fault of sparkctl itself: ZeroDivisionError: division by [red]zero" in ran.stderr
@@ -155,7 +156,7 @@ def test_ctrl_c_is_no_error_of_ours(sparkctl: Sparkctl, monkeypatch: pytest.Monk
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("orchestrator.cli.reporting.load_cluster", stop)
+    monkeypatch.setattr("orchestrator.api.files.load_cluster", stop)
     ran = sparkctl("cluster", "plan")
     assert (ran.code, ran.stderr.strip()) == (130, "stopped")
 

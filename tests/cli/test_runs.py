@@ -13,7 +13,7 @@ import requests
 
 from orchestrator.api import connecting
 from orchestrator.api import runs as used
-from orchestrator.cli import runs as command
+from orchestrator.cli import progress
 from orchestrator.errors import ConnectError, SparkctlError
 from orchestrator.node.node import Node
 from orchestrator.runs import control
@@ -56,7 +56,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         paths = spec.paths.model_copy(update={"runs": str(shared)})
         return spec.model_copy(update={"paths": paths})
 
-    monkeypatch.setattr(connecting, "load_cluster", load)
+    monkeypatch.setattr("orchestrator.api.files.load_cluster", load)
     yield made
     for connection in made.connections.values():
         connection.close()
@@ -200,7 +200,7 @@ def test_resume_goes_on_after_what_is_known(
     monkeypatch.setattr(used, "observe_machines", lambda *_, **__: {})
     monkeypatch.setattr(used, "prepare_resume", resumed)
     monkeypatch.setattr(used, "start", start)
-    monkeypatch.setattr(command, "watch", lambda _, run, *, as_json: watched.append(run.offsets))
+    monkeypatch.setattr(progress, "watch", lambda _, run, *, as_json: watched.append(run.offsets))
     cluster.judge(state="stopped")
     cluster.write(0, "an old line")
     ran = sparkctl("runs", "resume", "last")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.spec.load import load_recipe, load_stack, stack_names
+from orchestrator.spec.load import load_recipe, load_stack
+from orchestrator.spec.shipped import stack_names
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.environment import DEBUG
 from orchestrator.stack.powers import powers_of, to_be_trusted

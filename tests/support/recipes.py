@@ -1,6 +1,7 @@
 """The shipped recipes, by what trains."""
 
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
+from orchestrator.spec.shipped import stack_names
 
 OURS = [name for name in stack_names() if load_stack(name).script is None]
 """By sparkctl's own training."""

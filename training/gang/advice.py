@@ -1,7 +1,7 @@
 """What to do about a run that failed, when the failed rank could not report it itself."""
 
 _SEE_LOGS = "`sparkctl runs logs {run}` has its last lines."
-_ADVICE = {
+ADVICE = {
     "lost": "Look at {node}: `docker node ls`, there `docker ps -a` and `journalctl -b -1`; and at "
     "the cable.",
     "rank_missing": "Look at {node} (`docker node ls`, there `docker ps -a`), and at the fabric "
@@ -30,4 +30,4 @@ _ADVICE = {
 def advice(code: str, run: str, node: str) -> str:
     """One or two lines for people: what to look at on that node, and how to resume."""
     on = f"`sparkctl runs resume {run}` resumes from the last checkpoint."
-    return f"{_ADVICE.get(code, _SEE_LOGS).format(run=run, node=node)} Then {on}"
+    return f"{ADVICE.get(code, _SEE_LOGS).format(run=run, node=node)} Then {on}"
