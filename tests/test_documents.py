@@ -187,12 +187,14 @@ def test_files_that_documents_name_are_there() -> None:
     ids=lambda given: given.name if isinstance(given, Path) else "",
 )
 def test_yaml_in_documents_is_taken(path: Path, text: str) -> None:
-    """A cluster file, an engine, or a part of a stack."""
+    """A cluster file, an engine, a stack, or a part of one."""
     document = parse_document(text, source=path.name)
     if document.data.get("kind") == "Cluster":
         validate(ClusterSpec, document)
     elif document.data.get("kind") == "Engine":
         validate(EngineSpec, document)
+    elif document.data.get("kind") == "Stack":
+        validate(StackSpec, document)
     else:
         shipped = (ROOT / "stacks/tiny-llama-lora.yaml").read_text("utf-8")
         whole = parse_document(shipped, source=path.name)

@@ -82,6 +82,8 @@ def _train(
             console.print(f"  rank {rank.rank}  {where}")
         for line in prepared.forecast.lines if prepared.forecast else ():
             console.print(line, soft_wrap=True)
+        for line in prepared.notes:
+            console.print(one_line(line), soft_wrap=True)
         console.print(f"image {prepared.image.tag} on {prepared.image.base}")
         listen = partial(show_start, as_json=as_json)
         running = runs.start(prepared, listen, skip=skip, queue=queue)
@@ -103,7 +105,7 @@ def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
     for name, source in shown.secrets.items():
         click.echo(f"# secret {name}: {one_line(source)}")
     click.echo(f"# docker stack deploy --resolve-image never -c - {rendered.run}")
-    for line in prepared.forecast.lines if prepared.forecast else ():
+    for line in (*(prepared.forecast.lines if prepared.forecast else ()), *prepared.notes):
         click.echo(f"# {one_line(line)}")
     base = one_line(prepared.image.base)
     click.echo(f"# image {rendered.image}: built on every node from {base}")

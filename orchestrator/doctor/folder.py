@@ -15,6 +15,7 @@ from orchestrator.stack.ranks import Rank
     fix="Run `sparkctl cluster up`.",
 )
 def folders_are_there(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
-    """Of runs, cache, models, data."""
+    """Of runs, cache, models, data, and what a script mounts."""
     for folder in reading.missing:
-        yield Problem(f"{folder} is not there")
+        own = "Bring it to the node, or change script.mounts or script.node_folder."
+        yield Problem(f"{folder} is not there", fix=own if folder in rank.mounts else "")

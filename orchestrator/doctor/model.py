@@ -19,8 +19,8 @@ _YES = {"1", "true", "yes", "on"}
 )
 def model_is_there(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """Check a model of the Hub."""
-    if reading.model is False:
-        stack = wanted.stack
+    stack = wanted.stack
+    if reading.model is False and stack.training is not None:
         offline = stack.env.get("HF_HUB_OFFLINE", "").lower() in _YES
         yield Problem(
             f"{stack.training.model.name} is not in the cache"

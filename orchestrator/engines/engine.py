@@ -13,7 +13,7 @@ from training.contract.config import TrainingConfig
 from training.gang.config import GangConfig
 from training.gang.engine import ENGINE, EngineConfig
 
-Contents = Callable[[TrainingConfig], Mapping[str, bytes]]
+Contents = Callable[[TrainingConfig | None], Mapping[str, bytes]]
 """The files that an image is built from, by path; `Dockerfile` is one of them."""
 
 
@@ -25,6 +25,8 @@ class Engine:
     template: Callable[[str], str]
     """The text of a file in its folder, by the file's path there."""
     contents: Contents
+    notes: tuple[str, ...] = ()
+    """What a user should know of it before the run, in lines."""
 
     @property
     def name(self) -> str:
@@ -58,15 +60,24 @@ class Engine:
             proof=self.spec.proof,
             lines=self.spec.lines,
             results=self.spec.results,
-            total_steps=job.training["loop"]["max_steps"],
+            sharded=self.spec.sharded,
+            share_saves=self.spec.share_saves,
+            total_steps=job.training["loop"]["max_steps"] if job.training else None,
         )
         return {ENGINE: config.model_dump_json()}
 
     def with_timeouts(self, gang: GangConfig) -> GangConfig:
-        """The gang's settings with the engine's own silence timeout, unless the stack sets one."""
-        if self.spec.quiet_seconds is None or "silence_seconds" in gang.model_fields_set:
-            return gang
-        return gang.model_copy(update={"silence_seconds": self.spec.quiet_seconds})
+        """The gang's settings with the engine's own timeouts, where the stack sets none."""
+        own = {
+            "silence_seconds": self.spec.quiet_seconds,
+            "start_seconds": self.spec.start_seconds,
+        }
+        unset = {
+            key: seconds
+            for key, seconds in own.items()
+            if seconds is not None and key not in gang.model_fields_set
+        }
+        return gang.model_copy(update=unset)
 
     def ensure_settings_honoured(self, recipe: str, training: TrainingConfig) -> None:
         """Raises SpecError when the recipe sets a key that this engine would ignore."""

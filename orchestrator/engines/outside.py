@@ -1,15 +1,11 @@
 """An engine from elsewhere: a folder of this computer, read and never run here."""
 
-import errno
-import os
-import stat
-from collections.abc import Iterator
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Never
 
 from orchestrator.engines.engine import Engine
+from orchestrator.engines.folder import files_of
 from orchestrator.engines.sources import sources
 from orchestrator.engines.spec import FILE, EngineSpec
 from orchestrator.errors import SpecError
@@ -18,9 +14,7 @@ from orchestrator.spec.files import UnfitFile, read_text
 from orchestrator.spec.validate import validate
 from training.contract.config import TrainingConfig
 
-_MOST, _FILES = 64 * 2**20, 2000
-"""Bytes and files of a folder, all of which goes to every node."""
-_SUPERVISORS = ("training/__init__.py", "training/contract/", "training/gang/")
+SUPERVISORS = ("training/__init__.py", "training/contract/", "training/gang/")
 _REQUIREMENTS = "requirements.txt"
 
 
@@ -41,10 +35,11 @@ def _refuse(spec: EngineSpec, folder: Path, document: Document) -> None:
     place = document.place
     if not spec.command:
         raise SpecError(f"{document.source}: command: this key is missing")
-    if spec.proof == "proved":
+    if spec.proof in ("proved", "gang"):
         raise SpecError(
             f"{place(('proof',))}: proof: `checked` or `exit code` is expected",
-            resolution="Only sparkctl's own training proves its group before step 1.",
+            resolution="Only sparkctl's own training proves its group before step 1, and only a "
+            "script is watched from inside (docs/scripts.md).",
         )
     for number, file in enumerate(spec.files):
         at = f"{place(('files', number))}: files.{number}"
@@ -66,13 +61,13 @@ def _template(folder: Path, name: str) -> str:
         raise SpecError(f"{path}: the template cannot be read", details=str(error)) from None
 
 
-def _contents(folder: Path, _: TrainingConfig) -> dict[str, bytes]:
+def _contents(folder: Path, _: TrainingConfig | None) -> dict[str, bytes]:
     """The supervisors, and the folder as it is."""
-    own = dict(_files_of(folder))
+    own = dict(files_of(folder))
     ours = {
         path: content
         for path, content in sources("training").items()
-        if path.startswith(_SUPERVISORS)
+        if path.startswith(SUPERVISORS)
     }
     return {
         "Dockerfile": (files("orchestrator.engines") / "Dockerfile").read_bytes(),
@@ -80,53 +75,3 @@ def _contents(folder: Path, _: TrainingConfig) -> dict[str, bytes]:
         **ours,
         **{f"engine/{path}": content for path, content in own.items()},
     }
-
-
-def _files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """By path; what is hidden stays here. Raises SpecError for what is no plain, readable file.
-
-    Nothing is read, or even listed, far beyond what may go to the nodes.
-    """
-    room, left = _MOST, _FILES
-    for path in _below(folder):
-        content = _plain(path, room)
-        room, left = room - len(content), left - 1
-        if room < 0 or left < 0:
-            raise SpecError(
-                f"{folder}: more than {_MOST >> 20} MiB, or {_FILES} files",
-                resolution="All of it goes to every node: data and models belong in paths.data.",
-            )
-        yield str(path.relative_to(folder)), content
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """Files and links, in one order; hidden folders are not entered."""
-    for where, inner, names in os.walk(folder, onerror=_unreadable):
-        links = [name for name in inner if (Path(where) / name).is_symlink()]
-        inner[:] = sorted(name for name in inner if name not in links and _goes_along(name))
-        for name in sorted(filter(_goes_along, [*names, *links])):
-            yield Path(where) / name
-
-
-def _goes_along(name: str) -> bool:
-    return not name.startswith(".") and name != "__pycache__"
-
-
-def _plain(path: Path, most: int) -> bytes:
-    """Its content, of which a byte more than `most` is enough. Nothing waits here."""
-    try:
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(opened, "rb") as file:
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return file.read(max(most, 0) + 1)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, a socket
-            _unreadable(error)
-    raise SpecError(
-        f"{path}: an engine has plain files only",
-        resolution="What a link leads to would go to the nodes: copy it, or take it away.",
-    )
-
-
-def _unreadable(error: OSError) -> Never:
-    raise SpecError(f"{error.filename}: cannot be read: {error.strerror}") from None

@@ -12,7 +12,7 @@ from training.contract.config import TrainingConfig
 from training.gang.engine import Line, ResultPath
 
 FILE = "engine.yaml"
-Proof = Literal["proved", "checked", "exit code"]
+Proof = Literal["proved", "gang", "checked", "exit code"]
 
 
 class RenderedFile(Model):
@@ -55,14 +55,23 @@ class EngineSpec(Model):
     quiet_seconds: Annotated[float, Field(gt=0)] | None = None
     """How long it may take from one event to the next once it makes steps; a stack's own
     `gang.silence_seconds` wins."""
+    start_seconds: Annotated[float, Field(gt=0)] | None = None
+    """How long it may print nothing before its first step; a stack's own `gang.start_seconds` wins.
+    Default: as long as it likes."""
     lines: tuple[Line, ...] = ()
     """Lines of text that become events, the first that fits. Our JSON events are read anyway."""
     results: tuple[ResultPath, ...] = ()
     """What rank 0 must have made in the run folder when it exits with 0, as patterns of a shell."""
     proof: Proof = "exit code"
     """What a success rests on. `proved`: the ranks prove before step 1 that they are one group, and
-    at the end that they hold the same weights: ours alone. `checked`: the latter. `exit code`:
-    every rank joined and exited with 0."""
+    at the end that they hold the same weights: ours alone. `gang`: for a stack's own script.
+    `checked`: every rank reports the same checksum. `exit code`: every rank joined and exited
+    with 0."""
+    sharded: bool = False
+    """With proof `gang`: each rank must hold a part of the model only."""
+    share_saves: bool = False
+    """What rank 0 alone has of a checkpoint, a folder in `checkpoints/` whose name ends in its
+    step, is brought to the other ranks; SPARKCTL_RESUME_FROM names the one that all ranks have."""
 
     @field_validator("files")
     @classmethod

@@ -1,5 +1,6 @@
 """Training's Python packages, laid out as Debian's Python looks for them, without a registry."""
 
+import shutil
 import subprocess
 import sys
 from importlib.resources import as_file, files
@@ -17,12 +18,14 @@ def install(pins: bytes, torch: str, root: Path, pip_options: list[str]) -> None
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     site = root / "usr/local/lib" / version / "dist-packages"
     python = [sys.executable, "-m"]
-    with as_file(files("orchestrator.lab") / "files" / "train" / "trim") as trim:
+    with as_file(files("orchestrator.lab") / "files" / "train") as folder:
         requirements = root.parent / "requirements.txt"
         requirements.write_bytes(pins)
         pip = [*python, "pip", "install", "--quiet", "--no-compile", *pip_options]
         _run([*pip, "--target", str(site), "-r", str(requirements), torch, "pip"])
-        _run(["sh", str(trim), str(site)])
+        _run(["sh", str(folder / "trim"), str(site)])
+        for stand_in in folder.glob("lab_fsdp_on_cpu.*"):
+            shutil.copyfile(stand_in, site / stand_in.name)
     # Who runs the image may not write there. Some packages ship files of other Pythons.
     compile_all = ["compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
     _run([*python, *compile_all, "-s", str(root), "-p", "/", str(site)], check=False)

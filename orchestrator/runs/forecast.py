@@ -60,8 +60,7 @@ def forecast(
     Raises `RunError` when the weights and the optimizer alone do not fit on a node.
     """
     config, number = stack.training, len(ranks)
-    shape = KNOWN.get(config.model.name)
-    if shape is None:
+    if config is None or (shape := KNOWN.get(config.model.name)) is None:
         return None
     there = min(world[rank.node].memory_bytes for rank in ranks) if world else None
     strategy = choose(config, number, shape, 0, there or _SPARK)

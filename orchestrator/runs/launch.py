@@ -39,6 +39,8 @@ class Prepared:
     forecast: Forecast | None
     """What it will take; None for a model that is not known here."""
     record: RunRecord
+    notes: tuple[str, ...]
+    """What a user should know of the engine, in lines."""
     is_new: bool
     """Whether its folders must be made. A run that is resumed has them."""
 
@@ -60,7 +62,8 @@ def prepare(
     """
     refuse_what_cannot_work(spec, stack)
     engine = engine_of(stack)
-    engine.ensure_settings_honoured(stack.name, stack.training)
+    if stack.training is not None:
+        engine.ensure_settings_honoured(stack.name, stack.training)
     if world is None:
         ranks = placeholder_ranks(spec, stack)
         secrets = {secret.name: "" for secret in stack.secrets}
@@ -80,7 +83,7 @@ def prepare(
     )
     record = record_of(rendered, stack, spec.name, ranks)
     expected = forecast(stack, ranks, world) if engine.spec.forecast else None
-    return Prepared(stack, ranks, rendered, image, secrets, expected, record, is_new)
+    return Prepared(stack, ranks, rendered, image, secrets, expected, record, engine.notes, is_new)
 
 
 def _clock(manager: Node) -> datetime:

@@ -39,19 +39,20 @@ def read(
 
 def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     """The shell script for the machine of this rank."""
-    model = prepared.stack.training.model.name
+    training = prepared.stack.training
+    model = training.model.name if training else ""
     ports = (spec.fabric.port, spec.fabric.port + 1)
     meeting = prepared.ranks[0]
     cached = f"{rank.hub}/models--{model.replace('/', '--')}/snapshots"
     return render_template(
         "preflight.sh.j2",
         folders={"runs": rank.runs, "models": rank.hub},
-        binds=[rank.runs, rank.cache, rank.hub, rank.data],
+        binds=[rank.runs, rank.cache, rank.hub, rank.data, *rank.mounts],
         ports=ports if rank.rank == 0 else (),
         doors=[Door("tcp", meeting.address, port) for port in ports] if rank.rank else [],
         base=prepared.image.base,
         image=prepared.image.tag,
-        model=cached if source_of(model) == "hub" else None,
+        model=cached if model and source_of(model) == "hub" else None,
         interface=rank.interface,
         peers={other.node: other.address for other in prepared.ranks if other is not rank},
     )

@@ -1,5 +1,6 @@
 """YAML with the place of every value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,13 @@ class Document:
             del self.places[below]
 
 
-def read_document(path: Path, *, what: str, resolution: str) -> Document:
+def read_document(
+    path: Path, *, what: str, resolution: str, prepare: Callable[[str], str] = str
+) -> Document:
     """Parse one YAML mapping; `what` names the file in messages, e.g. `cluster file`.
 
-    `resolution` tells where such a file comes from, for when there is none.
+    `resolution` tells where such a file comes from, for when there is none. `prepare` changes the
+    text before it is parsed, line by line.
     """
     try:
         text = read_text(path)
@@ -75,7 +79,7 @@ def read_document(path: Path, *, what: str, resolution: str) -> Document:
         raise SpecError(
             f"{path}: the {what} cannot be read", details=str(error), resolution=resolution
         ) from None
-    return parse_document(text, source=str(path))
+    return parse_document(prepare(text), source=str(path))
 
 
 def parse_document(text: str, *, source: str) -> Document:

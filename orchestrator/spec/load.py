@@ -64,7 +64,23 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
         beside = Path() if by_option else Path(name).parent
         engine = absolute(stack.engine, beside.absolute(), document.place(("engine",)))
         stack = stack.model_copy(update={"engine": engine})
-    return Recipe(stack, shipped, document)
+    return Recipe(_with_files_of_script(stack, document, name), shipped, document)
+
+
+def _with_files_of_script(stack: StackSpec, document: Document, name: str) -> StackSpec:
+    """The same; what its script names on this computer is beside the file, or here by --set."""
+    if (script := stack.script) is None:
+        return stack
+    named = {"folder": script.folder}
+    if script.own_accelerate:
+        named["accelerate"] = script.accelerate
+    files = {}
+    for key, value in named.items():
+        if value is not None:
+            place = document.place(("script", key))
+            beside = Path() if place.startswith("--set") else Path(name).parent
+            files[key] = absolute(value, beside.absolute(), place)
+    return stack.model_copy(update={"script": script.model_copy(update=files)})
 
 
 def stack_names() -> list[str]:

@@ -8,9 +8,13 @@ from pydantic import Field, field_validator, model_validator
 from orchestrator.spec.base import ApiVersion, Misfit, Model
 from orchestrator.spec.cluster import Environment
 from orchestrator.spec.patterns import ENGINE, SECRET, STACK_NAME
+from orchestrator.spec.script import ScriptSpec
 from orchestrator.spec.units import SharedMemory
 from training.contract.config import TrainingConfig
 from training.gang.config import GangConfig
+
+SCRIPT = "script"
+"""The engine that starts a script of the user's own."""
 
 
 class NodesNeeded(Model):
@@ -57,8 +61,8 @@ class StackSpec(Model):
     description: str
     """One line for people."""
     engine: Annotated[str, Field(pattern=ENGINE)] = "torch"
-    """What trains: `torch` (once called `accelerate`) is ours; another is the path of its folder,
-    such as `./my-engine`, beside the stack file."""
+    """What trains: `torch` (once called `accelerate`) is ours; `script` starts a script of your
+    own; another is the path of its folder, such as `./my-engine`, beside the stack file."""
     base_image: str | None = None
     """Image that the training image is built upon; default: the cluster's container.base_image."""
     nodes: NodesNeeded = NodesNeeded()
@@ -75,13 +79,24 @@ class StackSpec(Model):
     """Seconds between SIGTERM, at which the ranks save after the current step, and SIGKILL."""
     gang: GangConfig = GangConfig()
     """How the ranks live and die together: training/gang/config.py."""
-    training: TrainingConfig
-    """What runs inside."""
+    training: TrainingConfig | None = None
+    """What runs inside; every engine but `script` needs it."""
+    script: ScriptSpec | None = None
+    """What runs inside with the engine `script`, which needs it: docs/scripts.md."""
 
     @property
     def engine_folder(self) -> Path | None:
         """Where its engine is; None: it is one of sparkctl's."""
         return Path(self.engine) if "/" in self.engine else None
+
+    @model_validator(mode="after")
+    def _has_what_its_engine_takes(self) -> Self:
+        taken, other = ("script", "training") if self.engine == SCRIPT else ("training", "script")
+        if getattr(self, taken) is None:
+            raise Misfit(f"this key is missing; the engine {self.engine} needs it", taken)
+        if getattr(self, other) is not None:
+            raise Misfit(f"the engine {self.engine} does not take it, but {taken}", other)
+        return self
 
     @model_validator(mode="after")
     def _names_are_known_and_free(self) -> Self:

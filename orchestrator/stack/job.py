@@ -24,7 +24,7 @@ def job_of(
         run=run,
         places=tuple(Place(rank.node, rank.address, rank.interface) for rank in ranks),
         port=spec.fabric.port,
-        training=stack.training.model_dump(mode="json"),
+        training=stack.training.model_dump(mode="json") if stack.training else {},
         folders=_FOLDERS,
         secrets=secrets,
     )

@@ -61,6 +61,21 @@ def _engine(stack: StackSpec) -> Iterator[Power]:
         yield Power(("engine",), line)
 
 
+def _script(stack: StackSpec) -> Iterator[Power]:
+    if (script := stack.script) is None:
+        return
+    where = script.folder or f"{script.node_folder} on every node"
+    yield Power(("script",), f"script: runs {script.file} of {where}")
+    if script.own_accelerate:
+        yield Power(("script", "accelerate"), f"script: reads the file {script.accelerate}")
+    if script.requirements:
+        packages = ", ".join(script.requirements)
+        yield Power(("script", "requirements"), f"script: installs {packages} into its image")
+    for number, mount in enumerate(script.mounts):
+        may = "reads" if mount.read_only else "reads and writes"
+        yield Power(("script", "mounts", number), f"script: {may} {mount.source} of every node")
+
+
 def _image(stack: StackSpec) -> Iterator[Power]:
     if stack.base_image is not None:
         line = f"base image: everything runs in {stack.base_image}"
@@ -102,6 +117,7 @@ def _or(words: tuple[str, ...]) -> str:
 
 _KINDS: tuple[Callable[[StackSpec], Iterator[Power]], ...] = (
     _engine,
+    _script,
     _image,
     _secrets,
     _environment,

@@ -8,6 +8,7 @@ from orchestrator.facts.machine import Machine
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
 from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.script import Mount
 from orchestrator.spec.stack import StackSpec
 
 
@@ -33,6 +34,8 @@ class Rank:
     """The Hub's part of the user's Hugging Face cache."""
     data: str
     """The user's own; read only."""
+    mounts: tuple[str, ...] = ()
+    """Paths there of what the stack's script binds, in its order."""
 
 
 def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
@@ -83,9 +86,15 @@ def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine])
                 cache=facts.expand(spec.paths.own_cache),
                 hub=facts.expand(spec.paths.hub),
                 data=facts.expand(spec.paths.data),
+                mounts=tuple(facts.expand(bind.source) for bind in binds_of(stack)),
             )
         )
     return ranks
+
+
+def binds_of(stack: StackSpec) -> list[Mount]:
+    """What a script needs of the nodes, besides what every run has."""
+    return stack.script.binds if stack.script else []
 
 
 def placeholder_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
@@ -114,6 +123,7 @@ def placeholder_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
                 cache=path(spec.paths.own_cache),
                 hub=path(spec.paths.hub),
                 data=path(spec.paths.data),
+                mounts=tuple(path(bind.source) for bind in binds_of(stack)),
             )
         )
     return ranks

@@ -7,6 +7,7 @@ from orchestrator.engines.engine import Engine
 from orchestrator.engines.job import Job
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE, LABEL_RANK, LABEL_RUN, LABEL_STACK
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.script import Mount
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.environment import (
     CACHE_DIR,
@@ -17,7 +18,7 @@ from orchestrator.stack.environment import (
 )
 from orchestrator.stack.files import ConfigFile, configs_of
 from orchestrator.stack.job import job_of
-from orchestrator.stack.ranks import Rank
+from orchestrator.stack.ranks import Rank, binds_of
 from orchestrator.templates import render_template
 from training.contract.environment import NONCE
 
@@ -68,6 +69,7 @@ def render(
                 ),
                 _labels(rank, run, spec, stack),
                 run,
+                binds_of(stack),
             )
             | {"command": engine.command(job, rank.rank)}
             for rank in ranks
@@ -90,6 +92,7 @@ def _rank_view(
     environment: dict[str, str],
     labels: dict[str, str],
     run: str,
+    mounts: list[Mount],
 ) -> dict[str, Any]:
     return {
         "rank": rank.rank,
@@ -104,6 +107,10 @@ def _rank_view(
             _bind(rank.cache, CACHE_DIR),
             _bind(rank.hub, HUB),
             _bind(rank.data, DATA_DIR, read_only=True),
+            *(
+                _bind(source, mount.target, read_only=mount.read_only)
+                for source, mount in zip(rank.mounts, mounts, strict=True)
+            ),
         ],
     }
 

@@ -11,12 +11,12 @@ from orchestrator.doctor.found import checks_before
 from orchestrator.errors import ConnectError, RunError
 from orchestrator.runs.launch import Prepared
 from orchestrator.runs.preflight import Checked
-from orchestrator.spec.load import stack_names
 from orchestrator.stack.occupancy import Occupancy
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_cluster import differ, take_in
 from tests.support.clusters import ROOT
 from tests.support.fakes import FakeCluster
+from tests.support.recipes import OURS
 from training.contract.record import RunRecord
 
 
@@ -43,7 +43,7 @@ def test_a_dry_run_of_the_example_needs_no_machine(sparkctl: Sparkctl) -> None:
     assert [a["machine_rank"] for a in accelerate] == [0, 1]  # type: ignore[index]
 
 
-@pytest.mark.parametrize("stack", stack_names())
+@pytest.mark.parametrize("stack", OURS)
 def test_every_stack_can_be_looked_at_without_machines(
     stack: str, sparkctl: Sparkctl, site: FakeCluster
 ) -> None:

@@ -40,7 +40,7 @@ def folder(tmp_path: Path, text: str, **files: str) -> Path:
         (HEAD, r"engine.yaml: command: this key is missing"),
         (HEAD + COMMAND + "comand: [x]", r"engine.yaml:6: comand: unknown key; did you mean 'comm"),
         (HEAD + COMMAND + "proof: proved", r"engine.yaml:6: proof: `checked` or `exit code` is"),
-        (HEAD + COMMAND + "proof: sure", r"engine.yaml:6: proof: 'proved', 'checked' or 'exit co"),
+        (HEAD + COMMAND + "proof: sure", r"engine.yaml:6: proof: 'proved', 'gang', 'checked' or"),
         (HEAD + COMMAND + "honours: [optim.lrr]", r"honours: training has no key optim.lrr"),
         (HEAD + COMMAND + "environment: {SPARKCTL_RANK: '1'}", "SPARKCTL_ are taken"),
         (
@@ -105,7 +105,9 @@ def test_a_stack_names_it_from_where_the_stack_is(tmp_path: Path, monkeypatch: A
 
 @pytest.mark.parametrize("name", ["Mine", "my engine", "-x", "''"])
 def test_what_is_neither_a_name_nor_a_path_is_refused(name: str) -> None:
-    with pytest.raises(SpecError, match=r"engine: .* does not fit: it is torch, or the path of"):
+    with pytest.raises(
+        SpecError, match=r"engine: .* does not fit: it is torch, script, or the path of"
+    ):
         load_stack("tiny-llama-lora", (f"engine={name}",))
 
 
@@ -160,7 +162,7 @@ def test_a_link_or_a_pipe_in_its_folder_is_refused(tmp_path: Path, to: str | Non
     else:
         (mine / "key").symlink_to(to)
     stack = load_stack("tiny-llama-lora", (f"engine={mine}",))
-    with pytest.raises(SpecError, match="key: an engine has plain files only"):
+    with pytest.raises(SpecError, match="key: a folder for the nodes has plain files only"):
         engine_of(stack).contents(stack.training)
 
 

@@ -9,9 +9,10 @@ from orchestrator.engines.engine import set_keys
 from orchestrator.engines.find import engine_of
 from orchestrator.errors import SpecError
 from orchestrator.runs.launch import prepare
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
 from tests.engines.jobs import job
 from tests.support.clusters import sparks
+from tests.support.recipes import OURS
 from training.contract.config import TrainingConfig
 
 TORCH = engine_of(load_stack("tiny-llama-lora"))
@@ -35,9 +36,11 @@ def test_it_honours_the_whole_schema() -> None:
     assert TORCH.spec.proof == "proved"
 
 
-@pytest.mark.parametrize("name", stack_names())
+@pytest.mark.parametrize("name", OURS)
 def test_every_shipped_recipe_is_honoured(name: str) -> None:
-    TORCH.ensure_settings_honoured(name, load_stack(name).training)
+    training = load_stack(name).training
+    assert training is not None
+    TORCH.ensure_settings_honoured(name, training)
 
 
 def test_its_files() -> None:

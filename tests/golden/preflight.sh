@@ -28,7 +28,7 @@ sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo | fact memory
 df -Pk /home/nvidia/sparkctl/runs 2>/dev/null | awk 'NR == 2 {print $4}' | fact disk.runs
 df -Pk /home/nvidia/.cache/huggingface/hub 2>/dev/null | awk 'NR == 2 {print $4}' | fact disk.models
 for folder in /home/nvidia/sparkctl/runs /home/nvidia/sparkctl/cache/sparkctl /home/nvidia/.cache/huggingface/hub /home/nvidia/sparkctl/data ; do
-  [ -d "$folder" ] || printf '%s\n' "$folder"
+  [ -e "$folder" ] || printf '%s\n' "$folder"
 done | fact missing
 awk -v port=733C '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null | fact port.29500
 awk -v port=733D '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null | fact port.29501

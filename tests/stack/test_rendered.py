@@ -6,6 +6,7 @@ Golden files are in tests/golden/; `python -m pytest --update-golden` writes the
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +18,13 @@ from orchestrator.engines.find import engine_of
 from orchestrator.reconcile.plan import plan_up
 from orchestrator.runs.launch import prepare
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import placeholder_ranks, ranks_for
 from orchestrator.stack.render import Rendered, render
 from tests.support.clusters import cluster, sparks, world_of
 from tests.support.generated import Generated
+from tests.support.recipes import OURS, SCRIPTS
 from tests.support.simulate import made
 
 DROPPED = {
@@ -221,10 +223,17 @@ def test_a_container_sees_the_value_that_was_written(value: str) -> None:
     assert written.replace("$$", "$") == value
 
 
-@pytest.mark.parametrize("name", stack_names())
+@pytest.mark.parametrize("name", OURS)
 def test_names_fit_into_docker(name: str) -> None:
     """Configs and secrets: 64 characters; a service name is a DNS label of 63."""
-    stack = load_stack(name)
+    _names_fit(load_stack(name))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_names_of_a_script_fit_into_docker(name: str, tmp_path: Path) -> None:
+    stack = load_stack(name, (f"script.folder={tmp_path}",))
+    assert stack.script is not None
+    (tmp_path / stack.script.file).touch()
     _names_fit(stack)
 
 
@@ -247,7 +256,7 @@ def _is_valid_name(name: str) -> bool:
 def _names_fit(stack: StackSpec) -> None:
     many = cluster({"nodes": [f"n{i}" for i in range(64)]})
     made_of = rendered(stack, many, secrets=tuple(secret.name for secret in stack.secrets))
-    assert max(len(config.name) for config in made_of.configs) <= 64
+    assert max((len(config.name) for config in made_of.configs), default=0) <= 64
     assert max((len(store) for _, store in made_of.secrets), default=0) <= 64
     services = parsed(made_of.compose)["services"]
     assert max(len(f"{made_of.run}_{service}") for service in services) <= 63

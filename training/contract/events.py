@@ -125,6 +125,34 @@ class Resumed(Event):
     elapsed: float
 
 
+class Group(Event):
+    """What a script's own process saw of its group, at its first and second optimizer step.
+
+    Printed by training/script/site/sparkctl_witness.py, judged by training/gang/proof.py.
+    """
+
+    event: Literal["group"] = "group"
+    rank: Count
+    step: Literal[1, 2]
+    world_size: Count
+    """Of the default process group; 1 without one."""
+    backend: Annotated[str, Field(max_length=100)] | None = None
+    collectives: Count | None = None
+    """Collectives that this process took part in: at step 1 since it began, at step 2 since
+    step 1."""
+    total: Count | None = None
+    """Sum over the group of the numbers that the supervisors gave their ranks."""
+    gradients: tuple[float, float] | None = None
+    """Sum, and sum of squares, of all gradients; null where they are sharded."""
+    wrappers: Annotated[tuple[Annotated[str, Field(max_length=40)], ...], Field(max_length=10)] = ()
+    """What is around the model for training in parallel."""
+    parameters: Count = 0
+    """Weights of the whole model."""
+    local_parameters: Count = 0
+    """Weights of it that this rank holds."""
+    elapsed: float
+
+
 class Result(Event):
     """The rank succeeded: trained, evaluated, saved, and equal on all ranks."""
 
@@ -166,7 +194,7 @@ class Error(Event):
     seconds: float
 
 
-AnyEvent = Start | Phase | Eval | Step | Saved | Resumed | Result | Error
+AnyEvent = Start | Phase | Eval | Step | Saved | Resumed | Group | Result | Error
 _EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="event")])
 
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from training.contract.events import Count
 
 RESTS_ON = {
+    "gang": "proof: gang: seen from inside at the first optimizer steps, the ranks were one group "
+    "and shared their work",
     "checked": "proof: checked: every rank reported the same checksum of what it trained",
     "exit code": "proof: exit code: every rank joined and exited with 0, nothing was compared",
 }

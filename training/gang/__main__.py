@@ -33,6 +33,7 @@ from training.gang.messages import AttemptResult
 from training.gang.patterns import Patterns
 from training.gang.rank import RankIdentity, Supervisor
 from training.gang.reader import Events, Reader
+from training.gang.sharing import SavesOfAll
 
 P = ParamSpec("P")
 _RESTART = int(ExitCode.PEER_LOST)
@@ -93,7 +94,12 @@ async def _attempt(
     coordinating: asyncio.Task[AttemptResult] | None = None
     if supervisor.me.rank == 0:
         begin, rests_on = _log_disk_errors(log, attempt_log.begin), supervisor.reader.rests_on
-        coordinator = Coordinator(gang, supervisor.config, history, begin, log.line, rests_on)
+        proof = supervisor.reader.gang_proof(gang.world_size)
+        shares = supervisor.reader.shares_saves
+        coordinator = Coordinator(
+            gang, supervisor.config, history, begin, log.line, rests_on, proof,
+            SavesOfAll(supervisor.me.run_dir, log.line) if shares else None,
+        )  # fmt: skip
         coordinating = asyncio.create_task(coordinator.run(host, int(port)))
     try:
         result = await _unless_port_taken(coordinating, supervisor.attempt(host, int(port)))

@@ -18,6 +18,11 @@ _ADVICE = {
     + _SEE_LOGS,
     "weights_mismatch": "Each rank must get the same data, settings and image; nothing of this run "
     "is to be trusted.",
+    "not_one_gang": "Whatever it wrote, each rank has trained a model of its own: nothing of this "
+    "run is to be trusted. Start the script with accelerate or torchrun and a trainer that uses "
+    "their group; on CPUs set env.ACCELERATE_USE_CPU to true.",
+    "not_sharded": "Let accelerate's configuration shard it (script.accelerate: fsdp-lora or "
+    "fsdp-full), or say script.sharded: false if every rank may hold the whole model.",
     "no_result": "The program ended before it had trained. " + _SEE_LOGS,
 }
 

@@ -58,6 +58,9 @@ class GangConfig(BaseModel):
     silence_seconds: float = Field(300, gt=0)
     """A step, an evaluation batch or a save that takes this long hangs, or five times the longest
     so far if that is more. Stacks are dumped to `debug/` then."""
+    start_seconds: float | None = Field(None, gt=0)
+    """A rank that prints no line for this long before its first step hangs; null: it may load for
+    hours. Our own training has timeouts for that."""
     memory_floor: float = Field(0.02, ge=0, lt=1)
     """Share of the node's memory; with less available the trainer is stopped, before the kernel
     freezes the machine. 0: never."""

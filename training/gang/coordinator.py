@@ -23,7 +23,10 @@ from training.gang.messages import (
     Message,
     Stop,
     Stopping,
+    Witnessed,
 )
+from training.gang.proof import GangProof
+from training.gang.sharing import SavesOfAll
 from training.gang.strangers import Strangers
 
 _GRACE_SECONDS = 5.0
@@ -58,6 +61,10 @@ class Coordinator:
     """Writes a line into rank 0's log."""
     rests_on: str | None = None
     """What a success is, where that is less than ours proves; in words."""
+    proof: GangProof | None = None
+    """Of a script's ranks, which are watched from inside."""
+    saves: SavesOfAll | None = None
+    """Checkpoints of an engine whose ranks cannot agree on them."""
     _links: dict[int, Link] = field(default_factory=dict)
     _inbox: "asyncio.Queue[tuple[int, Message | None]]" = field(default_factory=asyncio.Queue)
     _stop_requested: bool = False
@@ -82,6 +89,8 @@ class Coordinator:
             return result
         finally:
             beats.cancel()
+            if self.saves is not None:
+                self.saves.close()
             server.close()
             for link in self._links.values():
                 await link.close()
@@ -111,9 +120,10 @@ class Coordinator:
         if missing or self._stopping:
             return self._not_started(missing)
         self.on_begin(number, began)
+        resume_from = self.saves.resume_from() if self.saves else None
         steps: dict[int, int] = {}
         for rank, link in self._links.items():
-            if not await _try_to_send(link, Begin(attempt=number)):
+            if not await _try_to_send(link, Begin(attempt=number, resume_from=resume_from)):
                 self._inbox.put_nowait((rank, None))
         reports = await self._watch(steps)
         attempt = attempt_of(number, began, now(), reports, steps)
@@ -127,13 +137,14 @@ class Coordinator:
             stop_requested=self._stop_requested,
         )
         if verdict is not None and verdict.state == "succeeded":
-            verdict = verdict.model_copy(update={"message": self.rests_on})
+            rests_on = self.proof.rests_on if self.proof else self.rests_on
+            verdict = verdict.model_copy(update={"message": rests_on})
         return AttemptResult(attempt=attempt, verdict=verdict)
 
     async def _gather(self) -> list[int]:
         """Wait for everyone; the ranks that did not come."""
         end = time.monotonic() + self.config.join_seconds
-        while len(self._links) < self.gang.world_size and not self._stopping:
+        while not self._all_are_there() and not self._stopping:
             rest = end - time.monotonic()
             if rest <= 0:
                 break
@@ -144,7 +155,13 @@ class Coordinator:
             self._note_stop_request(message)
             if message is None and rank in self._links:
                 self._links.pop(rank).abort()
+            if self.saves is not None:
+                await self.saves.message(rank, message, self._links)
         return [rank for rank in range(self.gang.world_size) if rank not in self._links]
+
+    def _all_are_there(self) -> bool:
+        told = self._links if self.saves is None else self.saves.holding
+        return len(self._links) == self.gang.world_size and set(self._links) <= set(told)
 
     async def _watch(self, steps: dict[int, int]) -> dict[int, Ended]:
         """Until it is known how the attempt ended; reports in the order in which they came."""
@@ -166,13 +183,31 @@ class Coordinator:
             except TimeoutError:
                 break
             self._note_stop_request(message)
+            if self.saves is not None:
+                await self.saves.message(rank, message, self._links)
             if isinstance(message, Beat):
                 steps[rank] = message.step
             elif isinstance(message, Ended):
                 reports.setdefault(rank, message)
+            elif isinstance(message, Witnessed):
+                self._judge(rank, message, reports, steps)
             elif message is None and rank not in reports:
                 reports[rank] = self._lost(rank, steps.get(rank, 0))
         return reports
+
+    def _judge(
+        self, rank: int, seen: Witnessed, reports: dict[int, Ended], steps: dict[int, int]
+    ) -> None:
+        """End the attempt by the report of a rank that is no part of a gang."""
+        if self.proof is not None and (flaw := self.proof.add(rank, seen)) is not None:
+            reports[flaw.rank] = Ended(
+                rank=flaw.rank,
+                node=self.gang.nodes[flaw.rank],
+                exit_code=None,
+                code=flaw.code,
+                message=flaw.message,
+                step=steps.get(flaw.rank, 0),
+            )
 
     def _lost(self, rank: int, step: int) -> Ended:
         node = self.gang.nodes[rank]

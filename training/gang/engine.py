@@ -9,6 +9,8 @@ from training.contract.events import Eval, Event, Phase, Resumed, Saved, Step
 
 ENGINE = "SPARKCTL_ENGINE"
 """Environment variable that holds it, as JSON; without it the engine is ours."""
+WITNESS = "SPARKCTL_WITNESS"
+"""Environment variable of a rank's process: the number that its witness adds up with others'."""
 
 EVENTS: dict[str, type[Event]] = {
     "phase": Phase, "step": Step, "eval": Eval, "saved": Saved, "resumed": Resumed,
@@ -63,12 +65,18 @@ class Line(_Part):
 class EngineConfig(_Part):
     """How its output is read, and what a success of it rests on."""
 
-    proof: Literal["checked", "exit code"]
-    """`checked`: every rank reports a result, all with the same checksum of what was trained.
-    `exit code`: every rank joined and exited with 0."""
+    proof: Literal["gang", "checked", "exit code"]
+    """`gang`: a witness inside each process reports its group (training/gang/proof.py). `checked`:
+    every rank reports a result, all with the same checksum of what was trained. `exit code`: every
+    rank joined and exited with 0."""
+    sharded: bool = False
+    """With `gang`: each rank must hold a part of the model only."""
     lines: tuple[Line, ...] = ()
     """Lines of text that become events, the first that fits. Our JSON events are read anyway."""
     results: tuple[ResultPath, ...] = ()
     """What rank 0 must have made in the run folder, as patterns of a shell."""
+    share_saves: bool = False
+    """What rank 0 has of a checkpoint, a numbered folder in `checkpoints/`, is brought to the
+    others, and all are told which one to resume from."""
     total_steps: int | None = None
     """Steps of the whole training, to show progress; None: lines report it, or it is unknown."""

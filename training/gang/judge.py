@@ -8,11 +8,14 @@ from training.gang.advice import advice
 from training.gang.config import GangConfig
 from training.gang.history import History
 from training.gang.messages import Ended
+from training.gang.proof import NOT_ONE_GANG, NOT_SHARDED
 
 LOST = "lost"
 SILENT = "silent"
 STUCK = "stuck"
 """Silent, and it did not even dump its stacks on a signal."""
+_FINAL = {DISK_FULL, NOT_ONE_GANG, NOT_SHARDED}
+"""The next attempt would end the same way."""
 SUCCEEDED = "succeeded"
 STOPPED = "stopped"
 PEER_LOST = "peer_lost"
@@ -126,7 +129,7 @@ def verdict_of(
     if stop_requested:
         return verdict("stopped")
     if attempt.end == "failed":
-        if attempt.exit_code == ExitCode.CONFIGURATION or attempt.code == DISK_FULL:
+        if attempt.exit_code == ExitCode.CONFIGURATION or attempt.code in _FINAL:
             return verdict("failed")
         if attempt.step <= history.step and attempt.saved <= history.saved:
             return verdict("failed", _no_progress(attempt, history))

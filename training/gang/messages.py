@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from training.contract.events import Group
 from training.contract.verdict import Attempt, Verdict
 
 
@@ -75,11 +76,72 @@ class Ended(_Message):
     """It only reports what happened on another rank."""
 
 
+class Witnessed(_Message):
+    """What a rank's process saw of its group."""
+
+    kind: Literal["witnessed"] = "witnessed"
+    number: int
+    """What its supervisor gave it to add up."""
+    seen: Group
+
+
+SaveName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")]
+"""Of a folder below `checkpoints/`."""
+
+
+class Holding(_Message):
+    """What a rank could resume from: its complete saves, newest first. Its first message."""
+
+    kind: Literal["holding"] = "holding"
+    saves: Annotated[tuple[SaveName, ...], Field(max_length=8)] = ()
+
+
+SAVE_PATH = r"^[\w.-]+(/[\w.-]+)*$"
+SavePath = Annotated[str, Field(pattern=SAVE_PATH, max_length=400)]
+"""Of a file in a save."""
+
+
+class Offered(_Message):
+    """A save is complete on rank 0, and these are its files; the coordinator passes it on."""
+
+    kind: Literal["offered"] = "offered"
+    save: SaveName
+    files: Annotated[tuple[SavePath, ...], Field(max_length=200)]
+
+
+class Wanted(_Message):
+    """The files of a save that this rank lacks."""
+
+    kind: Literal["wanted"] = "wanted"
+    save: SaveName
+    files: Annotated[tuple[SavePath, ...], Field(max_length=200)]
+
+
+class Piece(_Message):
+    """The next bytes of a file that was wanted; in order."""
+
+    kind: Literal["piece"] = "piece"
+    save: SaveName
+    file: SavePath
+    content: Annotated[str, Field(max_length=2**19)]
+    """Base64."""
+    last: bool
+
+
+class Shared(_Message):
+    """From the coordinator to rank 0: every other rank has of this save what it lacked."""
+
+    kind: Literal["shared"] = "shared"
+    save: SaveName
+
+
 class Begin(_Message):
     """Everyone is there: start the process of this rank."""
 
     kind: Literal["begin"] = "begin"
     attempt: int
+    resume_from: SaveName | None = None
+    """The newest save that all ranks have, of an engine that cannot agree on it by itself."""
 
 
 class Stop(_Message):
@@ -96,7 +158,23 @@ class AttemptResult(_Message):
     verdict: Verdict | None
 
 
-Message = Challenge | Hello | Welcome | Beat | Stopping | Ended | Begin | Stop | AttemptResult
+Message = (
+    Challenge
+    | Hello
+    | Welcome
+    | Holding
+    | Beat
+    | Stopping
+    | Ended
+    | Witnessed
+    | Offered
+    | Wanted
+    | Piece
+    | Shared
+    | Begin
+    | Stop
+    | AttemptResult
+)
 
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 

@@ -15,6 +15,7 @@ from training.contract.files import RankFiles
 from training.contract.heartbeat import Heartbeat
 from training.contract.verdict import RESTS_ON
 from training.gang.engine import EVENTS, EngineConfig, Line
+from training.gang.proof import GangProof
 from training.gang.reader import NO_RESULT
 
 _LONGEST = 4096
@@ -51,6 +52,20 @@ class Patterns:
     def rests_on(self) -> str:
         """For the verdict."""
         return RESTS_ON[self.engine.proof]
+
+    @property
+    def wants_witness(self) -> bool:
+        """For the proof of a gang; the witness writes the heartbeat then, with its process ID."""
+        return self.engine.proof == "gang"
+
+    @property
+    def shares_saves(self) -> bool:
+        """As the engine says."""
+        return self.engine.share_saves
+
+    def gang_proof(self, world_size: int) -> GangProof | None:
+        """One for each attempt."""
+        return GangProof(world_size, self.engine.sharded) if self.wants_witness else None
 
     def begin(self) -> None:
         """Remove the result of an earlier attempt; the process starts now."""
@@ -105,6 +120,8 @@ class Patterns:
             file.write(text)
         if isinstance(event, Result | Error):
             self._replace(self._files.result, text)
+            return
+        if self.wants_witness:
             return
         self._step = getattr(event, "step", self._step)
         name = event.name if isinstance(event, Phase) else "training"

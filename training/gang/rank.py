@@ -1,7 +1,7 @@
 """The supervisor of one rank: it connects to the coordinator, runs the rank's process, reports."""
 
 import asyncio
-import os
+import secrets as random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,22 +9,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.contract.errors import DISK_FULL, ExitCode, disk_full, is_full
-from training.contract.events import Error, Eval, Result, Saved, Step
-from training.contract.files import DEBUG, STOP, RankFiles
+from training.contract.events import Error, Eval, Group, Result, Saved, Step
+from training.contract.files import STOP, RankFiles
 from training.gang.child import Child
 from training.gang.config import GangConfig
+from training.gang.engine import WITNESS
 from training.gang.handshake import STEP_SECONDS, greet
-from training.gang.health import LastHeartbeat, MemoryGuard, Silence, oom_kills
-from training.gang.judge import SILENT, STOPPED, STUCK, SUCCEEDED
+from training.gang.health import LastHeartbeat, oom_kills
+from training.gang.judge import STOPPED, SUCCEEDED
 from training.gang.link import BEAT, PORT_SECONDS, Link, LinkLost, NeverMet, Occupied, PortTaken
 from training.gang.log import RankLog
-from training.gang.messages import AttemptResult, Beat, Begin, Ended, Stop, Stopping
+from training.gang.messages import (
+    AttemptResult,
+    Beat,
+    Begin,
+    Ended,
+    Stop,
+    Stopping,
+    Witnessed,
+)
 from training.gang.reader import Events, Reader
+from training.gang.sharing import RankSaves
+from training.gang.watch import Watcher
 
 _CONNECT_INTERVAL = 0.1
 """Seconds between two tries to reach the coordinator."""
-_DUMP = 3.0
-"""Seconds that a silent trainer has to dump its stacks."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,19 @@ class Supervisor:
     _signalled: bool = False
     _kill_reason: Ended | None = None
     """Why we have killed the process ourselves."""
+    _heard: float = 0.0
+    """When its last line came, by the monotonic clock."""
+    _number: int = field(default_factory=lambda: random.randbelow(2**48))
+    """What its process adds up with those of the others: only who speaks with them has the sum."""
+    _seen: list[Group] = field(default_factory=list)
+    """What is still to be sent of what it saw of its group."""
+
+    def __post_init__(self) -> None:
+        self._saves = (
+            RankSaves(self.me.run_dir, self.me.rank, self.log.line)
+            if self.reader.shares_saves
+            else None
+        )
 
     def signalled(self) -> None:
         """SIGTERM: Docker wants this container to end."""
@@ -77,18 +99,22 @@ class Supervisor:
         Raises NeverMet when it cannot be reached, LinkLost when it goes away in the middle.
         """
         link = await self._join(host, port)
+        if self._saves is not None:
+            await link.send(self._saves.holding())
         beats = asyncio.create_task(self._beat(link))
         work: asyncio.Task[None] | None = None
         try:
             while True:
                 match await link.receive(self.config.lost_seconds):
-                    case Begin(attempt=number):
-                        work = asyncio.create_task(self._work(link, number))
+                    case Begin() as begin:
+                        work = asyncio.create_task(self._work(link, begin))
                     case Stop():
                         if self._child is not None:
                             self._child.terminate()
                     case AttemptResult() as result:
                         return result
+                    case message if self._saves is not None:
+                        await self._saves.message(link, message)
         finally:
             beats.cancel()
             if self._child is not None:
@@ -145,20 +171,30 @@ class Supervisor:
                 if (stop_request := self.stop_request) is not None and stop_request != sent:
                     await link.send(stop_request)
                     sent = stop_request
+                await self._send_seen(link)
                 heartbeat = self.heartbeat
-                await link.send(Beat(step=heartbeat.step if heartbeat and self._child else 0))
+                step = heartbeat.step if heartbeat and self._child else 0
+                if self._saves is not None:
+                    await self._saves.beat(link, max(step, self._output.step))
+                await link.send(Beat(step=step))
             except LinkLost:
                 return  # the receiving side notices as well
             await asyncio.sleep(BEAT)
 
-    async def _work(self, link: Link, attempt: int) -> None:
+    async def _work(self, link: Link, begin: Begin) -> None:
         """Start the process, see it to its end, report."""
         self._heartbeat_file.unlink(missing_ok=True)
         killed_before = oom_kills()
         try:
             self.reserve()
             self.reader.begin()
-            environ = {**self.environ, "SPARKCTL_ATTEMPT": str(attempt)}
+            environ = {
+                **self.environ,
+                "SPARKCTL_ATTEMPT": str(begin.attempt),
+                **({WITNESS: str(self._number)} if self.reader.wants_witness else {}),
+                **(self._saves.environment(begin.resume_from) if self._saves else {}),
+            }
+            self._heard = time.monotonic()
             self._child = await Child.start(self.command, environ, self._line)
         except OSError as refused:
             if is_full(refused):
@@ -172,58 +208,28 @@ class Supervisor:
             watching.cancel()
             report = self._kill_reason or self._report(code, oom_kills() > killed_before)
         try:
+            await self._send_seen(link)
             await link.send(report)
         except LinkLost:
             return
 
-    async def _watch(self, child: Child) -> None:
-        silence, guard = Silence(self.config.silence_seconds), MemoryGuard(self.config.memory_floor)
-        while True:
-            await asyncio.sleep(BEAT)
-            heartbeat = self.heartbeat
-            if (why := guard.look()) is not None:
-                self._kill_reason = self._ended(
-                    None, "memory_guard", f"stopped before the machine would freeze: {why}",
-                    "Lower loop.per_device_batch_size or data.max_length, switch on "
-                    "loop.gradient_checkpointing, or end what else holds memory on this machine.",
-                )  # fmt: skip
-                child.kill()
-                return
-            if (silent := silence.look(heartbeat)) is not None:
-                shown = await self._dump(heartbeat)
-                mute = not shown and heartbeat is not None and heartbeat.pid is not None
-                step = heartbeat.step + 1 if heartbeat else 0
-                self._kill_reason = self._ended(
-                    None,
-                    STUCK if mute else SILENT,
-                    f"no heartbeat for {silent:.0f} s in step {step}"
-                    + (", and no answer to a signal" if mute else ""),
-                    "debug/ in the run folder shows where each rank stood."
-                    if shown or mute
-                    else "",
-                )
-                child.kill()
-                return
+    async def _send_seen(self, link: Link) -> None:
+        while self._seen:
+            await link.send(Witnessed(number=self._number, seen=self._seen.pop(0)))
 
-    async def _dump(self, heartbeat: LastHeartbeat | None) -> bool:
-        """Have the trainer write its stacks (training/ranks/stack_dump.py); whether it did."""
-        file = self.me.run_dir / DEBUG / f"stacks-rank{self.me.rank}.txt"
-        before = file.stat().st_size if file.exists() else 0
-        if heartbeat is None or heartbeat.pid is None:
-            return False
-        try:
-            os.kill(heartbeat.pid, signal.SIGUSR1)
-        except OSError:
-            return False
-        end = time.monotonic() + _DUMP
-        while time.monotonic() < end:
-            if file.exists() and file.stat().st_size > before:
-                return True
-            await asyncio.sleep(0.1)
-        return False
+    async def _watch(self, child: Child) -> None:
+        watcher = Watcher(
+            self.config, self.me.rank, self.me.run_dir, lambda: self.heartbeat, lambda: self._heard
+        )
+        found = await watcher.problem()
+        self._kill_reason = self._ended(None, found.code, found.message, found.remedy)
+        child.kill()
 
     def _line(self, text: str) -> None:
+        self._heard = time.monotonic()
         match self.reader.line(self.log.line(text)):
+            case Group() as seen:
+                self._seen.append(seen)
             case Result() as result:
                 self._output.result, self._output.step = result, result.step
             case Error() as error:

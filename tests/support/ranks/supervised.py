@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,13 @@ class Gang:
     """Its argument."""
     config: Mapping[str, Any]
     world_size: int = 2
+    command: Sequence[str] = ()
+    """What each supervises instead of the program."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """More variables of every container."""
     engine: Mapping[str, Any] | None = None
     """How an engine that is not ours is read."""
+    deadline: float = DEADLINE
     port: int = field(default_factory=free_port)
     processes: dict[int, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     starts: int = 0
@@ -47,8 +52,9 @@ class Gang:
             "SPARKCTL_GANG": json.dumps(self.config),
             "SPARKCTL_SECRET_ENV": "A_KEY",
             **({"SPARKCTL_ENGINE": json.dumps(self.engine)} if self.engine else {}),
+            **self.environ,
         }
-        child = [sys.executable, str(self.program), json.dumps(self.plan)]
+        child = self.command or [sys.executable, str(self.program), json.dumps(self.plan)]
         with self.out(rank).open("ab") as out:
             self.processes[rank] = subprocess.Popen(
                 [sys.executable, "-m", "training.gang", *child], env=environ, stdout=out, stderr=out
@@ -63,7 +69,7 @@ class Gang:
         """
         for rank in range(self.world_size):
             self.start(rank)
-        end, done = time.monotonic() + DEADLINE, False
+        end, done = time.monotonic() + self.deadline, False
         while True:
             done = done or meanwhile(self)
             codes = {rank: process.poll() for rank, process in self.processes.items()}

@@ -1,0 +1,1 @@
+"""The engine `script`: a stack's own script under accelerate or torchrun; docs/scripts.md."""

@@ -1,0 +1,3 @@
+"""Of the script's own, not ours."""
+
+WHOSE = "mine"
