@@ -93,9 +93,9 @@ class StackSpec(Model):
     def _has_what_its_engine_takes(self) -> Self:
         taken, other = ("script", "training") if self.engine == SCRIPT else ("training", "script")
         if getattr(self, taken) is None:
-            raise ValueError(f"{taken}: this key is missing; the engine {self.engine} needs it")
+            raise Misfit(f"this key is missing; the engine {self.engine} needs it", taken)
         if getattr(self, other) is not None:
-            raise ValueError(f"{other}: the engine {self.engine} does not take it, but {taken}")
+            raise Misfit(f"the engine {self.engine} does not take it, but {taken}", other)
         return self
 
     @model_validator(mode="after")

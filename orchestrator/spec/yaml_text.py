@@ -43,6 +43,11 @@ class WrittenFloat(float):
     written: str
 
 
+# What is written out again is the number.
+yaml.SafeDumper.add_representer(WrittenInt, yaml.SafeDumper.represent_int)
+yaml.SafeDumper.add_representer(WrittenFloat, yaml.SafeDumper.represent_float)
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's, but as YAML 1.2 has it `on`, `off`, `yes` and `no` are text: `on` is a key of ours.
 
