@@ -16,7 +16,7 @@ _LEAST = 2 * GIB
     before=("train",),
     order=300,
     why="A run that cannot write its checkpoint has trained for nothing.",
-    fix="Make room: sparkctl runs show RUN shows what a run takes, sparkctl runs rm RUN "
+    fix="Make room: sparkctl runs list shows what each run takes, sparkctl runs rm RUN "
     "deletes it; docker system df shows the images.",
 )
 def disk_has_room(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
