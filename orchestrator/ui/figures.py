@@ -25,6 +25,17 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def duration(seconds: float) -> str:
+    """In the two units that matter: 40 s, 12 min, 1 h 23 min, 3 d 4 h."""
+    minutes = round(seconds / 60)
+    hours, days = minutes // 60, minutes // (24 * 60)
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if hours < 1:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60} min" if days < 1 else f"{days} d {hours % 24} h"
+
+
 def size(count: int) -> str:
     """Bytes in the unit that keeps it short: 512 B, 1.5 KiB, 13 GiB."""
     value, unit = float(count), "B"
