@@ -44,14 +44,14 @@ def show_dry_run(found: DryRun, console: Console) -> None:
 
 def rendered_text(found: DryRun) -> str:
     """YAML: what would be deployed, with what is said of it as comments before."""
-    said = [f"# {one_line(power)}" for power in found.powers]
-    said += [f"# secret {name}: {one_line(where)}" for name, where in found.secrets.items()]
-    said.append(f"# docker stack deploy --resolve-image never -c - {found.run}")
-    said += [f"# {label}: {one_line(text)}" for label, text in _lines(found) if label in _ESTIMATES]
-    image = found.image
-    said.append(f"# image {image.tag}: built on every node from {one_line(image.base)}")
+    said = [*found.powers]
+    said += [f"secret {name}: {where}" for name, where in found.secrets.items()]
+    said.append(f"docker stack deploy --resolve-image never -c - {found.run}")
+    said += [f"{label}: {text}" for label, text in _lines(found) if label in _ESTIMATES]
+    said.append(f"image {found.image.tag}: built on every node from {found.image.base}")
+    comments = [f"# {one_line(line)}" for line in said]
     files = [f"---\n# config {one.name}\n{one.content}" for one in found.rendered.configs]
-    return "\n".join([*said, visible(found.rendered.compose), *map(visible, files)])
+    return "\n".join([*comments, visible(found.rendered.compose), *map(visible, files)])
 
 
 _ESTIMATES = ("memory", "time")
