@@ -51,8 +51,13 @@ class Gpus:
     """What `nvidia-ctk --version` prints."""
 
 
+def gpus_shell() -> str:
+    """Shell that prints what `parse_gpus` reads, as `gpus`."""
+    return assets.text("templates/facts/gpus.sh")
+
+
 def _shell(paths: PathsSpec) -> str:
-    return assets.text("templates/facts/gpu.sh")
+    return gpus_shell() + assets.text("templates/facts/gpu.sh")
 
 
 def _parse(raw: Raw) -> Gpus:
