@@ -78,9 +78,12 @@ def _unreadable(one: Unreadable) -> list[Cell]:
 
 def show_run(run: Run, report: RunReport, console: Console) -> None:
     """Everything that is worth a line."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True, min_width=11)
+    table.add_column(overflow="fold")
 
     def line(name: str, text: object) -> None:
-        console.print(f"{name:<11} {text}")
+        table.add_row(name, str(text))
 
     line("run", report.run)
     line("stack", f"{report.stack}: {run.record.stack.get('description', '')}")
@@ -105,6 +108,7 @@ def show_run(run: Run, report: RunReport, console: Console) -> None:
         line(f"attempt {attempt.attempt}", f"{attempt.end} at step {attempt.step}{blame}")
     if run.verdict and run.verdict.message:
         line("verdict", f"rank {run.verdict.rank}: {run.verdict.message}")
+    console.print(table)
 
 
 def show_comparison(compared: Comparison, console: Console) -> None:

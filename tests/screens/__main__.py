@@ -1,10 +1,11 @@
 """Every command in a real terminal of 80 and of 160 columns, typed into tmux at a lab of two nodes.
 
-    python -m tests.screens [--columns N]… [--only REGEX] [--lab NAME] [--keep] [--write]
+    python -m tests.screens [--columns N]… [--only REGEX] [--lab NAME] [--file FILE] [--write]
 
-`--only` types the lines that REGEX is found in, at the lab as it is. `--lab`: one that is there is
-used as it is. `--keep` leaves it. `--write` makes docs/screens/80.md and 160.md. Takes some ten
-minutes a width. Exits with 1 when a command has no line in scenario.py, or one did not end.
+`--only` types the lines that REGEX is found in. `--file`: the cluster file of a lab that is there,
+which is neither started nor removed; its runs are deleted. `--write` makes docs/screens/80.md and
+160.md. Takes some ten minutes a width. Exits with 1 when a command has no line in scenario.py, or
+one did not end.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def main() -> int:
     parser.add_argument("--columns", type=int, action="append")
     parser.add_argument("--only", default="")
     parser.add_argument("--lab", default="screens")
-    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--file", type=Path)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if faults := [f"no screen types: {words}" for words in without_a_screen()] + [
@@ -43,10 +44,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for number, columns in enumerate(widths):
             last = number == len(widths) - 1
-            leave = options.keep or not last
-            screens = [s for s in chosen if not (leave and s.command.startswith("lab down"))]
+            skipped = ("lab up --name", "lab down --name") if options.file else ()
+            skipped = skipped if last else (*skipped, "lab down --name")
+            screens = [s for s in chosen if not s.command.startswith(skipped)]
             try:
-                shown = _typed(screens, columns, Path(folder), options.lab)
+                shown = _typed(screens, columns, Path(folder), options.lab, options.file)
             except (NoTmuxError, LabError, TimeoutExpired) as error:
                 print(error, file=sys.stderr)
                 return 1
@@ -58,11 +60,13 @@ def main() -> int:
     return 0
 
 
-def _typed(screens: list[Screen], columns: int, folder: Path, lab: str) -> list[str]:
+def _typed(
+    screens: list[Screen], columns: int, folder: Path, lab: str, file: Path | None
+) -> list[str]:
     for fetched in folder.glob("tiny-llama-*"):  # of the width before
         shutil.rmtree(fetched)
     shown = list[str]()
-    with terminal(columns, folder, sys.executable, ROOT) as here:
+    with terminal(columns, folder, sys.executable, ROOT, file) as here:
         for screen in screens:
             began, command = time.monotonic(), screen.command.format(lab=lab)
             shown.append(replaced(here.show(screen, command), folder))

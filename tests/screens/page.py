@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+_RUN = re.compile(r"(?:tiny-llama-\w+|llama3-\w+-\w+)-([0-9a-f]{6})\b")
 _REPLACED: tuple[tuple[str, str], ...] = (
-    (r"(tiny-llama-\w+|llama3-\w+-\w+)-[0-9a-f]{6}\b", r"\1-0a1b2c"),
     (r"(sparkctl(?:-lab)?/[\w-]+):[0-9a-f]{12}", r"\1:0123456789ab"),
     (r"GPU-[0-9a-f-]{8,36}", "GPU-00000000"),
     (r"20\d\d-\d\d-\d\d", "2026-11-27"),
@@ -21,9 +21,11 @@ _REPLACED: tuple[tuple[str, str], ...] = (
 def replaced(text: str, folder: Path, home: str = "~") -> str:
     """The same, without names of this computer, times, and names that are drawn by lot."""
     text = text.replace(str(folder), home)
+    for drawn in set(_RUN.findall(text)):
+        text = text.replace(f"-{drawn}", "-0a1b2c")  # also where a line ends within the name
     for pattern, by in _REPLACED:
         text = re.sub(pattern, by, text)
-    return "\n".join(line.rstrip() for line in text.splitlines()).rstrip()
+    return "\n".join(line.rstrip() for line in text.splitlines()).rstrip("$\n ")
 
 
 def page(columns: int, screens: Iterable[str], day: date) -> str:

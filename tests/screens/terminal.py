@@ -85,8 +85,12 @@ class Terminal:
 
 
 @contextmanager
-def terminal(columns: int, folder: Path, python: str, root: Path) -> Iterator[Terminal]:
+def terminal(
+    columns: int, folder: Path, python: str, root: Path, file: Path | None = None
+) -> Iterator[Terminal]:
     """`sparkctl` on its PATH is the code in `root`; it starts in `folder`, which is its home too.
+
+    `file`: the cluster file, if it is not the one in that folder.
 
     Raises NoTmuxError.
     """
@@ -105,6 +109,8 @@ def terminal(columns: int, folder: Path, python: str, root: Path) -> Iterator[Te
         "PATH": f"{bin_folder}:{os.environ['PATH']}", "PYTHONPATH": str(root), "HOME": str(folder),
         "LANG": "C.UTF-8", "TZ": "UTC", "TERM": "screen-256color", "HF_TOKEN": "not-a-token",
     }  # fmt: skip
+    if file is not None:
+        environ["SPARKCTL_FILE"] = str(file.resolve())
     here = Terminal(socket)
     try:
         subprocess.run(

@@ -33,9 +33,10 @@ def test_a_command_without_a_line_is_found() -> None:
 
 
 def test_what_differs_is_replaced(tmp_path: Path) -> None:
-    text = f"{tmp_path}/cluster.yaml tiny-llama-lora-c46b04 2026-12-01 18:14:37 (12.5 s)  \n\n"
-    assert replaced(text, tmp_path) == (
-        "~/cluster.yaml tiny-llama-lora-0a1b2c 2026-11-27 12:00:00 (0.1 s)"
+    text = f"{tmp_path}/cluster.yaml tiny-llama-lora-c46b04 2026-12-01 18:14:37 (12.5 s)  \n"
+    assert replaced(f"{text}tiny-llama\n-lora-c46b04\n$ \n\n", tmp_path) == (
+        "~/cluster.yaml tiny-llama-lora-0a1b2c 2026-11-27 12:00:00 (0.1 s)\n"
+        "tiny-llama\n-lora-0a1b2c"
     )
 
 
