@@ -24,6 +24,8 @@ _HOW = {
     "ddp": "every rank has a whole copy (DDP)",
 }
 _MOST_TERMS = 4
+_LEAST = GIB // 20
+"""Bytes that are worth a number."""
 
 
 def show_dry_run(found: DryRun, console: Console) -> None:
@@ -93,10 +95,10 @@ def _to_build(found: DryRun) -> str:
 def _memory(part: MemoryPart) -> str:
     there = part.smallest_node_bytes
     of = "" if there is None else f" of {there / GIB:.0f}"
-    named = list(part.terms_bytes.items())[:_MOST_TERMS]
+    named = [term for term in part.terms_bytes.items() if term[1] >= _LEAST][:_MOST_TERMS]
     terms = [f"{name} {size / GIB:.1f}" for name, size in named]
     rest = part.peak_bytes - sum(size for _, size in named)
-    if rest >= GIB / 20:
+    if rest >= _LEAST:
         terms.append(f"other {rest / GIB:.1f}")
     return f"at most {part.peak_bytes / GIB:.1f}{of} GiB a node: {', '.join(terms)}"
 
