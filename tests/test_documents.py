@@ -15,6 +15,7 @@ from orchestrator.doctor.check import Check, Command, OfCluster, OfGang, OfMachi
 from orchestrator.doctor.found import checks_before
 from orchestrator.engines.spec import EngineSpec
 from orchestrator.errors import SparkctlError
+from orchestrator.runs.outlook import DryRun
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
 from orchestrator.spec.document import parse_document
@@ -38,6 +39,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "run-events": RunLines,
     "stacks-report": StacksReport,
     "explanations": Explanations,
+    "dry-run": DryRun,
 }
 TABLES: dict[str, dict[str, type[BaseModel]]] = {
     "docs/reference.md": {"cluster": ClusterSpec, "stack": StackSpec, "step": Step},
@@ -53,7 +55,7 @@ KINDS = [
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_json_schema(name: str, generated: Generated) -> None:
     # A report is written, a file is read: what has a default is always in the former.
-    written = ("run", "cluster-", "stacks-", "explanations")
+    written = ("run", "dry-", "cluster-", "stacks-", "explanations")
     mode = "serialization" if name.startswith(written) else "validation"
     schema = SCHEMAS[name].model_json_schema(mode=mode)  # type: ignore[arg-type]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}

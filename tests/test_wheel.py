@@ -77,7 +77,7 @@ def test_the_wheel_is_what_is_used_there(unpacked: Path) -> None:
 
 def test_a_dry_run_from_the_wheel(unpacked: Path) -> None:
     done = python(
-        unpacked, "-m", "orchestrator", "-f", str(EXAMPLE), "train", "llama3-70b-lora", "--dry-run"
+        unpacked, "-m", "orchestrator", "-f", str(EXAMPLE), "train", "llama3-70b-lora", "--render"
     )
     assert done.returncode == 0, done.stderr
     assert "mode: replicated-job" in done.stdout

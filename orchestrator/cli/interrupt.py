@@ -34,6 +34,10 @@ Handler = Callable[[int, FrameType | None], object]
 class Interrupted(KeyboardInterrupt):
     """A signal that asks the process to end; only `main` catches it for good."""
 
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
 
 @dataclass
 class Signalled:
@@ -56,7 +60,7 @@ def interruptible() -> Iterator[Signalled]:
     def first(number: int, frame: FrameType | None) -> None:
         seen.number, seen.at = number, time.monotonic()
         _handle(lambda number, frame: os._exit(seen.exit_code))
-        raise Interrupted
+        raise Interrupted(number)
 
     def tick(number: int, frame: FrameType | None) -> None:
         if seen.number is not None and time.monotonic() - seen.at > LEAVES_WITHIN:
@@ -72,6 +76,16 @@ def interruptible() -> Iterator[Signalled]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def ended_by_ctrl_c() -> Iterator[None]:
+    """Ctrl-C is how a person ends what is in here; another signal ends the command as always."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        if isinstance(stopped, Interrupted) and stopped.number != signal.SIGINT:
+            raise
 
 
 @contextmanager

@@ -34,7 +34,8 @@ def _stacks() -> str:
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
               shell_complete=completing.settings,
               help="Override a key of the stack, e.g. training.optim.lr=2e-4.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
+@click.option("--dry-run", is_flag=True, help="Show whether it fits, and what it takes.")
+@click.option("--render", is_flag=True, help="Print exactly what would be deployed; a dry run.")
 @detach_option
 @click.option("--queue", is_flag=True, help="Wait while another run holds the GPUs.")
 @click.option(
@@ -52,6 +53,7 @@ def train(
     stack: str,
     settings: tuple[str, ...],
     dry_run: bool,
+    render: bool,
     detach: bool,
     queue: bool,
     trust: bool,
@@ -65,8 +67,8 @@ def train(
     cluster_spec = spec.only_members()
     recipe = load_recipe(stack, settings)
     stack_spec = with_debug(recipe.stack) if debug else recipe.stack
-    if dry_run:
-        _print_dry_run(cluster_spec, stack_spec)
+    if dry_run or render:
+        _print_dry_run(cluster_spec, stack_spec, render, as_json)
     else:
         require_trust(recipe, stack, Terminal(trust=trust))
         _train(cluster_spec, stack_spec, detach, queue, skip, as_json)
@@ -110,24 +112,18 @@ def _train(
             watch(runs, running, as_json=as_json)
 
 
-def _print_dry_run(spec: "ClusterSpec", stack: "StackSpec") -> None:
+def _print_dry_run(spec: "ClusterSpec", stack: "StackSpec", render: bool, as_json: bool) -> None:
     from orchestrator.api.preview import preview
-    from orchestrator.ui.console import err
-    from orchestrator.ui.plain import one_line, visible
+    from orchestrator.ui.console import err, out
+    from orchestrator.ui.dry_run_view import rendered_text, show_dry_run
+    from orchestrator.ui.plain import json_text
 
-    shown = preview(spec, stack, Terminal())
-    for error in shown.unreached:
-        err().print(f"note: {error.brief}; what only it knows is shown as <…>")
-    prepared, rendered = shown.prepared, shown.prepared.rendered
-    for line in shown.powers:
-        click.echo(f"# {one_line(line)}")
-    for name, source in shown.secrets.items():
-        click.echo(f"# secret {name}: {one_line(source)}")
-    click.echo(f"# docker stack deploy --resolve-image never -c - {rendered.run}")
-    for line in (*(prepared.forecast.lines if prepared.forecast else ()), *prepared.notes):
-        click.echo(f"# {one_line(line)}")
-    base = one_line(prepared.image.base)
-    click.echo(f"# image {rendered.image}: built on every node from {base}")
-    click.echo(visible(rendered.compose))
-    for config in rendered.configs:
-        click.echo(visible(f"---\n# config {config.name}\n{config.content}"))
+    found = preview(spec, stack, Terminal())
+    for error in found.unread:
+        err().print(f"note: {error['brief']}; what only it knows is shown as <…>")
+    if as_json:
+        click.echo(json_text(found, indent=2))
+    elif render:
+        click.echo(rendered_text(found))
+    else:
+        show_dry_run(found, out())

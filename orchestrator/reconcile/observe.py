@@ -11,7 +11,7 @@ from orchestrator.node.parallel import raise_all, try_each
 from orchestrator.spec.cluster import ClusterSpec, PathsSpec
 
 AskPassword = Callable[[], str | None]
-M = TypeVar("M", bound=Machine)
+M = TypeVar("M")
 
 
 def observe(

@@ -1,12 +1,15 @@
 """What a run will need, estimated before it starts: strategy, memory, speed. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 from orchestrator.errors import RunError
 from orchestrator.facts.machine import Machine
+from orchestrator.runs.remedy import settings_that_fit
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
+from training.contract.config import TrainingConfig
 from training.plan.estimate import Strategy, Work, memory
 from training.plan.memory import GIB, Memory, too_large
 from training.plan.shape import KNOWN
@@ -26,6 +29,18 @@ class Forecast:
     """Bytes of the base's weight files, about: two for each weight."""
     tokens_per_second: float | None
     """Of all ranks together; None for a small model, whose time is not spent on computing."""
+    remedy: tuple[str, ...] = ()
+    """Where it is tight: settings with which it would fit, as `--set` takes them, if there are."""
+
+    @property
+    def usable(self) -> int:
+        """Bytes that a run may take of the smallest node, or of a Spark when none was read."""
+        return int((1 - SPARE) * (self.there or SPARK))
+
+    @property
+    def tight(self) -> bool:
+        """Whether full rows take more than that."""
+        return self.memory.peak > self.usable
 
     @property
     def lines(self) -> list[str]:
@@ -44,7 +59,7 @@ class Forecast:
         if self.tokens_per_second is not None:
             pace = f"{self.tokens_per_second:,.0f} tokens/s"
             lines.append(f"about {pace} on Sparks (estimated, not measured)")
-        if self.there and self.memory.peak > (1 - SPARE) * self.there:
+        if self.there and self.tight:
             lines.append(
                 "that is more than a node can spare: lower loop.per_device_batch_size or "
                 "data.max_length, or switch on loop.gradient_checkpointing"
@@ -63,18 +78,37 @@ def forecast(
     if config is None or (shape := KNOWN.get(config.model.name)) is None:
         return None
     there = min(world[rank.node].memory_bytes for rank in ranks) if world else None
-    strategy = choose(config, number, shape, 0, there or _SPARK)
+    strategy = choose(config, number, shape, 0, there or SPARK)
     needed = memory(shape, config, strategy, number)
     if there and needed.least > there:
         message, remedy = too_large(needed.least, there)
         raise RunError(f"{stack.name} does not fit: {message}", resolution=remedy)
+    checkpoint = 2 * shape.parameters
     if shape.parameters < _SMALL:
-        return Forecast(strategy, needed, there, 2 * shape.parameters, None)
+        return Forecast(strategy, needed, there, checkpoint, None)
     seconds = step_seconds(shape, config, strategy, number)
     tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
-    return Forecast(strategy, needed, there, 2 * shape.parameters, tokens / seconds)
+    expected = Forecast(strategy, needed, there, checkpoint, tokens / seconds)
+    if not expected.tight:
+        return expected
+    return replace(expected, remedy=settings_that_fit(shape, config, number, there or SPARK))
+
+
+def most_tokens(config: TrainingConfig, ranks: int) -> tuple[int, int] | None:
+    """Steps and tokens of the whole training, each the most that it can be: full rows.
+
+    None where that depends on how many rows the data has.
+    """
+    a_pass = ranks * config.loop.gradient_accumulation_steps
+    if config.loop.max_steps is not None:
+        return config.loop.max_steps, config.loop.max_steps * a_pass * Work.most(config).tokens
+    if config.data.rows is None:
+        return None
+    rows = ceil(config.data.rows * config.loop.epochs)
+    steps = ceil(rows / (a_pass * config.loop.per_device_batch_size))
+    return steps, rows * config.data.max_length
 
 
 _SMALL = 500_000_000
-_SPARK = 119 * GIB
+SPARK = 119 * GIB
 """What a Spark with 128 GB has left of them; asked only when no machine was read."""

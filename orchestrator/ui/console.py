@@ -15,6 +15,9 @@ from rich.text import Text
 from orchestrator.errors import NodeErrors, SparkctlError
 from orchestrator.ui.plain import one_line, visible
 
+_UNBOUND = 2000
+"""Columns where there is no terminal: nothing is folded or left out."""
+
 
 class PlainConsole(Console):
     """A console that shows hidden characters, in texts, cells and titles alike."""
@@ -64,7 +67,7 @@ def err() -> PlainConsole:
 
 
 def _width(terminal: bool) -> int | None:
-    return None if terminal else 200
+    return None if terminal else _UNBOUND
 
 
 def show_error(error: SparkctlError, console: Console) -> None:

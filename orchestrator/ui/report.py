@@ -65,6 +65,12 @@ class NodeReport(_Part):
     """`interface address`."""
     memory_available_bytes: int | None
     memory_bytes: int | None
+    gpu_utilization_percent: float | None = None
+    """Of the first GPU, at this moment; null, as the three below, where nvidia-smi has [N/A]."""
+    gpu_power_watts: float | None = None
+    gpu_temperature_celsius: float | None = None
+    gpu_memory_used_bytes: int | None = None
+    """Of its own memory: a Spark's GPU has none, look at memory_available_bytes."""
     runs: list[str]
     """Containers of training runs that run on the node."""
 

@@ -5,19 +5,30 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, RunEvent, TaskState
 from orchestrator.ui import figures
+from orchestrator.ui.columns import Cell, Column, tables
 from orchestrator.ui.eta import Eta
 from orchestrator.ui.runs_view import sparkline
 from training.contract.events import Phase, Resumed, Step
 from training.contract.record import RankPlace
 
 _LOSSES = 512
+_WIDEST, _NARROWEST = 32, 8  # of the bar, and of the losses
+_COLUMNS = (
+    Column("NODE", 0),
+    Column("RANK", 2),
+    Column("STATE", 1),
+    Column("STEP", 3),
+    Column("TOK/S", 4),
+    Column("PEAK", 6),
+    Column("NODE FREE", 5),
+)
 
 
 @dataclass
@@ -69,28 +80,38 @@ class RunTable:
         """Seconds to the last step, by the pace seen here; None when there is none yet."""
         return self._eta.seconds(self._rows[0].step, self.total)
 
-    def __rich__(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("RANK", "NODE", "STATE", "STEP", "TOK/S", "PEAK", "NODE FREE"):
-            table.add_column(title, no_wrap=True)
-        for place in self.ranks:
-            row = self._rows[place.rank]
-            state = "does not answer" if row.silent else f"{row.state}, {row.phase}"
-            table.add_row(
-                str(place.rank), place.node, state, str(row.step),
-                figures.pace(row.tokens_per_second), figures.gib(row.memory_peak),
-                figures.gib(row.memory_available),
-            )  # fmt: skip
-        if not self.total:
-            return table
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = [self._cells(place) for place in self.ranks]
+        for _, table in tables(_COLUMNS, rows, options.max_width):
+            yield table
+        if self.total:
+            yield self._progress(options.max_width)
+
+    def _cells(self, place: RankPlace) -> list[Cell]:
+        row = self._rows[place.rank]
+        return [
+            place.node,
+            str(place.rank),
+            "does not answer" if row.silent else f"{row.state}, {row.phase}",
+            str(row.step),
+            figures.pace(row.tokens_per_second),
+            figures.gib(row.memory_peak),
+            figures.gib(row.memory_available),
+        ]
+
+    def _progress(self, width: int) -> Table:
+        """How far, how long, how good; the bar and the bars share what is left of the line."""
         step = self._rows[0].step
-        line = Table.grid(padding=(0, 1))
         eta = "" if self.eta is None else f"ETA {figures.clock(self.eta)}"
-        bar = ProgressBar(total=self.total, completed=step, width=32)
-        loss = f"loss {figures.loss(self._loss)}"
-        bars = sparkline(list(self._losses)) if self._losses else ""
-        line.add_row(bar, f"{step}/{self.total}", eta, loss, Text(bars, style="cyan"))
-        return Group(table, line)
+        words = (f"{step}/{self.total}", eta, f"loss {figures.loss(self._loss)}")
+        room = max(0, width - sum(len(word) + 1 for word in words) - 1)
+        bar = min(_WIDEST, max(_NARROWEST, room // 2))
+        losses = list(self._losses) if room - bar > _NARROWEST else []
+        bars = sparkline(losses, min(_WIDEST, room - bar)) if losses else ""
+        line = Table.grid(padding=(0, 1))
+        done = ProgressBar(total=self.total, completed=step, width=bar)
+        line.add_row(done, *words, Text(bars, style="cyan"))
+        return line
 
     def _step(self, rank: int, step: Step) -> None:
         row = self._rows[rank]

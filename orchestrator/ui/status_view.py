@@ -1,18 +1,38 @@
 """The machines as they are: the table of `cluster status`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.errors import SparkctlError
+from orchestrator.facts.gpu import NO_GAUGES
 from orchestrator.facts.machine import Facts
 from orchestrator.reconcile.plan import Plan
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.ui import figures
+from orchestrator.ui.columns import Cell, Column, tables
 from orchestrator.ui.report import NodeReport
+
+_COLUMNS = (
+    Column("NODE", 0),
+    Column("SWARM", 1),
+    Column("MEMORY FREE", 2),
+    Column("GPU", 3),
+    Column("POWER", 5),
+    Column("TEMP", 6),
+    Column("RUN", 4),
+    Column("MODEL", 8),
+    Column("DRIVER", 9),
+    Column("DOCKER", 10),
+    Column("FABRIC", 7),
+    Column("ADDRESS", 7),
+)
+"""What a narrow terminal shows first: is it there, is there room, is it busy, with what."""
+_RANK = re.compile(r"_rank[0-9]+$")
 
 
 def node_reports(
@@ -28,6 +48,7 @@ def node_reports(
             rows.append(NodeReport.unread(node.name, errors.get(node.name)))
             continue
         gpu = facts.gpus[0] if facts.gpus else None
+        now = gpu.now if gpu else NO_GAUGES
         rows.append(
             NodeReport(
                 name=node.name,
@@ -42,6 +63,10 @@ def node_reports(
                 fabric=fabric.get(node.name),
                 memory_available_bytes=facts.memory_available_bytes,
                 memory_bytes=facts.memory_bytes,
+                gpu_utilization_percent=now.utilization,
+                gpu_power_watts=now.power,
+                gpu_temperature_celsius=now.temperature,
+                gpu_memory_used_bytes=now.memory_used,
                 runs=[name for name in facts.run_containers if name in facts.containers],
             )
         )
@@ -49,26 +74,39 @@ def node_reports(
 
 
 def show_status(rows: list[NodeReport], console: Console) -> None:
-    """The table a person wants first: machine, GPU, memory, swarm, fabric, what runs."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("NODE", "GPU", "DRIVER", "MEMORY FREE", "DOCKER", "SWARM", "FABRIC", "RUNS"):
-        table.add_column(title, no_wrap=True)
-    for row in rows:
-        if not row.reachable:
-            table.add_row(row.name, Text("unreachable", style="red"))
-            continue
-        swarm = f"{row.swarm_role} {row.swarm_state}" if row.swarm_role else "-"
-        table.add_row(
-            row.name,
-            row.gpu_name or "-",
-            row.driver or "-",
-            f"{_gib(row.memory_available_bytes)} of {_gib(row.memory_bytes)} GiB",
-            row.engine or "-",
-            swarm,
-            row.fabric or "-",
-            ", ".join(sorted({name.split(".")[0] for name in row.runs})) or "-",
-        )
-    console.print(table)
+    """A line for each machine; where the terminal is too narrow, a second table beneath."""
+    cells = [_cells(row) if row.reachable else _unread(row) for row in rows]
+    for number, (_, table) in enumerate(tables(_COLUMNS, cells, console.width)):
+        if number:
+            console.line()
+        console.print(table)
+
+
+def _cells(row: NodeReport) -> list[Cell]:
+    interface, _, address = (row.fabric or "").partition(" ")
+    return [
+        row.name,
+        f"{row.swarm_role} {row.swarm_state}" if row.swarm_role else "-",
+        f"{_gib(row.memory_available_bytes)} of {_gib(row.memory_bytes)} GiB",
+        figures.of(row.gpu_utilization_percent, "%"),
+        figures.of(row.gpu_power_watts, "W"),
+        figures.of(row.gpu_temperature_celsius, "°C"),
+        ", ".join(sorted({run_of(name) for name in row.runs})) or "-",
+        row.gpu_name or "-",
+        row.driver or "-",
+        row.engine or "-",
+        interface or "-",
+        address or "-",
+    ]
+
+
+def _unread(row: NodeReport) -> list[Cell]:
+    return [row.name, Text("unreachable", style="red"), *["-"] * (len(_COLUMNS) - 2)]
+
+
+def run_of(container: str) -> str:
+    """The run of a container by its name, `<run>_rank<R>.1.<id>`."""
+    return _RANK.sub("", container.split(".")[0])
 
 
 def show_drift(plan: Plan, console: Console) -> None:

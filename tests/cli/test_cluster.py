@@ -231,13 +231,14 @@ def test_status_shows_the_machines(sparkctl: Sparkctl, site: FakeCluster) -> Non
     ran = sparkctl("cluster", "status")
     header, first, second, *rest = ran.stdout.splitlines()
     assert header.split() == [
-        "NODE", "GPU", "DRIVER", "MEMORY", "FREE", "DOCKER", "SWARM", "FABRIC", "RUNS"
+        "NODE", "SWARM", "MEMORY", "FREE", "GPU", "POWER", "TEMP", "RUN", "MODEL", "DRIVER",
+        "DOCKER", "FABRIC", "ADDRESS",
     ]  # fmt: skip
     assert first.split()[0] == "spark-a"
     assert "NVIDIA GB10" in first
     assert "manager ready" in first
-    assert "enp1s0f1np1 192.168.100.1" in first
-    assert first.rstrip().endswith("tiny-llama-lora-0a1b2c_rank0")
+    assert "enp1s0f1np1  192.168.100.1" in first
+    assert "  0 %  4 W    42 °C  tiny-llama-lora-0a1b2c  " in first
     assert "worker ready" in second
     assert rest == ["as the file says: no changes"]
 

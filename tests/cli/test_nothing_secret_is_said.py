@@ -69,7 +69,7 @@ def test_a_secret_is_found_where_one_is() -> None:
 
 
 @pytest.mark.parametrize("options", [
-    ("--dry-run",), ("--dry-run", "--debug"), ("--dry-run", "--json"), ("--trust-recipe",), (),
+    ("--dry-run",), ("--render", "--debug"), ("--dry-run", "--json"), ("--trust-recipe",), (),
     ("--trust-recipe", "--json"), ("--trust-recipe", "--debug", "--detach"),
 ], ids=" ".join)  # fmt: skip
 def test_train_says_none(

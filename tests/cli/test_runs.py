@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from orchestrator.runs.launch import Prepared, prepare
 from orchestrator.runs.run import Run
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import load_cluster, load_stack
+from orchestrator.ui import figures
 from tests.cli.conftest import Ran, Sparkctl
 from tests.runs.folders import RUN, Cluster, both, event, task
 from tests.support.clusters import sparks
@@ -85,9 +87,15 @@ def test_list_and_show(sparkctl: Sparkctl, cluster: Cluster) -> None:
     ]
     (cluster.run_folder(0) / "metrics-rank0.jsonl").write_text("\n".join(steps) + "\n")
     listed = sparkctl("runs", "list").stdout.splitlines()
+    document = json.loads(sparkctl("runs", "list", "--json").stdout)
+    assert document["runs"][0]["created"].endswith("Z")
+    taken = figures.size(sum(rank["bytes"] for rank in document["runs"][0]["ranks"]))
+    started = datetime.fromisoformat(document["runs"][0]["created"]).astimezone()
     assert listed[1].split() == [
-        RUN, "running", "3/4", "2.0000", "10", "spark-a,", "spark-b", "2026-11-24", "16:33",
+        RUN, "running", "3/4", "2.0000", "10", *taken.split(), *f"{started:%Y-%m-%d %H:%M}".split(),
+        "spark-a,", "spark-b",
     ]  # fmt: skip
+    assert taken != "0 B"
     shown = sparkctl("runs", "show", "tiny").stdout
     assert "state       running" in shown
     assert "loss        4.0000 █▅▁ 2.0000" in shown

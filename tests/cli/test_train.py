@@ -1,5 +1,6 @@
 """`sparkctl train`, as far as it goes without an engine."""
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ def parts(text: str) -> list[object]:
 
 def test_a_dry_run_of_the_example_needs_no_machine(sparkctl: Sparkctl) -> None:
     """Real name resolution of spark-a.local; no packet leaves for a machine that there is not."""
-    ran = sparkctl("train", "llama3-70b-lora", "--dry-run")
+    ran = sparkctl("train", "llama3-70b-lora", "--render")
     assert ran.code == 0
     assert ran.stderr.count("note: ") == 2
     compose, training, *accelerate = parts(ran.stdout)
@@ -48,14 +49,22 @@ def test_every_stack_can_be_looked_at_without_machines(
     stack: str, sparkctl: Sparkctl, site: FakeCluster
 ) -> None:
     off(site, "spark-a", "spark-b")
-    ran = sparkctl("train", stack, "--dry-run")
+    ran = sparkctl("train", stack, "--dry-run", "--render")
     assert ran.code == 0
     assert "<spark-a: fabric address>" in ran.stdout
+    shown = sparkctl("train", stack, "--dry-run").stdout
+    assert shown.startswith("verdict   not known: not all nodes were read; on Sparks it would fit")
+    assert shown.rstrip().endswith("Rendered files: --render")
+    assert len(shown.splitlines()) <= 12
 
 
 def test_a_dry_run_with_machines_shows_what_they_say(sparkctl: Sparkctl, site: FakeCluster) -> None:
     take_in(site)
-    ran = sparkctl("train", "tiny-llama-lora", "--dry-run")
+    shown = sparkctl("train", "tiny-llama-lora", "--dry-run").stdout
+    assert shown.startswith("verdict   fits: ")
+    assert "ranks     0 spark-a (192.168.100.1), 1 spark-b (192.168.100.2)" in shown
+    assert "check     gpu: spark-a: nvidia-smi does not answer" in shown
+    ran = sparkctl("train", "tiny-llama-lora", "--render")
     assert (ran.code, ran.stderr) == (0, "")
     assert "192.168.100.1" in ran.stdout
     assert "node.id == id-of-spark-b" in ran.stdout
@@ -115,12 +124,13 @@ def test_a_dry_run_says_which_file_is_read_and_asks_nothing(
     ran = sparkctl("train", evil_recipe(tmp_path), "--dry-run")
     assert ran.code == 0
     file = tmp_path / ".ssh" / "id_ed25519"
-    assert f"# secret KEY: from the file {file} of this computer\n" in ran.stdout
-    assert "# hook: runs `curl https://evil` on rank 0" in ran.stdout
+    assert f"secret    KEY from the file {file} of this computer" in ran.stdout
+    assert "may do    hook: runs `curl https://evil` on rank 0" in ran.stdout
     assert "s3cret" not in ran.stdout + ran.stderr
     monkeypatch.setenv("KEY", "s3cret-variable")
-    ran = sparkctl("train", "./net.yaml", "--dry-run")
+    ran = sparkctl("train", "./net.yaml", "--render")
     assert "# secret KEY: from the variable KEY of this command\n" in ran.stdout
+    assert "# hook: runs `curl https://evil` on rank 0" in ran.stdout
     assert "s3cret" not in ran.stdout + ran.stderr
 
 
@@ -138,7 +148,7 @@ class Started:
 def test_a_dry_run_shows_the_settings(sparkctl: Sparkctl, site: FakeCluster) -> None:
     off(site, "spark-a", "spark-b")
     setting = "training.loop.max_steps=123"
-    ran = sparkctl("train", "tiny-llama-lora", "--set", setting, "--dry-run")
+    ran = sparkctl("train", "tiny-llama-lora", "--set", setting, "--render")
     training = parts(ran.stdout)[1]
     assert isinstance(training, dict)
     assert training["loop"]["max_steps"] == 123
@@ -149,9 +159,36 @@ def test_a_dry_run_never_shows_a_secret(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     take_in(site)
-    ran = sparkctl("train", "llama3-70b-lora", "--dry-run")
-    assert ran.code == 0
-    assert "hf_secret" not in ran.stdout + ran.stderr
+    for how in (("--dry-run",), ("--render",), ("--dry-run", "--json")):
+        ran = sparkctl("train", "llama3-70b-lora", *how)
+        assert ran.code == 0
+        assert "HF_TOKEN" in ran.stdout
+        assert "hf_secret" not in ran.stdout + ran.stderr
+
+
+def test_a_dry_run_as_one_document(sparkctl: Sparkctl, site: FakeCluster) -> None:
+    take_in(site)
+    document = json.loads(sparkctl("train", "tiny-llama-lora", "--dry-run", "--json").stdout)
+    assert (document["kind"], document["verdict"]["answer"]) == ("DryRun", "fits")
+    assert document["time"]["steps_at_most"] == 60
+    assert document["unread"] == []
+    (compose,) = parts(document["rendered"]["compose"])
+    assert isinstance(compose, dict) and set(compose["services"]) == {"rank0", "rank1"}
+    rendered = sparkctl("train", "tiny-llama-lora", "--render").stdout
+    assert [file["name"] for file in document["rendered"]["configs"]] == [
+        line.removeprefix("# config ")
+        for line in rendered.replace(compose_name(rendered), document["run"]).splitlines()
+        if line.startswith("# config ")
+    ]
+    off(site, "spark-b")
+    document = json.loads(sparkctl("train", "tiny-llama-lora", "--dry-run", "--json").stdout)
+    assert [error["node"] for error in document["unread"]] == ["spark-b"]
+    assert document["findings"] == [] and document["image"]["to_build"] is None
+
+
+def compose_name(rendered: str) -> str:
+    """The run that was rendered."""
+    return rendered.splitlines()[0].rpartition(" ")[2]
 
 
 def test_a_dry_run_does_not_hide_what_machines_have_against_it(
@@ -219,6 +256,6 @@ def test_a_stack_file_of_ones_own(sparkctl: Sparkctl, site: FakeCluster, tmp_pat
         "apiVersion: sparkctl/v1\nkind: Stack\nname: mine\ndescription: mine\ntraining:\n"
         "  model: {name: 'builtin:tiny-llama'}\n  data: {name: 'builtin:instructions'}\n"
     )
-    ran = sparkctl("train", "mine.yaml", "--dry-run")
+    ran = sparkctl("train", "mine.yaml", "--render")
     assert ran.code == 0
     assert ran.stdout.startswith("# docker stack deploy --resolve-image never -c - mine-")

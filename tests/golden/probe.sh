@@ -27,7 +27,8 @@ for device in /sys/class/net/*; do
   speed=$(cat "$device/speed" 2>/dev/null) && printf '%s %s\n' "${device##*/}" "$speed"
 done | fact speeds
 ( . /etc/os-release; printf '%s' "$PRETTY_NAME" ) 2>/dev/null | fact os
-nvidia-smi --query-gpu=uuid,name,driver_version --format=csv,noheader 2>/dev/null | fact gpus
+gpus() { nvidia-smi --query-gpu="uuid,name,driver_version$1" --format=csv,noheader,nounits 2>/dev/null; }
+if rows=$(gpus ,utilization.gpu,power.draw,temperature.gpu,memory.used); then printf '%s\n' "$rows"; else gpus ''; fi | fact gpus
 command -v nvidia-container-runtime 2>/dev/null | fact nvidia_runtime
 nvidia-ctk --version 2>/dev/null | head -n 1 | fact nvidia_toolkit
 

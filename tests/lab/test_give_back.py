@@ -183,7 +183,7 @@ def test_training_needs_no_root_also_where_daemon_json_is_roots_alone(
         later(lambda m=machine: m.put("/etc/docker/daemon.json", None))
     later(lambda: sparkctl("cluster", "down", "--yes"))
     sparkctl("cluster", "up", "--yes")
-    shown = sparkctl("train", "tiny-llama-lora", "--dry-run").stdout
+    shown = sparkctl("train", "tiny-llama-lora", "--render").stdout
     address = machines["spark-a"].run("docker", "info", "--format", "{{.Swarm.NodeAddr}}").strip()
     assert f'main_process_ip: "{address}"' in shown
     assert "<spark-" not in shown

@@ -92,6 +92,9 @@ def test_nvidia_smi_speaks_like_a_gb10_and_every_node_has_its_own_gpu(
     assert lines[0].split(", ")[0] in machine.run("nvidia-smi", "-L")
     memory = machine.run("nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv")
     assert memory.splitlines() == ["memory.used, memory.total", "[N/A], [N/A]"]
+    gauges = "--query-gpu=utilization.gpu,power.draw,temperature.gpu"
+    idle = machine.run("nvidia-smi", gauges, "--format=csv,noheader,nounits")
+    assert idle.strip() == "0, 4.50, 42"
     assert "Not Supported" in machine.run("nvidia-smi")
     assert machine.attempt("nvidia-smi", "--query-gpu=nonsense")[0] == 2
 

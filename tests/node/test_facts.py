@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import RemoteError
 from orchestrator.facts.engine import docker_info
 from orchestrator.facts.folders import Folder, NoFolder
-from orchestrator.facts.gpu import Gpu
+from orchestrator.facts.gpu import Gauges, Gpu, parse_gpus
 from orchestrator.facts.journal import Unreadable
 from orchestrator.facts.machine import Facts
 from orchestrator.facts.network import Address
@@ -45,6 +45,15 @@ strangers = st.lists(
 addresses = st.builds(
     Address, words, st.ip_addresses(v=4).map(str), st.integers(0, 32), st.booleans()
 )  # fmt: skip
+quarters = st.none() | st.integers(0, 400).map(lambda number: number / 4)
+gauges = st.builds(
+    Gauges,
+    quarters,
+    quarters,
+    quarters,
+    st.none() | st.integers(0, 2**17).map(lambda mib: mib << 20),
+)
+gpus = st.builds(lambda word, now: Gpu(f"GPU-{word}", word, word, now), words, gauges)
 
 
 @st.composite
@@ -55,7 +64,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         "groups": draw(st.frozensets(words, max_size=3)),
         "docker_group": draw(st.booleans()),
         "memory_bytes": draw(st.integers(0, 2**30)) * 1024,
-        "gpus": tuple(draw(st.lists(words.map(lambda w: Gpu(f"GPU-{w}", w, w)), max_size=2))),
+        "gpus": tuple(draw(st.lists(gpus, max_size=2))),
         "machine_id": draw(st.sampled_from(["", "0123456789abcdef" * 2])),
         "host_keys": frozenset(draw(names)),
         "nvidia_runtime": draw(st.none() | lines),
@@ -210,7 +219,23 @@ def test_what_is_no_gpu_row_is_no_gpu() -> None:
         b"NVIDIA-SMI has failed, because, x\nGPU-1, NVIDIA GB10, 580\n"
     ).decode()
     facts = parse_facts("spark-a", probe_output(stock_spark()) + f"gpus\t{text}\n")
-    assert [gpu.uuid for gpu in facts.gpus] == ["GPU-1"]
+    assert facts.gpus == (Gpu("GPU-1", "NVIDIA GB10", "580"),)
+
+
+@pytest.mark.parametrize(
+    ("said", "now"),
+    [
+        ("97, 71.40, 68, [N/A]", Gauges(97.0, 71.4, 68.0)),
+        ("0, [Not Supported], N/A, 512", Gauges(utilization=0.0, memory_used=2**29)),
+        ("97 %, 71.40 W, 68, 1 MiB", Gauges(97.0, 71.4, 68.0, 2**20)),
+        ("-1, nan, inf, 1e400", Gauges(memory_used=2**20)),
+        ("[Unknown Error], , ٣, much", Gauges()),
+    ],
+)
+def test_a_gauge_that_is_no_number_is_none(said: str, now: Gauges) -> None:
+    assert parse_gpus(f"GPU-1, NVIDIA GB10, 580, {said}") == (
+        Gpu("GPU-1", "NVIDIA GB10", "580", now),
+    )
 
 
 def test_the_home_of_the_machine_replaces_the_tilde() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.errors import RemoteError
 from orchestrator.facts.folders import Folder, NoFolder
+from orchestrator.facts.gpu import NO_GAUGES, Gauges
 from orchestrator.facts.probe import parse_facts, parse_machine, probe_script
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.node import Node
@@ -111,15 +112,28 @@ def test_a_machine_without_docker_and_gpu_is_read_all_the_same(bare: Path, tmp_p
 
 
 def test_what_nvidia_s_tools_say_is_read(bare: Path) -> None:
-    row = "GPU-8a3b, NVIDIA GB10, 580.95.05"
+    row = "GPU-8a3b, NVIDIA GB10, 580.95.05, 97, 71.40, 68, [N/A]"
     stand_in(bare, "nvidia-smi", f'case "$*" in *uuid,name,driver_version*) echo "{row}" ;; esac')
     stand_in(bare, "nvidia-ctk", 'echo "NVIDIA Container Toolkit CLI version 1.19.0"; echo commit')
     stand_in(bare, "nvidia-container-runtime", "")
     facts = parse_facts("here", run_probe(PathsSpec()))
     (gpu,) = facts.gpus
     assert (gpu.uuid, gpu.name, gpu.driver) == ("GPU-8a3b", "NVIDIA GB10", "580.95.05")
+    assert gpu.now == Gauges(97.0, 71.4, 68.0)
     assert facts.nvidia_toolkit == "NVIDIA Container Toolkit CLI version 1.19.0"
     assert facts.nvidia_runtime == str(bare / "nvidia-container-runtime")
+
+
+def test_gauges_that_nvidia_smi_does_not_know_cost_no_gpu(bare: Path) -> None:
+    """It then refuses the whole question, on standard output."""
+    stand_in(
+        bare,
+        "nvidia-smi",
+        'case "$*" in *power.draw*) echo "Field x is not a valid field"; exit 2 ;; esac\n'
+        'echo "GPU-8a3b, NVIDIA GB10, 580.95.05"',
+    )
+    (gpu,) = parse_facts("here", run_probe(PathsSpec())).gpus
+    assert (gpu.driver, gpu.now) == ("580.95.05", NO_GAUGES)
 
 
 def test_a_client_without_an_engine_is_no_engine(bare: Path) -> None:

@@ -19,6 +19,9 @@ _FENCE = re.compile(r"(?<=\{\n)grep -qsF \w+ \S+/lock/owner \|\| exit 98\n")
 ASKS = "\nblocked "
 """What asks whether a port answers (templates/node)."""
 
+SURVEYS = "| fact clock\n"
+"""What the survey before a run asks first (templates/preflight.sh.j2)."""
+
 ROOT_NEEDS = "right"
 """The password of machines that want one."""
 
@@ -35,9 +38,12 @@ class FakeMachine(FakeConnection):
 
     @property
     def changes(self) -> list[str]:
-        """The scripts that were run but for questions (the probe, the ports) and the locks."""
+        """The scripts that were run but for questions (the probe, the survey before a run, the
+        ports) and the locks."""
         scripts = [_FENCE.sub("", script) for script in self.scripts if ASKS not in script]
-        return [s for s in scripts if not _is_probe(s) and not any(lock in s for lock in _LOCKS)]
+        questions = [s for s in scripts if _is_probe(s) or SURVEYS in s]
+        locks = [s for s in scripts if any(lock in s for lock in _LOCKS)]
+        return [s for s in scripts if s not in (*questions, *locks)]
 
     def _answer(self, script: str) -> Completed | str:
         password = self.passwords[-1]

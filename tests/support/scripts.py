@@ -34,6 +34,7 @@ from orchestrator.resources.docker_group import DockerGroup
 from orchestrator.resources.docker_restart import restart_with
 from orchestrator.resources.leftovers import UnfinishedCopies
 from orchestrator.runs import control, fetch
+from orchestrator.runs.glance import glance_script
 from orchestrator.runs.launch import flush_page_caches, prepare
 from orchestrator.runs.logs import look
 from orchestrator.runs.offered import Offer, listing
@@ -107,6 +108,7 @@ def _facts() -> dict[str, str]:
         "probe": probe_script(PathsSpec()),
         "probe-odd": probe_script(odd),
         "probe-of-a-run": probe_script(odd, whole=False),
+        "glance": glance_script(odd),
         "ports": blocked_script((Door("tcp", "10.0.0.1", 2377), Door("udp", "10.0.0.1", 7946))),
     }
 

@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from orchestrator.runs.events import NodeBack, NodeSilent, RankEvent, TaskState
@@ -29,7 +31,7 @@ def test_a_row_for_every_rank_and_how_far_it_is() -> None:
     assert len(text(table)) == 3  # no bar before there is a step
     table.on_event(TaskState(1, "running", None))
     table.on_event(rank_event("phase", 1, name="loading"))
-    assert text(table)[2].split() == ["1", "spark-b", "running,", "loading", "0", "-", "-", "-"]
+    assert text(table)[2].split() == ["spark-b", "1", "running,", "loading", "0", "-", "-", "-"]
     table.on_event(step(0, 1))
     assert table.eta is None
     now[0] = 8.0
@@ -83,3 +85,18 @@ def test_a_loss_that_is_no_number_is_shown() -> None:
     assert "loss not a number" in text(table)[-1]
     table.on_event(step(0, 2))
     assert "loss 8.0000" in text(table)[-1]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+def test_it_fits_and_cuts_nothing(width: int) -> None:
+    table = RunTable(ranks(2))
+    for number in range(1, 60):
+        table.on_event(step(0, number, rank_tokens_per_second=1234.0))
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert all(cell_len(line.rstrip()) <= width for line in lines)
+    said = "\n".join(lines)
+    assert "…" not in said
+    assert all(word in said for word in ("spark-a", "spark-b", "59/100", "1,234", "1.0 GiB"))

@@ -26,6 +26,7 @@ from orchestrator.runs.events import LogLine, NodeBack, NodeSilent, RankEvent, T
 from orchestrator.runs.summary import RankReport, RunReport
 from orchestrator.runs.verdict import Outcome
 from orchestrator.ui.console import PlainConsole, show_error
+from orchestrator.ui.dry_run_view import rendered_text, show_dry_run
 from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.plain import json_text, one_line, visible
 from orchestrator.ui.plan_view import progress_lines, show_plan
@@ -34,6 +35,7 @@ from orchestrator.ui.run_json import event_line, print_line
 from orchestrator.ui.run_view import RunView, show_verdict
 from orchestrator.ui.runs_view import show_comparison, show_runs
 from orchestrator.ui.status_view import show_drift, show_status
+from tests.runs.test_foresee import dry
 from tests.support.clusters import sparks, world_of
 from training.contract.events import Error, Phase, Result
 from training.contract.record import RankPlace
@@ -109,12 +111,26 @@ VIEWS: dict[str, Callable[[Console], None]] = {
         Outcome(EVIL, "succeeded", EVIL, results=(RESULT,)), PLACES, console
     ),
     "runs": lambda console: show_runs([RUN], console),
+    "dry run": lambda console: show_dry_run(
+        dry("tiny-llama-lora").model_copy(
+            update={"description": EVIL, "secrets": {EVIL: EVIL}, "powers": [EVIL]}
+        ),
+        console,
+    ),
     "comparison": lambda console: show_comparison(
         Comparison((EVIL, EVIL), (Difference(EVIL, (EVIL, EVIL)),), ()), console
     ),
     "table": table,
     "print": lambda console: console.print(EVIL, Text(EVIL), EVIL),
 }  # fmt: skip
+
+
+def test_comments_before_rendered_files_are_comments() -> None:
+    found = dry("tiny-llama-lora").model_copy(update={"powers": [EVIL], "secrets": {EVIL: EVIL}})
+    head = rendered_text(found).partition("\nconfigs:")[0].splitlines()
+    assert not any(line.startswith("FORGED") for line in head)
+    assert "\x1b" not in rendered_text(found)
+
 
 _STYLES = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[2K|\x1b\[1A|\r")
 """What rich itself sends: colours, the cursor of a live table, the way back to a line's begin."""

@@ -1,0 +1,58 @@
+"""Which settings would make a training fit, tried with the estimate. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from training.contract.config import TrainingConfig
+from training.plan.estimate import memory
+from training.plan.shape import Shape
+from training.plan.strategy import SPARE, choose
+
+_SHORTEST = 256
+"""Tokens; shorter rows than that are another training."""
+
+
+def settings_that_fit(
+    shape: Shape, config: TrainingConfig, ranks: int, there: int
+) -> tuple[str, ...]:
+    """The first that are enough, as `--set` takes them; none when nothing here is.
+
+    What leaves the training as it is comes first: checkpointing costs time alone, fewer rows in a
+    pass change it a little, shorter ones cut what it learns from.
+    """
+    for settings in _milder(config):
+        changed = _changed(config, settings)
+        strategy = choose(changed, ranks, shape, 0, there)
+        if memory(shape, changed, strategy, ranks).peak <= (1 - SPARE) * there:
+            return tuple(f"training.{key}={_text(value)}" for key, value in settings.items())
+    return ()
+
+
+def _milder(config: TrainingConfig) -> Iterator[dict[str, Any]]:
+    settings: dict[str, Any] = {}
+    if not config.loop.gradient_checkpointing:
+        settings["loop.gradient_checkpointing"] = True
+        yield dict(settings)
+    for rows in _halves(config.loop.per_device_batch_size, 1):
+        settings["loop.per_device_batch_size"] = rows
+        yield dict(settings)
+    for length in _halves(config.data.max_length, _SHORTEST):
+        settings["data.max_length"] = length
+        yield dict(settings)
+
+
+def _halves(value: int, least: int) -> Iterator[int]:
+    while (value := value // 2) >= least:
+        yield value
+
+
+def _changed(config: TrainingConfig, settings: dict[str, Any]) -> TrainingConfig:
+    for path, value in settings.items():
+        section, key = path.split(".")
+        part = getattr(config, section).model_copy(update={key: value})
+        config = config.model_copy(update={section: part})
+    return config
+
+
+def _text(value: object) -> str:
+    return str(value).lower()
