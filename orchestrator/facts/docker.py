@@ -10,6 +10,9 @@ from orchestrator.names import IMAGE, LABEL_IMAGE, LABEL_RUN
 from orchestrator.spec.cluster import PathsSpec
 from orchestrator.templates import render_template
 
+BRIDGE = "docker_gwbridge"
+"""Network that Docker makes at the entry into a swarm and leaves behind at the way out."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Docker:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
-import paramiko
-
 from orchestrator.errors import ConnectError, RemoteError
 from orchestrator.node.channels import Channels
 from orchestrator.node.connection import Completed, Pipe, Stream
@@ -15,6 +13,7 @@ from orchestrator.node.keys import Unlocked
 from orchestrator.node.login import Login
 from orchestrator.node.parallel import begin
 from orchestrator.node.proxy_command import ProxyCommand
+from orchestrator.node.ssh_library import paramiko
 
 _CHUNK = 65536
 _MOST = 2**28  # bytes that a command may print; a machine that never ends would fill this one
