@@ -1,10 +1,11 @@
 """`sparkctl cluster plan | up | down`; `status` and `lock` have files of their own."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.api.cluster import Away, Change, Cluster, CurrentChanges, Plan, write_plan
+from orchestrator.api.cluster import Away, Change, Cluster, CurrentChanges, write_plan
 from orchestrator.api.files import ClusterSpec
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.groups import Ordered
@@ -22,6 +23,9 @@ from orchestrator.cli.status import status
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plan_view import progress_lines, show_plan
 from orchestrator.ui.report import plan_report
+
+if TYPE_CHECKING:
+    from orchestrator.api.cluster import Plan
 
 
 @click.group(cls=Ordered, order=("plan", "up", "status", "down", "lock"))
@@ -147,7 +151,7 @@ def down(
     run_with_report("down", file, as_json, run)
 
 
-def _apply(machines: Cluster, plan: Plan, as_json: bool) -> None:
+def _apply(machines: Cluster, plan: "Plan", as_json: bool) -> None:
     """Show the plan, ask, and make its changes."""
     if not as_json:
         show_plan(plan, out())
