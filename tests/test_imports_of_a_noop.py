@@ -75,3 +75,15 @@ def test_a_noop_imports_only_what_looks_and_plans(tmp_path: Path) -> None:
     assert modules & NEVER == set()
     packages = {name.partition(".")[0] for name in modules} & {*packages_distributions()}
     assert packages - OUTSIDE - {"_distutils_hack", "orchestrator", "training"} == set()
+
+
+def test_plans_and_checks_need_no_models_of_stacks() -> None:
+    """Those are as many as all others together."""
+    code = (
+        "import sys, orchestrator.api.planning as planning\n"
+        "planning.every_check()\n"
+        "print({'orchestrator.spec.stack', 'training.contract.config'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("set()\n", "")

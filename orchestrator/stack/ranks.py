@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import RunError
 from orchestrator.facts.machine import Machine
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
-from orchestrator.spec.stack import StackSpec
+
+if TYPE_CHECKING:  # checks name ranks, and those before `up` are of no stack
+    from orchestrator.spec.stack import StackSpec
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Rank:
     """The user's own; read only."""
 
 
-def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
+def chosen_nodes(spec: ClusterSpec, stack: "StackSpec") -> list[NodeSpec]:
     """The machines that the stack runs on, in rank order."""
     if len(spec.members) < stack.nodes.min:
         raise RunError(
@@ -45,7 +48,7 @@ def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
     return spec.members[: stack.nodes.max]
 
 
-def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine]) -> list[Rank]:
+def ranks_for(spec: ClusterSpec, stack: "StackSpec", world: Mapping[str, Machine]) -> list[Rank]:
     """Ranks on machines that were read."""
     ports = fabric_ports(spec, world)
     ranks = []
@@ -77,7 +80,7 @@ def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine])
     return ranks
 
 
-def placeholder_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
+def placeholder_ranks(spec: ClusterSpec, stack: "StackSpec") -> list[Rank]:
     """Ranks on machines that were not read: what only they know is shown as `<node: what>`."""
     ranks = []
     for number, node in enumerate(chosen_nodes(spec, stack)):
