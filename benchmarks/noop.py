@@ -65,9 +65,10 @@ def took(
 
 
 def commands(folder: Path, peers: Path) -> Commands:
-    """By name; the peers' files are written into the folder."""
+    """By name, after one `cluster up`: what it has made is what the peers are to find."""
     ours = [sys.executable, "-m", "orchestrator", "cluster", "up", "--yes"]
     here = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    took(ours, folder, here, changes=True)
     return {
         SPARKCTL: (ours, here),
         "Ansible": ansible(folder, peers),
@@ -82,8 +83,6 @@ def measured(nodes: int, rounds: int, peers: Path) -> dict[str, list[Took]]:
         try:
             up(LabSpec(NAME, nodes=nodes, train_image=False, out=folder / "cluster.yaml"))
             all_three = commands(folder, peers)
-            ours, here = all_three[SPARKCTL]
-            took(ours, folder, here, changes=True)
             found: dict[str, list[Took]] = {name: [] for name in all_three}
             for name, (command, environment) in all_three.items():  # warm: connections, bytecode
                 took(command, folder, environment)
