@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults resume bench-loading bench-padding bench-launching check format engine clean
+.PHONY: help demo test test-fast test-lab faults resume bench-loading bench-padding bench-launching bench-noop check format engine clean
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
 	@echo 'make bench-padding  what padding costs; writes docs/benchmarks.md'
 	@echo 'make bench-launching  from the command to the first step, beside launchers by hand'
+	@echo 'make bench-noop  a cluster up with nothing to do, beside Ansible and pyinfra'
 	@echo 'make check      lint, types and shellcheck alone'
 	@echo 'make clean      remove labs, their images, and the environment'
 
@@ -52,6 +53,9 @@ bench-padding: $(VENV)/.complete
 
 bench-launching: $(VENV)/.complete engine
 	$(PY) -m benchmarks.launching --write
+
+bench-noop: $(VENV)/.controller engine
+	$(PY) -m benchmarks.noop --write
 
 check: $(VENV)/.complete
 	$(VENV)/bin/ruff check .

@@ -7,11 +7,12 @@ import base64
 import json
 import shlex
 from functools import cache
-from typing import Any
-
-import jinja2
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import assets
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def render_template(name: str, **values: Any) -> str:
@@ -20,8 +21,10 @@ def render_template(name: str, **values: Any) -> str:
 
 
 @cache
-def environment() -> jinja2.Environment:
+def environment() -> "jinja2.Environment":
     """With what every template may use."""
+    import jinja2  # takes as long as a machine to answer, and reading the machines needs none
+
     made = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: assets.text(f"templates/{name}")),
         undefined=jinja2.StrictUndefined,

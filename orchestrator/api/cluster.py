@@ -8,26 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.api.connecting import Away, machines, spec_of
-from orchestrator.api.locks import Locks
 from orchestrator.api.person import Person, Unattended
-from orchestrator.doctor.before_change import check, check_down
 from orchestrator.errors import SparkctlError
 from orchestrator.node.node import Node
-from orchestrator.node.parallel import raise_all
-from orchestrator.reconcile.apply import apply_plan
+from orchestrator.node.parallel import begin, raise_all
 from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import Event, Listener
-from orchestrator.reconcile.evidence import left_unread
 from orchestrator.reconcile.observe import observe, try_observe
-from orchestrator.reconcile.owner import this_owner
-from orchestrator.reconcile.plan import Plan, plan_down, plan_up
-from orchestrator.reconcile.plan_file import ensure_current, write_plan
-from orchestrator.reconcile.ports import with_ports_asked
-from orchestrator.reconcile.repair import plan_repair
 from orchestrator.resources.base import Change, World
 from orchestrator.spec.cluster import ClusterSpec
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported when they are needed, planning while the machines answer
+    from orchestrator.api.locks import Locks
+    from orchestrator.api.planning import Plan
     from orchestrator.api.runs import Runs
 
 __all__ = ["Away", "Change", "Cluster", "CurrentChanges", "Event", "Plan", "Status", "write_plan"]
@@ -43,7 +36,7 @@ class Status:
     """Facts of the nodes that could be read."""
     errors: Mapping[str, SparkctlError]
     """Errors of the other nodes."""
-    plan: Plan | None
+    plan: "Plan | None"
     """What `up` would change; None when that is not known."""
     problem: SparkctlError | None
     """Why the plan is not known."""
@@ -91,8 +84,10 @@ class Cluster:
         return Runs(self.spec, self.nodes, self.away, self.person)
 
     @property
-    def locks(self) -> Locks:
+    def locks(self) -> "Locks":
         """Who changes the machines or starts a run at this moment. All nodes must answer."""
+        from orchestrator.api.locks import Locks
+
         raise_all(self.away)
         return Locks(self.spec, self.nodes, self.person)
 
@@ -101,6 +96,7 @@ class Cluster:
         """Facts of all machines, as `plans` or `apply` has read them last, else now. Raises every
         node's error."""
         if self._world is None:
+            begin(_read_ahead)
             self._world = observe(self.spec, self.nodes, ask=self.person.sudo_password)
         return self._world
 
@@ -110,12 +106,14 @@ class Cluster:
         *,
         repair: bool = False,
         delete_runs: bool = False,
-    ) -> Iterator[Plan]:
+    ) -> "Iterator[Plan]":
         """The plans to apply, one after the other: repairs, if they are wanted, and then the
         plan of the direction. Each is made when it is asked for, of the machines as they are then.
 
         Raises what prevents it. The first alone is what `plan` shows.
         """
+        from orchestrator.api.planning import check, check_down, plan_down, plan_repair, plan_up
+
         if direction == "up" and (manager := self.spec.manager.name) in self.away:
             raise self.away[manager]
         self._direction, self._world = direction, None  # runs may have come and gone meanwhile
@@ -130,17 +128,21 @@ class Cluster:
             check_down(self.spec, self.world)
             yield plan_down(self.spec, self.world, delete_runs=delete_runs)
 
-    def ask_ports(self, plan: Plan) -> Plan:
+    def ask_ports(self, plan: "Plan") -> "Plan":
         """The plan with advice about ports that Swarm needs; raises for blocked ones."""
+        from orchestrator.api.planning import with_ports_asked
+
         return with_ports_asked(plan, self.world, self.nodes)
 
-    def ensure_current(self, plan: Plan, kept: Path) -> None:
+    def ensure_current(self, plan: "Plan", kept: Path) -> None:
         """Raise StalePlanError when the plan is not the one that `write_plan` saved."""
+        from orchestrator.api.planning import ensure_current
+
         ensure_current(plan, kept)
 
     def apply(
         self,
-        plan: Plan,
+        plan: "Plan",
         listen: Listener = lambda event: None,
         current: CurrentChanges | None = None,
     ) -> None:
@@ -150,6 +152,8 @@ class Cluster:
         DeclinedError, OthersError, StalePlanError, LockedError, StoppedError, and what failed on
         the machines.
         """
+        from orchestrator.api.planning import apply_plan, this_owner
+
         if plan.steps:
             self.person.approve(plan)
         elif plan.direction == "up" and not plan.already_restored:
@@ -167,12 +171,17 @@ class Cluster:
 
     def left_unread(self) -> SparkctlError | None:
         """Journal records that could not be read: `down` has skipped what they are about."""
+        from orchestrator.api.planning import left_unread
+
         return left_unread(self.spec, self.world)
 
     def status(self) -> Status:
         """What is known of the machines, whatever is wrong with some of them."""
+        begin(_read_ahead)
         world, unread = try_observe(self.spec, self.nodes, ask=self.person.sudo_password)
         errors = {**self.away, **unread}
+        from orchestrator.api.planning import check, plan_up
+
         try:
             raise_all(errors)
             check(self.spec, world)
@@ -180,10 +189,26 @@ class Cluster:
         except SparkctlError as problem:
             return Status(world, errors, None, problem)
 
-    def _planner(self, plan: Plan) -> Callable[[World], Plan]:
+    def _planner(self, plan: "Plan") -> "Callable[[World], Plan]":
         """A function that makes the plan again, to compare."""
+        from orchestrator.api.planning import plan_down, plan_repair, plan_up
+
         if plan.direction == "repair":
             return partial(plan_repair, self.spec)
         if plan.direction == "up":
             return partial(plan_up, self.spec)
         return partial(plan_down, self.spec, delete_runs=plan.delete_runs)
+
+
+def write_plan(plan: "Plan", path: Path) -> None:
+    """Save a plan, to be read and applied later; docs/api.md. Raises SpecError."""
+    from orchestrator.api import planning
+
+    planning.write_plan(plan, path)
+
+
+def _read_ahead() -> None:
+    """Import what makes plans, in a thread: it takes about as long as the machines to answer."""
+    from orchestrator.api import planning
+
+    planning.every_check()

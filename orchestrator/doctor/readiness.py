@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.node.software import Software
-from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.ranks import Rank
-from training.plan.memory import Memory
+
+if TYPE_CHECKING:  # of a run; the checks before `up` need none of it
+    from orchestrator.spec.stack import StackSpec
+    from orchestrator.stack.ranks import Rank
+    from training.plan.memory import Memory
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What a run asks of its machines."""
 
-    stack: StackSpec
-    ranks: Sequence[Rank]
-    memory: Memory | None
+    stack: "StackSpec"
+    ranks: "Sequence[Rank]"
+    memory: "Memory | None"
     """What a node needs; None for a model whose shape is not known here."""
     checkpoint: int
     """Bytes of the base's weight files, about; 0 where they are not known."""

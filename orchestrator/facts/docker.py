@@ -4,11 +4,14 @@ import re
 from dataclasses import dataclass
 
 from orchestrator.facts.fact import Group, Printed, Raw
+from orchestrator.facts.shell import shell
 from orchestrator.facts.strangers import MOST
 from orchestrator.facts.values import lines, text
 from orchestrator.names import IMAGE, LABEL_IMAGE, LABEL_RUN
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import render_template
+
+BRIDGE = "docker_gwbridge"
+"""Network that Docker makes at the entry into a swarm and leaves behind at the way out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class Docker:
 
 def _shell(paths: PathsSpec) -> str:
     labels = {"run_label": LABEL_RUN, "image_label": LABEL_IMAGE}
-    return render_template("facts/docker.sh.j2", most_strangers=MOST, **labels)
+    return shell("docker.sh", most_strangers=MOST, **labels)
 
 
 def _parse(raw: Raw) -> Docker:

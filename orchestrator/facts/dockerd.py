@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from orchestrator.facts.fact import Group, Printed, Raw
+from orchestrator.facts.shell import shell
 from orchestrator.facts.values import lines, text
 from orchestrator.names import DAEMON_JSON
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Dockerd:
 
 
 def _shell(paths: PathsSpec) -> str:
-    return render_template("facts/dockerd.sh.j2", daemon_json=DAEMON_JSON)
+    return shell("dockerd.sh", daemon_json=DAEMON_JSON)
 
 
 def _parse(raw: Raw) -> Dockerd:

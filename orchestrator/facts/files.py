@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from orchestrator import assets
 from orchestrator.facts.fact import Group, Printed, Raw
+from orchestrator.facts.shell import shell
 from orchestrator.facts.values import as_pairs, lines, pairs, text
 from orchestrator.names import DAEMON_JSON, RUNTIME_CONFIG
 from orchestrator.node.files import File
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,8 @@ class Files:
 
 def _shell(paths: PathsSpec) -> str:
     daemon = PurePosixPath(DAEMON_JSON)
-    return render_template(
-        "facts/files.sh.j2",
+    return assets.text("templates/node/mounted.sh") + shell(
+        "files.sh",
         state=paths.state,
         daemon_json=DAEMON_JSON,
         daemon_folder=str(daemon.parent),

@@ -1,12 +1,13 @@
 """The folders that a cluster file names: what is there, or what is in the way of making them."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.facts.fact import Group, Printed, Raw
+from orchestrator.facts.shell import shell
 from orchestrator.facts.values import lines
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import render_template
 
 MOST_ENTRIES = 100
 
@@ -56,7 +57,8 @@ class Folders:
 
 def _shell(paths: PathsSpec) -> str:
     folders = [paths.state, paths.runs, paths.data, paths.hub]
-    return render_template("facts/folders.sh.j2", most_entries=MOST_ENTRIES, folders=folders)
+    read = "".join(f"folder {shlex.quote(path)} ''\n" for path in folders)
+    return shell("folders.sh", most_entries=MOST_ENTRIES + 1) + read
 
 
 def _parse(raw: Raw) -> Folders:

@@ -1,13 +1,14 @@
 """The records of sparkctl's journal as they lie on the machine."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.facts.fact import Group, Printed, Raw
+from orchestrator.facts.shell import shell
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import render_template
 
 _MOST_BYTES = 4 * 2**20
 """Of a journal record; it holds a file or two. A longer one is cut, and is unreadable then."""
@@ -31,9 +32,8 @@ class Journal:
 def _shell(paths: PathsSpec) -> str:
     """With the folders that records name. The cache comes last, with its size: of two answers about
     one folder the later one counts."""
-    sized = [paths.own_cache]
-    values = {"state": paths.state, "most_bytes": _MOST_BYTES, "sized": sized}
-    return render_template("facts/journal.sh.j2", **values)
+    sized = f"folder {shlex.quote(paths.own_cache)} sized\n"
+    return shell("journal.sh", state=paths.state, most_bytes=_MOST_BYTES) + sized
 
 
 def _parse(raw: Raw) -> Journal:

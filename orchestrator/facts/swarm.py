@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.facts.fact import Group, Printed, Raw
+from orchestrator.facts.shell import shell
 from orchestrator.facts.strangers import MOST
 from orchestrator.facts.values import json_lines, lines
 from orchestrator.names import LABEL_RUN
 from orchestrator.spec.cluster import PathsSpec
-from orchestrator.templates import render_template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Swarm:
 
 
 def _shell(paths: PathsSpec) -> str:
-    return render_template("facts/swarm.sh.j2", run_label=LABEL_RUN, most_strangers=MOST)
+    return shell("swarm.sh", run_label=LABEL_RUN, most_strangers=MOST)
 
 
 def _parse(raw: Raw) -> Swarm:

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import IO, Any
 
-import paramiko
+from orchestrator.node.ssh_library import paramiko
 
 _REFUSED = 0.05  # seconds until sshd is asked again for a channel that it did not give
 

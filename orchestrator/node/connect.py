@@ -4,19 +4,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from paramiko import PKey
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import PassphraseNeededError, SparkctlError, SpecError
 from orchestrator.node.connection import Connection
-from orchestrator.node.keys import Unlocked, unlock
 from orchestrator.node.local import LocalConnection
 from orchestrator.node.login import login_for
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all, try_each
-from orchestrator.node.ssh import SshConnection
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec, SudoSpec
 from orchestrator.spec.files import OpenToOthers, UnfitFile, read_private
+
+if TYPE_CHECKING:  # of paramiko, which is imported when it is needed
+    from orchestrator.node.keys import Unlocked
+    from orchestrator.node.ssh_library import paramiko
 
 PASSWORD_VARIABLE = "SPARKCTL_SUDO_PASSWORD"
 
@@ -27,10 +28,12 @@ AskPassphrase = Callable[[str], str | None]
 _LOGINS = 8  # at once: sshd (a jump host's) begins to drop them at 10 (MaxStartups)
 
 
-def connection_to(node: NodeSpec, spec: ClusterSpec, unlocked: Unlocked) -> Connection:
+def connection_to(node: NodeSpec, spec: ClusterSpec, unlocked: "Unlocked") -> Connection:
     """Open the connection that the cluster file asks for."""
     if node.connection == "local":
         return LocalConnection()
+    from orchestrator.node.ssh import SshConnection
+
     return SshConnection(login_for(node, spec.ssh), unlocked)
 
 
@@ -63,7 +66,7 @@ def connect_available(
     """
     by_name = {node.name: node for node in spec.nodes}
     passwords = {node.name: sudo_password(node.sudo or spec.sudo) for node in spec.nodes}
-    unlocked: dict[str, PKey] = {}
+    unlocked: dict[str, paramiko.PKey] = {}
     open_one = connect or (lambda node, spec: connection_to(node, spec, unlocked))
     nodes: dict[str, Node] = {}
 
@@ -89,6 +92,8 @@ def connect_available(
             key = next(iter(locked.values()))
             if (passphrase := ask_passphrase(key)) is None:
                 break
+            from orchestrator.node.keys import unlock
+
             unlocked[key] = unlock(key, passphrase)
             waiting = [name for name in locked if locked[name] == key]
             errors = {n: e for n, e in errors.items() if n not in waiting} | open_all(waiting)

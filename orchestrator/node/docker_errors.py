@@ -6,15 +6,22 @@ from contextlib import contextmanager
 from orchestrator.errors import RemoteError
 
 
+def is_of_docker(error: Exception) -> bool:
+    """Whether the SDK, or a layer below it, raised this."""
+    if isinstance(error, OSError):  # requests raises these
+        return True
+    from docker.errors import DockerException  # who raised it has imported it
+
+    return isinstance(error, DockerException)
+
+
 @contextmanager
 def translate_docker_errors(node_name: str) -> Iterator[None]:
     """Raise what the SDK and the layers below it raise as a RemoteError."""
     try:
         yield
     except Exception as error:
-        from docker.errors import DockerException  # who raised it has imported it
-
-        if not isinstance(error, DockerException | OSError):  # requests raises OSErrors
+        if not is_of_docker(error):
             raise
         raise RemoteError(
             f"the Docker Engine of {node_name} refused, or does not answer",

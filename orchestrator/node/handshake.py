@@ -5,8 +5,6 @@ import socket
 import threading
 from collections.abc import Iterable
 
-import paramiko
-
 from orchestrator.errors import (
     AuthenticationError,
     ConnectError,
@@ -16,6 +14,7 @@ from orchestrator.errors import (
 from orchestrator.node.keys import PERSON, Offer, Unlocked, offer
 from orchestrator.node.known_hosts import Known, KnownKey, host_name, known_keys, write_down
 from orchestrator.node.login import Login
+from orchestrator.node.ssh_library import paramiko
 
 _KEEPALIVE = 15  # seconds between keepalives
 _LOST = 60  # seconds without an answer to one of them; then the connection is gone

@@ -10,12 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import paramiko
-from paramiko.agent import AgentKey, AgentSSH
-from paramiko.pkey import UnknownKeyType
-
 from orchestrator.errors import AuthenticationError
 from orchestrator.node.login import AGENT_OF_THE_ENVIRONMENT, Login
+from orchestrator.node.ssh_library import paramiko
 
 Unlocked = Mapping[str, paramiko.PKey]
 """Encrypted keys that somebody gave the passphrase of, by file. They live as long as the run."""
@@ -48,7 +45,7 @@ class Offer:
     """Why something is not offered that one might expect."""
 
 
-class Agent(AgentSSH):
+class Agent(paramiko.agent.AgentSSH):
     """The agent at a socket of our choice; paramiko's own knows the environment's alone."""
 
     def __init__(self, path: str) -> None:
@@ -88,7 +85,9 @@ def offer(login: Login, unlocked: Unlocked) -> Iterator[Offer]:
             agent.close()
 
 
-def _offer(login: Login, held: tuple[AgentKey, ...], unlocked: Unlocked, notes: list[str]) -> Offer:
+def _offer(
+    login: Login, held: tuple[paramiko.AgentKey, ...], unlocked: Unlocked, notes: list[str]
+) -> Offer:
     named = {path: public_half(path) for path in login.keys}
     wanted = list(named.values())
     ours = sorted(
@@ -141,7 +140,7 @@ def _load(path: str, passphrase: str | None = None) -> paramiko.PKey:
         return paramiko.PKey.from_path(path, secret)  # type: ignore[arg-type]
     except (TypeError, paramiko.PasswordRequiredException):
         raise _Locked from None  # "Password was not given but private key is encrypted"
-    except UnknownKeyType:
+    except paramiko.pkey.UnknownKeyType:
         raise _Unusable("a kind of key that only the agent can use") from None
     except (OSError, ValueError, paramiko.SSHException) as error:
         raise _Unusable(str(error) or type(error).__name__) from None

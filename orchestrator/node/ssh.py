@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
-import paramiko
-
 from orchestrator.errors import ConnectError, RemoteError
 from orchestrator.node.channels import Channels
 from orchestrator.node.connection import Completed, Pipe, Stream
@@ -16,6 +14,7 @@ from orchestrator.node.keys import Unlocked
 from orchestrator.node.login import Login
 from orchestrator.node.parallel import begin
 from orchestrator.node.proxy_command import ProxyCommand
+from orchestrator.node.ssh_library import paramiko
 
 # It writes tracebacks of failed connections to its log; we report them in our own words.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

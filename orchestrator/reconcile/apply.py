@@ -5,9 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import groupby
 
-import docker
-import requests
-
 from orchestrator.errors import (
     ChangeError,
     ConnectError,
@@ -16,6 +13,7 @@ from orchestrator.errors import (
     SparkctlError,
     StoppedError,
 )
+from orchestrator.node.docker_errors import is_of_docker
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each, raise_all, try_each
 from orchestrator.reconcile import journal
@@ -143,7 +141,11 @@ def _make(step: Step, nodes: Mapping[str, Node], listen: Listener) -> None:
         except RemoteError:
             _ensure_reachable(nodes)
             raise
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        except SparkctlError:
+            raise
+        except Exception as error:
+            if not is_of_docker(error):
+                raise
             _ensure_reachable(nodes)
             raise ChangeError(
                 f"{step.change.id}: {step.change.summary}: did not work",

@@ -5,26 +5,14 @@ Nothing of it needs a journal. `cluster up` wants none of this and takes none of
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import PurePosixPath
-from typing import ClassVar, ParamSpec, Self
+from typing import ClassVar, Self
 
-import docker
-import tenacity
-from docker.models.containers import Container
-
-from orchestrator.facts.strangers import is_of_a_run
-from orchestrator.names import LABEL_RUN
 from orchestrator.node.files import remove_file
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, World
-
-P = ParamSpec("P")
-
-_SERVICE = "com.docker.swarm.service.name"
 
 
 @dataclass(frozen=True)
@@ -56,12 +44,10 @@ class RunServices(_Leftover):
         return f"remove the services {', '.join(before['services'] if before else [])}"
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        from orchestrator.resources.actions.leftovers import remove_services
+
         names = change.before["services"] if change.before else []
-        for service in nodes[self.node].docker.services.list(filters={"label": LABEL_RUN}):
-            if service.name in names:
-                service.remove()
-        for node in nodes.values():
-            _wait_for_containers_to_go(node)
+        remove_services(nodes, self.node, names)
 
 
 @dataclass(frozen=True)
@@ -80,11 +66,9 @@ class BuiltImages(_Leftover):
         return f"remove {', '.join(before['images'] if before else [])}"
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
-        client = nodes[self.node].docker
-        _remove_containers(client)
-        for image in change.before["images"] if change.before else []:
-            with suppress(docker.errors.ImageNotFound):
-                client.images.remove(image, force=True)
+        from orchestrator.resources.actions.leftovers import remove_images
+
+        remove_images(nodes[self.node], change.before["images"] if change.before else [])
 
 
 @dataclass(frozen=True)
@@ -114,42 +98,3 @@ def _without_empty_journal(file: str) -> str:
         return ""
     quoted = shlex.quote(str(folder)), shlex.quote(str(folder.parent))
     return f"rmdir {' '.join(quoted)} 2>/dev/null || :\n"
-
-
-def _until_false(seconds: float) -> Callable[[Callable[P, bool]], Callable[P, bool]]:
-    return tenacity.retry(
-        wait=tenacity.wait_fixed(0.3),
-        stop=tenacity.stop_after_delay(seconds),
-        retry=tenacity.retry_if_result(bool),
-        retry_error_callback=lambda _: True,
-    )
-
-
-@_until_false(60)
-def _wait_for_containers_to_go(node: Node) -> bool:
-    """Whether some are still there; after the deadline BuiltImages removes them by force."""
-    return bool(_containers(node.docker))
-
-
-@_until_false(30)
-def _remove_containers(client: docker.DockerClient) -> bool:
-    """Whether some are still there. Swarm may be removing the same ones: then it is waited for."""
-    for container in _containers(client):
-        try:
-            container.remove(force=True)
-        except docker.errors.APIError as error:
-            if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
-                raise
-    return bool(_containers(client))
-
-
-def _containers(client: docker.DockerClient) -> list[Container]:
-    """Of ranks, and TensorBoard; what was started with our label copied is none of ours."""
-    found: list[Container] = client.containers.list(
-        all=True, filters={"label": LABEL_RUN}, ignore_removed=True
-    )
-    return [one for one in found if _is_ours(one.attrs["Config"]["Image"], one.labels)]
-
-
-def _is_ours(image: str, labels: Mapping[str, str]) -> bool:
-    return is_of_a_run(image, labels.get(_SERVICE, ""), labels.get(LABEL_RUN, ""))

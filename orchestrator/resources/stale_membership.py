@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, World
-from orchestrator.resources.swarm_leave import leave
 
 
 @dataclass(frozen=True)
@@ -40,4 +39,6 @@ class StaleMembership(Resource):
         return (self.problem, *ends)
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        from orchestrator.resources.actions.swarm_leave import leave
+
         leave(nodes, self.node, self.manager)

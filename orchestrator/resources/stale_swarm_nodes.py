@@ -5,17 +5,13 @@ list as `Down`, or as `Ready` for Swarm to place tasks on, until somebody remove
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
-
-import docker
 
 from orchestrator.errors import PreflightError
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, World
-from orchestrator.resources.swarm_leave import empty, remove_from_list
 from orchestrator.spec.cluster import ClusterSpec
 
 
@@ -69,12 +65,10 @@ class StaleSwarmNodes(Resource):
         return (f"{forgets}, keep it in the file with `state: absent`",)
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
-        swarm = nodes[self.node].docker
+        from orchestrator.resources.actions.swarm_leave import forget
+
         for node_id in (change.before or {}).get("former", {}):
-            with suppress(docker.errors.NotFound):
-                listed = swarm.nodes.get(node_id)
-                empty(listed)
-                remove_from_list(listed)
+            forget(nodes[self.node], node_id)
 
     def _is_former(self, listed: Mapping[str, Any], world: World) -> bool:
         if (listed["Spec"].get("Labels") or {}).get(LABEL_CLUSTER) != self.cluster:

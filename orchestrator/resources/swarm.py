@@ -9,15 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-import docker
-
 from orchestrator.errors import ChangeError
+from orchestrator.facts.docker import BRIDGE
 from orchestrator.facts.machine import Facts
 from orchestrator.names import LABEL_CLUSTER, LABEL_NODE
 from orchestrator.node.node import Node
 from orchestrator.resources.base import Change, Resource, Stage, State, WayBack, World
 from orchestrator.resources.fabric import fabric_ports
-from orchestrator.resources.swarm_leave import BRIDGE, leave, remove_bridge, update
 from orchestrator.spec.cluster import ClusterSpec
 
 PORT = 2377
@@ -101,6 +99,8 @@ class SwarmMember(Resource):
         return "label the swarm node" if _is_member(before) else self._entering
 
     def apply(self, nodes: Mapping[str, Node], change: Change) -> None:
+        from orchestrator.resources.actions.swarm_leave import leave, remove_bridge, update
+
         if not _is_member(change.after):
             leave(nodes, self.node, self.manager)
             if not (change.after and change.after["bridge"]):
@@ -226,6 +226,8 @@ class SwarmWorker(SwarmMember):
         return "leave the swarm"
 
     def _enter(self, nodes: Mapping[str, Node]) -> None:
+        from docker.errors import APIError
+
         swarm = nodes[self.manager].docker.swarm
         swarm.reload()
         try:
@@ -234,7 +236,7 @@ class SwarmWorker(SwarmMember):
                 join_token=swarm.attrs["JoinTokens"]["Worker"],
                 **self._addresses,
             )
-        except docker.errors.APIError as error:
+        except APIError as error:
             raise ChangeError(
                 f"{self.node} could not join the swarm of {self.manager}",
                 details=str(error.explanation or error),

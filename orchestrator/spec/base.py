@@ -1,8 +1,8 @@
 """What all models of the declarative API share."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 
 from orchestrator.spec.key_path import Key
 
@@ -13,9 +13,19 @@ ApiVersion = Literal["sparkctl/v1"]
 class Model(BaseModel):
     """Frozen, and an unknown key is an error: a typo must never be silently ignored."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> Any:
+        """With the docstring of each field as its description."""
+        from orchestrator.spec.docstrings import field_docstrings
+
+        schema = handler(core)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in field_docstrings(cls).items():
+            if name in properties:
+                properties[name].setdefault("description", text)
+        return schema
 
 
 class Misfit(ValueError):

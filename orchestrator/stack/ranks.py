@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import RunError
 from orchestrator.facts.machine import Machine
 from orchestrator.resources.fabric import fabric_ports
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
-from orchestrator.spec.load import load_stack
-from orchestrator.spec.script import Mount
-from orchestrator.spec.shipped import stack_names
-from orchestrator.spec.stack import StackSpec
+
+if TYPE_CHECKING:  # checks name ranks, and those before `up` are of no stack
+    from orchestrator.spec.script import Mount
+    from orchestrator.spec.stack import StackSpec
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Rank:
     """Paths there of what the stack's script binds, in its order."""
 
 
-def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
+def chosen_nodes(spec: ClusterSpec, stack: "StackSpec") -> list[NodeSpec]:
     """The machines that the stack runs on, in rank order."""
     if len(spec.members) < stack.nodes.min:
         raise RunError(
@@ -50,8 +51,11 @@ def chosen_nodes(spec: ClusterSpec, stack: StackSpec) -> list[NodeSpec]:
     return spec.members[: stack.nodes.max]
 
 
-def _for_fewer(stack: StackSpec, spec: ClusterSpec) -> str:
+def _for_fewer(stack: "StackSpec", spec: ClusterSpec) -> str:
     """The shipped stacks of the same model that are content with the machines there are."""
+    from orchestrator.spec.load import load_stack
+    from orchestrator.spec.shipped import stack_names
+
     shipped = [load_stack(name) for name in stack_names()]
     fit = [one.name for one in shipped if one.nodes.min <= len(spec.members) and stack.training
            and one.training and one.training.model.name == stack.training.model.name]  # fmt: skip
@@ -60,7 +64,7 @@ def _for_fewer(stack: StackSpec, spec: ClusterSpec) -> str:
     return "a stack for fewer of them: `sparkctl stacks list`."
 
 
-def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine]) -> list[Rank]:
+def ranks_for(spec: ClusterSpec, stack: "StackSpec", world: Mapping[str, Machine]) -> list[Rank]:
     """Ranks on machines that were read."""
     ports = fabric_ports(spec, world)
     ranks = []
@@ -93,12 +97,12 @@ def ranks_for(spec: ClusterSpec, stack: StackSpec, world: Mapping[str, Machine])
     return ranks
 
 
-def binds_of(stack: StackSpec) -> list[Mount]:
+def binds_of(stack: "StackSpec") -> "list[Mount]":
     """What a script needs of the nodes, besides what every run has."""
     return stack.script.binds if stack.script else []
 
 
-def placeholder_ranks(spec: ClusterSpec, stack: StackSpec) -> list[Rank]:
+def placeholder_ranks(spec: ClusterSpec, stack: "StackSpec") -> list[Rank]:
     """Ranks on machines that were not read: what only they know is shown as `<node: what>`."""
     ranks = []
     for number, node in enumerate(chosen_nodes(spec, stack)):

@@ -10,7 +10,6 @@ import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.errors import SparkctlError
-from orchestrator.node import connect
 from orchestrator.node.keys import Unlocked
 from orchestrator.node.login import Login
 from tests.support.clusters import EXAMPLE, sparks, world_of
@@ -69,5 +68,5 @@ def site(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
             raise refused
         return cluster.machines[login.node]
 
-    monkeypatch.setattr(connect, "SshConnection", ssh)
+    monkeypatch.setattr("orchestrator.node.ssh.SshConnection", ssh)
     return cluster

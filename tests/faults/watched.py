@@ -17,7 +17,7 @@ from typing import Any
 
 from orchestrator.cli import cluster
 from orchestrator.cli.main import main
-from orchestrator.node import connect
+from orchestrator.node import ssh
 from orchestrator.reconcile.events import Event, Listener
 from tests.faults.point import Point, Seen
 from tests.faults.watch import Watch, WatchedConnection
@@ -68,7 +68,7 @@ def _run(options: list[str], command: list[str]) -> None:
         case _:
             sys.exit(__doc__)
     cluster.progress_lines = _listening(watch, cluster.progress_lines)
-    connect.SshConnection = _connecting(watch, connect.SshConnection)  # type: ignore[misc,assignment]
+    ssh.SshConnection = _connecting(watch, ssh.SshConnection)  # type: ignore[misc,assignment]
     sys.argv = ["sparkctl", *command]
     main()
 

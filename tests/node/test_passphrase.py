@@ -54,7 +54,7 @@ def doors(monkeypatch: pytest.MonkeyPatch) -> Doors:
             made.append(FakeConnection(lambda script: Completed(0, b"", b"")))
             return made[-1]
 
-        monkeypatch.setattr(connect, "SshConnection", ssh)
+        monkeypatch.setattr("orchestrator.node.ssh.SshConnection", ssh)
         return made
 
     return install

@@ -205,6 +205,49 @@ def test_a_machine_in_no_swarm_asks_docker_five_times(bare: Path) -> None:
     assert starts.read_text().splitlines() == asked
 
 
+ENGINE = (
+    '"ServerVersion":"28.5.2","Plugins":{"Volume":["local"]},"Swarm":{"LocalNodeState":"inactive"}'
+)
+CE = '"Debug":false,"Platform":{"Name":"Docker Engine - Community"},'
+PLUGIN = '"Plugins":[{"SchemaVersion":"0.1.0","Version":"v0.9.1","Name":"buildx"}]'
+
+
+@pytest.mark.parametrize(
+    ("info", "asked", "version"),
+    [
+        (
+            f'{{"Containers":0,"Images":0,{ENGINE},"ClientInfo":{{{CE}"Version":"28.5.2+x",{PLUGIN}}}}}',
+            ["info --format", "network ls"],
+            "28.5.2",
+        ),
+        (
+            f'{{"Containers":1,"Images":0,{ENGINE},"ClientInfo":{{"Version":"29.1.0",{PLUGIN}}}}}',
+            ["info --format", "ps -a", "network ls"],
+            "29.1.0",
+        ),
+        (  # before 23 it did not tell its own version
+            f'{{"Containers":0,"Images":10,{ENGINE},"ClientInfo":{{"Debug":false,{PLUGIN}}}}}',
+            ["info --format", "--version ", "network ls", "image ls"],
+            "20.10.24",
+        ),
+        (  # podman has another document
+            '{"host":{},"plugins":{},"version":{"APIVersion":"5.4.2","Version":"5.4.2"}}',
+            ["info --format", "--version ", "ps -a", "network ls", "image ls"],
+            "20.10.24",
+        ),
+    ],
+)
+def test_what_docker_info_has_told_is_not_asked_again(
+    bare: Path, info: str, asked: list[str], version: str
+) -> None:
+    starts = bare / "starts"
+    says = f"case $1 in info) echo '{info}' ;; --version) echo 'Docker version 20.10.24' ;; esac"
+    stand_in(bare, "docker", f'echo "$1 $2" >>{starts}; {says}')
+    facts = parse_facts("here", run_probe(PathsSpec()))
+    assert starts.read_text().splitlines() == asked
+    assert facts.docker_cli == version
+
+
 def test_the_probe_runs_through_a_node(bare: Path) -> None:
     if os.geteuid() != 0:
         script = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'

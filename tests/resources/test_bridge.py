@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from orchestrator.node.node import Node
-from orchestrator.resources.swarm_leave import remove_bridge
+from orchestrator.resources.actions.swarm_leave import remove_bridge
 
 
 class Bridge:

@@ -35,7 +35,7 @@ MEANT = (
     Meant(2174, "of the folders below /run, and of ours, the last one alone is private", "mkdir"),
     Meant(1010, "the word that the controller reads", "echo done"),
     Meant(1091, "a file of the machine", ". /etc/os-release"),
-    Meant(2010, "whether there is any other name", "ls -A /etc/docker | grep -qvx"),
+    Meant(2010, "whether there is any other name", 'ls -A "$daemon_folder" | grep -qvx'),
     Meant(2012, "names are shown, or counted up to one", "ls -A "),
     Meant(2015, "what follows || is for both", "&& flock -w "),
     Meant(2034, "a password that is not wanted is read, and dropped", "IFS= read -r p || :"),

@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import replace
 
+from orchestrator.facts.docker import BRIDGE
 from orchestrator.facts.engine import docker_info
 from orchestrator.facts.folders import Folder, NoFolder
 from orchestrator.facts.machine import Facts
@@ -16,7 +17,6 @@ from orchestrator.node.node import Node
 from orchestrator.reconcile import journal
 from orchestrator.reconcile.plan import Plan, Step
 from orchestrator.resources.base import World, state_file
-from orchestrator.resources.swarm_leave import BRIDGE
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.testing.connection import FakeConnection
 

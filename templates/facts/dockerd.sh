@@ -7,5 +7,5 @@ case $info in
   *'"ServerVersion":"'[0-9]*) ;;
   *) journalctl -u docker.service -n 8 --no-pager -o cat 2>/dev/null | fact docker_log ;;
 esac
-root=$(sed -n 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' {{ daemon_json | quote }} 2>/dev/null)
+root=$(sed -n 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' "$daemon_json" 2>/dev/null)
 printf '%s' "${root:-/var/lib/docker}" | fact docker_root

@@ -13,9 +13,9 @@ import tenacity
 from docker.models.nodes import Node as SwarmNode
 
 from orchestrator.errors import SparkctlError
+from orchestrator.facts.docker import BRIDGE
 from orchestrator.node.node import Node
 
-BRIDGE = "docker_gwbridge"  # made by Docker at init and join, left behind at leave
 _INGRESS = "gateway_ingress-sbox"
 """Docker's own endpoint on the bridge, and no container."""
 
@@ -37,6 +37,14 @@ def leave(nodes: Mapping[str, Node], node_name: str, manager: str) -> None:
         empty(listed)
     nodes[node_name].docker.swarm.leave(force=True)
     if listed is not None:
+        remove_from_list(listed)
+
+
+def forget(manager: Node, node_id: str) -> None:
+    """Take a node that is not asked out of the list of its manager, if it is still there."""
+    with suppress(docker.errors.NotFound):
+        listed = manager.docker.nodes.get(node_id)
+        empty(listed)
         remove_from_list(listed)
 
 

@@ -4,7 +4,7 @@ folder() {
     stat -L -c '%a %u %g' "$path"
     mounted "$path" | sed 's/^/mount /'
     mounted_above "$path" / | sed 's/^/above /'
-    ls -A "$path" 2>/dev/null | head -n {{ most_entries + 1 }} | sed 's/^/entry /'
+    ls -A "$path" 2>/dev/null | head -n "$most_entries" | sed 's/^/entry /'
     [ -z "$2" ] || timeout 2 du -skx "$path" 2>/dev/null | sed 's/^\([0-9]*\).*/size \1/'
     while [ -n "$path" ]; do
       [ ! -L "$path" ] || printf 'link %s\n' "$path"
@@ -20,6 +20,3 @@ folder() {
     fi
   fi | fact "folder.$1"
 }
-{% for path in folders %}
-folder {{ path | quote }} ''
-{% endfor %}

@@ -1,12 +1,11 @@
-if [ ! -d {{ daemon_folder | quote }} ]; then echo absent
-elif ls -A {{ daemon_folder | quote }} | grep -qvx {{ daemon_name | quote }}; then echo shared
+if [ ! -d "$daemon_folder" ]; then echo absent
+elif ls -A "$daemon_folder" | grep -qvx "$daemon_name"; then echo shared
 else echo alone; fi | fact daemon_folder
-for path in {{ daemon_json | quote }} {{ runtime_config | quote }}; do
+for path in "$daemon_json" "$runtime_config"; do
   [ ! -L "$path" ] || printf '%s %s\n' "$path" "$(readlink "$path")"
 done | fact links
-{% include 'node/mounted.sh.j2' %}
 real() { if [ -L "$1" ]; then readlink -f -- "$1"; else printf '%s\n' "$1"; fi; }
-for path in {{ daemon_json | quote }} {{ runtime_config | quote }}; do
+for path in "$daemon_json" "$runtime_config"; do
   real=$(real "$path")
   folder=${real%/*}
   until [ -d "${folder:-/}" ]; do folder=${folder%/*}; done
@@ -18,12 +17,12 @@ for path in {{ daemon_json | quote }} {{ runtime_config | quote }}; do
   else continue; fi
   printf '%s %s\n' "$path" "$why"
 done | fact fixed
-file daemon_json {{ daemon_json | quote }}
-file runtime_config {{ runtime_config | quote }}
-daemon=$(real {{ daemon_json | quote }})
-runtime=$(real {{ runtime_config | quote }})
-{# Nothing where a link leads to no folder: a bare pattern would mean the folder that we are in. #}
-for copy in "${daemon:-{{ daemon_json }}}".sparkctl.* "${runtime:-{{ runtime_config }}}".sparkctl.* \
-            {{ state | quote }}/journal/*.json.sparkctl.*; do
+file daemon_json "$daemon_json"
+file runtime_config "$runtime_config"
+daemon=$(real "$daemon_json")
+runtime=$(real "$runtime_config")
+# Nothing where a link leads to no folder: a bare pattern would mean the folder that we are in.
+for copy in "${daemon:-$daemon_json}".sparkctl.* "${runtime:-$runtime_config}".sparkctl.* \
+            "$state"/journal/*.json.sparkctl.*; do
   [ ! -e "$copy" ] || printf '%s\n' "$copy"
 done | fact staged

@@ -1,0 +1,20 @@
+# A start of Docker's client takes longer than all that is not Docker's: each list is asked for once,
+# and what `docker info` has told (its own version; that there is nothing) is not asked again.
+# A label comes as JSON, so that what is in it stays in its line.
+cli=$(printf '%s\n' "$info" | sed -n '/"ClientInfo":{/{
+  s/.*"ClientInfo":{//; s/"Plugins":.*//; s/.*"Version":"\([^"]*\)".*/Docker version \1/p
+  }')
+[ -n "$cli" ] || cli=$(docker --version 2>/dev/null)
+printf '%s' "$cli" | fact docker_cli
+case $info in
+  *'"Containers":0,'*) all= ;;
+  *) all=$(docker ps -a --format '{{.ID}} {{.State}} {{.Names}} {{json (.Label "'"$run_label"'")}}' 2>/dev/null) ;;
+esac
+running=$(printf '%s\n' "$all" | sed -nE 's/^([0-9a-f]+) (running|paused|restarting) ([^ ]+) .*/\1 \3/p')
+printf '%s\n' "$running" | cut -d' ' -f2 | fact containers
+printf '%s\n' "$all" | sed -nE '/ ""$/!s/^[^ ]+ [^ ]+ ([^ ]+) .*/\1/p' | fact run_containers
+ids=$(printf '%s\n' "$running" | cut -d' ' -f1 | head -n "$most_strangers")
+{ [ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{.Config.Image}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "'"$run_label"'"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null; } | fact running
+networks=$(docker network ls --format '{{.Scope}} {{.Name}} {{json (.Label "'"$run_label"'")}}' 2>/dev/null)
+printf '%s\n' "$networks" | cut -d' ' -f2 | fact networks
+case $info in *'"Images":0,'*) ;; *) docker image ls --filter label="$image_label" --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;; esac | fact images
