@@ -12,6 +12,7 @@ import click
 from orchestrator import __version__
 from orchestrator.cli.groups import OneFileEach
 from orchestrator.cli.interrupt import Signalled, interruptible, leave
+from orchestrator.cli.shadowed import refuse_another_training
 from orchestrator.errors import SparkctlError
 from orchestrator.ui.console import err, show_error
 
@@ -57,6 +58,7 @@ def main() -> None:
 def _run(signalled: Signalled) -> int:
     """The command's exit code."""
     try:
+        refuse_another_training()
         # Without its standalone mode click hands an exit code back instead of raising it.
         return cli(standalone_mode=False) or 0
     except SparkctlError as error:
