@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults resume bench-loading bench-padding bench-launching check format engine clean
+.PHONY: help demo test test-fast test-lab faults resume bench-loading bench-padding bench-launching check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -26,7 +26,7 @@ help:
 	@echo 'make clean      remove labs, their images, and the environment'
 
 demo: $(VENV)/.controller engine
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/demo.sh
+	PATH="$(abspath $(VENV))/bin:$$PATH" sh examples/demo.sh
 
 test: $(VENV)/.complete engine check
 	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not lab"
@@ -67,10 +67,14 @@ format: $(VENV)/.complete
 engine:
 	.ci/engine
 
+# Looked at every time; newer than what was installed only when the environment was made anew.
+$(VENV)/.python: always
+	@.ci/python $(VENV)
+always:
+
 # A demo needs only the controller. The tests also run the training code, and torch comes first: a
 # bare `torch` requirement would bring a CUDA build of several GB on some machines.
-$(VENV)/.controller: pyproject.toml training/requirements.txt
-	test -x $(PY) || python3 -m venv $(VENV)
+$(VENV)/.controller: pyproject.toml training/requirements.txt $(VENV)/.python
 	$(PIP) install --quiet --editable .
 	touch $@
 

@@ -10,7 +10,7 @@ _READABLE = re.compile(r"(?<![\w/.])(?:docs|examples)/(?:[\w-]+/)*[\w-]+\.(?:md|
 
 
 def folder(name: str) -> Traversable:
-    """One of `templates`, `stacks`, `entrypoints`, `docs`, `examples`; or the package `training`."""
+    """`templates`, `stacks`, `entrypoints`, `docs` or `examples`; or the package `training`."""
     if name == "training":
         return files("training")
     packaged = files("orchestrator") / "_assets" / name
