@@ -23,6 +23,7 @@ WORDS = {
 }
 """How the status of a row begins, in English and in Korean."""
 
+_TORCH = "sparkctl runs exec last --rank 0 -- python3 -c 'import torch; print(torch.{})'"
 PENDING = (
     "sparkctl init spark-a.local spark-b.local",
     "sparkctl cluster status --watch",
@@ -35,8 +36,8 @@ PENDING = (
     "sparkctl train playbook-llama3-70b-lora",
     "sparkctl train playbook-llama3-70b-qlora",
     "sparkctl runs exec last --rank 0 -- bash",
-    "sparkctl runs exec last --rank 0 -- python3 -c 'import torch; print(torch.__version__)'",
-    "sparkctl runs exec last --rank 0 -- python3 -c 'import torch; print(torch.cuda.device_count())'",
+    _TORCH.format("__version__"),
+    _TORCH.format("cuda.device_count()"),
     "sparkctl runs logs last -f",
     "sparkctl runs logs last --tail 50",
     "sparkctl runs resume last --debug",
@@ -106,5 +107,5 @@ def _row(line: str) -> Row:
     cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
     assert len(cells) == 4, line
     by_hand, spans, status, text = cells
-    (kind,) = (kind for kind, words in WORDS.items() if status.startswith(words)) or (None,)
+    (kind,) = (kind for kind, words in WORDS.items() if status.startswith(words))
     return Row(by_hand, tuple(re.findall(r"`([^`]+)`", spans)), kind, text)
