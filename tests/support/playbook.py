@@ -45,6 +45,11 @@ PENDING = (
 """Commands of this issue that are not in this tree yet. One that is must be taken out."""
 
 
+def pending(words: str) -> bool:
+    """Whether commands that begin so are still to come."""
+    return any(command.startswith(f"sparkctl {words}") for command in PENDING)
+
+
 @dataclass(frozen=True)
 class Row:
     """One step of a guide."""
