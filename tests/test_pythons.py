@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.artifacts.image import image_recipe
 from orchestrator.engines.torch.image import contents
-from tests.support.installed import build, install, interpreter, outside
+from tests.support.distribution import built
+from tests.support.installed import install, interpreter, outside
 
 pytestmark = pytest.mark.patient
 
@@ -32,7 +33,7 @@ print(image_recipe("base", contents()).tag)
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("wheel"))
+    return built("wheel", tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])

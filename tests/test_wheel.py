@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -16,6 +17,7 @@ from orchestrator.engines.torch.image import contents
 from orchestrator.resources.registry import REGISTRY
 from orchestrator.spec.load import stack_names
 from tests.support.clusters import EXAMPLE, ROOT
+from tests.support.distribution import built
 
 pytestmark = pytest.mark.patient
 
@@ -23,9 +25,7 @@ pytestmark = pytest.mark.patient
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
+    wheel = built("wheel", folder)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "unpacked")
     return folder / "unpacked"
@@ -69,6 +69,14 @@ def test_the_data_folders_are_whole(folder: str, unpacked: Path) -> None:
 def test_nothing_else_is_in_it(unpacked: Path) -> None:
     top = {path.name for path in unpacked.iterdir() if not path.name.endswith(".dist-info")}
     assert top == {"orchestrator", "training"}
+
+
+def test_a_wheel_made_from_the_sdist_has_the_same_files(unpacked: Path, tmp_path: Path) -> None:
+    with tarfile.open(built("sdist", tmp_path)) as archive:
+        archive.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    with zipfile.ZipFile(built("wheel", tmp_path, source)) as wheel:
+        assert set(wheel.namelist()) == sources(unpacked)
 
 
 def test_the_wheel_is_what_is_used_there(unpacked: Path) -> None:

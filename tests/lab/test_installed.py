@@ -12,7 +12,8 @@ from orchestrator.lab import LabSpec, access
 from tests.lab.machine import Machine
 from tests.lab.sparkctl import Sparkctl
 from tests.lab.test_gang import Run
-from tests.support.installed import Installed, build, install, outside
+from tests.support.distribution import built
+from tests.support.installed import Installed, install, outside
 from tests.support.playbook import pending
 
 Later = Callable[[Callable[[], object]], None]
@@ -20,7 +21,7 @@ Later = Callable[[Callable[[], object]], None]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return install(build(tmp_path_factory.mktemp("wheel")), tmp_path_factory.mktemp("uv"))
+    return install(built("wheel", tmp_path_factory.mktemp("wheel")), tmp_path_factory.mktemp("uv"))
 
 
 @pytest.fixture

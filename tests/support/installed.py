@@ -8,8 +8,6 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from tests.support.clusters import ROOT
-
 _OF_PIP = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
 
 
@@ -20,14 +18,6 @@ class Installed:
     program: Path
     python: Path
     """The interpreter of its environment."""
-
-
-def build(folder: Path) -> Path:
-    """The wheel of this checkout."""
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 def install(wheel: Path, folder: Path, python: str = sys.executable) -> Installed:
