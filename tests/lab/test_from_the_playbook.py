@@ -65,7 +65,7 @@ def test_every_command_that_can_run_here_does(
     play = Play(sparkctl)
     later(lambda: sparkctl("cluster", "down", "--yes", "--delete-runs"))
     before_a_run(play, tmp_path / "watched", later)
-    assert play.run("train tiny-llama-lora --dry-run") == 1
+    play.run("train tiny-llama-lora --render")
     assert play.run("train tiny-llama-lora", *FEW) == 2
     for words in ("runs follow", "runs show", "runs fetch"):
         assert play.run(words) == 1

@@ -29,7 +29,11 @@ def person(installed: Installed, lab: LabSpec, tmp_path: Path) -> Sparkctl:
     """In an empty folder. The simulated Sparks are those that the checkout has made."""
     (tmp_path / "home").mkdir()
     (tmp_path / "work").mkdir()
-    env = {"PYTHONPATH": "", "HOME": str(tmp_path / "home")}
+    env = {
+        "PYTHONPATH": "",
+        "HOME": str(tmp_path / "home"),
+        "SPARKCTL_SUDO_PASSWORD": access.Access(lab.state).password,
+    }
     return Sparkctl(tmp_path / "work" / "cluster.yaml", env, (str(installed.program),))
 
 
@@ -72,22 +76,25 @@ def test_from_the_first_command_to_the_last(
 
 
 def make_the_cluster_file(person: Sparkctl, lab: LabSpec) -> None:
-    """`init`, and what only a lab needs besides; until it is there, all of it by hand."""
+    """By `init`, and what only a lab needs besides."""
     known = yaml.safe_load(lab.out.read_text(encoding="utf-8"))
-    folder, keys = person.file.parent, access.Access(lab.state)
+    keys = access.Access(lab.state)
+    hosts = "".join(
+        f"Host {node['name']}\n HostName {node['ssh']['host']}\n Port {node['ssh']['port']}\n"
+        f" User {node['ssh']['user']}\n IdentityFile {keys.key}\n"
+        f" UserKnownHostsFile {keys.known_hosts}\n"
+        for node in known["nodes"]
+    )
+    (person.file.parent / "ssh_config").write_text(hosts, encoding="utf-8")
     if pending("init"):
-        for node in known["nodes"]:
-            node["ssh"]["key"] = str(keys.key)
-        known["ssh"]["known_hosts"] = str(keys.known_hosts)
-        known["sudo"]["password_file"] = str(keys.password_file)
-        person.file.write_text(yaml.safe_dump(known), encoding="utf-8")
-        return
-    hosts = [f"{n['ssh']['user']}@{n['ssh']['host']}:{n['ssh']['port']}" for n in known["nodes"]]
-    person("init", *hosts)
-    assert person.file.parent == folder
-    only_here = {"container": known["container"], "fabric": known["fabric"]}
+        nodes = [{"name": node["name"], "ssh": node["name"]} for node in known["nodes"]]
+        head = {"apiVersion": "sparkctl/v1", "kind": "Cluster", "name": "sparks", "nodes": nodes}
+        text = yaml.safe_dump(head | {"ssh": {"config": "ssh_config"}})
+        person.file.write_text(text, encoding="utf-8")
+    else:
+        person("init", *(n["name"] for n in known["nodes"]), "--ssh-config", "ssh_config", "--yes")
     with person.file.open("a", encoding="utf-8") as file:
-        file.write(yaml.safe_dump(only_here))
+        file.write(yaml.safe_dump({"container": known["container"]}))
 
 
 def copy_a_stack(person: Sparkctl, name: str) -> None:

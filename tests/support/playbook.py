@@ -35,6 +35,7 @@ PENDING = (
     "sparkctl train playbook-llama3-8b-lora",
     "sparkctl train playbook-llama3-70b-lora",
     "sparkctl train playbook-llama3-70b-qlora",
+    "sparkctl train tiny-llama-lora --render",
     "sparkctl runs exec last --rank 0 -- bash",
     _TORCH.format("__version__"),
     _TORCH.format("cuda.device_count()"),
