@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults resume bench-loading bench-padding bench-launching bench-noop check format engine clean
+.PHONY: help demo test test-fast test-lab faults resume screens bench-loading bench-padding bench-launching bench-noop check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test-lab ENGINE=trixie  the lab alone, with Docker 26.1 (forky 28.5, bookworm 20.10)'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
+	@echo 'make screens    every command in a terminal of 80 and of 160 columns; writes docs/screens/'
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
 	@echo 'make bench-padding  what padding costs; writes docs/benchmarks.md'
 	@echo 'make bench-launching  from the command to the first step, beside launchers by hand'
@@ -27,7 +28,7 @@ help:
 	@echo 'make clean      remove labs, their images, and the environment'
 
 demo: $(VENV)/.controller engine
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/demo.sh
+	PATH="$(abspath $(VENV))/bin:$$PATH" sh examples/demo.sh
 
 test: $(VENV)/.complete engine check
 	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not lab"
@@ -44,6 +45,9 @@ faults: $(VENV)/.controller engine
 
 resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random
+
+screens: $(VENV)/.controller engine
+	$(PY) -m tests.screens --write
 
 bench-loading: $(VENV)/.complete
 	$(PY) -m benchmarks.loading --write
@@ -71,10 +75,14 @@ format: $(VENV)/.complete
 engine:
 	.ci/engine
 
+# Looked at every time; newer than what was installed only when the environment was made anew.
+$(VENV)/.python: always
+	@.ci/python $(VENV)
+always:
+
 # A demo needs only the controller. The tests also run the training code, and torch comes first: a
 # bare `torch` requirement would bring a CUDA build of several GB on some machines.
-$(VENV)/.controller: pyproject.toml training/requirements.txt
-	test -x $(PY) || python3 -m venv $(VENV)
+$(VENV)/.controller: pyproject.toml training/requirements.txt $(VENV)/.python
 	$(PIP) install --quiet --editable .
 	touch $@
 

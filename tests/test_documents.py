@@ -20,6 +20,7 @@ from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
 from orchestrator.spec.document import parse_document
 from orchestrator.spec.explanation import Explanations
+from orchestrator.spec.load import load_cluster
 from orchestrator.spec.stack import StackSpec
 from orchestrator.spec.stack_report import StacksReport
 from orchestrator.spec.validate import validate
@@ -45,6 +46,10 @@ TABLES: dict[str, dict[str, type[BaseModel]]] = {
     "docs/reference.md": {"cluster": ClusterSpec, "stack": StackSpec, "step": Step},
     "docs/engines.md": {"engine": EngineSpec},
 }
+PAGES = [
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+]
 KINDS = [
     kind
     for kind in vars(errors).values()
@@ -165,13 +170,26 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
             assert kind.__mro__[1].__name__ == parents[depth - 1]
 
 
-@pytest.mark.parametrize(
-    "path", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_documents_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (path.parent / target).exists(), f"{path.name} -> {target}"
+    """Files, and headings in them."""
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        other = (path.parent / name) if name else path
+        assert other.exists(), f"{path.name} -> {target}"
+        if heading:
+            text = other.read_text(encoding="utf-8")
+            lines = re.findall(
+                r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M
+            )
+            assert heading in [_anchor(line) for line in lines], f"{path.name} -> {target}"
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes one of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def test_files_that_documents_name_are_there() -> None:
@@ -179,7 +197,7 @@ def test_files_that_documents_name_are_there() -> None:
     pattern = (
         r"`((?:tests|orchestrator|training|templates|stacks|examples)/[\w./-]+\.\w+)(?:::\w+)?`"
     )
-    for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]:
+    for path in PAGES:
         for name in re.findall(pattern, path.read_text(encoding="utf-8")):
             assert (ROOT / name).exists(), f"{path.name} names {name}"
 
@@ -188,7 +206,7 @@ def test_files_that_documents_name_are_there() -> None:
     ("path", "text"),
     [
         (path, text)
-        for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+        for path in PAGES
         for text in re.findall(r"^```yaml\n(.*?)^```", path.read_text("utf-8"), re.M | re.S)
     ],
     ids=lambda given: given.name if isinstance(given, Path) else "",
@@ -208,6 +226,22 @@ def test_yaml_in_documents_is_taken(path: Path, text: str) -> None:
         for key, value in document.data.items():
             whole.override((key,), value, path.name)
         validate(StackSpec, whole)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.name)
+def test_an_example_is_taken(path: Path) -> None:
+    load_cluster(path)
+
+
+def test_the_demo_of_the_readme_is_that_of_its_page() -> None:
+    def lines(page: Path) -> list[str]:
+        blocks = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+        (demo,) = (block for block in blocks if "$ diff before.txt after.txt" in block)
+        return [" ".join(line.split()) for line in demo.splitlines() if line != "…"]
+
+    shown, whole = lines(ROOT / "README.md"), lines(ROOT / "docs" / "demo.md")
+    assert 8 < len(shown) <= 15
+    assert [line for line in shown if line not in whole] == []
 
 
 def _first_line(kind: type[SparkctlError]) -> str:

@@ -13,6 +13,7 @@ from orchestrator.cli.completing import VARIABLE, answer
 from orchestrator.cli.groups import OneFileEach
 from orchestrator.cli.interrupt import Signalled, interruptible, leave
 from orchestrator.cli.pipe import CLOSED, drop_output, nobody_reads
+from orchestrator.cli.shadowed import refuse_another_training
 from orchestrator.errors import SparkctlError
 
 _COMMANDS = {  # in order of use
@@ -78,6 +79,7 @@ def call(words: list[str]) -> None:
 def _run(signalled: Signalled) -> int:
     """The command's exit code. Raises BrokenPipeError when nobody reads what it prints."""
     try:
+        refuse_another_training()
         call(sys.argv[1:])
         return 0
     except click.exceptions.Exit as ended:

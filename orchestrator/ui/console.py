@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from orchestrator.assets import located
 from orchestrator.errors import NodeErrors, SparkctlError
 from orchestrator.ui.plain import one_line, visible
 
@@ -79,5 +80,5 @@ def show_error(error: SparkctlError, console: Console) -> None:
     console.print(Text.assemble((f"error {error.code}", "bold red"), f": {error.brief}"))
     for line in (error.details or "").splitlines():
         console.print(f"    {line}", style="dim")
-    for line in (error.resolution or "").splitlines():
+    for line in located(error.resolution or "").splitlines():
         console.print(Text.assemble(("  → ", "green"), line))

@@ -19,7 +19,7 @@ PREFIX = "test-"
 LONG = (
     "test_upgrade.py", "test_runs.py", "test_gang.py", "test_faults.py",
     "test_docker_restarts.py", "test_give_back.py", "test_wrong_input.py", "test_node_life.py",
-    "test_toy_engine.py",
+    "test_toy_engine.py", "test_from_the_playbook.py", "test_installed.py",
 )  # fmt: skip
 """Files that take minutes."""
 

@@ -26,16 +26,16 @@ class Ran:
 
 @dataclass(frozen=True)
 class Sparkctl:
-    """Runs `sparkctl -f FILE …` without a terminal."""
+    """Runs `sparkctl -f FILE …` without a terminal, in the folder of the file."""
 
     file: Path
     env: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = (sys.executable, "-m", "orchestrator")
 
     def __call__(self, *args: str, expect: int = 0, file: Path | None = None) -> Ran:
         """Run it, and fail with everything it said when the exit code is not `expect`."""
-        command = [sys.executable, "-m", "orchestrator", "-f", str(file or self.file), *args]
         done = subprocess.run(
-            command,
+            self.command(*args, file=file),
             cwd=self.file.parent,
             env=os.environ | self.env,
             stdin=subprocess.DEVNULL,
@@ -47,3 +47,7 @@ class Sparkctl:
         assert ran.code == expect, f"{args} -> {ran.code}\n{ran.stdout}\n{ran.stderr}"
         assert "Traceback" not in ran.stderr
         return ran
+
+    def command(self, *args: str, file: Path | None = None) -> list[str]:
+        """What is started, for a test that talks to it while it runs."""
+        return [*self.program, "-f", str(file or self.file), *args]

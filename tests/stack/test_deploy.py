@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import NotFound
 
 from orchestrator.engines.find import engine_of
 from orchestrator.errors import RemoteError
@@ -152,6 +153,27 @@ def test_removing_a_run_leaves_other_runs_alone() -> None:
     remove(node, RUN)
     for store in (engine.configs, engine.secrets, engine.services):
         assert [thing.fields["name"] for thing in store.things] == ["other", "foreign"]
+
+
+def test_what_another_watcher_has_removed_meanwhile_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`runs stop` beside `runs follow`: both tidy up when the run has ended."""
+    node, engine, _ = manager()
+    stores = (engine.services, engine.configs, engine.secrets)
+    for store in stores:
+        for name in ("first", "second"):
+            store.create(name=name, labels={"sparkctl.run": RUN})
+    ours = Thing.remove
+
+    def after_another(thing: Thing) -> None:
+        ours(thing)
+        if thing.fields["name"] == "first":
+            raise NotFound("could not find config")
+
+    monkeypatch.setattr(Thing, "remove", after_another)
+    remove(node, RUN)
+    assert [store.things for store in stores] == [[], [], []]
 
 
 def task(run: str, rank: int, state: str, at: str = "1") -> dict[str, Any]:
