@@ -4,7 +4,7 @@ from orchestrator.api.person import Person, Question
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.load import Recipe, load_cluster, load_recipe, stack_names
 from orchestrator.spec.stack import StackSpec
-from orchestrator.stack.environment import DEBUG
+from orchestrator.stack.environment import with_debug
 from orchestrator.stack.powers import to_be_trusted
 
 __all__ = [
@@ -25,8 +25,3 @@ def require_trust(recipe: Recipe, name: str, person: Person) -> None:
         heading = f"{name} is not a recipe of sparkctl's. Besides training it does this:"
         details = (heading, *(power.line for power in powers))
         person.agree(Question("recipe", f"Trust {name}?", details))
-
-
-def with_debug(stack: StackSpec) -> StackSpec:
-    """The stack with verbose logging of its ranks; variables that it sets itself stay."""
-    return stack.model_copy(update={"env": DEBUG | stack.env})

@@ -5,18 +5,20 @@ from pathlib import Path
 
 import click
 
-from orchestrator.api.runs import LogLine, RunIndex, Runs, since_when, summary
+from orchestrator.api.runs import LogLine, RunIndex, Runs, Wanted, since_when, summary
 from orchestrator.api.runs import compare as compare_runs
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.groups import Ordered
 from orchestrator.cli.options import (
+    debug_option,
     detach_option,
     json_lines_option,
     json_option,
     skip_check_option,
     yes_option,
 )
-from orchestrator.cli.progress import show_start, watch
+from orchestrator.cli.progress import follow_lines, show_start, watch
+from orchestrator.cli.run_exec import exec_
 from orchestrator.ui.console import err, out
 from orchestrator.ui.logs_view import show_logs
 from orchestrator.ui.plain import json_text
@@ -27,10 +29,13 @@ from orchestrator.ui.runs_view import show_comparison, show_run, show_runs
 
 @click.group(
     cls=Ordered,
-    order=("list", "show", "follow", "logs", "stop", "resume", "fetch", "compare", "rm"),
+    order=("list", "show", "follow", "logs", "exec", "stop", "resume", "fetch", "compare", "rm"),
 )
 def runs() -> None:
     """The runs of the cluster. RUN is a name, its beginning, or `last`."""
+
+
+runs.add_command(exec_)
 
 
 @runs.command("list")
@@ -101,14 +106,21 @@ def stop(file: Path, run: str, as_json: bool) -> None:
 @skip_check_option
 @yes_option
 @json_lines_option
+@debug_option
 @click.pass_obj
 def resume(
-    file: Path, run: str, detach: bool, skip: tuple[str, ...], yes: bool, as_json: bool
+    file: Path,
+    run: str,
+    detach: bool,
+    skip: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
+    debug: bool,
 ) -> None:
     """Resume RUN, which was stopped or has failed, from its last checkpoint."""
     with Runs.open(file, Terminal(yes)) as known:
         found = known.find(run)
-        running = known.start(known.prepare_resume(found), show_start, skip=skip)
+        running = known.start(known.prepare_resume(found, debug=debug), show_start, skip=skip)
         if as_json:
             print_line(run_started(running.record))
         else:
@@ -141,24 +153,34 @@ def rm(file: Path, run: str, force: bool, yes: bool, as_json: bool) -> None:
     "--since", metavar="TIME", help="Only lines since then: 2026-11-24T16:30, or 10m, 2h, 1d ago."
 )
 @click.option("--events", is_flag=True, help="Also show events, which the log has as JSON.")
+@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until RUN ends.")
 @json_lines_option
 @click.pass_obj
 def logs(
-    file: Path, run: str, rank: tuple[int, ...], since: str | None, events: bool, as_json: bool
+    file: Path,
+    run: str,
+    rank: tuple[int, ...],
+    since: str | None,
+    events: bool,
+    tail: int | None,
+    follow: bool,
+    as_json: bool,
 ) -> None:
     """Show what the ranks of RUN wrote, merged by time; also long after it has ended."""
     since_when(since)  # reject a bad time before anything is read
     with Runs.open(file, Terminal(), away="keep") as known:
         reading = known.read()
-        begin = since_when(since, reading.clock)
+        wanted = Wanted(rank, since_when(since, reading.clock), events, tail)
         found = reading.find(run)
         _print_errors(reading)
-        lines = known.logs(found, ranks=rank, since=begin, events=events)
-        if as_json:
-            for at, rank_, text in lines:
+        if follow:
+            follow_lines(known, found, wanted, as_json=as_json)
+        elif as_json:
+            for at, rank_, text in known.logs(found, wanted):
                 print_line(event_line(LogLine(rank_, text, at)))
         else:
-            show_logs(lines, out())
+            show_logs(known.logs(found, wanted), out())
 
 
 @runs.command()

@@ -17,7 +17,12 @@ from orchestrator.api.files import (
 from orchestrator.api.preview import preview
 from orchestrator.api.runs import Runs
 from orchestrator.cli.asking import Terminal
-from orchestrator.cli.options import detach_option, json_lines_option, skip_check_option
+from orchestrator.cli.options import (
+    debug_option,
+    detach_option,
+    json_lines_option,
+    skip_check_option,
+)
 from orchestrator.cli.progress import how_to_come_back, show_start, watch
 from orchestrator.ui.console import err, out
 from orchestrator.ui.plain import one_line, visible
@@ -28,6 +33,7 @@ from orchestrator.ui.run_json import print_line, run_started
 @click.argument("stack")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
               help="Override a key of the stack, e.g. training.optim.lr=2e-4.")  # fmt: skip
+@click.option("--name", help="The run's own name; default: the stack's and six digits.")
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be deployed.")
 @detach_option
 @click.option("--queue", is_flag=True, help="Wait while another run holds the GPUs.")
@@ -39,12 +45,13 @@ from orchestrator.ui.run_json import print_line, run_started
 )
 @skip_check_option
 @json_lines_option
-@click.option("--debug", is_flag=True, help="Verbose logging in torch, NCCL and accelerate.")
+@debug_option
 @click.pass_obj
 def train(
     file: Path,
     stack: str,
     settings: tuple[str, ...],
+    name: str | None,
     dry_run: bool,
     detach: bool,
     queue: bool,
@@ -58,15 +65,16 @@ def train(
     recipe = load_recipe(stack, settings)
     stack_spec = with_debug(recipe.stack) if debug else recipe.stack
     if dry_run:
-        _print_dry_run(cluster_spec, stack_spec)
+        _print_dry_run(cluster_spec, stack_spec, name)
     else:
         require_trust(recipe, stack, Terminal(trust=trust))
-        _train(cluster_spec, stack_spec, detach, queue, skip, as_json)
+        _train(cluster_spec, stack_spec, name, detach, queue, skip, as_json)
 
 
 def _train(
     spec: ClusterSpec,
     stack: StackSpec,
+    name: str | None,
     detach: bool,
     queue: bool,
     skip: tuple[str, ...],
@@ -74,7 +82,7 @@ def _train(
 ) -> None:
     console = err() if as_json else out()
     with Runs.open(spec, Terminal()) as runs:
-        prepared = runs.prepare(stack)
+        prepared = runs.prepare(stack, name=name)
         run = prepared.rendered.run
         console.print(f"run {run}: {stack.description}")
         for rank in prepared.ranks:
@@ -93,8 +101,8 @@ def _train(
             watch(runs, running, as_json=as_json)
 
 
-def _print_dry_run(spec: ClusterSpec, stack: StackSpec) -> None:
-    shown = preview(spec, stack, Terminal())
+def _print_dry_run(spec: ClusterSpec, stack: StackSpec, name: str | None) -> None:
+    shown = preview(spec, stack, Terminal(), name=name)
     for error in shown.unreached:
         err().print(f"note: {error.brief}; what only it knows is shown as <…>")
     prepared, rendered = shown.prepared, shown.prepared.rendered

@@ -191,7 +191,10 @@ def test_resume_goes_on_after_what_is_known(
     watched: list[Any] = []
     prepared = replace(prepare(sparks(2), load_stack("tiny-llama-lora"), None), is_new=False)
 
-    def resumed(spec: object, run: Run, world: object, agree: object) -> Prepared:
+    debugged: list[bool] = []
+
+    def resumed(spec: object, run: Run, world: object, agree: object, *, debug: bool) -> Prepared:
+        debugged.append(debug)
         return replace(prepared, record=run.record)
 
     def start(spec: object, prepared: Prepared, *_: object, **__: object) -> RunRecord:
@@ -206,8 +209,8 @@ def test_resume_goes_on_after_what_is_known(
     ran = sparkctl("runs", "resume", "last")
     assert (ran.code, ran.stdout) == (0, f"{RUN} resumed\n")
     assert watched == [{0: 40, 1: 0}]
-    assert sparkctl("runs", "resume", "last", "--detach").code == 0
-    assert len(watched) == 1
+    assert sparkctl("runs", "resume", "last", "--detach", "--debug").code == 0
+    assert (len(watched), debugged) == (1, [False, True])
 
 
 def test_a_success_is_not_started_again(

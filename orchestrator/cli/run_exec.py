@@ -1,0 +1,31 @@
+"""`sparkctl runs exec`: a command, or a shell, in the container of a rank."""
+
+import click
+
+from orchestrator.api.runs import Runs
+from orchestrator.cli.asking import Terminal
+from orchestrator.ui.console import err
+from orchestrator.ui.terminal import streams
+
+
+@click.command("exec")
+@click.argument("run")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND…]")
+@click.option("--rank", type=click.IntRange(min=0), help="Whose container; default: rank 0.")
+@click.pass_context
+def exec_(context: click.Context, run: str, command: tuple[str, ...], rank: int | None) -> None:
+    """Run COMMAND in the container of a rank of RUN, or a shell; its exit code is the command's.
+
+    In a terminal it gets one, too. Write -- before a command that has options.
+
+    \b
+      sparkctl runs exec last
+      sparkctl runs exec last --rank 1 -- nvidia-smi -L
+    """
+    with Runs.open(context.obj, Terminal(), away="keep") as known:
+        found = known.read().find(run)
+        if rank is None and len(found.record.ranks) > 1:
+            err().print(f"rank 0 on {found.record.ranks[0].node}; another one: --rank N")
+        with streams() as here:
+            code = known.exec(found, rank or 0, command, here)
+    context.exit(code)
