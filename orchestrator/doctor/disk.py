@@ -7,7 +7,7 @@ from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 from training.plan.memory import GIB
 
-_LEAST = 2 * GIB
+LEAST = 2 * GIB
 """Bytes for logs, metrics and small adapters; a model that is still to come is added."""
 
 
@@ -23,6 +23,6 @@ def disk_has_room(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterato
     """2 GiB where runs and models lie, and the base's weights where they are not there yet."""
     to_come = wanted.checkpoint if reading.model is False else 0
     for name, free in reading.disk.items():
-        least = _LEAST + (to_come if name == "models" else 0)
+        least = LEAST + (to_come if name == "models" else 0)
         if free < least:
             yield Problem(f"{free / GIB:.1f} GiB are free for {name}, {least / GIB:.1f} needed")
