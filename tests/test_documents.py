@@ -19,6 +19,7 @@ from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
 from orchestrator.spec.document import parse_document, validate
 from orchestrator.spec.stack import StackSpec
+from orchestrator.ui.init_view import InitReport
 from orchestrator.ui.report import ClusterReport
 from orchestrator.ui.run_json import RunLines
 from orchestrator.ui.runs_report import RunsReport
@@ -31,6 +32,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "stack": StackSpec,
     "engine": EngineSpec,
     "cluster-report": ClusterReport,
+    "init-report": InitReport,
     "runs-report": RunsReport,
     "run-events": RunLines,
 }
@@ -48,7 +50,7 @@ KINDS = [
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_json_schema(name: str, generated: Generated) -> None:
     # A report is written, a file is read: what has a default is always in the former.
-    mode = "serialization" if name.startswith(("run", "cluster-")) else "validation"
+    mode = "serialization" if name.startswith(("run", "cluster-", "init-")) else "validation"
     schema = SCHEMAS[name].model_json_schema(mode=mode)  # type: ignore[arg-type]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     text = json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,11 @@ from tests.lab.sparkctl import Sparkctl
 from tests.lab.test_gang import Run
 
 NAME = "doors"
+DEADLINE = 900  # seconds; nothing here is about time
+
+
+def step_of(run: Run) -> int:
+    return max((told["step"] for told in run.told() if told["event"] == "step"), default=0)
 
 
 def command_of(sparkctl: Sparkctl, *words: str) -> list[str]:
@@ -35,7 +41,7 @@ def run(machines: dict[str, Machine], module_up: Sparkctl) -> Run:
     )  # fmt: skip
     assert f"run {NAME}:" in ran.stdout
     run = Run(NAME, module_up, machines)
-    run.reach(6)
+    until(lambda: step_of(run) >= 6, what="step 6", deadline_seconds=DEADLINE)
     return run
 
 
@@ -82,8 +88,9 @@ def test_what_is_given_arrives_and_no_password_does(
                 cat, input=data, capture_output=True, timeout=120, cwd=module_up.file.parent
             )
             assert (done.returncode, done.stdout, done.stderr) == (0, data, b"")
-        listed = module_up("runs", "exec", NAME, "--rank", "1", "--", "ps", "-ef").stdout
-        assert password not in listed
+        sees = ("sh", "-c", "cat /proc/self/environ /proc/self/cmdline")
+        seen = module_up("runs", "exec", NAME, "--rank", "1", "--", *sees).stdout
+        assert "SPARKCTL_RANK" in seen and password not in seen
 
 
 def test_a_shell_on_a_terminal_of_this_size(run: Run, module_up: Sparkctl) -> None:
@@ -101,7 +108,10 @@ def test_a_shell_on_a_terminal_of_this_size(run: Run, module_up: Sparkctl) -> No
         end = time.monotonic() + 120
         while wanted not in screen:
             assert time.monotonic() < end, screen
-            screen.extend(os.read(ours, 4096))
+            try:
+                screen.extend(os.read(ours, 4096))
+            except OSError:
+                pytest.fail(f"it has ended: {screen.decode()}")
 
     try:
         shows(b"$ ")
@@ -110,8 +120,10 @@ def test_a_shell_on_a_terminal_of_this_size(run: Run, module_up: Sparkctl) -> No
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 44, 122, 0, 0))
         os.write(ours, b"until [ \"$(stty size)\" = '44 122' ]; do :; done; echo now $((2+2))\n")
         shows(b"now 4")
-        os.write(ours, b"sleep 600\n")
+        os.write(ours, b"echo go $((4+4)); sleep 600\n")
+        shows(b"go 8")
         os.write(ours, b"\x03")  # Ctrl-C ends what runs there, not this
+        shows(b"^C")
         os.write(ours, b"echo on $((3+3)); exit 9\n")
         shows(b"on 6")
         assert process.wait(timeout=60) == 9
@@ -119,6 +131,11 @@ def test_a_shell_on_a_terminal_of_this_size(run: Run, module_up: Sparkctl) -> No
         process.kill()
         process.wait()
         os.close(ours)
+
+
+def until_line(process: "subprocess.Popen[str]", part: str) -> None:
+    assert process.stdout is not None
+    assert any(part in line for line in process.stdout), process.communicate()
 
 
 def test_lines_are_followed_into_the_next_attempt_until_the_end(
@@ -131,24 +148,20 @@ def test_lines_are_followed_into_the_next_attempt_until_the_end(
         follow, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, cwd=module_up.file.parent, env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
+    too_late = threading.Timer(DEADLINE, process.kill)
+    too_late.start()
     try:
-        assert process.stdout is not None
-        assert '"event":"step"' in process.stdout.readline()
-        task = machines["spark-b"].run(
-            "docker", "ps", "-q", "--filter", f"label=sparkctl.run={NAME}"
-        )
-        machines["spark-b"].run("docker", "kill", task.strip())
-        for line in process.stdout:
-            if '"event":"resumed"' in line:
-                break
-        else:
-            pytest.fail("it ended")
+        until_line(process, '"event":"step"')
+        mine = ("docker", "ps", "-q", "--filter", f"label=sparkctl.run={NAME}")
+        machines["spark-b"].run("docker", "kill", machines["spark-b"].run(*mine).strip())
+        until_line(process, '"event":"resumed"')
         module_up("runs", "stop", NAME)
         rest, beside = process.communicate(timeout=120)
         assert process.returncode == 0, beside
         assert f"{NAME}: stopped at step" in beside
         assert " rank 0 " not in rest
     finally:
+        too_late.cancel()
         process.kill()
         process.communicate()
 
@@ -158,9 +171,9 @@ def test_resumed_with_debug_and_none_after_its_end(
 ) -> None:
     ended = module_up("runs", "exec", NAME, "--", "id", expect=10).stderr
     assert f"{NAME} has no containers: it is stopped" in ended
-    before = len(run.told())
+    before = step_of(run)
     module_up("runs", "resume", NAME, "--debug", "--detach")
-    until(lambda: len(run.told()) > before + 2, what="a step", deadline_seconds=240)
+    until(lambda: step_of(run) > before, what="a step", deadline_seconds=DEADLINE)
     debug = module_up("runs", "exec", NAME, "--", "printenv", "NCCL_DEBUG")
     assert debug.stdout == "INFO\n"
     module_up("runs", "rm", NAME, "--force", "--yes")

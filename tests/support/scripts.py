@@ -231,6 +231,7 @@ def _runs() -> dict[str, str]:
         "stop": control._stop(ODD),
         "taken": render_template("runs/taken.sh.j2", runs="~/it's", run=RUN),
         "shell": render_template("runs/shell.sh.j2"),
+        "free": render_template("node/free.sh.j2"),
         "delete": _deleted(),
     }
 
