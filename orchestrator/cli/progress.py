@@ -65,7 +65,7 @@ def follow_lines(runs: Runs, run: Run, wanted: Wanted, *, as_json: bool) -> None
     try:
         runs.follow_logs(run, print_event if as_json else LinesView(out(), err()).on_event, wanted)
     except KeyboardInterrupt:
-        err().print(f"{run.name}: no longer followed; what ended is the following, not the run")
+        err().print(f"{run.name}: no longer followed; the run continues by itself")
         raise
 
 
