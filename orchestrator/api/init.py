@@ -23,6 +23,7 @@ from orchestrator.errors import DeclinedError, SparkctlError, SpecError, Unknown
 from orchestrator.node.connect import connect_available
 from orchestrator.node.known_hosts import write_down
 from orchestrator.node.login import Login, login_for
+from orchestrator.node.nearby import finder, nearby
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import try_each
 from orchestrator.node.ssh_config import Unreadable
@@ -34,7 +35,9 @@ from orchestrator.spec.ssh_target import parse_target
 from orchestrator.stack.secret import login_source
 from orchestrator.templates import render_template
 
-__all__ = ["Draft", "Item", "State", "candidates", "draft", "look", "may_write", "write"]
+__all__ = [
+    "Draft", "Item", "State", "candidates", "draft", "finder", "look", "may_write", "write",
+]  # fmt: skip
 
 HERE = "localhost"
 """As a host: the machine that sparkctl runs on, without SSH."""
@@ -48,16 +51,20 @@ class Draft:
     spec: ClusterSpec
 
 
-def candidates(ssh_config: str | None = None) -> list[str]:
-    """Hosts that may be meant when none is named: this machine when it has a GPU, and those that
-    ssh_config names. The network is not searched. Raises SpecError."""
+def candidates(ssh_config: str | None = None, *, search: bool = False) -> list[str]:
+    """Hosts that may be meant when none is named: this machine when it has a GPU, those that
+    ssh_config names, and, with `search`, those that announce themselves on the local network.
+
+    Raises SpecError.
+    """
     here = [HERE] if shutil.which("nvidia-smi") else []
     try:
-        return [*here, *host_aliases(ssh_config)]
+        named = host_aliases(ssh_config)
     except Unreadable as error:
         raise SpecError(
             "ssh_config cannot be read", details=str(error), resolution="Fix it, or name the hosts."
         ) from None
+    return list(dict.fromkeys([*here, *named, *(nearby() if search else ())]))
 
 
 def draft(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.api.init import candidates, draft, look, may_write, write
+from orchestrator.api.files import load_cluster
+from orchestrator.api.init import candidates, draft, finder, look, may_write, write
 from orchestrator.cli.asking import Terminal, is_terminal
 from orchestrator.cli.options import json_option
 from orchestrator.errors import PreflightError, SpecError
@@ -18,7 +19,11 @@ from orchestrator.ui.plain import json_text, one_line
 @click.option("--name", default="sparks", show_default=True, help="The cluster's name.")
 @click.option("--ssh-config", type=click.Path(dir_okay=False), metavar="FILE",
               help="Read this instead of ~/.ssh/config.")  # fmt: skip
-@click.option("--check-only", is_flag=True, help="Look at the machines; write no file.")
+@click.option(
+    "--check-only",
+    is_flag=True,
+    help="Look at the machines, those of the file when no HOST is given; write none.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing; an unknown host key stays unknown.")
 @json_option
@@ -42,32 +47,45 @@ def init(
       sparkctl init spark-a.local spark-b.local
       sparkctl init localhost
     """
-    person = Terminal(yes=yes, force=force, quiet=yes)
-    drafted = draft(hosts or _chosen(ssh_config, yes), file, name=name, ssh_config=ssh_config)
-    overwrite = not check_only and may_write(file, person)
-    items = look(drafted.spec, person)
+    person, option = Terminal(yes=yes, force=force, quiet=yes), _named(file)
+    if check_only and not hosts and file.exists():
+        items, written = look(load_cluster(file), person), None
+    else:
+        named = hosts or _chosen(ssh_config, yes)
+        drafted = draft(named, file, name=name, ssh_config=ssh_config)
+        overwrite = not check_only and may_write(file, person)
+        items, written = look(drafted.spec, person), None if check_only else file
     if not as_json:
         show_looked(items, out())
-    if not check_only:
-        write(drafted, file, overwrite=overwrite)
-    report = init_report(items, None if check_only else file)
+    if written is not None:
+        write(drafted, written, overwrite=overwrite)
+    report = init_report(items, written)
     if as_json:
         click.echo(json_text(report, indent=2))
-    else:
-        _what_now(file, check_only)
+    elif written is not None:
+        out().print(f"written: {written}")
     if not report.ok:
-        open_ = sum(item.state == "fix" for item in items)
+        left = sum(item.state == "fix" for item in items)
+        again = f"Then look again: sparkctl {option}init --check-only" if file.exists() else ""
         raise PreflightError(
-            f"{open_} of {len(items)} things are to be fixed",
-            resolution="Each has its command in the list. Then look again: "
-            f"sparkctl init --check-only {' '.join(map(one_line, hosts))}".rstrip(),
+            f"{left} of {len(items)} things are to be fixed",
+            resolution=f"Each has its command in the list. {again}".rstrip(),
         )
+    if not as_json:
+        out().print(f"next: sparkctl {option}cluster plan   what would change; changes nothing")
+        out().print(f"      sparkctl {option}cluster up     makes it so")
+
+
+def _named(file: Path) -> str:
+    """The option that names it, where it is not the usual one."""
+    return "" if file == Path("cluster.yaml") else f"-f {file} "
 
 
 def _chosen(ssh_config: str | None, yes: bool) -> list[str]:
     """Whoever sits at the terminal is asked."""
-    known = candidates(ssh_config)
-    if yes or not is_terminal():
+    asks = is_terminal() and not yes
+    known = candidates(ssh_config, search=asks)
+    if not asks:
         if known == ["localhost"]:
             return known
         raise SpecError(
@@ -75,19 +93,8 @@ def _chosen(ssh_config: str | None, yes: bool) -> list[str]:
             details=f"ssh_config and this computer have: {', '.join(known) or 'none'}",
             resolution="sparkctl init HOST HOST, such as spark-a.local spark-b.local",
         )
-    err().print(f"Hosts of ssh_config, and this computer: {', '.join(known) or 'none'}")
-    err().print("The network is not searched. A Spark is usually called spark-xxxx.local.")
+    where = f"the local network ({finder()})" if finder() else "not the network: no avahi-browse"
+    err().print(f"Known here (ssh_config, this computer, {where}): {', '.join(known) or 'none'}")
     likely = " ".join(host for host in known if "spark" in host.lower() or host == "localhost")
-    return str(
-        click.prompt("Machines, the manager first", default=likely or None, err=True)
-    ).split()
-
-
-def _what_now(file: Path, check_only: bool) -> None:
-    option = "" if file == Path("cluster.yaml") else f"-f {file} "
-    if not check_only:
-        out().print(f"written: {file}")
-    out().print(
-        f"next: sparkctl {option}cluster plan   shows what would change, and changes nothing"
-    )
-    out().print(f"      sparkctl {option}cluster up     makes it so")
+    answer = click.prompt("Machines, the manager first", default=one_line(likely) or None, err=True)
+    return str(answer).split()

@@ -77,7 +77,7 @@ def exec_in(
 
 def _container(manager: Node, run: Run, rank: int) -> str:
     """Its ID, of Swarm's own task: a name or a label could be anybody's."""
-    if not run.live:
+    if not run.live and run.state != "unknown":
         raise RunError(
             f"{run.name} has no containers: it is {run.state}",
             resolution=f"What it left: sparkctl runs logs {run.name}, "

@@ -83,6 +83,10 @@ def test_everything_that_is_wrong_is_said_at_once(init: Sparkctl, site: FakeClus
     assert "→ Install the NVIDIA Container Toolkit" in ran.stdout
     assert "4 of 14 things are to be fixed" in ran.stderr
     assert Path("cluster.yaml").exists()
+    assert "look again: sparkctl init --check-only" in ran.stderr
+    site.refused = {}
+    again = init("--check-only")
+    assert [line.split()[1] for line in lines(again, "FIX")] == ["gpu", "gpu", "fabric"]
 
 
 @pytest.mark.parametrize(("error", "step", "fix"), [
@@ -212,10 +216,22 @@ def test_what_a_machine_says_moves_no_cursor(init: Sparkctl, site: FakeCluster) 
 def test_without_hosts_and_without_a_terminal(
     init: Sparkctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.cli.init.candidates", lambda config: ["spark-x"])
+    monkeypatch.setattr("orchestrator.cli.init.candidates", lambda *_, **__: ["spark-x"])
     ran = init()
     assert (ran.code, "have: spark-x" in ran.stderr) == (3, True)
     assert "sparkctl init HOST HOST" in ran.stderr
+
+
+def test_at_a_terminal_the_likely_ones_are_offered(
+    init: Sparkctl, site: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = ["github.com", "nvidia@spark-a", "nvidia@spark-b"]
+    monkeypatch.setattr("orchestrator.cli.init.candidates", lambda *_, search: known * search)
+    monkeypatch.setattr("orchestrator.cli.init.is_terminal", lambda: True)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    ran = init()
+    assert "[nvidia@spark-a nvidia@spark-b]" in ran.stderr
+    assert (ran.code, sorted(site.connected)) == (0, ["spark-a", "spark-b"])
 
 
 def test_hosts_of_ssh_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
