@@ -29,6 +29,7 @@ from training.plan.memory import GIB
 State = Literal["ok", "note", "fix", "unknown"]
 """A note stops nothing; `unknown`: it could not be looked at."""
 
+_STEPS = ("reachable", "host key", "ssh key", "sudo")
 _COMFORT = 200 * GIB
 """Free bytes with which nobody has to think of the disk: a base of 70B (141 GB) and the images."""
 
@@ -82,34 +83,30 @@ def first_look(spec: ClusterSpec, seen: Mapping[str, Seen], hub: str | None) -> 
 
 def _way(name: str, one: Seen) -> Iterator[Item]:
     """From here to root on the machine. Who fails at one step has passed those before."""
-    steps = ("reachable", "host key", "ssh key", "sudo")
     error = one.unreached or one.unread
-    failed = _step(error) if error else None
-    for step in steps:
-        if step == failed and error is not None:
-            fix = _keys(one.login, error) if step == "ssh key" else error.resolution or ""
-            yield Item(name, step, "fix", error.brief, error.details or "", fix)
-            break
-        yield Item(name, step, "ok", _passed(step, one))
-    rest = steps[steps.index(failed) + 1 :] if failed in steps else ()
-    if error is not None:
-        if failed == "machine":
-            yield Item(
-                name, failed, "fix", error.brief, error.details or "", error.resolution or ""
-            )
-        unknown = ", ".join((*rest, "docker", "gpu", "fabric", "disk"))
-        yield Item(name, "the rest", "unknown", f"not looked at yet: {unknown}")
+    if error is None:
+        yield from (Item(name, step, "ok", _passed(step, one)) for step in _STEPS)
+        return
+    failed = _step(one)
+    passed = _STEPS[: _STEPS.index(failed)] if failed in _STEPS else _STEPS[:-1]
+    yield from (Item(name, step, "ok", _passed(step, one)) for step in passed)
+    fix = _keys(one.login, error) if failed == "ssh key" else error.resolution or ""
+    yield Item(name, failed, "fix", error.brief, error.details or "", fix)
+    rest = [step for step in _STEPS if step not in (*passed, failed)]
+    unknown = ", ".join((*rest, "docker", "gpu", "fabric", "disk"))
+    yield Item(name, "the rest", "unknown", f"not looked at yet: {unknown}")
 
 
-def _step(error: SparkctlError) -> str:
-    match error:
+def _step(one: Seen) -> str:
+    """Where it failed; `reading` after the login, and not at sudo."""
+    match one.unreached:
+        case None:
+            return "sudo" if isinstance(one.unread, SudoError) else "reading"
         case HostKeyError():
             return "host key"
         case AuthenticationError():
             return "ssh key"
-        case SudoError():
-            return "sudo"
-    return "reachable" if error.exit_code == 4 else "machine"
+    return "reachable"
 
 
 def _passed(step: str, one: Seen) -> str:

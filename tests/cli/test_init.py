@@ -104,6 +104,19 @@ def test_a_step_that_fails_has_its_command(
     assert sum(one.startswith("ok   reachable") for one in lines(ran, "ok")) == 2
 
 
+def test_what_fails_before_and_after_the_login(init: Sparkctl, site: FakeCluster) -> None:
+    site.refused = {"spark-a": SpecError("~/.ssh/config does not lead there")}
+    machine = site.machines["spark-b"]
+    machine.failing = {"| fact user": Completed(9, b"", b"the shell is broken")}
+    ran = init(*HOSTS)
+    first, second = lines(ran, "FIX")
+    assert first.startswith("FIX  reachable     ~/.ssh/config does not lead there")
+    assert second.startswith("FIX  reading       a step on spark-b failed")
+    assert [line.split()[1] for line in lines(ran, "ok")] == ["reachable", "host", "ssh", "Hugging"]
+    assert "not looked at yet: host key, ssh key, sudo, docker" in ran.stdout
+    assert "not looked at yet: sudo, docker" in ran.stdout
+
+
 def test_a_sudo_password_that_nobody_gave(
     init: Sparkctl, site: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
