@@ -65,6 +65,7 @@ class Dockerd(Engine):
         return _LocalStream(fileno=ours.detach())
 
     def _serve(self, theirs: socket.socket) -> None:
+        theirs.settimeout(20)  # seconds
         with suppress(OSError), theirs, theirs.makefile("rb") as file:  # who calls may be gone
             while (line := file.readline()).strip():
                 self.request += line
