@@ -8,6 +8,7 @@
     │   ├── AuthenticationError
     │   │   └── PassphraseNeededError
     │   └── HostKeyError
+    │       └── UnknownHostKeyError
     ├── SudoError                 the machine is there, root is not
     │   └── PasswordNeededError
     ├── RemoteError               a command on a machine failed or ran out of time
@@ -31,6 +32,7 @@ exit code of the command.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class SparkctlError(Exception):
@@ -115,6 +117,20 @@ class PassphraseNeededError(AuthenticationError):
             node=node,
         )
         self.key = key
+
+
+class UnknownHostKeyError(HostKeyError):
+    """The machine's host key was never seen; `file` can keep it, once somebody says that it is."""
+
+    code = "E204"
+
+    def __init__(
+        self, brief: str, file: Path, line: tuple[str, str, str], **more: str | None
+    ) -> None:
+        super().__init__(brief, **more)
+        self.file = file
+        self.line = line
+        """Name in known-hosts files, kind, key in base64."""
 
 
 class SudoError(SparkctlError):

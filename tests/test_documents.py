@@ -24,6 +24,7 @@ from orchestrator.spec.load import load_cluster
 from orchestrator.spec.stack import StackSpec
 from orchestrator.spec.stack_report import StacksReport
 from orchestrator.spec.validate import validate
+from orchestrator.ui.init_view import InitReport
 from orchestrator.ui.report import ClusterReport
 from orchestrator.ui.run_json import RunLines
 from orchestrator.ui.runs_report import RunsReport
@@ -36,6 +37,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "stack": StackSpec,
     "engine": EngineSpec,
     "cluster-report": ClusterReport,
+    "init-report": InitReport,
     "runs-report": RunsReport,
     "run-events": RunLines,
     "stacks-report": StacksReport,
@@ -60,7 +62,7 @@ KINDS = [
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_json_schema(name: str, generated: Generated) -> None:
     # A report is written, a file is read: what has a default is always in the former.
-    written = ("run", "dry-", "cluster-", "stacks-", "explanations")
+    written = ("run", "dry-", "cluster-", "stacks-", "explanations", "init-")
     mode = "serialization" if name.startswith(written) else "validation"
     schema = SCHEMAS[name].model_json_schema(mode=mode)  # type: ignore[arg-type]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}

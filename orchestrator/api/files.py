@@ -32,6 +32,6 @@ def require_trust(recipe: Recipe, name: str, person: Person) -> None:
 
 def with_debug(stack: "StackSpec") -> "StackSpec":
     """The stack with verbose logging of its ranks; variables that it sets itself stay."""
-    from orchestrator.stack.environment import DEBUG
+    from orchestrator.stack import environment
 
-    return stack.model_copy(update={"env": DEBUG | stack.env})
+    return environment.with_debug(stack)

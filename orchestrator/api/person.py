@@ -12,9 +12,10 @@ if TYPE_CHECKING:  # of the machines; runs need nothing of it
 
 __all__ = ["Person", "Question", "Topic", "Unattended", "ensure_no_others"]
 
-Topic = Literal["recipe", "record", "delete", "locks"]
+Topic = Literal["recipe", "record", "delete", "locks", "file", "host key"]
 """What a question is about: a recipe from elsewhere, a run's record that differs from the recipe
-here, the deletion of a run, locks that somebody holds."""
+here, the deletion of a run, locks that somebody holds, a file that would be overwritten, the host
+key of a machine that was never seen."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from orchestrator.node.connect import connect_all
 from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs.foresee import foresee
 from orchestrator.runs.launch import prepare
+from orchestrator.runs.naming import require_name
 from orchestrator.runs.outlook import DryRun
 from orchestrator.runs.survey import read
 from orchestrator.spec.cluster import ClusterSpec
@@ -17,22 +18,26 @@ from orchestrator.stack.secret import secret_sources
 __all__ = ["DryRun", "preview"]
 
 
-def preview(spec: ClusterSpec, stack: StackSpec, person: Person) -> DryRun:
+def preview(
+    spec: ClusterSpec, stack: StackSpec, person: Person, *, name: str | None = None
+) -> DryRun:
     """Nothing of it is done. Raises what prevents the run, except for machines that do not answer.
 
-    Two round trips: what the machines are, and how ready they are now.
+    Two round trips: what the machines are, and how ready they are now. `name`: the run's own;
+    whether it is free is asked when the run is prepared.
     """
     readings: dict[str, NodeReadiness] = {}
     unread: tuple[SparkctlError, ...] = ()
+    run = name and require_name(name)
     try:
         with connect_all(spec, ask_passphrase=person.passphrase) as nodes:
             world = observe_machines(spec, nodes, ask=person.sudo_password)
-            prepared = prepare(spec, stack, world)
+            prepared = prepare(spec, stack, world, run=run)
             readings = read(spec, prepared, nodes)
     except SparkctlError as error:
         unread = tuple(error.errors) if isinstance(error, NodeErrors) else (error,)
         if not all(isinstance(one, ConnectError) for one in unread):
             raise
-        prepared = prepare(spec, stack, None)
+        prepared = prepare(spec, stack, None, run=run)
     powers = [power.line for power in powers_of(stack) if power.key[0] != "secrets"]
     return foresee(prepared, readings, secrets=secret_sources(stack), powers=powers, unread=unread)

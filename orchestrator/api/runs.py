@@ -19,10 +19,13 @@ from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs import control
 from orchestrator.runs.compare import Comparison, compare
 from orchestrator.runs.events import Ended, LogLine, RunEvent, RunListener
+from orchestrator.runs.exec import Streams, exec_in
 from orchestrator.runs.fetch import Fetched, fetch
 from orchestrator.runs.follow import Timeouts, follow
 from orchestrator.runs.launch import Prepared, prepare
-from orchestrator.runs.logs import chosen, read_logs, since_when
+from orchestrator.runs.live_logs import follow_logs
+from orchestrator.runs.logs import Wanted, read_logs, since_when
+from orchestrator.runs.naming import require_free, require_name
 from orchestrator.runs.reading import RunIndex, read_runs
 from orchestrator.runs.resume import prepare_resume
 from orchestrator.runs.run import Run, Unreadable
@@ -35,29 +38,13 @@ from orchestrator.stack.deploy import remove, wait_for_exit
 from training.contract.record import RunRecord
 
 __all__ = [
-    "Away",
-    "Comparison",
-    "Ended",
-    "Fetched",
-    "Finding",
-    "ImageLine",
-    "LogLine",
-    "Outcome",
-    "Prepared",
-    "Run",
-    "RunEvent",
-    "RunIndex",
-    "Running",
-    "Runs",
-    "StartEvent",
-    "Unreadable",
-    "Waiting",
-    "compare",
-    "since_when",
-    "summary",
+    "Away", "Comparison", "Ended", "Fetched", "Finding", "ImageLine", "LogLine", "Outcome",
+    "Prepared", "Run", "RunEvent", "RunIndex", "Running", "Runs", "StartEvent", "Streams",
+    "Unreadable", "Waiting", "Wanted", "compare", "since_when", "summary",
 ]  # fmt: skip
 
 OnProgress = Callable[[str], None]
+_EVERY_LINE = Wanted()
 
 
 @dataclass(frozen=True)
@@ -124,37 +111,65 @@ class Runs:
         if (manager := self._spec.manager.name) in reading.errors:
             raise reading.errors[manager]
 
-    def logs(
-        self, run: Run, *, ranks: tuple[int, ...] = (), since: str = "", events: bool = False
-    ) -> Iterator[tuple[str, int, str]]:
+    def logs(self, run: Run, wanted: Wanted = _EVERY_LINE) -> Iterator[tuple[str, int, str]]:
         """Time, rank and text of each line that ranks on known nodes have written, merged by time.
 
-        `ranks`: these alone. `since`: a time as `since_when` gives it.
+        Raises RunError for a rank that the run does not have.
         """
+        for rank in wanted.ranks:
+            run.place(rank)
         places = [place for place in run.record.ranks if place.node in self._nodes]
-        wanted = [place for place in places if not ranks or place.rank in ranks]
-        return chosen(read_logs(wanted, self._nodes), begin=since, events=events)
+        return read_logs(places, self._nodes, wanted)
+
+    def follow_logs(self, run: Run, listen: RunListener, wanted: Wanted = _EVERY_LINE) -> Outcome:
+        """The same lines, and each further one as it is written, until the run is over.
+
+        `listen` gets LogLine, what becomes of the machines (NodeSilent, NodeBack, NodeGone), and
+        Ended. Ranks that start again are followed. Otherwise as `follow`.
+        """
+        for rank in wanted.ranks:
+            run.place(rank)
+
+        def watch(hear: RunListener, offsets: dict[int, int]) -> Outcome:
+            return self._watch(run.record, hear, Timeouts(), offsets)
+
+        return follow_logs(run.record, self._nodes_of(run.record), wanted, listen, watch)
+
+    def exec(self, run: Run, rank: int, command: Sequence[str], streams: Streams) -> int:
+        """Run a command in the container of a rank, as its user; its exit code. None: a shell.
+
+        Raises RunError when there is no such rank or container.
+        """
+        place, nodes = run.place(rank), self._nodes_of(run.record)
+        manager = nodes[self._spec.manager.name]
+        return exec_in(manager, nodes[place.node], run, rank, command, streams)
 
     def fetch(self, run: Run, into: Path, on_progress: OnProgress = lambda line: None) -> Fetched:
         """Copy what the run has made to the new folder `into/<run>`, checked by SHA-256."""
         return fetch(run, self._all_nodes, into, on_progress)
 
-    def prepare(self, stack: StackSpec) -> Prepared:
-        """Decide everything of a new run; nothing is changed. Raises RunError, SpecError."""
-        return prepare(self._spec, stack, self._machines())
+    def prepare(self, stack: StackSpec, *, name: str | None = None) -> Prepared:
+        """Decide everything of a new run; nothing is changed. Raises RunError, SpecError.
 
-    def prepare_resume(self, run: Run) -> Prepared:
-        """Decide everything to resume a run that was stopped or has failed.
+        `name`: its own, which nothing else may have; by default the stack's and six digits.
+        """
+        if name is not None:
+            manager, runs = self._all_nodes[self._spec.manager.name], self._spec.paths.runs
+            require_free(require_name(name), self.read(whole=True), runs, self._nodes, manager)
+        return prepare(self._spec, stack, self._machines(), run=name)
+
+    def prepare_resume(self, run: Run, *, debug: bool = False) -> Prepared:
+        """Decide everything to resume a run that was stopped or has failed; `debug`: verbosely.
 
         The person is asked about what its record does and the recipe here does not.
         """
-        control.require_nodes(run, self._all_nodes)
+        control.require_nodes(run.record, self._all_nodes)
         heading = f"Besides training, and unlike the recipe here, {run.name} does this:"
 
         def agree(lines: Sequence[str]) -> None:
             self._person.agree(Question("record", f"Resume {run.name}?", (heading, *lines)))
 
-        return prepare_resume(self._spec, run, self._machines(), agree)
+        return prepare_resume(self._spec, run, self._machines(), agree, debug=debug)
 
     def start(
         self,
@@ -175,7 +190,7 @@ class Runs:
 
     def running(self, run: Run) -> Running:
         """Attach to a run that was started before. Raises RunError when a node of it is missing."""
-        control.require_nodes(run, self._all_nodes)
+        control.require_nodes(run.record, self._all_nodes)
         return Running(run.record, {})
 
     def follow(
@@ -186,16 +201,15 @@ class Runs:
     ) -> Outcome:
         """Report events until the run is over, then wait until its ranks have exited and remove its
         services and secrets. What was not seen to be over stays. Ctrl-C changes nothing."""
-        record, manager = running.record, self._all_nodes[self._spec.manager.name]
-        nodes = {place.node: self._all_nodes[place.node] for place in record.ranks}
-        outcome = follow(
-            record,
-            manager,
-            nodes,
-            listen,
-            timeouts or Timeouts(),
-            offsets=running.offsets,
-        )
+        timeouts = timeouts or Timeouts()
+        return self._watch(running.record, listen, timeouts, dict(running.offsets))
+
+    def _watch(
+        self, record: RunRecord, listen: RunListener, timeouts: Timeouts, offsets: dict[int, int]
+    ) -> Outcome:
+        nodes = self._nodes_of(record)
+        manager = nodes[self._spec.manager.name]
+        outcome = follow(record, manager, nodes, listen, timeouts, offsets=offsets)
         if outcome.judged:
             wait_for_exit(manager, record.run)
         if outcome.over:
@@ -241,6 +255,13 @@ class Runs:
     def _all_nodes(self) -> Mapping[str, Node]:
         """For what needs every machine: raises the errors of those that are away."""
         raise_all(self._away)
+        return self._nodes
+
+    def _nodes_of(self, record: RunRecord) -> Mapping[str, Node]:
+        """Those of its ranks, and the manager: raises the errors of those that are away."""
+        names = {place.node for place in record.ranks} | {self._spec.manager.name}
+        raise_all({name: error for name, error in self._away.items() if name in names})
+        control.require_nodes(record, self._nodes)
         return self._nodes
 
     def _machines(self) -> Mapping[str, Machine]:

@@ -16,15 +16,23 @@ if TYPE_CHECKING:  # every command reads this file
 
 @dataclass(frozen=True)
 class Terminal:
-    """Asks on standard error what `--yes`, `--end-others` and `--trust-recipe` do not cover."""
+    """Asks on standard error what `--yes`, `--end-others`, `--trust-recipe` and `--force` do not
+    cover."""
 
     yes: bool = False
     end_others: bool = False
     trust: bool = False
+    force: bool = False
+    quiet: bool = False
+    """Nobody is asked for anything."""
+
+    @property
+    def _silent(self) -> bool:
+        return self.quiet or not is_terminal()
 
     def sudo_password(self) -> str | None:
         """Prompt for it without echo."""
-        if not sys.stdin.isatty():
+        if self._silent:
             return None
         return str(
             click.prompt("sudo password (for the nodes that want one)", hide_input=True, err=True)
@@ -32,7 +40,7 @@ class Terminal:
 
     def passphrase(self, key: str) -> str | None:
         """Prompt for it without echo; it may be empty."""
-        if not sys.stdin.isatty():
+        if self._silent:
             return None
         question = f"passphrase of {key} (for all nodes)"
         return str(
@@ -61,15 +69,25 @@ class Terminal:
             err().print(line)
         if question.topic == "recipe":
             confirm(question.text, yes=self.trust, option="--trust-recipe")
+        elif question.topic == "file":
+            confirm(question.text, yes=self.force, option="--force", silent=self._silent)
+        elif question.topic == "host key":
+            confirm(question.text, yes=False, silent=self._silent)
         else:
             confirm(question.text, yes=self.yes)
 
 
-def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
-    """Return when the answer is yes, else raise DeclinedError. `option` is what stands for it."""
+def is_terminal() -> bool:
+    """Whether somebody is there to ask."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def confirm(question: str, *, yes: bool, option: str = "--yes", silent: bool | None = None) -> None:
+    """Return when the answer is yes, else raise DeclinedError. `option` is what stands for it.
+    `silent`: nobody is asked; default: where there is no terminal."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal() if silent is None else silent:
         raise DeclinedError(
             "nothing was changed: there is no terminal to ask in",
             resolution=f"Add {option} to go ahead without a question.",

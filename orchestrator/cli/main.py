@@ -17,6 +17,7 @@ from orchestrator.cli.shadowed import refuse_another_training
 from orchestrator.errors import SparkctlError
 
 _COMMANDS = {  # in order of use
+    "init": "Look at the machines, list all that is to be fixed, and write the cluster file.",
     "cluster": "Make the machines one swarm, look at it, give them back.",
     "stacks": "What can be trained: the stacks that sparkctl ships.",
     "train": "Train STACK on the cluster, one rank on each machine, and watch it to its end.",

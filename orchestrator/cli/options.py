@@ -78,6 +78,13 @@ def detach_option(function: F) -> F:
     )
 
 
+def debug_option(function: F) -> F:
+    """`--debug`"""
+    return click.option(
+        "--debug", is_flag=True, help="Verbose logging in torch, NCCL and accelerate."
+    )(function)
+
+
 def skip_check_option(function: F) -> F:
     """`--skip-check`"""
     return click.option(

@@ -1,8 +1,19 @@
 """A run in the terminal, from its start to its end: shared by `train` and `runs …`."""
 
-from orchestrator.api.runs import Ended, Finding, ImageLine, RunEvent, Running, Runs, StartEvent
+from orchestrator.api.runs import (
+    Ended,
+    Finding,
+    ImageLine,
+    Run,
+    RunEvent,
+    Running,
+    Runs,
+    StartEvent,
+    Wanted,
+)
 from orchestrator.errors import RunError
 from orchestrator.ui.console import err, out
+from orchestrator.ui.logs_view import LinesView
 from orchestrator.ui.run_json import print_event
 from orchestrator.ui.run_view import RunView, show_verdict
 
@@ -47,6 +58,15 @@ def watch(runs: Runs, running: Running, *, as_json: bool) -> None:
         )
     if not as_json:
         show_verdict(outcome, record.ranks, console)
+
+
+def follow_lines(runs: Runs, run: Run, wanted: Wanted, *, as_json: bool) -> None:
+    """Print the lines of a run as they are written, until it is over: how is no error here."""
+    try:
+        runs.follow_logs(run, print_event if as_json else LinesView(out(), err()).on_event, wanted)
+    except KeyboardInterrupt:
+        err().print(f"{run.name}: no longer followed; the run continues by itself")
+        raise
 
 
 def how_to_come_back(run: str) -> str:

@@ -11,6 +11,7 @@ from orchestrator.cli.asking import Terminal
 from orchestrator.cli.cluster_file import file_option, pass_cluster
 from orchestrator.cli.groups import Ordered
 from orchestrator.cli.options import (
+    debug_option,
     detach_option,
     json_lines_option,
     json_option,
@@ -18,6 +19,7 @@ from orchestrator.cli.options import (
     skip_check_option,
     yes_option,
 )
+from orchestrator.cli.run_exec import exec_
 from orchestrator.ui.plain import json_text
 
 if TYPE_CHECKING:  # imported when the file has been read: help and its faults need none of it
@@ -27,12 +29,15 @@ if TYPE_CHECKING:  # imported when the file has been read: help and its faults n
 
 @click.group(
     cls=Ordered,
-    order=("list", "show", "follow", "logs", "stop", "resume", "fetch", "compare", "rm"),
+    order=("list", "show", "follow", "logs", "exec", "stop", "resume", "fetch", "compare", "rm"),
     examples=("sparkctl runs list", "sparkctl runs follow last", "sparkctl runs fetch last"),
 )
 @file_option
 def runs() -> None:
     """The runs of the cluster. RUN is a name, its beginning, or `last`."""
+
+
+runs.add_command(exec_)
 
 
 @runs.command("list", examples=("sparkctl runs list", "sparkctl runs list --json"))
@@ -124,9 +129,16 @@ def stop(spec: "ClusterSpec", run: str, as_json: bool) -> None:
 @skip_check_option
 @yes_option
 @json_lines_option
+@debug_option
 @pass_cluster
 def resume(
-    spec: "ClusterSpec", run: str, detach: bool, skip: tuple[str, ...], yes: bool, as_json: bool
+    spec: "ClusterSpec",
+    run: str,
+    detach: bool,
+    skip: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
+    debug: bool,
 ) -> None:
     """Resume RUN, which was stopped or has failed, from its last checkpoint."""
     from orchestrator.api.runs import Runs
@@ -136,7 +148,7 @@ def resume(
 
     with Runs.open(spec, Terminal(yes)) as known:
         found = known.find(run)
-        running = known.start(known.prepare_resume(found), show_start, skip=skip)
+        running = known.start(known.prepare_resume(found, debug=debug), show_start, skip=skip)
         if as_json:
             print_line(run_started(running.record))
         else:
@@ -168,7 +180,9 @@ def rm(spec: "ClusterSpec", run: str, force: bool, yes: bool, as_json: bool) -> 
         out().print(f"{found.name} is deleted")
 
 
-@runs.command(examples=("sparkctl runs logs last", "sparkctl runs logs last --rank 1 --since 10m"))
+@runs.command(
+    examples=("sparkctl runs logs last", "sparkctl runs logs last -f --rank 1 --since 10m")
+)
 @run_argument
 @click.option("--rank", type=int, multiple=True, shell_complete=completing.ranks,
               help="Only this rank; repeatable.")  # fmt: skip
@@ -176,6 +190,8 @@ def rm(spec: "ClusterSpec", run: str, force: bool, yes: bool, as_json: bool) -> 
     "--since", metavar="TIME", help="Only lines since then: 2026-11-24T16:30, or 10m, 2h, 1d ago."
 )
 @click.option("--events", is_flag=True, help="Also show events, which the log has as JSON.")
+@click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written, until RUN ends.")
 @json_lines_option
 @pass_cluster
 def logs(
@@ -184,10 +200,13 @@ def logs(
     rank: tuple[int, ...],
     since: str | None,
     events: bool,
+    tail: int | None,
+    follow: bool,
     as_json: bool,
 ) -> None:
     """Show what the ranks of RUN wrote, merged by time; also long after it has ended."""
-    from orchestrator.api.runs import LogLine, Runs, since_when
+    from orchestrator.api.runs import LogLine, Runs, Wanted, since_when
+    from orchestrator.cli.progress import follow_lines
     from orchestrator.ui.console import out
     from orchestrator.ui.logs_view import show_logs
     from orchestrator.ui.run_json import event_line, print_line
@@ -195,15 +214,16 @@ def logs(
     since_when(since)  # reject a bad time before anything is read
     with Runs.open(spec, Terminal(), away="keep") as known:
         reading = known.read()
-        begin = since_when(since, reading.clock)
+        wanted = Wanted(rank, since_when(since, reading.clock), events, tail)
         found = reading.find(run)
         _print_errors(reading)
-        lines = known.logs(found, ranks=rank, since=begin, events=events)
-        if as_json:
-            for at, rank_, text in lines:
+        if follow:
+            follow_lines(known, found, wanted, as_json=as_json)
+        elif as_json:
+            for at, rank_, text in known.logs(found, wanted):
                 print_line(event_line(LogLine(rank_, text, at)))
         else:
-            show_logs(lines, out())
+            show_logs(known.logs(found, wanted), out())
 
 
 @runs.command(examples=("sparkctl runs fetch last", "sparkctl runs fetch last --to results"))

@@ -9,7 +9,12 @@ from orchestrator.cli import completing
 from orchestrator.cli.asking import Terminal
 from orchestrator.cli.cluster_file import pass_cluster
 from orchestrator.cli.groups import Command
-from orchestrator.cli.options import detach_option, json_lines_option, skip_check_option
+from orchestrator.cli.options import (
+    debug_option,
+    detach_option,
+    json_lines_option,
+    skip_check_option,
+)
 
 if TYPE_CHECKING:  # imported when the files have been read: help and their faults need none of it
     from orchestrator.api.files import ClusterSpec, StackSpec
@@ -34,6 +39,7 @@ def _stacks() -> str:
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
               shell_complete=completing.settings,
               help="Override a key of the stack, e.g. training.optim.lr=2e-4.")  # fmt: skip
+@click.option("--name", help="The run's own name; default: the stack's and six digits.")
 @click.option("--dry-run", is_flag=True, help="Show whether it fits, and what it takes.")
 @click.option("--render", is_flag=True, help="Print exactly what would be deployed; a dry run.")
 @detach_option
@@ -46,12 +52,13 @@ def _stacks() -> str:
 )
 @skip_check_option
 @json_lines_option
-@click.option("--debug", is_flag=True, help="Verbose logging in torch, NCCL and accelerate.")
+@debug_option
 @pass_cluster
 def train(
     spec: "ClusterSpec",
     stack: str,
     settings: tuple[str, ...],
+    name: str | None,
     dry_run: bool,
     render: bool,
     detach: bool,
@@ -68,15 +75,16 @@ def train(
     recipe = load_recipe(stack, settings)
     stack_spec = with_debug(recipe.stack) if debug else recipe.stack
     if dry_run or render:
-        _print_dry_run(cluster_spec, stack_spec, render, as_json)
+        _print_dry_run(cluster_spec, stack_spec, name, render, as_json)
     else:
         require_trust(recipe, stack, Terminal(trust=trust))
-        _train(cluster_spec, stack_spec, detach, queue, skip, as_json)
+        _train(cluster_spec, stack_spec, name, detach, queue, skip, as_json)
 
 
 def _train(
     spec: "ClusterSpec",
     stack: "StackSpec",
+    name: str | None,
     detach: bool,
     queue: bool,
     skip: tuple[str, ...],
@@ -90,7 +98,7 @@ def _train(
 
     console = err() if as_json else out()
     with Runs.open(spec, Terminal()) as runs:
-        prepared = runs.prepare(stack)
+        prepared = runs.prepare(stack, name=name)
         run = prepared.rendered.run
         console.print(f"run {run}: {stack.description}")
         for rank in prepared.ranks:
@@ -112,13 +120,15 @@ def _train(
             watch(runs, running, as_json=as_json)
 
 
-def _print_dry_run(spec: "ClusterSpec", stack: "StackSpec", render: bool, as_json: bool) -> None:
+def _print_dry_run(
+    spec: "ClusterSpec", stack: "StackSpec", name: str | None, render: bool, as_json: bool
+) -> None:
     from orchestrator.api.preview import preview
     from orchestrator.ui.console import err, out
     from orchestrator.ui.dry_run_view import rendered_text, show_dry_run
     from orchestrator.ui.plain import json_text
 
-    found = preview(spec, stack, Terminal())
+    found = preview(spec, stack, Terminal(), name=name)
     for error in found.unread:
         err().print(f"note: {error['brief']}; what only it knows is shown as <…>")
     if as_json:

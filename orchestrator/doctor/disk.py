@@ -7,13 +7,13 @@ from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 from training.plan.memory import GIB
 
-_LEAST = 2 * GIB
+LEAST = 2 * GIB
 """Bytes for logs, metrics and small adapters; a model that is still to come is added."""
 
 
 def room_for(folder: str, to_come: int) -> int:
     """Bytes that must be free for it at least; `to_come`: of a model that is to be fetched."""
-    return _LEAST + (to_come if folder == "models" else 0)
+    return LEAST + (to_come if folder == "models" else 0)
 
 
 @OfRank.about(

@@ -28,6 +28,9 @@ class Channel:
     def recv(self, size: int, /) -> bytes:
         return self.inner.recv(size)
 
+    def shutdown_write(self) -> None:
+        self.inner.shutdown_write()
+
     def makefile(self, mode: str = "r", buffering: int = -1) -> IO[Any]:
         return self.inner.makefile(mode, buffering)  # type: ignore[return-value]
 

@@ -23,8 +23,9 @@ class Pipe(Protocol):
 
 
 class Stream(Pipe, Protocol):
-    """One to a running command: what `http.client` needs of a socket."""
+    """One to a running command: what `http.client` needs of a socket, and the end of its input."""
 
+    def shutdown_write(self) -> object: ...
     def makefile(self, mode: str = ..., buffering: int = ...) -> IO[Any]: ...
 
 

@@ -10,6 +10,7 @@ from orchestrator.errors import (
     ConnectError,
     HostKeyError,
     PassphraseNeededError,
+    UnknownHostKeyError,
 )
 from orchestrator.node.keys import PERSON, Offer, Unlocked, offer
 from orchestrator.node.known_hosts import Known, KnownKey, host_name, known_keys, write_down
@@ -153,8 +154,10 @@ def _check_host_key(login: Login, known: Known, shown: paramiko.PKey) -> None:
             node=login.node,
         )
     if not login.accept_new:
-        raise HostKeyError(
+        raise UnknownHostKeyError(
             f"the host key of {login.title} is not known",
+            login.known_hosts[0],
+            (name, shown.get_name(), key),
             details="\n".join(
                 [
                     f"it shows {_named(shown)}",

@@ -21,6 +21,9 @@ class _Reader(io.BufferedReader):
 
 
 class _LocalStream(socket.socket):
+    def shutdown_write(self) -> None:
+        self.shutdown(socket.SHUT_WR)
+
     def makefile(self, *_: Any, **__: Any) -> Any:
         reader = _Reader(super().makefile("rb", buffering=0))
         reader.channel = self

@@ -46,6 +46,11 @@ class Node:
     """Whether this privilege takes a password there, once known."""
     _tried: bool = field(default=False, repr=False)
 
+    @property
+    def sudo_asks(self) -> bool | None:
+        """Whether root takes a password there; None before anything was run as root."""
+        return self._wants.get("root")
+
     def script(self, script: str, *, need: Privilege = "root", deadline: float = 60.0) -> str:
         """Run a POSIX shell script as root and return what it printed.
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from orchestrator.errors import RunError
-from orchestrator.facts.protocol import parsing
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each
+from orchestrator.runs.logs import log_size
 from orchestrator.runs.reading import read_runs
 from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.state import LIVE
@@ -15,7 +15,7 @@ from orchestrator.runs.verdict import Outcome, broken, outcome_of
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.deploy import remove, wait_for_exit
 from orchestrator.templates import render_template
-from training.contract.files import RECORDS, STOP, RankFiles, is_run_name
+from training.contract.files import RECORDS, STOP, is_run_name
 from training.contract.record import RunRecord
 
 _POLL = 0.5
@@ -38,7 +38,7 @@ def stop(
     if run.state not in LIVE:
         raise RunError(f"{run.name} does not run: {run.state}")
     places = {place.node: place for place in run.record.ranks}
-    require_nodes(run, nodes)
+    require_nodes(run.record, nodes)
     on_each(places, lambda name: nodes[name].script(_stop(places[name].folder), need="docker"))
     end = time.monotonic() + _grace(run) + _MARGIN
     while run.state in LIVE and time.monotonic() < end:
@@ -53,12 +53,12 @@ def stop(
     return broken(run.name, {place.rank: place.node for place in run.record.ranks}, ())
 
 
-def require_nodes(run: Run, nodes: Mapping[str, Node]) -> None:
+def require_nodes(record: RunRecord, nodes: Mapping[str, Node]) -> None:
     """Raises RunError when the cluster file lacks a machine that has a part of the run."""
-    missing = [place.node for place in run.record.ranks if place.node not in nodes]
+    missing = [place.node for place in record.ranks if place.node not in nodes]
     if missing:
         raise RunError(
-            f"{run.name} has a rank on {missing[0]}, which is not in the cluster file",
+            f"{record.run} has a rank on {missing[0]}, which is not in the cluster file",
             resolution="Put the node back into the cluster file.",
         )
 
@@ -81,15 +81,7 @@ def _grace(run: Run) -> float:
 def log_sizes(record: RunRecord, nodes: Mapping[str, Node]) -> dict[int, int]:
     """How many bytes the log of each rank has already."""
     places = {place.node: place for place in record.ranks}
-
-    def size(name: str) -> int:
-        log = f"{places[name].folder}/{RankFiles(places[name].rank).log}"
-        script = render_template("runs/log_size.sh.j2", log=log)
-        output = nodes[name].script(script, need="docker")
-        with parsing(name, __file__):
-            return int(output)
-
-    sizes = on_each(places, size)
+    sizes = on_each(places, lambda name: log_size(places[name], nodes[name]))
     return {places[name].rank: size for name, size in sizes.items()}
 
 

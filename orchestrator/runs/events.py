@@ -1,7 +1,7 @@
 """Events of a run while it runs. The terminal listens to these."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.runs.verdict import Outcome
 from training.contract.events import Event
@@ -18,21 +18,23 @@ class TaskState:
 
 
 @dataclass(frozen=True)
-class RankEvent:
-    """An event of the rank or its supervisor."""
-
-    rank: int
-    event: LogEvent
-
-
-@dataclass(frozen=True)
 class LogLine:
-    """Any other line that a rank wrote."""
+    """A line that a rank wrote; as an event of its own, any that is none."""
 
     rank: int
     text: str
     at: str = ""
     """UTC, ISO 8601 with microseconds."""
+
+
+@dataclass(frozen=True)
+class RankEvent:
+    """An event of the rank or its supervisor."""
+
+    rank: int
+    event: LogEvent
+    line: LogLine | None = field(default=None, compare=False)
+    """The line that it was."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ RunListener = Callable[[RunEvent], None]
 
 def parse_line(rank: int, line: str, at: str = "") -> RankEvent | LogLine:
     """One line of a rank's output: an event of this rank when it is one, else text."""
-    event = parse_log(line)
+    event, written = parse_log(line), LogLine(rank, line, at)
     if event is None or (isinstance(event, Event) and event.rank != rank):
-        return LogLine(rank, line, at)
-    return RankEvent(rank, event)
+        return written
+    return RankEvent(rank, event, written)

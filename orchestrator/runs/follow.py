@@ -6,6 +6,7 @@ Nothing here decides anything: the supervisors on the cluster do. To stop follow
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from heapq import merge
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from orchestrator.runs import verdict as verdicts
 from orchestrator.runs.absence import AWAY, may_pass
 from orchestrator.runs.events import (
     Ended,
+    LogLine,
     NodeBack,
     NodeGone,
     NodeSilent,
@@ -92,15 +94,16 @@ def follow(
     listen: RunListener,
     timeouts: Timeouts,
     *,
-    offsets: Mapping[int, int] | None = None,
+    offsets: dict[int, int] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Pass every event to `listen` until the run is over.
 
     `nodes`: those of the ranks, by name. `offsets`: bytes of each rank's log that are known
-    already. Raises the ConnectError of a machine that does not answer for too long.
+    already; they grow with what is read. Raises the ConnectError of a machine that does not answer
+    for too long.
     """
-    watch = _Watch(record, manager, nodes, listen, dict(offsets or {}))
+    watch = _Watch(record, manager, nodes, listen, {} if offsets is None else offsets)
     began = time.monotonic()
     since: float | None = None
     """When all containers had ended."""
@@ -121,11 +124,12 @@ def follow(
         if not more:
             sleep(POLL)
     until = time.monotonic() + timeouts.results
-    while watch.verdict.state == "succeeded" and not watch.all_results_known:
+    while more or (watch.verdict.state == "succeeded" and not watch.all_results_known):
         if time.monotonic() > until:
             break
-        sleep(POLL / 5)
-        _poll_nodes(watch, timeouts)
+        if not more:
+            sleep(POLL / 5)
+        more = _poll_nodes(watch, timeouts)
     return _end(watch, verdicts.outcome_of(watch.verdict, _in_order(watch.results), watch.missing))
 
 
@@ -147,31 +151,34 @@ def _poll_nodes(watch: _Watch, timeouts: Timeouts) -> bool:
     found, errors = try_each(names, read)
     for node_name, error in errors.items():
         _silent(watch, node_name, error, timeouts)
-    more = False
-    for node_name, pieces in found.items():
+    for node_name in found:
         if watch.silent.pop(node_name, None) is not None:
             watch.listen(NodeBack(node_name))
-        for rank, piece in pieces.items():
-            _on_piece(watch, rank, piece)
-            more = more or piece.more
-    return more
+    pieces = {rank: piece for of_node in found.values() for rank, piece in of_node.items()}
+    heard = [_on_piece(watch, rank, piece) for rank, piece in pieces.items()]
+    for _, event in merge(*heard, key=lambda one: one[0]):
+        watch.listen(event)
+    return any(piece.more for piece in pieces.values())
 
 
-def _on_piece(watch: _Watch, rank: int, piece: Piece) -> None:
+def _on_piece(watch: _Watch, rank: int, piece: Piece) -> list[tuple[str, RankEvent | LogLine]]:
+    """What has been written, each with its time, or that of a line before it."""
     watch.offsets[rank] = piece.offset
+    heard, last = list[tuple[str, RankEvent | LogLine]](), ""
     for line in piece.lines:
         at, text = stamped(line)
-        event = parse_line(rank, text, at)
+        last, event = at or last, parse_line(rank, text, at)
         if isinstance(event, RankEvent) and isinstance(event.event, Result):
             watch.results[rank] = event.event
-        watch.listen(event)
+        heard.append((last, event))
     if piece.verdict is not None and not piece.more:
         try:
             verdict = Verdict.model_validate_json(piece.verdict)
         except ValidationError:
-            return  # what is no verdict ends nothing
+            return heard  # what is no verdict ends nothing
         if verdict.run == watch.record.run:
             watch.verdicts[rank] = verdict
+    return heard
 
 
 def _silent(watch: _Watch, node_name: str, error: SparkctlError, timeouts: Timeouts) -> None:

@@ -18,6 +18,7 @@ from orchestrator.spec.load import load_stack
 from orchestrator.spec.sentences import WORDS
 from orchestrator.spec.shipped import stack_names
 from orchestrator.spec.stack import StackSpec
+from orchestrator.stack.environment import with_debug
 from orchestrator.stack.powers import powers_of
 from training.contract.sentences import told
 
@@ -28,8 +29,10 @@ def prepare_resume(
     world: Mapping[str, Machine],
     agree: Callable[[Sequence[str]], None],
     environ: Mapping[str, str] = os.environ,
+    *,
+    debug: bool = False,
 ) -> Prepared:
-    """What to deploy to resume a run, on the machines as they are now.
+    """What to deploy to resume a run, on the machines as they are now; `debug`: verbosely.
 
     A record lies on the nodes, so it is no recipe of this computer's. What it would do beyond
     training, and the shipped recipe of its name does not, is given to `agree` in lines, which
@@ -47,6 +50,7 @@ def prepare_resume(
     known = {power.line for power in powers_of(shipped)} if shipped else set()
     if asked := [power.line for power in powers_of(stack) if power.line not in known]:
         agree(asked)
+    stack = with_debug(stack) if debug else stack
     prepared = prepare(spec, stack, world, environ, run=run.name, is_new=False)
     missing = [name for name in run.record.secrets if name not in prepared.secrets]
     if missing:

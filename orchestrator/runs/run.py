@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.errors import RunError
 from orchestrator.runs.seen import RankSeen
 from orchestrator.runs.state import LIVE, state_of
 from orchestrator.runs.verdict import believed
 from orchestrator.stack.tasks import Task
-from training.contract.record import RunRecord
+from training.contract.record import RankPlace, RunRecord
 from training.contract.verdict import Attempt, Verdict
 
 
@@ -53,6 +54,14 @@ class Run:
     def live(self) -> bool:
         """Whether it holds GPUs, or is about to."""
         return self.state in LIVE
+
+    def place(self, rank: int) -> RankPlace:
+        """Where this rank is. Raises RunError for one that it does not have."""
+        places = self.record.ranks
+        if rank not in range(len(places)):
+            has = "rank 0 alone" if len(places) == 1 else f"ranks 0 to {len(places) - 1}"
+            raise RunError(f"{self.name} has no rank {rank}", resolution=f"It has {has}.")
+        return places[rank]
 
 
 @dataclass(frozen=True)

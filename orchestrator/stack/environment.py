@@ -28,6 +28,11 @@ DEBUG = {
 part is unverified without GPUs."""
 
 
+def with_debug(stack: StackSpec) -> StackSpec:
+    """The stack with verbose logging of its ranks; variables that it sets itself stay."""
+    return stack.model_copy(update={"env": DEBUG | stack.env})
+
+
 def environment_of(
     rank: Rank,
     ranks: list[Rank],

@@ -12,6 +12,9 @@ _LOGIN = "HF_TOKEN"
 """The secret that `hf auth login` keeps on this computer."""
 
 
+_NOT_SET = "not set"
+
+
 def secret_values(stack: StackSpec, environ: Mapping[str, str]) -> dict[str, str]:
     """Values by name, of those that have one: the environment, then the file that the stack names,
     then, for HF_TOKEN, the login of the Hugging Face tools.
@@ -35,6 +38,12 @@ def secret_sources(stack: StackSpec, environ: Mapping[str, str] = os.environ) ->
     return {secret.name: _source(secret, environ) for secret in stack.secrets}
 
 
+def login_source(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Where a token of the Hugging Face Hub would be taken from, in words; None without one."""
+    found = _source(SecretSpec(name=_LOGIN), environ)
+    return None if found.startswith(_NOT_SET) else found
+
+
 def _source(secret: SecretSpec, environ: Mapping[str, str]) -> str:
     if environ.get(secret.name):
         return f"from the variable {secret.name} of this command"
@@ -42,7 +51,7 @@ def _source(secret: SecretSpec, environ: Mapping[str, str]) -> str:
         return f"from the file {_expanded(secret.file)} of this computer"
     if secret.name == _LOGIN and _from_login(environ):
         return f"from the login of the Hugging Face tools, {_login_file(environ)}"
-    return f"not set: neither the variable {secret.name} nor a file"
+    return f"{_NOT_SET}: neither the variable {secret.name} nor a file"
 
 
 def _value(secret: SecretSpec, environ: Mapping[str, str]) -> str:

@@ -24,6 +24,8 @@ class Task:
     """When it came into this state, by its own machine's clock."""
     wants: str | None = None
     """ID of the swarm's node that it is pinned to."""
+    container: str | None = None
+    """ID of its container, once it has one."""
 
 
 def read_tasks(manager: Node, run: str | None = None) -> list[Mapping[str, Any]]:
@@ -43,10 +45,11 @@ def newest_tasks(tasks: list[Mapping[str, Any]]) -> dict[str, tuple[Task, ...]]:
         if LABEL_RUN not in labels or not (number.isdecimal() and len(number) < 10):
             continue
         status, rank = task["Status"], int(number)
-        code = (status.get("ContainerStatus") or {}).get("ExitCode")
+        container = status.get("ContainerStatus") or {}
         newest.setdefault(labels[LABEL_RUN], {})[rank] = Task(
-            rank, str(status["State"]), status.get("Err"), code, str(status.get("Timestamp", "")),
-            _pinned_to(task),
+            rank, str(status["State"]), status.get("Err"), container.get("ExitCode"),
+            str(status.get("Timestamp", "")), _pinned_to(task),
+            container.get("ContainerID") or None,
         )  # fmt: skip
     return {run: tuple(ranks[rank] for rank in sorted(ranks)) for run, ranks in newest.items()}
 

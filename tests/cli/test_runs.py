@@ -199,7 +199,10 @@ def test_resume_goes_on_after_what_is_known(
     watched: list[Any] = []
     prepared = replace(prepare(sparks(2), load_stack("tiny-llama-lora"), None), is_new=False)
 
-    def resumed(spec: object, run: Run, world: object, agree: object) -> Prepared:
+    debugged: list[bool] = []
+
+    def resumed(spec: object, run: Run, world: object, agree: object, *, debug: bool) -> Prepared:
+        debugged.append(debug)
         return replace(prepared, record=run.record)
 
     def start(spec: object, prepared: Prepared, *_: object, **__: object) -> RunRecord:
@@ -214,8 +217,8 @@ def test_resume_goes_on_after_what_is_known(
     ran = sparkctl("runs", "resume", "last")
     assert (ran.code, ran.stdout) == (0, f"{RUN} resumed\n")
     assert watched == [{0: 40, 1: 0}]
-    assert sparkctl("runs", "resume", "last", "--detach").code == 0
-    assert len(watched) == 1
+    assert sparkctl("runs", "resume", "last", "--detach", "--debug").code == 0
+    assert (len(watched), debugged) == (1, [False, True])
 
 
 def test_a_success_is_not_started_again(
@@ -266,3 +269,39 @@ def test_the_others_for_programs(sparkctl: Sparkctl, cluster: Cluster, removed: 
     assert (fetched["run"], fetched["folder"]) == (RUN, f"here/{RUN}")
     gone = json.loads(sparkctl("runs", "rm", "last", "--yes", "--json").stdout)
     assert gone == {"run": RUN, "deleted": True}
+
+
+def test_lines_that_are_followed_and_the_last_of_them(
+    sparkctl: Sparkctl, cluster: Cluster, removed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(used, "Timeouts", lambda: Timeouts(results=0))
+    monkeypatch.setattr(used, "wait_for_exit", lambda manager, run: None)
+    cluster.write(0, "one", "two", "three")
+    ran = sparkctl("runs", "logs", "last", "--tail", "1")
+    assert ran.stdout == "16:33:36.000 rank 0 three\n"
+    cluster.judge(state="failed", rank=1, node="spark-b", message="broke", tail=["x"])
+    ran = sparkctl("runs", "logs", "last", "-f", "--tail", "2")
+    assert (ran.code, ran.stdout.splitlines()) == (
+        0, ["16:33:36.000 rank 0 two", "16:33:36.000 rank 0 three"],
+    )  # fmt: skip
+    assert ran.stderr.startswith(f"{RUN}: rank 1 on spark-b failed at step 6")
+    lines = sparkctl("runs", "logs", "last", "--follow", "--json").stdout.splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == ["log", "log", "log", "ended"]
+    assert removed == [RUN, RUN]
+    for more in ((), ("-f",)):
+        ran = sparkctl("runs", "logs", "last", "--rank", "7", *more)
+        assert (ran.code, f"{RUN} has no rank 7" in ran.stderr) == (10, True)
+
+
+def test_lines_are_not_followed_where_a_machine_of_the_run_is_away(
+    sparkctl: Sparkctl, cluster: Cluster
+) -> None:
+    cluster.connections["spark-b"].away = ConnectError("spark-b is off", node="spark-b")
+    assert sparkctl("runs", "logs", "last").code == 0
+    assert sparkctl("runs", "logs", "last", "-f").code == 4
+
+
+def test_a_command_in_a_run_that_has_ended(sparkctl: Sparkctl, cluster: Cluster) -> None:
+    ran = sparkctl("runs", "exec", "last", "--rank", "1", "--", "nvidia-smi", "-L")
+    assert (ran.code, ran.stdout) == (10, "")
+    assert f"{RUN} has no containers: it is lost" in ran.stderr

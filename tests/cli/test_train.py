@@ -259,3 +259,11 @@ def test_a_stack_file_of_ones_own(sparkctl: Sparkctl, site: FakeCluster, tmp_pat
     ran = sparkctl("train", "mine.yaml", "--render")
     assert ran.code == 0
     assert ran.stdout.startswith("# docker stack deploy --resolve-image never -c - mine-")
+
+
+def test_a_name_of_one_s_own(sparkctl: Sparkctl) -> None:
+    ran = sparkctl("train", "tiny-llama-lora", "--dry-run", "--name", "mine-7")
+    assert (ran.code, "mine-7" in ran.stdout) == (0, True)
+    for name in ("last", "Mine", "a_b", "x" * 38):
+        ran = sparkctl("train", "tiny-llama-lora", "--dry-run", "--name", name)
+        assert (ran.code, "--name my-run-1" in ran.stderr) == (3, True), name

@@ -183,7 +183,16 @@ def test_what_was_deployed_comes_from_where_no_container_can_write(desk: Desk) -
 
 def test_a_name_that_is_no_run_leads_nowhere(desk: Desk, tmp_path: Path) -> None:
     desk.put(0, "log-rank0.txt")
-    for name in ("../elsewhere", str(tmp_path / "autostart"), "..", "", ".", "tiny-llama-lora"):
+    for name in (
+        "../elsewhere",
+        str(tmp_path / "autostart"),
+        "..",
+        "",
+        ".",
+        "Tiny",
+        "-x",
+        "x" * 38,
+    ):
         before = everything_below(tmp_path)
         record = desk.cluster.record.model_copy(update={"run": name})
         with pytest.raises(RunError, match="no name of a run"):

@@ -12,7 +12,7 @@ from orchestrator.errors import ConnectError, RunError, SparkctlError
 from orchestrator.node.connection import Completed
 from orchestrator.node.node import Node
 from orchestrator.runs.events import RankEvent, parse_line
-from orchestrator.runs.logs import chosen, read_logs, stamped
+from orchestrator.runs.logs import Wanted, read_logs, stamped
 from orchestrator.runs.node_runs import NodeRuns, parse_node_runs
 from orchestrator.runs.reading import RunIndex, merged, read_runs, runs_script
 from orchestrator.runs.state import state_of
@@ -222,7 +222,7 @@ def test_logs_of_any_size_are_held_piece_by_piece(tmp_path: Path) -> None:
     """L3: of each rank one piece, whatever there is beyond."""
     cluster, endless = Cluster(tmp_path), (Piecemeal(), Piecemeal())
     nodes = {name: Node(name, one) for name, one in zip(cluster.nodes, endless, strict=True)}
-    lines = chosen(read_logs(cluster.record.ranks, nodes), begin=AT % 1)
+    lines = read_logs(cluster.record.ranks, nodes, Wanted(since=AT % 1))
     ranks = [rank for _, rank, _ in islice(lines, 2**15 + 10)]
     assert ranks == [0] * 2**15 + [1] * 10
     assert [one.scripts for one in endless] == [2, 1]

@@ -46,6 +46,7 @@ from orchestrator.runs.tensorboard import tensorboard
 from orchestrator.spec.cluster import PathsSpec
 from orchestrator.spec.load import load_stack
 from orchestrator.stack.deploy import remove_run_folder, write_run_folder
+from orchestrator.templates import render_template
 from tests.resources.test_docker_restart import unit_of
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
@@ -230,6 +231,9 @@ def _runs() -> dict[str, str]:
         "run-folder-remove": _sent(lambda node: remove_run_folder(node, rank, RUN)),
         "flush": _sent(lambda node: flush_page_caches([node])),
         "stop": control._stop(ODD),
+        "taken": render_template("runs/taken.sh.j2", runs="~/it's", run=RUN),
+        "shell": render_template("runs/shell.sh.j2"),
+        "free": render_template("node/free.sh.j2"),
         "delete": _deleted(),
     }
 

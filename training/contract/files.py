@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-RUN_NAME = r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?-[0-9a-f]{6}"
-"""A run's name, whole: the recipe's, and six digits that make it unique."""
+RUN_NAME = r"[a-z0-9]([a-z0-9-]{0,35}[a-z0-9])?"
+"""A run's name, whole: the recipe's and six digits that make it unique, or one of a person's own.
+Docker's names of its files and secrets begin with it, and have room for 37 characters of it."""
 
 RECORD = "run.json"
 DEPLOY = "deploy.json"
