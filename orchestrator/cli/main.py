@@ -16,8 +16,8 @@ from orchestrator.errors import SparkctlError
 from orchestrator.ui.console import err, show_error
 
 _COMMANDS = {
-    "init": "Look at the machines, list all that is to be fixed, and write the cluster file.",
     "cluster": "Make the machines one swarm, look at it, give them back.",
+    "init": "Look at the machines, list all that is to be fixed, and write the cluster file.",
     "train": "Train STACK on the cluster, one rank on each machine, and watch it to its end.",
     "runs": "The runs of the cluster.",
     "tensorboard": "Show the curves of RUN, or of all runs, in a browser here; Ctrl-C ends it.",
