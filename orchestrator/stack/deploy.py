@@ -4,6 +4,7 @@ import secrets as random
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from orchestrator.names import LABEL_RUN
 from orchestrator.node.docker_errors import translate_docker_errors
@@ -87,13 +88,13 @@ def deploy(manager: Node, rendered: Rendered, secrets: Mapping[str, str]) -> Non
 def remove(manager: Node, run: str) -> None:
     """End all ranks of the run and free what it reserved. What it wrote on the nodes stays."""
     client, mine = manager.docker, {"label": f"{LABEL_RUN}={run}"}
+    from docker.errors import NotFound  # the client has imported it
+
     with translate_docker_errors(manager.name):
-        for service in client.services.list(filters=mine):
-            service.remove()
-        for config in client.configs.list(filters=mine):
-            config.remove()
-        for secret in client.secrets.list(filters=mine):
-            secret.remove()
+        for kind in (client.services, client.configs, client.secrets):
+            for thing in kind.list(filters=mine):
+                with suppress(NotFound):  # somebody else who saw the end was quicker
+                    thing.remove()
 
 
 def wait_for_exit(manager: Node, run: str, *, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import pytest
 
 from orchestrator.engines.find import engine_of
@@ -152,6 +153,24 @@ def test_removing_a_run_leaves_other_runs_alone() -> None:
     remove(node, RUN)
     for store in (engine.configs, engine.secrets, engine.services):
         assert [thing.fields["name"] for thing in store.things] == ["other", "foreign"]
+
+
+class RemovedMeanwhile(Thing):
+    """By another computer that saw the end."""
+
+    def remove(self) -> None:
+        super().remove()
+        raise docker.errors.NotFound("config x not found")
+
+
+def test_two_may_see_the_end_and_take_a_run_off_at_the_same_time() -> None:
+    node, engine, _ = manager()
+    stores = (engine.services, engine.configs, engine.secrets)
+    for store in stores:
+        store.things.append(RemovedMeanwhile(store, {"labels": {"sparkctl.run": RUN}}))
+        store.create(labels={"sparkctl.run": RUN})
+    remove(node, RUN)
+    assert [store.things for store in stores] == [[], [], []]
 
 
 def task(run: str, rank: int, state: str, at: str = "1") -> dict[str, Any]:
