@@ -17,8 +17,8 @@ from orchestrator.cli.shadowed import refuse_another_training
 from orchestrator.errors import SparkctlError
 
 _COMMANDS = {  # in order of use
-    "init": "Look at the machines, list all that is to be fixed, and write the cluster file.",
     "cluster": "Make the machines one swarm, look at it, give them back.",
+    "init": "Look at the machines, list all that is to be fixed, and write the cluster file.",
     "stacks": "What can be trained: the stacks that sparkctl ships.",
     "train": "Train STACK on the cluster, one rank on each machine, and watch it to its end.",
     "runs": "The runs of the cluster.",

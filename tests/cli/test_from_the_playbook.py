@@ -21,7 +21,6 @@ from orchestrator.spec.stack import StackSpec
 from tests.cli.conftest import Sparkctl
 from tests.support.playbook import (
     PAGE,
-    PENDING,
     TRANSLATED,
     Row,
     commands,
@@ -47,12 +46,12 @@ def fault(command: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("command", [c for c in EVERY if c not in PENDING])
+@pytest.mark.parametrize("command", EVERY)
 def test_a_command_is_taken_as_it_stands(command: str) -> None:
     assert fault(command) is None
 
 
-@pytest.mark.parametrize("command", [c for c in commands("needs") if c not in PENDING])
+@pytest.mark.parametrize("command", commands("needs"))
 def test_what_needs_a_model_is_planned(
     command: str, sparkctl: Sparkctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,12 +62,6 @@ def test_what_needs_a_model_is_planned(
     ran = sparkctl(*words, *([] if "--dry-run" in words else ["--dry-run"]))
     assert ran.code == 0, ran.stderr
     assert "spark-b" in ran.stdout
-
-
-@pytest.mark.parametrize("command", PENDING)
-def test_what_is_pending_is_not_there_yet(command: str) -> None:
-    assert command in EVERY
-    assert fault(command) is not None, "it is there: take it out of PENDING"
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.by_hand)

@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator import assets
 from orchestrator.lab import LabSpec, access
 from tests.lab.machine import Machine
 from tests.lab.sparkctl import Sparkctl
 from tests.lab.test_gang import Run
 from tests.support.distribution import built
 from tests.support.installed import Installed, install, outside
-from tests.support.playbook import pending
 
 Later = Callable[[Callable[[], object]], None]
 
@@ -52,21 +50,19 @@ def test_from_the_first_command_to_the_last(
     make_the_cluster_file(person, lab)
     later(lambda: person("cluster", "down", "--yes", "--delete-runs"))
     person("cluster", "up", "--yes")
-    copy_a_stack(person, "mine.yaml")
+    person("stacks", "copy", "tiny-llama-lora", "mine.yaml")
 
     many = ("--set", "training.loop.max_steps=2000", "--set", "training.checkpoint.every=5")
     started = person("train", "./mine.yaml", *many, "--trust-recipe", "--detach").stdout
     run = Run(started.split()[1].rstrip(":"), person, machines)
     run.reach(1)
-    if not pending("runs exec"):
-        said = person("runs", "exec", "last", "--rank", "1", "--", "cat", "/proc/1/comm")
-        assert said.stdout.strip()
-    followed = None if pending("runs logs last -f") else follow_the_logs(person, later)
+    ran = person("runs", "exec", "last", "--rank", "1", "--", "cat", "/proc/1/comm")
+    assert ran.stdout.strip()
+    followed = follow_the_logs(person, later)
     person("runs", "stop", "last")
-    if followed is not None:
-        said, _ = followed.communicate(timeout=60)  # ends with the run
-        assert followed.returncode == 0
-        assert "rank 0" in said and "rank 1" in said
+    said, _ = followed.communicate(timeout=60)  # ends with the run
+    assert followed.returncode == 0
+    assert "rank 0" in said and "rank 1" in said
 
     person("runs", "fetch", "last", "--to", str(tmp_path / "out"))
     assert (tmp_path / "out" / run.name / "log-rank1.txt").is_file()
@@ -86,23 +82,9 @@ def make_the_cluster_file(person: Sparkctl, lab: LabSpec) -> None:
         for node in known["nodes"]
     )
     (person.file.parent / "ssh_config").write_text(hosts, encoding="utf-8")
-    if pending("init"):
-        nodes = [{"name": node["name"], "ssh": node["name"]} for node in known["nodes"]]
-        head = {"apiVersion": "sparkctl/v1", "kind": "Cluster", "name": "sparks", "nodes": nodes}
-        text = yaml.safe_dump(head | {"ssh": {"config": "ssh_config"}})
-        person.file.write_text(text, encoding="utf-8")
-    else:
-        person("init", *(n["name"] for n in known["nodes"]), "--ssh-config", "ssh_config", "--yes")
+    person("init", *(n["name"] for n in known["nodes"]), "--ssh-config", "ssh_config", "--yes")
     with person.file.open("a", encoding="utf-8") as file:
         file.write(yaml.safe_dump({"container": known["container"]}))
-
-
-def copy_a_stack(person: Sparkctl, name: str) -> None:
-    if pending("stacks copy"):
-        text = assets.text("stacks/tiny-llama-lora.yaml")
-        (person.file.parent / name).write_text(text, encoding="utf-8")
-        return
-    person("stacks", "copy", "tiny-llama-lora", name)
 
 
 def follow_the_logs(person: Sparkctl, later: Later) -> "subprocess.Popen[str]":

@@ -23,15 +23,6 @@ WORDS = {
 }
 """How the status of a row begins, in English and in Korean."""
 
-_TORCH = "sparkctl runs exec last --rank 0 -- python3 -c 'import torch; print(torch.{})'"
-PENDING: tuple[str, ...] = ()
-"""Commands of this issue that are not in this tree yet. One that is must be taken out."""
-
-
-def pending(words: str) -> bool:
-    """Whether commands that begin so are still to come."""
-    return any(command.startswith(f"sparkctl {words}") for command in PENDING)
-
 
 @dataclass(frozen=True)
 class Row:
