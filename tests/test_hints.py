@@ -80,7 +80,7 @@ def commands(path: Path) -> list[str]:
 
 def ensure_understood(line: str) -> None:
     """Raise when the command line's own parser does not know it."""
-    first = line.partition(" | ")[0]  # of several
+    first = re.split(r" [|>] ", line, maxsplit=1)[0]  # of several, or into a file
     words = shlex.split(NO_ARGUMENT.sub(" ", first), comments=True)
     command: click.Command = cli
     while isinstance(command, click.Group):

@@ -23,7 +23,8 @@ for room in (orchestrator, contract, gang, plan):
 
 from orchestrator.artifacts.image import image_recipe
 from orchestrator.engines.torch.image import contents
-from orchestrator.spec.load import load_stack, stack_names
+from orchestrator.spec.load import load_stack
+from orchestrator.spec.shipped import stack_names
 
 for name in stack_names():
     load_stack(name)

@@ -14,7 +14,7 @@ _WIDEST = 100
 def show_stacks(report: StacksReport, console: PlainConsole) -> None:
     """Two lines each: what has columns, and the description. The table is 80 columns wide."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for title in ("NAME", "MODEL", "METHOD", "NODES", "MEM/NODE"):
+    for title in ("NAME", "MODEL", "METHOD", "NODES", "GiB"):
         table.add_column(title, no_wrap=title != "MODEL", overflow="fold")
     width = min(console.width, _WIDEST)
     for stack in report.stacks:
@@ -23,7 +23,7 @@ def show_stacks(report: StacksReport, console: PlainConsole) -> None:
             stack.model or "-",
             stack.method or "-",
             _nodes(stack),
-            figures.gib(stack.memory_bytes),
+            figures.gib(stack.memory_bytes).removesuffix(" GiB"),
         )
     console.print(table, width=min(console.width, 80))
     console.print("")
@@ -37,7 +37,7 @@ def show_stacks(report: StacksReport, console: PlainConsole) -> None:
 
 
 _MEANING = (
-    "MEM/NODE: memory that each of two nodes takes at most, estimated for full rows; of more nodes "
+    "GiB: memory that each of two nodes takes at most, estimated for full rows; of more nodes "
     "where a stack needs more. `sparkctl train NAME --dry-run` says it for your machines."
 )
 

@@ -16,7 +16,7 @@ from orchestrator import assets
 from orchestrator.errors import UnknownStackError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import keys_of
-from orchestrator.spec.load import load_recipe
+from orchestrator.spec.load import load_recipe, load_stack
 from orchestrator.spec.stack import StackSpec
 from tests.cli.conftest import Sparkctl
 from tests.support.playbook import (
@@ -28,6 +28,7 @@ from tests.support.playbook import (
     rows,
     sections,
 )
+from tests.support.recipes import SCRIPTS
 
 KEYS = {key.path for spec in (ClusterSpec, StackSpec) for key in keys_of(spec)}
 EVERY = commands("tested", "needs", "setting", "not needed", "not yet")
@@ -51,6 +52,17 @@ def test_a_command_is_taken_as_it_stands(command: str) -> None:
     assert fault(command) is None
 
 
+def fetch_the_scripts() -> None:
+    """NVIDIA's, into the home of this test: empty ones."""
+    for name in SCRIPTS:
+        script = load_stack(name).script
+        assert script is not None and script.folder is not None
+        file = Path(script.folder).expanduser() / script.file
+        assert Path.home() != Path("/root"), "it would be the home of a person"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
 @pytest.mark.parametrize("command", commands("needs"))
 def test_what_needs_a_model_is_planned(
     command: str, sparkctl: Sparkctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -58,10 +70,11 @@ def test_what_needs_a_model_is_planned(
     monkeypatch.setenv("HF_TOKEN", "hf_of_nobody")
     copied = assets.text("stacks/llama3-8b-lora.yaml")  # a row above has `stacks copy`
     (tmp_path / "mine.yaml").write_text(copied, encoding="utf-8")
+    fetch_the_scripts()
     words = shlex.split(command)[1:]
     ran = sparkctl(*words, *([] if "--dry-run" in words else ["--dry-run"]))
     assert ran.code == 0, ran.stderr
-    assert "spark-b" in ran.stdout
+    assert "spark-a" in ran.stdout
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.by_hand)

@@ -229,7 +229,7 @@ def test_what_a_machine_says_moves_no_cursor(init: Sparkctl, site: FakeCluster) 
 def test_without_hosts_and_without_a_terminal(
     init: Sparkctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.cli.init.candidates", lambda *_, **__: ["spark-x"])
+    monkeypatch.setattr("orchestrator.api.init.candidates", lambda *_, **__: ["spark-x"])
     ran = init()
     assert (ran.code, "have: spark-x" in ran.stderr) == (3, True)
     assert "sparkctl init HOST HOST" in ran.stderr
@@ -239,7 +239,7 @@ def test_at_a_terminal_the_likely_ones_are_offered(
     init: Sparkctl, site: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = ["github.com", "nvidia@spark-a", "nvidia@spark-b"]
-    monkeypatch.setattr("orchestrator.cli.init.candidates", lambda *_, search: known * search)
+    monkeypatch.setattr("orchestrator.api.init.candidates", lambda *_, search: known * search)
     monkeypatch.setattr("orchestrator.cli.init.is_terminal", lambda: True)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     ran = init()

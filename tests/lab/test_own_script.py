@@ -5,6 +5,8 @@ ACCELERATE_USE_CPU each rank is alone, though both exit with 0 and their losses 
 """
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,15 @@ from training.gang.proof import NOT_ONE_GANG, NOT_SHARDED
 
 RECIPE = Path(__file__).parent / "own_script.yaml"
 STEPS = 20
-ALONE = ("--set", "env.ACCELERATE_USE_CPU=false")
+ALONE = ("--set", "env.ACCELERATE_USE_CPU='false'")
 FSDP = ("--set", "script.accelerate=fsdp-lora")
+LOAD = """
+import json
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "final")
+print(json.dumps([float(p.abs().sum()) for n, p in adapted.named_parameters() if "lora_B" in n]))
+"""
 STAND_IN = ("--set", "env.LAB_FSDP_ON_CPU='1'")
 """orchestrator/lab/files/train/lab_fsdp_on_cpu.py"""
 
@@ -56,13 +65,12 @@ def test_ddp_is_one_gang_whose_adapter_comes_and_loads(
     assert list(kept.values()) == pytest.approx(losses(together)) and kept[STEPS] < kept[1]
 
     module_up("runs", "fetch", together.name, "--to", str(tmp_path))
-    work = tmp_path / together.name / "work"
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
-    base = AutoModelForCausalLM.from_pretrained(work / "base")
-    adapted = PeftModel.from_pretrained(base, str(work / "final"))
-    sums = [p.abs().sum().item() for name, p in adapted.named_parameters() if "lora_B" in name]
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOAD],
+        cwd=tmp_path / together.name / "work", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert loaded.returncode == 0, loaded.stderr
+    sums = json.loads(loaded.stdout)
     assert len(sums) == 14 and min(sums) > 0
 
 

@@ -5,6 +5,7 @@ import secrets as random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,7 +115,8 @@ class Supervisor:
                     case AttemptResult() as result:
                         return result
                     case message if self._saves is not None:
-                        await self._saves.message(link, message)
+                        with suppress(LinkLost):  # the result may be here already, unread
+                            await self._saves.message(link, message)
         finally:
             beats.cancel()
             if self._child is not None:
