@@ -7,7 +7,6 @@ from pathlib import Path
 from training.contract.config import ModelConfig
 from training.contract.errors import ConfigurationError, TrainingError
 from training.contract.names import source_of
-from training.data.rows import where_it_belongs
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 _UNWANTED = ["original/*", "*/*"]
@@ -99,3 +98,12 @@ def hub_errors(name: str) -> Iterator[None]:
 
 def _first_line(failure: BaseException) -> str:
     return (str(failure) or type(failure).__name__).strip().splitlines()[0]
+
+
+def where_it_belongs(path: Path, folder: Path) -> str:
+    """What to do about a file or folder of the user's that this node does not have."""
+    there = path if path.is_relative_to(folder) else folder / path.name
+    return (
+        f"It must be on every node, in the folder `paths.data` (default ~/sparkctl/data): there it "
+        f"is {there} for a run. Of `paths.cache` a run sees only what sparkctl made itself."
+    )

@@ -14,6 +14,7 @@ from training.builtin.instructions import instruction_rows
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
 from training.contract.names import source_of
+from training.data.fetch import hub_errors, where_it_belongs
 
 _GAP = re.compile(r"\s*")
 
@@ -45,15 +46,6 @@ def read_rows(data: Data, wanted: int | None, folder: Path) -> list[Row]:
             "Lower data.rows (null takes all).",
         )
     return found
-
-
-def where_it_belongs(path: Path, folder: Path) -> str:
-    """What to do about a file or folder of the user's that this node does not have."""
-    there = path if path.is_relative_to(folder) else folder / path.name
-    return (
-        f"It must be on every node, in the folder `paths.data` (default ~/sparkctl/data): there it "
-        f"is {there} for a run. Of `paths.cache` a run sees only what sparkctl made itself."
-    )
 
 
 def _numbered(name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
@@ -130,8 +122,6 @@ def _an_object(where: str, value: Any) -> Mapping[str, Any]:
 
 def _fetch(data: Data, wanted: int | None) -> Iterable[Mapping[str, Any]]:
     import datasets
-
-    from training.data.fetch import hub_errors
 
     datasets.disable_progress_bars()
     part = data.split if wanted is None else f"{data.split}[:{wanted}]"
