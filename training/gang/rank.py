@@ -33,6 +33,8 @@ from training.gang.reader import Events, Reader
 from training.gang.sharing import RankSaves
 from training.gang.watch import Watcher
 
+_REPORTS = 4
+"""Reports of a witness that wait to be sent; it makes two."""
 _CONNECT_INTERVAL = 0.1
 """Seconds between two tries to reach the coordinator."""
 
@@ -230,7 +232,7 @@ class Supervisor:
     def _line(self, text: str) -> None:
         self._heard = time.monotonic()
         match self.reader.line(self.log.line(text)):
-            case Group() as seen:
+            case Group() as seen if len(self._seen) < _REPORTS:
                 self._seen.append(seen)
             case Result() as result:
                 self._output.result, self._output.step = result, result.step

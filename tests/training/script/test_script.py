@@ -66,11 +66,13 @@ def steps(one: Gang, rank: int) -> list[int]:
     [
         ("ddp", "torchrun", "2 ranks, gloo, DistributedDataParallel"),
         ("fsdp", "python", "DTensor, FSDPModule, 536 of 1,072 weights on a rank"),
+        ("fsdp1", "python", "FullyShardedDataParallel, 536 of 1,072 weights on a rank"),
+        ("zero", "python", "2 ranks, gloo, DistributedDataParallel"),
         ("by-hand", "python", "2 ranks, gloo, collectives of its own"),
     ],
 )
 def test_a_gang_is_proved(gang: MakeGang, way: str, launcher: str, words: str) -> None:
-    one = gang(way, launcher, sharded=way == "fsdp")
+    one = gang(way, launcher, sharded=way.startswith("fsdp"))
     verdict = one.run()[0]
     assert verdict["state"] == "succeeded", one.said(0)
     assert verdict["message"].startswith("proof: gang") and words in verdict["message"]

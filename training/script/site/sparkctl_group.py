@@ -43,13 +43,14 @@ def sum_over_ranks(number: int) -> int:
     return int(total.item())
 
 
-def gradients(optimizer: torch.optim.Optimizer) -> list[float] | None:
-    """[sum, sum of squares] of all gradients that are about to be used; None of sharded ones.
+def gradients(optimizer: torch.optim.Optimizer, wrappers: list[str]) -> list[float] | None:
+    """[sum, sum of squares] of all gradients that are about to be used; None where each rank has
+    its own part of them.
 
     After averaging they are the same on every rank.
     """
     found = [p.grad for p in _trained(optimizer) if p.grad is not None]
-    if not found or any(_is_part(grad) for grad in found):
+    if not found or set(wrappers) - {"DistributedDataParallel"}:
         return None
     with torch.no_grad():
         dense = [g.coalesce().values() if g.is_sparse else g for g in found]
@@ -69,13 +70,14 @@ def of_model(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     if not of_it:
         return {"wrappers": [], "parameters": 0, "local_parameters": 0}
     module, weights = max(of_it, key=lambda root: sum(map(_whole, root[1])))
+    flat = [part._flat_param for part in module.modules() if _is_flat(part)]
     wrappers = {_wrapper(part) for part in module.modules()}
     wrappers |= {"DTensor" for weight in weights if type(weight).__name__ == "DTensor"}
     wrappers |= {_wrapper(one) for one in modules if type(one).__name__ == "DeepSpeedEngine"}
     return {
         "wrappers": sorted(wrappers - {None}),
-        "parameters": sum(map(_whole, weights)),
-        "local_parameters": sum(map(_local, weights)),
+        "parameters": sum(map(_whole, flat or weights)),
+        "local_parameters": sum(map(_local, flat or weights)),
     }
 
 
@@ -91,8 +93,9 @@ def _trained(optimizer: torch.optim.Optimizer) -> list[Any]:
     return [p for settings in optimizer.param_groups for p in settings["params"]]
 
 
-def _is_part(tensor: Any) -> bool:
-    return hasattr(tensor, "to_local") or hasattr(tensor, "_unpadded_unsharded_size")
+def _is_flat(module: Any) -> bool:
+    """Whether FSDP1 keeps its weights in a flat parameter: others may be views of its part."""
+    return getattr(module, "_flat_param", None) is not None
 
 
 def _local(weight: Any) -> int:

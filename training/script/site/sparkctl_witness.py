@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import time
+import weakref
 from collections.abc import Callable, MutableMapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -74,6 +75,7 @@ class _Witness:
         begin = re.search(r"([0-9]{1,12})$", progress.resume_from() or "")
         self._step = int(begin[1]) if begin else 0
         self._seen = 0
+        self._first: weakref.ref[Any] | None = None
         self._collectives: int | None = None
         self._beat_at = 0.0
         self._trainer = False
@@ -108,13 +110,15 @@ class _Witness:
         self._trainer = True
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        self._seen += 1
-        if self._seen <= 2:
+        self._first = self._first or weakref.ref(optimizer)  # it may have others inside
+        is_first = self._first() is optimizer
+        self._seen += is_first
+        if is_first and self._seen <= 2:
             self._report(self._seen, optimizer)
         if not self._trainer and time.monotonic() - self._beat_at > _BEAT:
             self._beat_at = time.monotonic()
             self.beat("training", self._step)
-        self._step += not self._trainer
+        self._step += is_first and not self._trainer
 
     def _report(self, step: int, optimizer: Any) -> None:
         import sparkctl_group as group  # reads torch, which is there by now
@@ -129,7 +133,7 @@ class _Witness:
         }
         if step == 1:
             seen |= group.of_model(optimizer)
-            seen["gradients"] = group.gradients(optimizer)
+            seen["gradients"] = group.gradients(optimizer, seen["wrappers"])
             seen["total"] = group.sum_over_ranks(self._number)
             self._collectives = group.collectives()
         progress.event("group", **seen)

@@ -9,7 +9,8 @@ import sparkctl_progress as progress
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
 
 way, steps = sys.argv[1], int(sys.argv[2])
@@ -27,12 +28,16 @@ if way not in ("alone", "no-step"):
     dist.init_process_group(None if way.startswith("solo") else "gloo")
 torch.manual_seed(7)
 model = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.Linear(32, 16))
-if way in ("ddp", "hangs"):
+if way in ("ddp", "zero", "hangs"):
     model = DistributedDataParallel(model)
+if way == "fsdp1":  # as NVIDIA's config_fsdp_lora.yaml has it
+    model = FullyShardedDataParallel(model, use_orig_params=True, device_id=torch.device("cpu"))
 if way == "fsdp":
     fully_shard(model, mesh=init_device_mesh("cpu", (world_size,)))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-own = rank if way in ("ddp", "fsdp", "by-hand", "hangs", "solo-other-rows") else 0
+if way == "zero":  # each rank makes the step of its part of the weights
+    optimizer = ZeroRedundancyOptimizer(model.parameters(), torch.optim.SGD, lr=0.01)
+own = rank if way in ("ddp", "fsdp", "fsdp1", "zero", "by-hand", "hangs", "solo-other-rows") else 0
 rows = torch.randn(8, 16, generator=torch.Generator().manual_seed(own))
 
 saves = Path(os.environ["SPARKCTL_RUN_DIR"], "checkpoints")
