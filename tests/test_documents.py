@@ -18,9 +18,9 @@ from orchestrator.errors import SparkctlError
 from orchestrator.runs.outlook import DryRun
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import as_table, keys_of
-from orchestrator.spec.document import parse_document
 from orchestrator.spec.explanation import Explanations
 from orchestrator.spec.load import load_cluster
+from orchestrator.spec.parse import parse_document
 from orchestrator.spec.stack import StackSpec
 from orchestrator.spec.stack_report import StacksReport
 from orchestrator.spec.validate import validate

@@ -30,7 +30,7 @@ from orchestrator.node.ssh_config import Unreadable
 from orchestrator.node.ssh_config.aliases import host_aliases
 from orchestrator.reconcile.observe import try_observe
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import parse_document
+from orchestrator.spec.parse import parse_document
 from orchestrator.spec.ssh_target import parse_target
 from orchestrator.spec.validate import validate
 from orchestrator.stack.secret import login_source

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from orchestrator.engines.spec import EngineSpec
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.describe import Key, keys_of
-from orchestrator.spec.document import parse_document
+from orchestrator.spec.parse import parse_document
 from orchestrator.spec.shipped import shipped_text, stack_names
 from orchestrator.spec.stack import StackSpec
 

@@ -9,7 +9,7 @@ from orchestrator.engines.script.engine import script_engine
 from orchestrator.engines.spec import FILE, EngineSpec
 from orchestrator.engines.torch.image import contents as torch_contents
 from orchestrator.errors import SpecError
-from orchestrator.spec.document import parse_document
+from orchestrator.spec.parse import parse_document
 from orchestrator.spec.stack import SCRIPT, StackSpec
 from orchestrator.spec.validate import validate
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import SpecError
-from orchestrator.spec.document import Document, parse_document, read_document
+from orchestrator.spec.document import Document, read_document
 
 if TYPE_CHECKING:  # imported when a file has been read: a fault of it is said without them
     from orchestrator.spec.base import Model
@@ -58,6 +58,8 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
             resolution=f"Shipped, by name alone: {names}. A file is named with its path.",
         )
     else:
+        from orchestrator.spec.parse import parse_document
+
         document = parse_document(shipped_text(name), source=f"stacks/{name}.yaml")
     from orchestrator.spec.settings import override
     from orchestrator.spec.stack import StackSpec

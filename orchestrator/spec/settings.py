@@ -1,9 +1,10 @@
 """`--set key=value`: what it changes in a stack's document."""
 
 from orchestrator.errors import SpecError, UnknownKeyError
-from orchestrator.spec.document import Document, parse_value
+from orchestrator.spec.document import Document
 from orchestrator.spec.key_path import KeyPath
 from orchestrator.spec.meant import ending, single_paths_of
+from orchestrator.spec.parse import parse_value
 from orchestrator.spec.sections import is_kind, sections_at
 from orchestrator.spec.stack import StackSpec
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from orchestrator.errors import SpecError
 from orchestrator.spec.addresses import is_link_local
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import parse_document
 from orchestrator.spec.load import load_cluster
+from orchestrator.spec.parse import parse_document
 from orchestrator.spec.validate import validate
 from tests.support.clusters import EXAMPLE, cluster
 from tests.support.strategies import values

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.engines.spec import EngineSpec
 from orchestrator.errors import SpecError
 from orchestrator.spec.cluster import ClusterSpec
-from orchestrator.spec.document import parse_document
+from orchestrator.spec.parse import parse_document
 from orchestrator.spec.stack import StackSpec
 from orchestrator.spec.validate import validate
 from training.contract.record import RunRecord

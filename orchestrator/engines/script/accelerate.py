@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from orchestrator.spec.document import parse_document, read_document
+from orchestrator.spec.document import read_document
+from orchestrator.spec.parse import parse_document
 from orchestrator.spec.script import ScriptSpec
 
 _RANKS = "ranks.yml"

@@ -13,7 +13,7 @@ from orchestrator.engines.script.accelerate import notes_on, settings_of, shards
 from orchestrator.engines.sources import sources
 from orchestrator.engines.spec import FILE, EngineSpec, RenderedFile
 from orchestrator.errors import SpecError
-from orchestrator.spec.document import parse_document
+from orchestrator.spec.parse import parse_document
 from orchestrator.spec.script import NODE_FOLDER, ScriptSpec
 from orchestrator.spec.validate import validate
 from training.contract.config import TrainingConfig
