@@ -51,7 +51,8 @@ class Terminal:
         text = self.text
         self._tmux("send-keys", "-t", "main", "-R", "clear", "Enter")
         self._wait_for_the_prompt(60)
-        return text
+        # bash tells of a prompt just before it draws it: what was typed may stand before it, too.
+        return text[max(text.find("$ sparkctl"), 0) :]
 
     @property
     def text(self) -> str:
