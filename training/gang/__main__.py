@@ -23,10 +23,11 @@ from training.contract.verdict import Attempt, Verdict
 from training.gang import hooks
 from training.gang.advice import advice
 from training.gang.config import GangConfig
-from training.gang.coordinator import Coordinator, GangInfo
+from training.gang.coordinator import Coordinator
 from training.gang.engine import ENGINE, EngineConfig
 from training.gang.health import LastHeartbeat
 from training.gang.history import AttemptLog, History
+from training.gang.info import GangInfo
 from training.gang.link import LinkLost, NeverMet, PortTaken
 from training.gang.log import RankLog, now
 from training.gang.messages import AttemptResult

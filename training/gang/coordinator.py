@@ -11,6 +11,7 @@ from training.gang.advice import advice
 from training.gang.config import GangConfig
 from training.gang.handshake import question, welcome
 from training.gang.history import History
+from training.gang.info import GangInfo
 from training.gang.judge import LOST, attempt_of, first_failure, is_decided, verdict_of
 from training.gang.link import BEAT, PORT_SECONDS, Link, LinkLost, PortTaken
 from training.gang.log import now
@@ -29,23 +30,10 @@ from training.gang.proof import GangProof
 from training.gang.sharing import SavesOfAll
 from training.gang.strangers import Strangers
 
+_FAREWELL_SECONDS = 5.0
+"""Seconds that ranks have to read the result."""
 _GRACE_SECONDS = 5.0
 """Seconds that other ranks may still report, when the first failure may be secondary."""
-
-
-@dataclass(frozen=True)
-class GangInfo:
-    """Who belongs to the run."""
-
-    run: str
-    nonce: str
-    nodes: tuple[str, ...]
-    """By rank."""
-
-    @property
-    def world_size(self) -> int:
-        """Number of ranks."""
-        return len(self.nodes)
 
 
 @dataclass
@@ -67,6 +55,7 @@ class Coordinator:
     """Checkpoints of an engine whose ranks cannot agree on them."""
     _links: dict[int, Link] = field(default_factory=dict)
     _inbox: "asyncio.Queue[tuple[int, Message | None]]" = field(default_factory=asyncio.Queue)
+    _connected: set[int] = field(default_factory=set)
     _stop_requested: bool = False
     """`runs stop` was asked for: the whole run ends."""
     _stopping: bool = False
@@ -85,7 +74,8 @@ class Coordinator:
         try:
             result = await self._attempt()
             for link in self._links.values():
-                await _try_to_send(link, result)
+                await link.try_to_send(result)
+            await self._until_all_have_left()
             return result
         finally:
             beats.cancel()
@@ -94,6 +84,12 @@ class Coordinator:
             server.close()
             for link in self._links.values():
                 await link.close()
+
+    async def _until_all_have_left(self) -> None:
+        """Ranks leave with the result. Who is still sending would lose it if we closed first."""
+        end = time.monotonic() + _FAREWELL_SECONDS
+        while self._connected and time.monotonic() < end:
+            await asyncio.sleep(0.01)
 
     async def _listen(self, host: str, port: int) -> asyncio.Server:
         began, logged = time.monotonic(), ""
@@ -123,7 +119,7 @@ class Coordinator:
         resume_from = self.saves.resume_from() if self.saves else None
         steps: dict[int, int] = {}
         for rank, link in self._links.items():
-            if not await _try_to_send(link, Begin(attempt=number, resume_from=resume_from)):
+            if not await link.try_to_send(Begin(attempt=number, resume_from=resume_from)):
                 self._inbox.put_nowait((rank, None))
         reports = await self._watch(steps)
         attempt = attempt_of(number, began, now(), reports, steps)
@@ -172,7 +168,7 @@ class Coordinator:
             if self._stopping and not stop_sent:
                 stop_sent = True
                 for link in self._links.values():
-                    await _try_to_send(link, Stop())
+                    await link.try_to_send(Stop())
             if first_failure(reports) is not None and grace_ends is None:
                 grace_ends = time.monotonic() + _GRACE_SECONDS
             rest = None if grace_ends is None else grace_ends - time.monotonic()
@@ -264,6 +260,7 @@ class Coordinator:
             return
         rank, node = talk.hello.rank, talk.hello.node
         self._links[rank] = link
+        self._connected.add(rank)
         self._inbox.put_nowait((rank, Beat()))
         try:
             while True:
@@ -272,6 +269,7 @@ class Coordinator:
                     raise LinkLost("it reports for another rank")
                 self._inbox.put_nowait((rank, message))
         except LinkLost:
+            self._connected.discard(rank)
             self._inbox.put_nowait((rank, None))
 
     def _is_free(self, hello: Hello) -> bool:
@@ -284,12 +282,4 @@ class Coordinator:
         while True:
             await asyncio.sleep(BEAT)
             for link in list(self._links.values()):
-                await _try_to_send(link, Beat())
-
-
-async def _try_to_send(link: Link, message: Message) -> bool:
-    try:
-        await link.send(message)
-    except LinkLost:
-        return False  # its receiver notices as well, and reports it
-    return True
+                await link.try_to_send(Beat())

@@ -83,6 +83,14 @@ class Link:
         except OSError as gone:
             raise LinkLost(str(gone)) from None
 
+    async def try_to_send(self, message: Message) -> bool:
+        """Whether it was sent; the receiver of a link that is lost notices as well."""
+        try:
+            await self.send(message)
+        except LinkLost:
+            return False
+        return True
+
     async def receive(self, timeout: float) -> Message:
         """The next message; raises LinkLost when none comes within `timeout` seconds."""
         try:

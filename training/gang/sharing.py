@@ -87,7 +87,7 @@ class SavesOfAll:
             case Offered() as offered if rank == 0:
                 self._waiting[offered.save] = set(links) - {0}
                 for other in set(links) - {0}:
-                    await _try_to_send(links[other], offered)
+                    await links[other].try_to_send(offered)
                 await self._when_shared(offered.save, links)
             case Wanted() as wanted if rank in self._waiting.get(wanted.save, ()):
                 task = asyncio.create_task(self._send(rank, wanted, links))
@@ -111,11 +111,4 @@ class SavesOfAll:
 
     async def _when_shared(self, save: str, links: Mapping[int, Link]) -> None:
         if not self._waiting[save] and 0 in links:
-            await _try_to_send(links[0], Shared(save=save))
-
-
-async def _try_to_send(link: Link, message: Message) -> None:
-    try:
-        await link.send(message)
-    except LinkLost:
-        return  # its receiver notices as well, and reports it
+            await links[0].try_to_send(Shared(save=save))

@@ -10,9 +10,10 @@ import pytest
 from tests.support.ranks.run import free_port
 from training.gang import handshake
 from training.gang.config import GangConfig
-from training.gang.coordinator import Coordinator, GangInfo
+from training.gang.coordinator import Coordinator
 from training.gang.handshake import Talk, greet
 from training.gang.history import History
+from training.gang.info import GangInfo
 from training.gang.link import Link, LinkLost, Occupied
 from training.gang.messages import (
     AttemptResult,
@@ -302,5 +303,26 @@ def test_who_says_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
         await link.receive(DEADLINE)
         with pytest.raises(LinkLost, match="closed"):
             await link.receive(DEADLINE)
+
+    met(scenario)
+
+
+def test_who_is_still_sending_when_the_attempt_ends_gets_the_result() -> None:
+    """A write to a connection that the other side has closed loses what is unread on it."""
+
+    async def scenario(meeting: Meeting) -> None:
+        ranks = await meeting.come(0), await meeting.come(1)
+        await meeting.begun(*ranks)
+        end = Ended(rank=0, node="node-0", exit_code=1, code="crash", message="x")
+        await ranks[0].send(end)
+        for _ in range(50):  # rank 1 does not read meanwhile
+            await ranks[1].send(Beat(step=1))
+            await asyncio.sleep(0.01)
+        for link in ranks:
+            while not isinstance(result := await link.receive(DEADLINE), AttemptResult):
+                pass
+            assert result.attempt is not None and result.attempt.code == "crash"
+            await link.close()
+        await asyncio.wait_for(meeting.over, 3)  # as soon as all have left
 
     met(scenario)
