@@ -83,8 +83,14 @@ class _Watch:
     @property
     def all_results_known(self) -> bool:
         """Whether no further result is expected."""
-        by_exit_codes = self.verdict is not None and self.verdict.message == RESTS_ON["exit code"]
-        return by_exit_codes or len(self.results) == len(self.record.ranks)
+        rests_on = None if self.verdict is None else self.verdict.message
+        without = rests_on not in (None, RESTS_ON["checked"])  # of ours there is no word
+        return without or len(self.results) == len(self.record.ranks)
+
+    @property
+    def awaits_rank_0(self) -> bool:
+        """Whether only another rank has spoken: of itself alone, as all know rank 0's verdict."""
+        return 0 not in self.verdicts and self.record.ranks[0].node not in self.silent
 
 
 def follow(
@@ -123,9 +129,14 @@ def follow(
             return _end(watch, watch.broken())
         if not more:
             sleep(POLL)
-    until = time.monotonic() + timeouts.results
-    while more or (watch.verdict.state == "succeeded" and not watch.all_results_known):
-        if time.monotonic() > until:
+    judged = time.monotonic()
+    while True:
+        late = time.monotonic() - judged
+        awaits = watch.awaits_rank_0 and late < timeouts.broken
+        succeeded = watch.verdict.state == "succeeded"
+        if not (more or awaits or (succeeded and not watch.all_results_known)):
+            break
+        if late > timeouts.results:
             break
         if not more:
             sleep(POLL / 5)

@@ -79,9 +79,10 @@ def test_a_run_that_succeeds(cluster: Cluster) -> None:
     assert cluster.engine.asked[0] == {"label": f"sparkctl.run={RUN}"}
 
 
-def test_by_exit_codes_no_result_is_waited_for(cluster: Cluster) -> None:
+@pytest.mark.parametrize("message", [RESTS_ON["exit code"], f"{RESTS_ON['gang']} (2 ranks)"])
+def test_without_results_none_is_waited_for(cluster: Cluster, message: str) -> None:
     def succeed(cluster: Cluster) -> None:
-        cluster.judge(message=RESTS_ON["exit code"])
+        cluster.judge(message=message)
 
     timeouts = Timeouts(start=30, broken=0.0, away=30, results=3600)
     verdict, _ = watch(cluster, [state("running"), succeed], timeouts)
@@ -322,3 +323,23 @@ def test_leaving_changes_nothing(cluster: Cluster) -> None:
     with pytest.raises(KeyboardInterrupt):
         follow(cluster.record, cluster.nodes["spark-a"], cluster.nodes, leave, QUICK)
     assert sorted(p.name for p in cluster.run_folder(0).iterdir()) == ["log-rank0.txt"]
+
+
+def test_what_rank_0_knows_of_all_counts_more_than_what_another_knows_of_itself(
+    cluster: Cluster,
+) -> None:
+    """Ranks that do not meet give up at about the same time."""
+
+    def alone(cluster: Cluster) -> None:
+        cluster.judge(state="failed", rank=0, node="spark-a", code="rank_missing", message="of 1")
+        text = (cluster.run_folder(0) / "verdict-rank0.json").read_text()
+        (cluster.run_folder(0) / "verdict-rank0.json").unlink()
+        later.append(text.replace("of 1", "of 0"))
+
+    def both(cluster: Cluster) -> None:
+        (cluster.run_folder(0) / "verdict-rank0.json").write_text(later.pop())
+
+    later: list[str] = []
+    timeouts = Timeouts(start=30, broken=30, away=30, results=30)
+    verdict, _ = watch(cluster, [state("running"), alone, both], timeouts)
+    assert "of 0" in verdict.brief
