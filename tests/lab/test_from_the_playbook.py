@@ -25,7 +25,7 @@ from tests.support.playbook import commands
 Later = Callable[[Callable[[], object]], None]
 ASK = ("cluster up", "cluster down", "runs rm", "runs resume")
 FEW = ("--set", "training.loop.max_steps=4")
-LONG = ("--set", "training.loop.max_steps=2000", "--set", "training.checkpoint.every=2")
+LONG = ("--set", "training.loop.max_steps=100000", "--set", "training.checkpoint.every=2")
 
 
 class Play:

@@ -52,7 +52,7 @@ def test_from_the_first_command_to_the_last(
     person("cluster", "up", "--yes")
     person("stacks", "copy", "tiny-llama-lora", "mine.yaml")
 
-    many = ("--set", "training.loop.max_steps=2000", "--set", "training.checkpoint.every=5")
+    many = ("--set", "training.loop.max_steps=100000", "--set", "training.checkpoint.every=5")
     started = person("train", "./mine.yaml", *many, "--trust-recipe", "--detach").stdout
     run = Run(started.split()[1].rstrip(":"), person, machines)
     run.reach(1)
