@@ -85,7 +85,8 @@ class Witnessed(_Message):
     seen: Group
 
 
-SaveName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")]
+SAVE_NAME = r"^[A-Za-z0-9][\w.-]{0,99}$"
+SaveName = Annotated[str, Field(pattern=SAVE_NAME)]
 """Of a folder below `checkpoints/`."""
 
 
@@ -110,7 +111,7 @@ class Offered(_Message):
 
 
 class Wanted(_Message):
-    """The files of a save that this rank lacks."""
+    """The files of a save that this rank lacks; none: it has, or has got, all of them."""
 
     kind: Literal["wanted"] = "wanted"
     save: SaveName
@@ -118,11 +119,12 @@ class Wanted(_Message):
 
 
 class Piece(_Message):
-    """The next bytes of a file that was wanted; in order."""
+    """Bytes of a file that was wanted; in order."""
 
     kind: Literal["piece"] = "piece"
     save: SaveName
     file: SavePath
+    offset: Annotated[int, Field(ge=0)]
     content: Annotated[str, Field(max_length=2**19)]
     """Base64."""
     last: bool

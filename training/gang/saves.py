@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.gang.messages import SAVE_PATH, Offered, Piece, Wanted
+from training.gang.messages import SAVE_NAME, SAVE_PATH, Offered, Piece, Wanted
 
 LARGEST = 256 * 2**20
 """Bytes of a file, at most, that is shared: adapters and their optimizer, not whole models."""
@@ -21,9 +21,11 @@ _ALL, _FILES = 512 * 2**20, 200
 """Bytes and files of one save, at most."""
 _PIECE = 3 * 2**16
 """Bytes in one message."""
-_NUMBER = re.compile(r"(?:[A-Za-z]|[A-Za-z0-9][\w.-]*[^0-9])?([0-9]{1,12})")
-_PATH = re.compile(SAVE_PATH)
+_NUMBER = re.compile(r"(?:.*[^0-9])?([0-9]{1,12})", re.DOTALL)
+_NAME, _PATH = re.compile(SAVE_NAME), re.compile(SAVE_PATH)
 _REMEMBERED = 8
+_HALF = ".sparkctl-half"
+"""Ends the name of a file that is still being received."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,22 @@ class Saves:
         """It is complete, and where it is rank 0's the others have what they lacked of it."""
         _replace(self._list, json.dumps(sorted({name, *self.known()})))
 
-    def offer(self, name: str) -> Offered:
-        """Its files, as far as they are shared."""
+    def offer(self, name: str) -> tuple[Offered, list[str]]:
+        """Its files that are shared, and those that are not. Raises OSError when it goes."""
         root, left = self.folder / name, _ALL
         files: list[str] = []
+        kept: list[str] = []
         for file in sorted(root.rglob("*")):
-            if file.is_symlink() or not file.is_file() or (size := file.stat().st_size) > LARGEST:
+            if file.is_symlink() or not file.is_file():
                 continue
-            path, left = str(file.relative_to(root)), left - size
-            if left >= 0 and len(files) < _FILES and _PATH.match(path) and len(path) <= 400:
+            path, size = str(file.relative_to(root)), file.stat().st_size
+            fits = size <= min(LARGEST, left) and len(files) < _FILES
+            if fits and _PATH.match(path) and len(path) <= 400:
                 files.append(path)
-        return Offered(save=name, files=tuple(files))
+                left -= size
+            else:
+                kept.append(path)
+        return Offered(save=name, files=tuple(files)), kept
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:
         """The content of these files. Raises OSError for one that is gone."""
@@ -73,20 +80,21 @@ class Saves:
             if not _is_below(file, self.folder):
                 continue
             with file.open("rb") as stream:
-                part = stream.read(_PIECE)
-                while True:
+                offset, part, last = 0, stream.read(_PIECE), False
+                while not last:
                     following = stream.read(_PIECE)
+                    last = not following
                     content = base64.b64encode(part).decode()
-                    yield Piece(save=wanted.save, file=name, content=content, last=not following)
-                    if not following:
-                        break
-                    part = following
+                    yield Piece(
+                        save=wanted.save, file=name, offset=offset, content=content, last=last
+                    )
+                    offset, part = offset + len(part), following
 
     def _numbered(self) -> dict[str, int]:
         if not self.folder.is_dir():
             return {}
         folders = [e.name for e in self.folder.iterdir() if e.is_dir() and not e.is_symlink()]
-        found = {name: _NUMBER.fullmatch(name) for name in folders}
+        found = {name: _NUMBER.fullmatch(name) for name in folders if _NAME.match(name)}
         return {name: int(match[1]) for name, match in found.items() if match}
 
     @property
@@ -100,7 +108,13 @@ class Received:
     def __init__(self, folder: Path, rank: int) -> None:
         self._folder = folder
         self._list = folder / f".shared-rank{rank}.json"
-        self._partial = folder / f".partial-rank{rank}"
+        self._left: dict[str, set[str]] = {}
+        """By save, the files that are still to come."""
+
+    def begin(self) -> None:
+        """Of a new attempt: halves of files of an earlier one go. Raises OSError."""
+        for half in self._folder.rglob(f".*{_HALF}"):
+            half.unlink(missing_ok=True)
 
     def lacking(self, offered: Offered) -> Wanted:
         """What is not there, or came from rank 0 before: it may be another one by now."""
@@ -111,28 +125,42 @@ class Received:
             if _is_below(file := self._folder / offered.save / name, self._folder)
             and (not file.exists() or _is(file, ours.get(f"{offered.save}/{name}")))
         ]
+        self._left[offered.save] = set(lacking)
         return Wanted(save=offered.save, files=tuple(lacking))
 
-    def piece(self, piece: Piece) -> None:
-        """Keep it; with the last one the file is there. Raises OSError, ValueError."""
-        file = self._folder / piece.save / piece.file
-        if not _is_below(file, self._folder):
-            raise ValueError(f"{piece.save}/{piece.file} leads elsewhere")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._partial.open("ab") as partial:
-            partial.write(base64.b64decode(piece.content, validate=True))
-        if self._partial.stat().st_size > LARGEST:
-            self._partial.unlink()
-            raise ValueError(f"{piece.file} is too large to be shared")
-        if piece.last:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            known = {**self._ours(), f"{piece.save}/{piece.file}": _sha256(self._partial)}
-            self._partial.replace(file)
-            _replace(self._list, json.dumps(known))
+    def piece(self, piece: Piece) -> bool:
+        """Keep it; with its last one a file is there. Whether now the whole save is.
 
-    def begin(self) -> None:
-        """Of a new attempt: half a file of an earlier one goes."""
-        self._partial.unlink(missing_ok=True)
+        Raises OSError, ValueError: nothing more of this save is kept then.
+        """
+        left = self._left.get(piece.save, set())
+        if piece.file not in left:
+            return False  # not asked for, or of a save that has failed
+        try:
+            if self._kept(piece):
+                left.discard(piece.file)
+        except (OSError, ValueError):
+            del self._left[piece.save]
+            raise
+        return not left
+
+    def _kept(self, piece: Piece) -> bool:
+        """Whether the file is there now."""
+        path = f"{piece.save}/{piece.file}"
+        file = self._folder / path
+        if not _is_below(file, self._folder):
+            raise ValueError(f"{path} leads elsewhere")
+        half = file.with_name(f".{file.name}{_HALF}")
+        half.parent.mkdir(parents=True, exist_ok=True)
+        with half.open("ab" if piece.offset else "wb") as written:
+            if written.tell() != piece.offset or piece.offset > LARGEST:
+                raise ValueError(f"{path} came in another order, or is too large")
+            written.write(base64.b64decode(piece.content, validate=True))
+        if piece.last:
+            known = {**self._ours(), path: _sha256(half)}
+            half.replace(file)
+            _replace(self._list, json.dumps(known))
+        return piece.last
 
     def _ours(self) -> dict[str, str]:
         """SHA-256 of what came from rank 0, by path."""

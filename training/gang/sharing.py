@@ -1,7 +1,8 @@
 """How a script's saves get to all ranks: rank 0 offers, the others say what they lack."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from training.contract.files import CHECKPOINTS
@@ -16,19 +17,24 @@ RESUME_FROM = "SPARKCTL_RESUME_FROM"
 
 
 class RankSaves:
-    """Of one rank, for one attempt."""
+    """Of one rank, for one attempt. A save that cannot be kept or shared is told in the log, and no
+    reason to end: an older one will do."""
 
     def __init__(self, run_dir: Path, rank: int, log_line: Callable[[str], object]) -> None:
         self._folder = run_dir / CHECKPOINTS
         self._rank, self._log_line = rank, log_line
         self._saves, self._received = Saves(self._folder, rank), Received(self._folder, rank)
         self._done: set[str] = set()
+        self._told = False
+        """That files are not shared: of the first save alone."""
 
     def holding(self) -> Holding:
         """What this rank could resume from; to be sent first."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._received.begin()
-        known = self._saves.known()
+        known: tuple[str, ...] = ()
+        with self._troubles_logged():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._received.begin()
+            known = self._saves.known()
         self._done = set(known)
         return Holding(saves=known)
 
@@ -39,27 +45,41 @@ class RankSaves:
 
     async def beat(self, link: Link, step: int) -> None:
         """Offer or remember saves that are complete by now, at this step. Raises LinkLost."""
-        for name in list(self._saves.complete(step, self._done)):
-            self._done.add(name)
-            if self._rank == 0:
-                await link.send(self._saves.offer(name))
-            else:
-                self._keep(lambda name=name: self._saves.remember(name))  # type: ignore[misc]
+        with self._troubles_logged():
+            for name in list(self._saves.complete(step, self._done)):
+                self._done.add(name)
+                if self._rank:
+                    self._saves.remember(name)
+                else:
+                    await link.send(self._offered(name))
 
     async def message(self, link: Link, message: Message) -> None:
         """What the coordinator sends about saves. Raises LinkLost."""
-        match message:
-            case Offered() as offered:
-                await link.send(self._received.lacking(offered))
-            case Piece() as piece:
-                self._keep(lambda: self._received.piece(piece))
-            case Shared(save=name):
-                self._keep(lambda: self._saves.remember(name))
+        with self._troubles_logged():
+            match message:
+                case Offered() as offered:
+                    await link.send(self._received.lacking(offered))
+                case Piece() as piece:
+                    if self._received.piece(piece):
+                        await link.send(Wanted(save=piece.save, files=()))
+                case Shared(save=name):
+                    self._saves.remember(name)
 
-    def _keep(self, write: Callable[[], None]) -> None:
-        """A save that cannot be kept is no reason to end: an older one will do."""
+    def _offered(self, name: str) -> Offered:
+        offered, kept = self._saves.offer(name)
+        if kept and not self._told:
+            self._told = True
+            self._log_line(
+                f"{name}: {', '.join(kept[:3])} … stay on rank 0: too large, or too many, to be "
+                "shared. If the others need them to resume, let each node save all of it "
+                "(save_on_each_node: true)"
+            )
+        return offered
+
+    @contextmanager
+    def _troubles_logged(self) -> Iterator[None]:
         try:
-            write()
+            yield
         except (OSError, ValueError) as refused:
             self._log_line(f"a checkpoint cannot be shared: {refused}")
 
@@ -89,6 +109,9 @@ class SavesOfAll:
                 for other in set(links) - {0}:
                     await links[other].try_to_send(offered)
                 await self._when_shared(offered.save, links)
+            case Wanted(save=save, files=()) if rank in self._waiting.get(save, ()):
+                self._waiting[save].discard(rank)
+                await self._when_shared(save, links)
             case Wanted() as wanted if rank in self._waiting.get(wanted.save, ()):
                 task = asyncio.create_task(self._send(rank, wanted, links))
                 self._sending.add(task)
@@ -105,9 +128,6 @@ class SavesOfAll:
                 await links[rank].send(piece)
         except (OSError, LinkLost, KeyError) as refused:
             self._log_line(f"{wanted.save} does not get to rank {rank}: {refused}")
-            return
-        self._waiting[wanted.save].discard(rank)
-        await self._when_shared(wanted.save, links)
 
     async def _when_shared(self, save: str, links: Mapping[int, Link]) -> None:
         if not self._waiting[save] and 0 in links:

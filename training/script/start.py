@@ -4,13 +4,15 @@ The working folder is `work/` in the run folder. What is in the script's folder 
 that a script finds its files beside itself, and what it writes stays with the run.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.contract.environment import text_of
-from training.contract.errors import ConfigurationError
+from training.contract.environment import rank_of, text_of
+from training.contract.errors import ConfigurationError, TrainingError, writing
+from training.contract.events import Error
 
 WORK = "work"
 SITE = Path(__file__).parent / "site"
@@ -20,22 +22,32 @@ ACCELERATE = "SPARKCTL_ACCELERATE_CONFIG"
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Does not return. Raises ConfigurationError where there is no such script."""
+    """Does not return. Raises TrainingError where there is no such script, or no room."""
     folder, launcher, file, *rest = arguments
     script = Path(folder, file)
-    if not script.is_file():
-        raise ConfigurationError("script_missing", f"there is no {file} in {folder} on this node")
     work = Path(text_of(environ, "SPARKCTL_RUN_DIR"), WORK)
-    link_all(Path(folder), work)
+    try:
+        if not script.is_file():
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", str(script))
+        entries = sorted(Path(folder).iterdir())
+    except OSError as refused:
+        raise ConfigurationError(
+            "script_missing",
+            f"{file} cannot be read in {folder} on this node: {refused.strerror}",
+            "script.file is a path in script.folder or script.node_folder, and the login user must "
+            "be able to read both.",
+        ) from None
+    with writing(work):
+        link_all(entries, work)
     os.chdir(work)
     command = command_of(launcher, str(script), rest, environ)
     os.execvpe(command[0], command, environment_of(launcher, environ))
 
 
-def link_all(folder: Path, work: Path) -> None:
-    """Links to everything in the folder, but for what has that name already or is hidden."""
+def link_all(entries: Sequence[Path], work: Path) -> None:
+    """Links to them, but for what has that name already or is hidden."""
     work.mkdir(exist_ok=True)
-    for entry in sorted(folder.iterdir()):
+    for entry in entries:
         link = work / entry.name
         if not entry.name.startswith(".") and not link.exists():
             link.unlink(missing_ok=True)
@@ -85,6 +97,10 @@ def environment_of(launcher: str, environ: Mapping[str, str]) -> dict[str, str]:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:], os.environ)
-    except ConfigurationError as error:
-        print(f"{error.code}: {error.message} {error.remedy}", file=sys.stderr)
+    except TrainingError as error:
+        told = Error(
+            rank=rank_of(os.environ), code=error.code, message=error.message, help=error.remedy,
+            exit_code=error.exit_code, seconds=0.0,
+        )  # fmt: skip
+        print(told.model_dump_json())
         sys.exit(int(error.exit_code))

@@ -1,7 +1,8 @@
 """Which saves of a script are complete, and what other ranks get of rank 0's."""
 
-import json
+import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,12 @@ def save(folder: Path, name: str, **files: str) -> None:
 
 def bring(sender: Saves, receiver: Received, name: str) -> Wanted:
     """As the supervisors do."""
-    wanted = receiver.lacking(sender.offer(name))
-    for piece in sender.pieces(wanted):
+    wanted = receiver.lacking(sender.offer(name)[0])
+    whole = [
         receiver.piece(Piece.model_validate_json(piece.model_dump_json()))
+        for piece in sender.pieces(wanted)
+    ]
+    assert whole == [False] * (len(whole) - 1) + [True]
     return wanted
 
 
@@ -100,23 +104,59 @@ def test_nothing_leads_out_of_the_folder(tmp_path: Path) -> None:
     offered = Offered(save="checkpoint-10", files=("out/x", "../../outside/y", "fine"))
     assert receiver.lacking(offered).files == ("fine",)
     for file in ("out/x", "../../outside/y"):
-        with pytest.raises(ValueError, match="leads elsewhere"):
-            receiver.piece(Piece(save="checkpoint-10", file=file, content="", last=True))
+        piece = Piece(save="checkpoint-10", file=file, offset=0, content="", last=True)
+        assert receiver.piece(piece) is False  # nobody asked for it
+    (there / "checkpoint-10/fine").symlink_to(outside / "z")  # meanwhile
+    with pytest.raises(ValueError, match="leads elsewhere"):
+        receiver.piece(Piece(save="checkpoint-10", file="fine", offset=0, content="", last=True))
     assert list(outside.iterdir()) == []
+
+
+def piece(save: str, file: str, offset: int, text: str, *, last: bool) -> Piece:
+    content = base64.b64encode(text.encode()).decode()
+    return Piece(save=save, file=file, offset=offset, content=content, last=last)
+
+
+def test_files_of_two_saves_may_come_between_each_other(tmp_path: Path) -> None:
+    receiver = Received(tmp_path, 1)
+    for name in ("s-1", "s-2"):
+        receiver.lacking(Offered(save=name, files=("a",)))
+    assert not receiver.piece(piece("s-1", "a", 0, "on", last=False))
+    assert receiver.piece(piece("s-2", "a", 0, "two", last=True))
+    assert receiver.piece(piece("s-1", "a", 2, "e", last=True))
+    assert [(tmp_path / name / "a").read_text() for name in ("s-1", "s-2")] == ["one", "two"]
+
+
+def test_a_file_with_a_hole_is_none_and_its_save_is_not_whole(tmp_path: Path) -> None:
+    receiver = Received(tmp_path, 1)
+    receiver.lacking(Offered(save="s-1", files=("a", "b")))
+    receiver.piece(piece("s-1", "a", 0, "on", last=False))
+    with pytest.raises(ValueError, match="in another order"):
+        receiver.piece(piece("s-1", "a", 3, "e", last=True))
+    assert receiver.piece(piece("s-1", "b", 0, "x", last=True)) is False
+    assert not (tmp_path / "s-1/a").exists()
 
 
 def test_half_a_file_of_an_earlier_attempt_goes(tmp_path: Path) -> None:
     receiver = Received(tmp_path, 1)
-    receiver.piece(Piece(save="s-1", file="a", content="aGFsZg==", last=False))
-    receiver = Received(tmp_path, 1)
-    receiver.begin()
-    receiver.piece(Piece(save="s-1", file="a", content="d2hvbGU=", last=True))
-    assert (tmp_path / "s-1/a").read_text() == "whole"
-    assert list(json.loads((tmp_path / ".shared-rank1.json").read_text())) == ["s-1/a"]
+    receiver.lacking(Offered(save="s-1", files=("a",)))
+    receiver.piece(piece("s-1", "a", 0, "half", last=False))
+    Received(tmp_path, 1).begin()
+    assert list((tmp_path / "s-1").iterdir()) == []
+
+
+def test_what_is_too_large_stays_and_is_named(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("training.gang.saves.LARGEST", 10)
+    save(tmp_path, "s-1", small="x", large="y" * 11)
+    offered, kept = Saves(tmp_path, 0).offer("s-1")
+    assert (offered.files, kept) == (("small",), ["large"])
 
 
 def test_only_names_that_are_names_are_sent(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="pattern"):
         Offered(save="../up", files=())
     save(tmp_path, "checkpoint-10", **{"a b": "x", "ok": "y"})
-    assert Saves(tmp_path, 0).offer("checkpoint-10").files == ("ok",)
+    assert Saves(tmp_path, 0).offer("checkpoint-10")[0].files == ("ok",)
+    for name in ("save 10", "x" * 100 + "10", "-10"):
+        save(tmp_path, name)
+    assert list(Saves(tmp_path, 0).complete(99, ())) == ["checkpoint-10"]

@@ -130,6 +130,21 @@ def test_a_rank_that_says_nothing_before_step_1_is_ended(gang: MakeGang) -> None
     assert "before step 1" in verdict["message"]
 
 
+def test_a_script_that_is_not_there_is_named_at_once(gang: MakeGang) -> None:
+    one = gang("ddp")
+    one.command = [*one.command[:6], "no-such.py"]
+    verdict = one.run()[0]
+    assert (verdict["code"], verdict["exit_code"], verdict["attempts"]) == ("script_missing", 78, 1)
+    assert "no-such.py cannot be read in" in verdict["message"] and "script.file" in verdict["help"]
+
+
+def test_what_the_witness_cannot_do_ends_no_training(gang: MakeGang) -> None:
+    """A torch of another kind, and an output that the script has closed."""
+    verdict = gang("odd").run()[0]
+    assert verdict["state"] == "succeeded"
+    assert verdict["message"].startswith("proof: exit code")
+
+
 def test_its_own_files_are_beside_it_and_what_it_writes_stays_with_the_run(gang: MakeGang) -> None:
     one = gang("writes")
     one.run()

@@ -14,6 +14,7 @@ import math
 import os
 import sys
 import time
+from contextlib import suppress
 
 _BEGAN = time.monotonic()
 
@@ -56,6 +57,9 @@ def event(kind: str, **fields: object) -> None:
         fields[name] = None if isinstance(value, float) and not math.isfinite(value) else value
     elapsed = round(time.monotonic() - _BEGAN, 3)
     said = {"event": kind, "rank": int(rank), **fields, "elapsed": elapsed}
-    line = json.dumps(said, separators=(",", ":"))
-    sys.stdout.flush()
-    os.write(1, f"{line}\n".encode())  # one write: lines of several threads never mix
+    line = json.dumps(said, separators=(",", ":"), default=str)
+    # A proof must not hang on a line that the script has begun and not ended.
+    before = "\n" if kind == "group" else ""
+    with suppress(OSError, ValueError):  # the script has closed its output
+        sys.stdout.flush()
+        os.write(1, f"{before}{line}\n".encode())  # one write: lines of threads never mix

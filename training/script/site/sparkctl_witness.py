@@ -2,7 +2,8 @@
 
 At the first optimizer step it adds up, over the group that the script has made, numbers that only
 the ranks' supervisors know: no rank can report the sum alone. At the second it has counted the
-collectives of one whole step. training/gang/proof.py judges. It changes nothing of the training.
+collectives of one whole step. training/gang/proof.py judges. It changes nothing of the training,
+and whatever goes wrong here does not end it.
 """
 
 import faulthandler
@@ -15,6 +16,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -77,15 +79,16 @@ class _Witness:
         self._seen = 0
         self._first: weakref.ref[Any] | None = None
         self._collectives: int | None = None
-        self._beat_at = 0.0
+        self._phase, self._beat_at = "", 0.0
         self._trainer = False
 
     def answer_signals(self) -> None:
         """SIGUSR1 appends the stacks of all threads to `debug/`, when this rank hangs."""
-        debug = self._folder / "debug"
-        debug.mkdir(exist_ok=True)
-        file = (debug / f"stacks-rank{self._rank}.txt").open("a")
-        faulthandler.register(signal.SIGUSR1, file=file, all_threads=True)
+        with suppress(OSError):
+            debug = self._folder / "debug"
+            debug.mkdir(exist_ok=True)
+            file = (debug / f"stacks-rank{self._rank}.txt").open("a")
+            faulthandler.register(signal.SIGUSR1, file=file, all_threads=True)
         self.beat("starting", None)
 
     def watch_steps(self, module: ModuleType) -> None:
@@ -97,13 +100,18 @@ class _Witness:
         module.DEFAULT_CALLBACKS.append(_callback(module, self))
 
     def beat(self, phase: str, step: int | None) -> None:
-        """Replace the heartbeat of this rank: too long without one, and it hangs."""
+        """Replace the heartbeat of this rank, now and then: too long without one, and it hangs."""
         if step is not None:
             self._step = step
+        now = time.monotonic()
+        if phase == self._phase and now - self._beat_at < _BEAT:
+            return
+        self._phase, self._beat_at = phase, now
         beat = {"rank": self._rank, "phase": phase, "step": step, "pid": os.getpid()}
-        temp = self._folder / f".heartbeat-rank{self._rank}.tmp"
-        temp.write_text(json.dumps(beat), encoding="utf-8")
-        temp.replace(self._folder / f"heartbeat-rank{self._rank}.json")
+        with suppress(OSError):  # a full disk is the supervisor's to tell
+            temp = self._folder / f".heartbeat-rank{self._rank}.tmp"
+            temp.write_text(json.dumps(beat), encoding="utf-8")
+            temp.replace(self._folder / f"heartbeat-rank{self._rank}.json")
 
     def from_now_on_of_trainer(self) -> None:
         """It knows its own steps, those before a restart included."""
@@ -114,9 +122,11 @@ class _Witness:
         is_first = self._first() is optimizer
         self._seen += is_first
         if is_first and self._seen <= 2:
-            self._report(self._seen, optimizer)
-        if not self._trainer and time.monotonic() - self._beat_at > _BEAT:
-            self._beat_at = time.monotonic()
+            try:
+                self._report(self._seen, optimizer)
+            except Exception as failure:  # of a torch that it does not know: the proof is missing
+                print(f"sparkctl's witness could not look: {failure!r}", file=sys.stderr)
+        if not self._trainer:
             self.beat("training", self._step)
         self._step += is_first and not self._trainer
 

@@ -21,6 +21,11 @@ if way == "writes":
     beside = Path("loop.py").exists()
     Path("written.txt").write_text(f"beside: {beside}; training: {training.WHOSE}")
     sys.exit()
+if way == "odd":
+    import sparkctl_group
+
+    sparkctl_group.of_model = None
+    print("a line without its end", end="")
 if way == "waits":
     time.sleep(600)
 if way not in ("alone", "no-step"):
@@ -48,6 +53,8 @@ if folder := progress.resume_from():
 for step in range(begin + 1, steps + 1):
     if way == "no-step":
         continue
+    if way == "odd" and step == 3:
+        os.close(1)
     loss = model(rows).square().mean()
     loss.backward()
     if way == "by-hand":
