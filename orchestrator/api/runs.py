@@ -140,7 +140,8 @@ class Runs:
 
         Raises RunError when there is no such rank or container.
         """
-        place, nodes = run.place(rank), self._nodes_of(run.record)
+        place = run.place(rank)
+        nodes = self._nodes_of(run.record.model_copy(update={"ranks": (place,)}))
         manager = nodes[self._spec.manager.name]
         return exec_in(manager, nodes[place.node], run, rank, command, streams)
 
@@ -181,8 +182,8 @@ class Runs:
     ) -> Running:
         """Check the machines and deploy it. Nothing stays of one that does not begin.
 
-        `skip`: names of checks (`sparkctl train --help`). `queue`: wait while another run holds the
-        GPUs. Raises BusyError, LockedError, RunError.
+        `skip`: names of checks. `queue`: wait while another run holds the GPUs. Raises BusyError,
+        LockedError, RunError.
         """
         known = {} if prepared.is_new else control.log_sizes(prepared.record, self._all_nodes)
         record = start(self._spec, prepared, self._all_nodes, listen, skip=skip, queue=queue)

@@ -1,6 +1,5 @@
 """accelerate's configuration for the ranks of a script: one of ours, or a file of the user's."""
 
-import json
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -41,8 +40,7 @@ def settings_of(script: ScriptSpec) -> dict[str, Any]:
 
 def template_of(settings: Mapping[str, Any]) -> str:
     """The whole file, with places for what differs between the ranks."""
-    plain = json.loads(json.dumps(dict(settings), default=str))  # a number knows how it was written
-    return yaml.safe_dump(plain, sort_keys=True) + _shipped(_RANKS)
+    return yaml.safe_dump(dict(settings), sort_keys=True) + _shipped(_RANKS)
 
 
 def shards(settings: Mapping[str, Any]) -> bool:
