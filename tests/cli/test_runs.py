@@ -277,12 +277,13 @@ def test_lines_that_are_followed_and_the_last_of_them(
     monkeypatch.setattr(used, "Timeouts", lambda: Timeouts(results=0))
     monkeypatch.setattr(used, "wait_for_exit", lambda manager, run: None)
     cluster.write(0, "one", "two", "three")
+    at = f"{datetime.fromisoformat('2026-11-24T16:33:36+00:00').astimezone():%H:%M:%S}.000"
     ran = sparkctl("runs", "logs", "last", "--tail", "1")
-    assert ran.stdout == "16:33:36.000 rank 0 three\n"
+    assert ran.stdout == f"{at} rank 0 three\n"
     cluster.judge(state="failed", rank=1, node="spark-b", message="broke", tail=["x"])
     ran = sparkctl("runs", "logs", "last", "-f", "--tail", "2")
     assert (ran.code, ran.stdout.splitlines()) == (
-        0, ["16:33:36.000 rank 0 two", "16:33:36.000 rank 0 three"],
+        0, [f"{at} rank 0 two", f"{at} rank 0 three"],
     )  # fmt: skip
     assert ran.stderr.startswith(f"{RUN}: rank 1 on spark-b failed at step 6")
     lines = sparkctl("runs", "logs", "last", "--follow", "--json").stdout.splitlines()
