@@ -99,7 +99,7 @@ class AuthenticationError(ConnectError):
 
 
 class HostKeyError(ConnectError):
-    """The machine's host key is unknown, or is not the one that we know."""
+    """The machine's host key is not the one that we know, is revoked, or cannot be looked up."""
 
     code = "E202"
 

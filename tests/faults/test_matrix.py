@@ -1,7 +1,10 @@
 """The matrix of faults, without machines: its points, its order, its table."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -26,6 +29,16 @@ UP = [
 ]
 DOWN = [replace(seen, what=seen.what.replace("-a", "-b")) for seen in UP]
 SEENS: Seens = {"up": UP, "down": DOWN}
+
+
+def test_what_the_watcher_takes_hold_of_is_there(tmp_path: Path) -> None:
+    """It replaces two names of the program: one that moved would end every trial in the lab."""
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.faults.watched", "note", str(tmp_path / "seen"), "--"]
+        + ["--version"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_a_kill_comes_before_after_and_within() -> None:

@@ -15,10 +15,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli import cluster
 from orchestrator.cli.main import main
 from orchestrator.node import ssh
 from orchestrator.reconcile.events import Event, Listener
+from orchestrator.ui import plan_view
 from tests.faults.point import Point, Seen
 from tests.faults.watch import Watch, WatchedConnection
 
@@ -67,7 +67,7 @@ def _run(options: list[str], command: list[str]) -> None:
             watch = _stopping(point, int(told), int(go))
         case _:
             sys.exit(__doc__)
-    cluster.progress_lines = _listening(watch, cluster.progress_lines)
+    plan_view.progress_lines = _listening(watch, plan_view.progress_lines)
     ssh.SshConnection = _connecting(watch, ssh.SshConnection)  # type: ignore[misc,assignment]
     sys.argv = ["sparkctl", *command]
     main()

@@ -158,7 +158,7 @@ def test_what_ssh_config_says_of_new_host_keys_holds_and_the_cluster_file_wins(
     known = home.ssh / "known_hosts"
     hosts = home.host(0) + home.host(1)
     home.write(hosts, "Host *\n  StrictHostKeyChecking yes\n")
-    assert sparkctl_at("cluster", "plan", expect=4).stderr.count("error E202") == 2
+    assert sparkctl_at("cluster", "plan", expect=4).stderr.count("error E204") == 2
 
     home.write(hosts, "Host *\n  StrictHostKeyChecking no\n")
     text = home.file.read_text()

@@ -62,7 +62,7 @@ def test_an_unknown_host_key_is_refused(
     (tmp_path / "none").write_text("")
     changed.data["ssh"]["known_hosts"] = str(tmp_path / "none")  # type: ignore[index]
     failed = sparkctl("cluster", "plan", file=changed.write(), expect=4)
-    assert "error E202" in failed.stderr
+    assert "error E204" in failed.stderr
     assert "accept-new" in failed.stderr
     assert (tmp_path / "none").read_text() == ""
 
