@@ -33,9 +33,9 @@ SEENS: Seens = {"up": UP, "down": DOWN}
 
 def test_what_the_watcher_takes_hold_of_is_there(tmp_path: Path) -> None:
     """It replaces two names of the program: one that moved would end every trial in the lab."""
+    watched = [sys.executable, "-m", "tests.faults.watched"]
     said = subprocess.run(
-        [sys.executable, "-m", "tests.faults.watched", "note", str(tmp_path / "seen"), "--"]
-        + ["--version"],
+        [*watched, "note", tmp_path / "seen", "--", "--version"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (said.returncode, said.stderr) == (0, "")
