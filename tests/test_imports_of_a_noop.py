@@ -54,7 +54,7 @@ def imported(folder: Path) -> set[str]:
     spec = sparks(2)
     bare = world_of(spec)
     world = made(plan_up(spec, bare), spec, bare)
-    answers = {name: probe_output(facts) for name, facts in world.items()}
+    answers = {name: probe_output(facts).decode() for name, facts in world.items()}
     (folder / "answers.json").write_text(json.dumps(answers))
     nodes = [node.name for node in spec.nodes]
     file = {"apiVersion": "sparkctl/v1", "kind": "Cluster", "name": spec.name, "nodes": nodes}

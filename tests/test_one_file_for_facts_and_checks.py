@@ -36,7 +36,7 @@ from orchestrator.testing.facts import probe_output, stock_spark
 
 def test_it_is_read_with_all_others():
     done = LocalConnection().run(probe_script(PathsSpec()), b"", deadline=30)
-    facts = parse_facts("here", done.stdout.decode())
+    facts = parse_facts("here", done.stdout)
     with open("/proc/sys/vm/swappiness") as file:
         assert SWAPPINESS.of(facts) == int(file.read())
 
@@ -57,7 +57,7 @@ def test_a_stock_spark_has_it():
 
 def test_it_is_not_believed():
     lying = probe_output(replace(stock_spark(), more={"swappiness": "much"}))
-    for said in (lying, lying.replace("more.swappiness", "x")):
+    for said in (lying, lying.replace(b"more.swappiness", b"x")):
         try:
             parse_facts("spark-a", said)
         except RemoteError as error:

@@ -23,7 +23,7 @@ class Group(Generic[G]):
     """Fields that are read together."""
 
     shell: Callable[[PathsSpec], str]
-    """POSIX shell that prints them with `… | fact NAME`. Changes nothing; sees the variables of the
+    """POSIX shell that prints each after `fact NAME`. Changes nothing; sees the variables of the
     groups before it."""
     parse: Callable[[Raw], G]
     """From what was printed. Raises KeyError, ValueError and the like for what it cannot be."""
@@ -67,5 +67,5 @@ class Fact(Generic[T]):
 
     @property
     def script(self) -> str:
-        """Its shell, which prints one line."""
-        return f"{{\n{self.shell.rstrip()}\n}} 2>/dev/null | fact {self.wire}\n"
+        """Its shell, which may leave and set what it likes."""
+        return f"fact {self.wire}\n(\n{self.shell.rstrip()}\n) 2>/dev/null\n"

@@ -31,7 +31,7 @@ def _printed(memory: Memory) -> Printed:
 
 
 MEMORY = Group(
-    lambda paths: "cat /proc/meminfo | fact meminfo\n",
+    lambda paths: "fact meminfo\ncat /proc/meminfo\n",
     _parse,
     lambda number: Memory(memory_bytes=128 * 10**9, memory_available_bytes=120 * 10**9),
     _printed,

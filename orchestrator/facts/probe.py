@@ -27,21 +27,21 @@ def probe_script(paths: PathsSpec, *, whole: bool = True) -> str:
 
 def read_facts(node: Node, paths: PathsSpec) -> Facts:
     """One exec on the node, as root: nobody else sees the journal."""
-    return parse_facts(node.name, node.script(probe_script(paths)))
+    return parse_facts(node.name, node.output(probe_script(paths)))
 
 
 def read_machine(node: Node, paths: PathsSpec) -> Machine:
     """One exec on the node, as whoever may use Docker."""
-    return parse_machine(node.name, node.script(probe_script(paths, whole=False), need="docker"))
+    return parse_machine(node.name, node.output(probe_script(paths, whole=False), need="docker"))
 
 
-def parse_machine(node: str, output: str) -> Machine:
+def parse_machine(node: str, output: bytes) -> Machine:
     """What is common to both probes. Raises RemoteError when it is not whole."""
     with parsing(node, _FOLDER):
         return Machine(node=node, **_fields(MACHINE, decode(output)))
 
 
-def parse_facts(node: str, output: str) -> Facts:
+def parse_facts(node: str, output: bytes) -> Facts:
     """Facts from what the probe printed. Raises RemoteError when it is not whole."""
     with parsing(node, _FOLDER):
         raw = decode(output)

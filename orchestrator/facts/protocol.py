@@ -1,16 +1,19 @@
-"""The output format of scripts on machines: `name<TAB>base64` lines, so that no value is structure.
+"""The output format of scripts on machines: values between marks, so that no value is structure.
 
-In the script `… | fact NAME` prints the line of this name (templates/fact.sh).
+In the script `fact NAME` stands before what prints the value of this name (templates/fact.sh). The
+first line is the mark, a UUID that the machine has drawn for this one script.
 """
 
-import base64
-import binascii
+import re
 import traceback
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.errors import RemoteError
+
+_MARK = re.compile(rb"[0-9a-f-]{36}")
 
 
 @contextmanager
@@ -34,31 +37,30 @@ def parsing(node: str, place: str) -> Iterator[None]:
         ) from None
 
 
-def entries(output: str) -> Iterator[tuple[str, bytes | None]]:
-    """Name and value of every line that has both; None for a value that is not base64."""
-    for line in output.splitlines():
-        name, tab, value = line.partition("\t")
-        if tab:
-            try:
-                yield name, base64.b64decode(value, validate=True)
-            except (binascii.Error, ValueError):
-                yield name, None
+def decode(output: bytes) -> dict[str, bytes]:
+    """The values by name; of one that came twice, the last. Nothing was printed: none.
+
+    Raises ValueError for other output.
+    """
+    if not output:
+        return {}
+    mark, *printed = output.split(b"\n", 1)
+    if not _MARK.fullmatch(mark):
+        raise ValueError("the output does not begin with a mark")
+    values = dict[str, bytes]()
+    for one in b"\n".join([b"", *printed]).split(b"\n%s " % mark)[1:]:
+        name, end, value = one.partition(b" %s\n" % mark)
+        if not end:
+            raise ValueError("a name does not end")
+        values[name.decode("utf-8", "replace")] = value
+    return values
 
 
-def decode(output: str) -> dict[str, bytes]:
-    """The values by name. Raises ValueError for what is not base64."""
-    raw: dict[str, bytes] = {}
-    for name, value in entries(output):
-        if value is None:
-            raise ValueError(f"{name}: not base64")
-        raw[name] = value
-    return raw
-
-
-def encode(raw: Mapping[str, str | bytes]) -> str:
+def encode(raw: Mapping[str, str | bytes]) -> bytes:
     """What a script prints for these values; the inverse of `decode`."""
-    return "".join(f"{name}\t{_base64(value)}\n" for name, value in raw.items())
-
-
-def _base64(value: str | bytes) -> str:
-    return base64.b64encode(value.encode() if isinstance(value, str) else value).decode()
+    mark = str(uuid.UUID(int=0))
+    values = [
+        f"{mark} {name} {mark}\n".encode() + (v.encode() if isinstance(v, str) else v)
+        for name, v in raw.items()
+    ]
+    return b"\n".join([mark.encode(), *values])

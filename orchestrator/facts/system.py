@@ -35,7 +35,7 @@ class Distribution:
     os: str
 
 
-_OS = """( . /etc/os-release; printf '%s' "$PRETTY_NAME" ) 2>/dev/null | fact os\n"""
+_OS = """fact os\n( . /etc/os-release; printf '%s' "$PRETTY_NAME" ) 2>/dev/null\n"""
 
 
 def _identity(raw: Raw) -> Identity:

@@ -52,6 +52,10 @@ class Node:
         return self._wants.get("root")
 
     def script(self, script: str, *, need: Privilege = "root", deadline: float = 60.0) -> str:
+        """What `output` returns, as text: what is not UTF-8 is replaced."""
+        return self.output(script, need=need, deadline=deadline).decode(errors="replace")
+
+    def output(self, script: str, *, need: Privilege = "root", deadline: float = 60.0) -> bytes:
         """Run a POSIX shell script as root and return what it printed.
 
         With `need="docker"` it runs as the login user where that user may use Docker.
@@ -68,7 +72,7 @@ class Node:
                 details=_tail(done.stderr) or _tail(done.stdout),
                 node=self.name,
             )
-        return done.stdout.decode(errors="replace")
+        return done.stdout
 
     def docker_cli(self, *args: str, stdin: bytes = b"", deadline: float = 60.0) -> str:
         """Run the `docker` command of the machine; for what the API does not have."""

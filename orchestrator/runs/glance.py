@@ -58,12 +58,12 @@ def glance_script(paths: PathsSpec) -> str:
 
 def read_glance(node: Node, paths: PathsSpec) -> Glance:
     """One exec on the node, as whoever may use Docker. Raises RemoteError, ConnectError."""
-    output = node.script(glance_script(paths), need="docker", deadline=_DEADLINE)
+    output = node.output(glance_script(paths), need="docker", deadline=_DEADLINE)
     with parsing(node.name, __file__):
         return parse_glance(output)
 
 
-def parse_glance(output: str) -> Glance:
+def parse_glance(output: bytes) -> Glance:
     """What the script has printed. Raises ValueError and the like where it cannot be that."""
     raw = decode(output)
     runs = {name.removeprefix("run."): beat for name, beat in raw.items() if name[:4] == "run."}

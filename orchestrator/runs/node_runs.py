@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from orchestrator.facts.protocol import entries
+from orchestrator.facts.protocol import decode, parsing
 from orchestrator.runs.seen import OF_A_RANK
 from training.contract.files import RECORD, is_run_name
 from training.contract.record import VERSION, RunRecord
@@ -40,13 +40,15 @@ class NodeRuns:
     runs: Mapping[str, RunOnNode]
 
 
-def parse_node_runs(node: str, output: str) -> NodeRuns:
+def parse_node_runs(node: str, output: bytes) -> NodeRuns:
     """Parse what `runs.sh.j2` has printed on this node. Names that no run can have are skipped."""
     files: dict[str, dict[str, str]] = {}
-    for path, value in entries(output):
+    with parsing(node, __file__):
+        found = decode(output)
+    for path, value in found.items():
         run, slash, name = path.rpartition("/")
         if slash:
-            files.setdefault(run, {})[name] = (value or b"").decode("utf-8", "replace")
+            files.setdefault(run, {})[name] = value.decode("utf-8", "replace")
     own = files.pop("", {})
     folder, clock = own.get("folder", ""), _time(own.get("clock", ""))
     runs = {run: _run_on_node(node, folder, run, found, clock) for run, found in files.items()

@@ -80,16 +80,17 @@ def read_runs(
     A node that cannot be read is in `errors`, and so is a manager whose engine does not answer.
     """
     script = runs_script(spec.paths.runs, only)
-    outputs, failed = try_each(nodes, lambda name: nodes[name].script(script, need="docker"))
+    found, failed = try_each(
+        nodes, lambda name: parse_node_runs(name, nodes[name].output(script, need="docker"))
+    )
     problems = {**(errors or {}), **failed}
     tasks: list[Mapping[str, Any]] | None = None
     manager = spec.manager.name
-    if manager in outputs:
+    if manager in found:
         try:
             tasks = read_tasks(nodes[manager], only)
         except SparkctlError as error:
             problems[manager] = error
-    found = {node: parse_node_runs(node, output) for node, output in outputs.items()}
     return merged(found, tasks, problems, manager)
 
 

@@ -29,7 +29,7 @@ def read(
     def one(name: str) -> NodeReadiness:
         script = script_for(spec, prepared, ranks[name])
         began = clock()
-        output = nodes[name].script(script, need="docker")
+        output = nodes[name].output(script, need="docker")
         ended = clock()
         with parsing(name, __file__):
             return parse(output, asked=(began + ended) / 2, span=ended - began)
@@ -58,7 +58,7 @@ def script_for(spec: ClusterSpec, prepared: Prepared, rank: Rank) -> str:
     )
 
 
-def parse(output: str, *, asked: float, span: float) -> NodeReadiness:
+def parse(output: bytes, *, asked: float, span: float) -> NodeReadiness:
     """What the script has printed. Raises ValueError where it cannot be that."""
     facts = {name: raw.decode("utf-8", "replace").strip() for name, raw in decode(output).items()}
     kib = {name: int(v) * 1024 for name, v in facts.items() if re.fullmatch("[0-9]{1,15}", v)}

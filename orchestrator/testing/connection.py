@@ -13,7 +13,7 @@ from orchestrator.node.escalate import (
 )
 from orchestrator.node.marks import Marks
 
-Answer = Callable[[str], Completed | str]
+Answer = Callable[[str], Completed | str | bytes]
 
 
 def marks_of(command: str) -> Marks:
@@ -31,7 +31,7 @@ def printed(command: str, output: bytes) -> bytes:
 
 @dataclass
 class FakeConnection:
-    """Answers every script with `answer(script)`; a string is the output of a success.
+    """Answers every script with `answer(script)`; a text or bytes are the output of a success.
 
     `scripts` holds what was run, in order: each is one round trip. `commands` and `passwords` hold
     the command line and the first line of standard input of each.
@@ -53,7 +53,9 @@ class FakeConnection:
         self.scripts.append(script)
         reply = self.answer(script)
         if isinstance(reply, str):
-            reply = Completed(0, reply.encode(), b"")
+            reply = reply.encode()
+        if isinstance(reply, bytes):
+            reply = Completed(0, reply, b"")
         if reply.code in (NEEDS_PASSWORD, NEEDS_PASSWORD_FOR_ROOT, WRONG_PASSWORD):
             return reply  # nothing is begun
         output = self.noise.encode() + printed(command, reply.stdout)

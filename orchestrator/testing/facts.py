@@ -17,7 +17,7 @@ def stock_spark(name: str = "spark-a", number: int = 1, **overrides: Any) -> Fac
     return dataclasses.replace(Facts(node=name, more=more, **fields), **overrides)
 
 
-def probe_output(facts: Facts) -> str:
+def probe_output(facts: Facts) -> bytes:
     """What the probe would have printed for these facts; the inverse of `parse_facts`."""
     raw: dict[str, str | bytes] = {}
     for group in _GROUPS:

@@ -5,16 +5,18 @@ cli=$(printf '%s\n' "$info" | sed -n '/"ClientInfo":{/{
   s/.*"ClientInfo":{//; s/"Plugins":.*//; s/.*"Version":"\([^"]*\)".*/Docker version \1/p
   }')
 [ -n "$cli" ] || cli=$(docker --version 2>/dev/null)
-printf '%s' "$cli" | fact docker_cli
+fact docker_cli; printf '%s' "$cli"
 case $info in
   *'"Containers":0,'*) all= ;;
   *) all=$(docker ps -a --format '{{.ID}} {{.State}} {{.Names}} {{json (.Label "'"$run_label"'")}}' 2>/dev/null) ;;
 esac
 running=$(printf '%s\n' "$all" | sed -nE 's/^([0-9a-f]+) (running|paused|restarting) ([^ ]+) .*/\1 \3/p')
-printf '%s\n' "$running" | cut -d' ' -f2 | fact containers
-printf '%s\n' "$all" | sed -nE '/ ""$/!s/^[^ ]+ [^ ]+ ([^ ]+) .*/\1/p' | fact run_containers
+fact containers; printf '%s\n' "$running" | cut -d' ' -f2
+fact run_containers; printf '%s\n' "$all" | sed -nE '/ ""$/!s/^[^ ]+ [^ ]+ ([^ ]+) .*/\1/p'
 ids=$(printf '%s\n' "$running" | cut -d' ' -f1 | head -n "$most_strangers")
-{ [ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{.Config.Image}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "'"$run_label"'"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null; } | fact running
+fact running
+[ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{.Config.Image}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "'"$run_label"'"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null
 networks=$(docker network ls --format '{{.Scope}} {{.Name}} {{json (.Label "'"$run_label"'")}}' 2>/dev/null)
-printf '%s\n' "$networks" | cut -d' ' -f2 | fact networks
-case $info in *'"Images":0,'*) ;; *) docker image ls --filter label="$image_label" --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;; esac | fact images
+fact networks; printf '%s\n' "$networks" | cut -d' ' -f2
+fact images
+case $info in *'"Images":0,'*) ;; *) docker image ls --filter label="$image_label" --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;; esac

@@ -1,2 +1,2 @@
 info=$(docker info --format '{{json .}}' 2>/dev/null)
-printf '%s' "$info" | fact docker_info
+fact docker_info; printf '%s' "$info"

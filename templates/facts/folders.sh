@@ -1,5 +1,6 @@
 folder() {
   case $1 in '~'*) path=$home${1#'~'} ;; *) path=$1 ;; esac
+  fact "folder.$1"
   if [ -d "$path" ]; then
     stat -L -c '%a %u %g' "$path"
     mounted "$path" | sed 's/^/mount /'
@@ -18,5 +19,5 @@ folder() {
     if [ -L "$under" ]; then printf 'blocked %s is a link to what is not there\n' "$under"
     elif [ -e "$under" ]; then printf 'blocked %s is not a folder\n' "$under"
     fi
-  fi | fact "folder.$1"
+  fi
 }

@@ -1,2 +1,2 @@
-command -v nvidia-container-runtime 2>/dev/null | fact nvidia_runtime
-nvidia-ctk --version 2>/dev/null | head -n 1 | fact nvidia_toolkit
+fact nvidia_runtime; command -v nvidia-container-runtime 2>/dev/null
+fact nvidia_toolkit; nvidia-ctk --version 2>/dev/null | head -n 1

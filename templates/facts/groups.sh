@@ -1,3 +1,3 @@
-id -nG "$user" | fact groups
-getent group docker | fact docker_group
-getent gshadow docker 2>/dev/null | cut -d: -f4 | fact docker_gshadow
+fact groups; id -nG "$user"
+fact docker_group; getent group docker
+fact docker_gshadow; getent gshadow docker 2>/dev/null | cut -d: -f4

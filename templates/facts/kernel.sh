@@ -1,2 +1,2 @@
-uname -srm | fact kernel
-{ grep -qw kho=off /proc/cmdline && echo yes; } 2>/dev/null | fact kho_off
+fact kernel; uname -srm
+fact kho_off; grep -qw kho=off /proc/cmdline 2>/dev/null && echo yes

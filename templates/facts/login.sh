@@ -1,5 +1,5 @@
 user=${SUDO_USER:-$(id -un)}
 home=$(getent passwd "$user" | cut -d: -f6)
-printf '%s' "$user" | fact user
-printf '%s' "$home" | fact home
-printf '%s:%s' "$(id -u "$user")" "$(id -g "$user")" | fact ids
+fact user; printf '%s' "$user"
+fact home; printf '%s' "$home"
+fact ids; printf '%s:%s' "$(id -u "$user")" "$(id -g "$user")"

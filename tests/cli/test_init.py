@@ -107,7 +107,7 @@ def test_a_step_that_fails_has_its_command(
 def test_what_fails_before_and_after_the_login(init: Sparkctl, site: FakeCluster) -> None:
     site.refused = {"spark-a": SpecError("~/.ssh/config does not lead there")}
     machine = site.machines["spark-b"]
-    machine.failing = {"| fact user": Completed(9, b"", b"the shell is broken")}
+    machine.failing = {"fact user; ": Completed(9, b"", b"the shell is broken")}
     ran = init(*HOSTS)
     first, second = lines(ran, "FIX")
     assert first.startswith("FIX  reachable     ~/.ssh/config does not lead there")

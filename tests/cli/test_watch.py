@@ -31,7 +31,7 @@ SAID = encode(
 def looked_at(site: FakeCluster) -> FakeCluster:
     """Machines that answer a glance."""
     for machine in site.machines.values():
-        machine.failing = {"heartbeat-rank": Completed(0, SAID.encode(), b"")}
+        machine.failing = {"heartbeat-rank": Completed(0, SAID, b"")}
     return site
 
 

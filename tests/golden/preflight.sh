@@ -1,5 +1,9 @@
-fact() { printf '%s\t' "$1"; base64 -w 0; echo; }
-date +%s.%N | fact clock
+# What is printed after `fact NAME` is its value, up to the next one. The mark is drawn on the machine,
+# so that no value can hold it; a value stays as it is, and no process stands between.
+IFS= read -r mark </proc/sys/kernel/random/uuid
+printf '%s' "$mark"
+fact() { printf '\n%s %s %s\n' "$mark" "$1" "$mark"; }
+fact clock; date +%s.%N
 nothing_came_back() {
   case $1 in
     tcp) said=$(LC_ALL=C timeout 3 bash -c ": </dev/tcp/$2/$3" 2>&1) ;;
@@ -19,18 +23,22 @@ answers=$(
   wait
 )
 for what in peer shut gpu user driver base image; do
-  printf '%s\n' "$answers" | sed -n "s/^$what //p" | fact "$what"
+  fact "$what"; printf '%s\n' "$answers" | sed -n "s/^$what //p"
 done
-uname -r | fact kernel
-{ grep -qw kho=off /proc/cmdline && echo yes; } 2>/dev/null | fact kho_off
-nvidia-ctk --version 2>/dev/null | head -n 1 | fact toolkit
-sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo | fact memory
-df -Pk /home/nvidia/sparkctl/runs 2>/dev/null | awk 'NR == 2 {print $4}' | fact disk.runs
-df -Pk /home/nvidia/.cache/huggingface/hub 2>/dev/null | awk 'NR == 2 {print $4}' | fact disk.models
+fact kernel; uname -r
+fact kho_off; grep -qw kho=off /proc/cmdline 2>/dev/null && echo yes
+fact toolkit; nvidia-ctk --version 2>/dev/null | head -n 1
+fact memory; sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo
+fact disk.runs; df -Pk /home/nvidia/sparkctl/runs 2>/dev/null | awk 'NR == 2 {print $4}'
+fact disk.models; df -Pk /home/nvidia/.cache/huggingface/hub 2>/dev/null | awk 'NR == 2 {print $4}'
+fact missing
 for folder in /home/nvidia/sparkctl/runs /home/nvidia/sparkctl/cache/sparkctl /home/nvidia/.cache/huggingface/hub /home/nvidia/sparkctl/data ; do
   [ -e "$folder" ] || printf '%s\n' "$folder"
-done | fact missing
-awk -v port=733C '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null | fact port.29500
-awk -v port=733D '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null | fact port.29501
-awk '$2 == "00000000" && $8 == "00000000" {print $1}' /proc/net/route 2>/dev/null | sort -u | fact uplink
-ls -A /home/nvidia/.cache/huggingface/hub/models--meta-llama--Llama-3.1-70B-Instruct/snapshots 2>/dev/null | head -n 1 | fact model
+done
+fact port.29500
+awk -v port=733C '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+fact port.29501
+awk -v port=733D '$4 == "0A" && $2 ~ ":" port "$"' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+fact uplink
+awk '$2 == "00000000" && $8 == "00000000" {print $1}' /proc/net/route 2>/dev/null | sort -u
+fact model; ls -A /home/nvidia/.cache/huggingface/hub/models--meta-llama--Llama-3.1-70B-Instruct/snapshots 2>/dev/null | head -n 1

@@ -24,7 +24,6 @@ from tests.support.stand_ins import stand_in
 
 TOOLS = (
     "sed",
-    "base64",
     "tr",
     "getent",
     "cut",
@@ -68,11 +67,11 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def run_probe(paths: PathsSpec) -> str:
+def run_probe(paths: PathsSpec) -> bytes:
     """Directly, so that no test of what it reads depends on root."""
     done = LocalConnection().run(probe_script(paths), b"", deadline=30)
     assert done.code == 0, done.stderr
-    return done.stdout.decode()
+    return done.stdout
 
 
 def test_a_machine_without_docker_and_gpu_is_read_all_the_same(bare: Path, tmp_path: Path) -> None:
@@ -253,7 +252,7 @@ def test_the_probe_runs_through_a_node(bare: Path) -> None:
         script = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"'
         (bare / "sudo").unlink(missing_ok=True)
         stand_in(bare, "sudo", script)
-    output = Node("here", LocalConnection()).script(probe_script(PathsSpec()))
+    output = Node("here", LocalConnection()).output(probe_script(PathsSpec()))
     assert parse_facts("here", output).user
 
 
@@ -275,7 +274,7 @@ def test_what_a_run_needs_is_a_part_of_it_and_asks_docker_once() -> None:
     script = probe_script(PathsSpec(), whole=False)
     assert set(script.splitlines()) <= set(probe_script(PathsSpec()).splitlines())
     assert script.count("docker ") == 1
-    here = parse_machine("here", LocalConnection().run(script, b"", deadline=30).stdout.decode())
+    here = parse_machine("here", LocalConnection().run(script, b"", deadline=30).stdout)
     assert (here.uid, here.gid) == (os.getuid(), os.getgid())
     assert here.memory_bytes > here.memory_available_bytes > 0
 
@@ -308,7 +307,7 @@ def test_a_file_that_cannot_be_replaced_is_read_with_the_reason(
         script = f"export PATH={bare}\n{probe_script(PathsSpec())}"
         command = ["unshare", "--mount", "sh", "-c", f"{{ {mounts}; }} >&2; sh"]
         done = subprocess.run(
-            command, input=script, capture_output=True, text=True, check=True, env=outside
+            command, input=script.encode(), capture_output=True, check=True, env=outside
         )
         return dict(parse_facts("here", done.stdout).fixed)
 

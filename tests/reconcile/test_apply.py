@@ -150,7 +150,7 @@ def test_all_machines_are_read_again_before_it_counts(site: Site) -> None:
     site.up(step(Note("spark-a", "one")))
     for machine in site.machines.values():
         *_, last, release = (s for s in machine.scripts if LAUNCH_FOLDER not in s)
-        assert "| fact user" in last
+        assert "fact user; " in last
         assert "/run/sparkctl/lock" in release
 
 

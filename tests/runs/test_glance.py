@@ -30,9 +30,9 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
-def output(runs: Path) -> str:
+def output(runs: Path) -> bytes:
     done = subprocess.run(
-        ["sh", "-s"], input=glance_script(PathsSpec(runs=str(runs))), text=True,
+        ["sh", "-s"], input=glance_script(PathsSpec(runs=str(runs))).encode(),
         capture_output=True, check=True,
     )  # fmt: skip
     return done.stdout
@@ -71,7 +71,7 @@ def test_a_machine_without_gpu_and_docker_is_seen(runs: Path, tmp_path: Path) ->
 
 
 def test_an_answer_that_is_none_is_an_error_of_the_machine() -> None:
-    for said in ("", "garbage", encode({"gpus": SMI})):
+    for said in (b"", b"garbage", encode({"gpus": SMI})):
         node = Node("spark-a", FakeConnection(lambda script, said=said: said))  # type: ignore[misc]
         with pytest.raises(RemoteError, match="spark-a cannot be parsed"):
             read_glance(node, PathsSpec())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConnectError, RunError, SparkctlError
+from orchestrator.facts.protocol import encode
 from orchestrator.node.connection import Completed
 from orchestrator.node.node import Node
 from orchestrator.runs.events import RankEvent, parse_line
@@ -41,7 +42,7 @@ def read(cluster: Cluster, only: str | None = None) -> RunIndex:
     errors: dict[str, SparkctlError] = {}
     for name, node in cluster.nodes.items():
         try:
-            output = node.script(runs_script(str(cluster.folder / name), only), need="docker")
+            output = node.output(runs_script(str(cluster.folder / name), only), need="docker")
         except SparkctlError as error:
             errors[name] = error
         else:
@@ -59,10 +60,7 @@ def test_what_an_old_version_left_is_read() -> None:
         facts = {"/folder": folder, "/clock": "2027-01-01T00:00:00Z"}
         files = [path for path in (OLD / node).rglob("*") if path.is_file()]
         facts |= {f"{path.parent.name}/{path.name}": path.read_text() for path in files}
-        lines = (
-            f"{name}\t{base64.b64encode(text.encode()).decode()}" for name, text in facts.items()
-        )
-        told[node] = parse_node_runs(node, "\n".join(lines))
+        told[node] = parse_node_runs(node, encode(facts))
     reading = merged(told, [], {}, "spark-a")
     assert reading.unreadable == ()
     failed, good = (reading.find(f"tiny-llama-lora-{digits}") for digits in ("3d4e5f", "0a1b2c"))

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.doctor.before_run import judge
 from orchestrator.doctor.readiness import NodeReadiness
 from orchestrator.errors import NodeErrors, RunError
+from orchestrator.facts.protocol import encode
 from orchestrator.node.node import Node
 from orchestrator.node.software import Software
 from orchestrator.runs.launch import Prepared, prepare
@@ -106,10 +107,7 @@ class Told(Unwrapped):
         self.facts = facts
 
     def run(self, command: str, stdin: bytes, *, deadline: float) -> Any:
-        import base64
-
-        lines = [f"{n}\t{base64.b64encode(v.encode()).decode()}" for n, v in self.facts.items()]
-        prints = "\n".join(["cat <<'END'", *lines, "END"])
+        prints = "\n".join(["cat <<'END'", encode(self.facts).decode(), "END"])
         self.scripts += 1
         return super().run(command, b"\n" + prints.encode(), deadline=deadline)
 
@@ -141,7 +139,7 @@ def test_one_round_trip_each() -> None:
 def test_the_script_runs_and_says_what_it_can() -> None:
     """On this computer: no GPU, no such interface, no such model; memory and a clock there are."""
     spec = sparks(2)
-    output = Node("here", Unwrapped()).script(
+    output = Node("here", Unwrapped()).output(
         script_for(spec, PREPARED, PREPARED.ranks[0]), need="docker"
     )
     reading = parse(output, asked=0.0, span=0.0)
@@ -156,21 +154,24 @@ def test_the_script_runs_and_says_what_it_can() -> None:
 
 
 def test_nothing_said_is_nothing_known() -> None:
-    reading = parse("", asked=1.0, span=2.0)
+    reading = parse(b"", asked=1.0, span=2.0)
     assert (reading.clock, reading.memory, reading.model, reading.disk) == (None, None, None, {})
 
 
+def test_a_number_that_no_machine_has_is_not_believed() -> None:
+    said = encode({"memory": "999" * 2000})
+    assert parse(said, asked=1.0, span=2.0).memory is None
+
+
 @pytest.mark.parametrize(
-    "said", ["clock\tbm9uc2Vuc2U=", "port.x\tMQ==", "clock\t!!!", f"memory\t{'OTk5' * 2000}"]
+    "said",
+    [encode({"clock": "nonsense"}), encode({"port.x": "1"}), b"nonsense"],
 )
 def test_a_machine_that_says_nonsense_is_an_error_or_not_believed(
-    said: str,
+    said: bytes,
 ) -> None:
     names = ("spark-a", "spark-b")
     nodes = {name: Node(name, FakeConnection(lambda script: said)) for name in names}
-    if said.startswith("memory"):
-        assert read(sparks(2), PREPARED, nodes)["spark-a"].memory is None
-        return
     with pytest.raises(NodeErrors) as caught:
         read(sparks(2), PREPARED, nodes)
     for name, error in zip(names, caught.value.errors, strict=True):

@@ -1,11 +1,11 @@
 """Names with all that a shell cares for, in the scripts of orchestrator/runs: real shells."""
 
-import base64
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orchestrator.facts.protocol import decode
 from orchestrator.node.node import Node
 from orchestrator.runs.reading import runs_script
 from orchestrator.runs.survey import parse, script_for
@@ -34,9 +34,8 @@ def test_runs_are_read_from_a_folder_with_an_odd_name(here: Path, only: str | No
     cluster = Cluster(here / ODD)
     cluster.keep_record()
     script = runs_script(str(cluster.folder / "spark-a"), only)
-    output = cluster.nodes["spark-a"].script(script, need="docker")
-    read = [base64.b64decode(line.partition("\t")[2]) for line in output.splitlines()]
-    assert any(cluster.record.model_dump_json().encode() in text for text in read)
+    read = decode(cluster.nodes["spark-a"].output(script, need="docker"))
+    assert any(cluster.record.model_dump_json().encode() in text for text in read.values())
     assert not carried_out(here)
 
 
@@ -62,7 +61,7 @@ def test_a_machine_is_asked_about_odd_folders_images_and_interfaces(
     other = replace(second, node=ODD, address=ODD)
     prepared = replace(PREPARED, ranks=[rank, other], image=replace(PREPARED.image, base=ODD))
     script = script_for(sparks(2), prepared, rank)
-    seen = parse(Node("here", Unwrapped()).script(script, need="docker"), asked=0.0, span=0.0)
+    seen = parse(Node("here", Unwrapped()).output(script, need="docker"), asked=0.0, span=0.0)
     assert (set(seen.disk), seen.model, seen.base) == ({"runs", "models"}, True, "sha256:1")
     assert seen.missing == (f"{odd}/no",)
     assert not carried_out(here)

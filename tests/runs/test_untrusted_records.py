@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import RemoteError, RunError, SparkctlError
+from orchestrator.facts.protocol import encode
 from orchestrator.node.node import Node
 from orchestrator.runs import control
 from orchestrator.runs.logs import read_logs
@@ -313,12 +314,14 @@ def test_a_verdict_of_another_run_is_none(cluster: Cluster) -> None:
 def test_a_node_that_prints_anything_is_understood_or_passed_over(cluster: Cluster) -> None:
     from orchestrator.runs.node_runs import parse_node_runs
 
-    odd = "\n".join([
-        "", "\t", "/", "x", "/folder\t!!!", "/clock\tbm90IGEgdGltZQ==", "a/b/c\t",
-        "../x/record\te30=", f"{RUN}/record\t%%%", f"{RUN}/size\tLTE=", f"{RUN}/record", "\x00\x01",
-    ])  # fmt: skip
-    told = parse_node_runs("spark-a", odd)
+    odd: dict[str, str | bytes] = {
+        "": "", "/": "", "x": "", "/folder": b"\xff", "/clock": "not a time", "a/b/c": "",
+        "../x/record": "{}", f"{RUN}\n/record": "{}", f"{RUN}/size": "-1", "\x00\x01": "",
+    }  # fmt: skip
+    told = parse_node_runs("spark-a", encode(odd))
     assert (told.clock, dict(told.runs)) == (None, {})
+    with pytest.raises(RemoteError, match="cannot be parsed"):
+        parse_node_runs("spark-a", b"bash: warning\n")
 
 
 def test_reading_is_one_round_trip_and_names_are_not_code(cluster: Cluster) -> None:

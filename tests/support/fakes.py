@@ -19,7 +19,7 @@ _FENCE = re.compile(r"(?<=\{\n)grep -qsF \w+ \S+/lock/owner \|\| exit 98\n")
 ASKS = "\nblocked "
 """What asks whether a port answers (templates/node)."""
 
-SURVEYS = "| fact clock\n"
+SURVEYS = "fact clock; "
 """What the survey before a run asks first (templates/preflight.sh.j2)."""
 
 ROOT_NEEDS = "right"
@@ -45,14 +45,14 @@ class FakeMachine(FakeConnection):
         locks = [s for s in scripts if any(lock in s for lock in _LOCKS)]
         return [s for s in scripts if s not in (*questions, *locks)]
 
-    def _answer(self, script: str) -> Completed | str:
+    def _answer(self, script: str) -> Completed | str | bytes:
         password = self.passwords[-1]
         if self.wants_password and password != ROOT_NEEDS:
             return Completed(WRONG_PASSWORD if password else NEEDS_PASSWORD, b"", b"")
         for words, reply in self.failing.items():
             if words in script:
                 return reply
-        return probe_output(self.facts) if _is_probe(script) else ""
+        return probe_output(self.facts) if _is_probe(script) else b""
 
 
 class FakeCluster:
@@ -79,4 +79,4 @@ class FakeCluster:
 
 
 def _is_probe(script: str) -> bool:
-    return "| fact user" in script
+    return "fact user; " in script
