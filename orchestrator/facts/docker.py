@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass
 
+from orchestrator.facts.answers import MOST_BYTES, questions
 from orchestrator.facts.fact import Group, Printed, Raw
 from orchestrator.facts.shell import shell
 from orchestrator.facts.strangers import MOST
 from orchestrator.facts.values import lines, text
-from orchestrator.names import IMAGE, LABEL_IMAGE, LABEL_RUN
+from orchestrator.names import IMAGE, LABEL_RUN
 from orchestrator.spec.cluster import PathsSpec
 
 BRIDGE = "docker_gwbridge"
@@ -30,8 +31,13 @@ class Docker:
 
 
 def _shell(paths: PathsSpec) -> str:
-    labels = {"run_label": LABEL_RUN, "image_label": LABEL_IMAGE}
-    return shell("docker.sh", most_strangers=MOST, **labels)
+    return shell(
+        "docker.sh",
+        run_label=LABEL_RUN,
+        most_strangers=MOST,
+        questions=questions(),
+        most_bytes=MOST_BYTES,
+    )
 
 
 def _parse(raw: Raw) -> Docker:

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator import assets
 from orchestrator.facts.added import added
+from orchestrator.facts.answers import taken_apart
 from orchestrator.facts.fact import Group, Raw
 from orchestrator.facts.machine import MACHINE, SECTIONS, Facts, Machine
 from orchestrator.facts.protocol import decode, parsing
@@ -44,7 +45,7 @@ def parse_machine(node: str, output: bytes) -> Machine:
 def parse_facts(node: str, output: bytes) -> Facts:
     """Facts from what the probe printed. Raises RemoteError when it is not whole."""
     with parsing(node, _FOLDER):
-        raw = decode(output)
+        raw = taken_apart(decode(output))
         groups = [group for section in SECTIONS for group in section]
         more = {fact.name: fact.parse(raw[fact.wire]) for fact in added()}
         return Facts(node=node, more=more, **_fields(groups, raw))

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator import assets
 from orchestrator.facts.fact import Group, Printed, Raw
-from orchestrator.facts.shell import shell
-from orchestrator.facts.strangers import MOST
 from orchestrator.facts.values import json_lines, lines
-from orchestrator.names import LABEL_RUN
 from orchestrator.spec.cluster import PathsSpec
 
 
@@ -26,7 +24,7 @@ class Swarm:
 
 
 def _shell(paths: PathsSpec) -> str:
-    return shell("swarm.sh", run_label=LABEL_RUN, most_strangers=MOST)
+    return assets.text("templates/facts/swarm.sh")
 
 
 def _parse(raw: Raw) -> Swarm:

@@ -1,5 +1,5 @@
-# A start of Docker's client takes longer than all that is not Docker's: each list is asked for once,
-# and what `docker info` has told (its own version; that there is nothing) is not asked again.
+# A start of Docker's client takes longer than all that is not Docker's: what `docker info` has told
+# (its own version; that there is nothing) is not asked again, and one client carries all questions.
 # A label comes as JSON, so that what is in it stays in its line.
 cli=$(printf '%s\n' "$info" | sed -n '/"ClientInfo":{/{
   s/.*"ClientInfo":{//; s/"Plugins":.*//; s/.*"Version":"\([^"]*\)".*/Docker version \1/p
@@ -16,7 +16,11 @@ fact run_containers; printf '%s\n' "$all" | sed -nE '/ ""$/!s/^[^ ]+ [^ ]+ ([^ ]
 ids=$(printf '%s\n' "$running" | cut -d' ' -f1 | head -n "$most_strangers")
 fact running
 [ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{.Config.Image}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "'"$run_label"'"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null
-networks=$(docker network ls --format '{{.Scope}} {{.Name}} {{json (.Label "'"$run_label"'")}}' 2>/dev/null)
-fact networks; printf '%s\n' "$networks" | cut -d' ' -f2
-fact images
-case $info in *'"Images":0,'*) ;; *) docker image ls --filter label="$image_label" --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;; esac
+# The engine gives up a question when its connection ends. So the questions come through a pipe of
+# which this side is held open as well; the engine closes after the last one.
+fact docker_answers
+: | {
+  exec 3<>/proc/self/fd/0
+  printf '%b' "$questions" >&3
+  timeout 40 docker system dial-stdio <&3 2>/dev/null | head -c "$most_bytes"
+}

@@ -41,11 +41,12 @@ if rows=$(gpus ,utilization.gpu,power.draw,temperature.gpu,memory.used); then pr
 fact nvidia_runtime; command -v nvidia-container-runtime 2>/dev/null
 fact nvidia_toolkit; nvidia-ctk --version 2>/dev/null | head -n 1
 
-most_strangers=500
 run_label=sparkctl.run
-image_label=sparkctl.image
-# A start of Docker's client takes longer than all that is not Docker's: each list is asked for once,
-# and what `docker info` has told (its own version; that there is nothing) is not asked again.
+most_strangers=500
+questions='GET /networks HTTP/1.1\r\nHost: docker\r\n\r\nGET /images/json?filters=%7B%22label%22%3A%20%5B%22sparkctl.image%22%5D%7D HTTP/1.1\r\nHost: docker\r\n\r\nGET /nodes HTTP/1.1\r\nHost: docker\r\n\r\nGET /services HTTP/1.1\r\nHost: docker\r\n\r\nGET /tasks HTTP/1.1\r\nHost: docker\r\n\r\nGET /secrets HTTP/1.1\r\nHost: docker\r\n\r\nGET /configs HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n'
+most_bytes=16777216
+# A start of Docker's client takes longer than all that is not Docker's: what `docker info` has told
+# (its own version; that there is nothing) is not asked again, and one client carries all questions.
 # A label comes as JSON, so that what is in it stays in its line.
 cli=$(printf '%s\n' "$info" | sed -n '/"ClientInfo":{/{
   s/.*"ClientInfo":{//; s/"Plugins":.*//; s/.*"Version":"\([^"]*\)".*/Docker version \1/p
@@ -62,10 +63,14 @@ fact run_containers; printf '%s\n' "$all" | sed -nE '/ ""$/!s/^[^ ]+ [^ ]+ ([^ ]
 ids=$(printf '%s\n' "$running" | cut -d' ' -f1 | head -n "$most_strangers")
 fact running
 [ -z "$ids" ] || docker inspect --format '{{.Name}} {{or .HostConfig.RestartPolicy.Name "no"}} {{.HostConfig.AutoRemove}} {{.Config.Image}} {{with index .Config.Labels "com.docker.swarm.service.name"}}{{.}}{{else}}-{{end}} {{with index .Config.Labels "'"$run_label"'"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null
-networks=$(docker network ls --format '{{.Scope}} {{.Name}} {{json (.Label "'"$run_label"'")}}' 2>/dev/null)
-fact networks; printf '%s\n' "$networks" | cut -d' ' -f2
-fact images
-case $info in *'"Images":0,'*) ;; *) docker image ls --filter label="$image_label" --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;; esac
+# The engine gives up a question when its connection ends. So the questions come through a pipe of
+# which this side is held open as well; the engine closes after the last one.
+fact docker_answers
+: | {
+  exec 3<>/proc/self/fd/0
+  printf '%b' "$questions" >&3
+  timeout 40 docker system dial-stdio <&3 2>/dev/null | head -c "$most_bytes"
+}
 daemon_json=/etc/docker/daemon.json
 fact dockerd_flags
 tr '\0' '\n' <"/proc/$(systemctl show -p MainPID --value docker.service 2>/dev/null)/cmdline" 2>/dev/null |
@@ -80,26 +85,7 @@ case $info in
 esac
 root=$(sed -n 's/.*"data-root"[^"]*"\([^"]*\)".*/\1/p' "$daemon_json" 2>/dev/null)
 fact docker_root; printf '%s' "${root:-/var/lib/docker}"
-run_label=sparkctl.run
-most_strangers=500
 fact swarm_on_disk; cat "${root:-/var/lib/docker}/swarm/docker-state.json" 2>/dev/null
-case $info in *'"ControlAvailable":true'*) ids=$(docker node ls -q 2>/dev/null) ;; *) ids= ;; esac
-if [ -n "$ids" ]; then
-  fact swarm_nodes; docker node inspect --format '{{json .}}' $ids 2>/dev/null
-  ids=$(docker service ls -q 2>/dev/null | head -n "$most_strangers")
-  services=$([ -z "$ids" ] || docker service inspect --format '{{.ID}} {{.Spec.Name}} {{with index .Spec.Labels "com.docker.stack.namespace"}}{{.}}{{else}}-{{end}} {{with index .Spec.Labels "'"$run_label"'"}}{{.}}{{else}}-{{end}}' $ids 2>/dev/null)
-  fact services; printf '%s\n' "$services" | cut -d' ' -f2-
-  ids=$(printf '%s\n' "$services" | sed -nE '/ -$/!s/^([a-z0-9]{25}) .*/\1/p')
-  fact busy
-  { [ -z "$ids" ] || docker service ps --format '{{.CurrentState}} {{.Node}}' $ids 2>/dev/null; } |
-    sed -nE 's/^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running) .* ([^ ]+)$/\2/p'
-  fact things
-  for kind in secret config; do
-    docker $kind ls --format "$kind {{.Name}} {{or (.Label \"$run_label\") \"-\"}}" 2>/dev/null | head -n "$most_strangers"
-  done
-  printf '%s\n' "$networks" | sed -nE '/^swarm ingress /d; s/^swarm ([^ ]+) "([^" ]+)"$/network \1 \2/p; t
-    s/^swarm ([^ ]+) .*/network \1 -/p' | head -n "$most_strangers"
-fi
 
 # `mounted FOLDER` prints the mount points at and below it, bind mounts of its own file system among
 # them, which `rm --one-file-system` and `find -xdev` do not stop at. `mounted_above FOLDER TOP`

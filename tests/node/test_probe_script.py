@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RemoteError
+from orchestrator.facts.answers import PATHS
 from orchestrator.facts.folders import Folder, NoFolder
 from orchestrator.facts.gpu import NO_GAUGES, Gauges
 from orchestrator.facts.probe import parse_facts, parse_machine, probe_script
@@ -151,6 +152,7 @@ def test_a_client_without_an_engine_is_no_engine(bare: Path) -> None:
 def manager(bare: Path) -> Path:
     """A stand-in for Docker's client on a manager; the file counts its starts."""
     starts = bare / "starts"
+    answers = Path(__file__).with_name("answers") / "28.5.2-manager.http"
     stand_in(
         bare,
         "docker",
@@ -162,16 +164,12 @@ case "$1 $2" in
            printf '%s\\n' '0123456789ad exited old "it\\n0123456789ae running never \\"\\""' ;;
   "inspect --format") [ "$4 $5" = "0123456789ab 0123456789ac" ] &&
                       echo '/web always false nginx:1 - -' ;;
-  "node ls") echo 1 ;;
-  "node inspect") echo '{{"ID": "1", "Spec": {{}}}}' ;;
-  "service ls") echo 2 ;;
-  "service inspect") [ "$5" = 2 ] && echo 'abcdefghijklmnopqrstuvwxy shop_web shop -' &&
-                     echo 'bbcdefghijklmnopqrstuvwxy r_rank0 r r' ;;
-  "service ps") [ "$5" = bbcdefghijklmnopqrstuvwxy ] && echo 'Running 2 minutes ago spark-a' ;;
-  "secret ls") echo 'secret key -' ;;
-  "config ls") echo 'config site -' ;;
-  "network ls") printf '%s\\n' 'swarm ingress ""' 'swarm net ""' 'local bridge ""' \\
-                  'swarm r_net "r"' 'swarm odd "a \\"b"' ;;
+  "system dial-stdio")
+    while IFS= read -r line; do
+      printf '%s\n' "$line" >>{starts}.questions
+      case $line in *close*) break ;; esac
+    done
+    cat {answers} ;;
   *) exit 1 ;;
 esac""",
     )
@@ -183,24 +181,26 @@ def test_what_is_in_a_docker_is_asked_of_it(bare: Path) -> None:
     starts = manager(bare)
     facts = parse_facts("here", run_probe(PathsSpec()))
     assert [f"{one.kind} {one.name}" for one in facts.strangers] == [
-        "container web", "stack shop", "service shop_web", "secret key", "config site",
-        "network net", "network odd",
+        "container web", "service web", "secret their-secret", "config mine", "network theirs",
     ]  # fmt: skip
     assert facts.containers == ("web", "r_rank0.1.x")
     assert facts.run_containers == ("r_rank0.1.x", "old")
-    assert facts.networks == {"ingress", "net", "bridge", "r_net", "odd"}
-    assert facts.services == ("r_rank0",)
-    assert facts.busy == {"spark-a"}
-    assert len(starts.read_text().splitlines()) == 13
+    assert {"ingress", "theirs", "bridge"} <= facts.networks
+    assert facts.services == ("tiny-0a1b2c_rank0",)
+    assert starts.read_text().splitlines() == [
+        "info --format", "--version ", "ps -a", "inspect --format", "system dial-stdio",
+    ]  # fmt: skip
+    asked = starts.with_suffix(".questions").read_text().splitlines()
+    assert [line.split()[1] for line in asked if line.startswith("GET ")] == [*PATHS]
 
 
-def test_a_machine_in_no_swarm_asks_docker_five_times(bare: Path) -> None:
+def test_a_machine_in_no_swarm_asks_docker_four_times(bare: Path) -> None:
     """Each start of its client costs more than the rest of the script."""
     starts = bare / "starts"
     info = """{"ServerVersion":"28.5.2","Swarm":{"ControlAvailable":false}}"""
     stand_in(bare, "docker", f"echo \"$1 $2\" >>{starts}; [ $1 != info ] || echo '{info}'")
     parse_facts("here", run_probe(PathsSpec()))
-    asked = ["info --format", "--version ", "ps -a", "network ls", "image ls"]
+    asked = ["info --format", "--version ", "ps -a", "system dial-stdio"]
     assert starts.read_text().splitlines() == asked
 
 
@@ -216,22 +216,22 @@ PLUGIN = '"Plugins":[{"SchemaVersion":"0.1.0","Version":"v0.9.1","Name":"buildx"
     [
         (
             f'{{"Containers":0,"Images":0,{ENGINE},"ClientInfo":{{{CE}"Version":"28.5.2+x",{PLUGIN}}}}}',
-            ["info --format", "network ls"],
+            ["info --format", "system dial-stdio"],
             "28.5.2",
         ),
         (
             f'{{"Containers":1,"Images":0,{ENGINE},"ClientInfo":{{"Version":"29.1.0",{PLUGIN}}}}}',
-            ["info --format", "ps -a", "network ls"],
+            ["info --format", "ps -a", "system dial-stdio"],
             "29.1.0",
         ),
         (  # before 23 it did not tell its own version
             f'{{"Containers":0,"Images":10,{ENGINE},"ClientInfo":{{"Debug":false,{PLUGIN}}}}}',
-            ["info --format", "--version ", "network ls", "image ls"],
+            ["info --format", "--version ", "system dial-stdio"],
             "20.10.24",
         ),
         (  # podman has another document
             '{"host":{},"plugins":{},"version":{"APIVersion":"5.4.2","Version":"5.4.2"}}',
-            ["info --format", "--version ", "ps -a", "network ls", "image ls"],
+            ["info --format", "--version ", "ps -a", "system dial-stdio"],
             "20.10.24",
         ),
     ],
