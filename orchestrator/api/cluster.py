@@ -14,14 +14,13 @@ from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin, raise_all
 from orchestrator.reconcile.current_changes import CurrentChanges
 from orchestrator.reconcile.events import Event, Listener
-from orchestrator.reconcile.observe import observe, try_observe
-from orchestrator.resources.base import Change, World
 from orchestrator.spec.cluster import ClusterSpec
 
-if TYPE_CHECKING:  # imported when they are needed, planning while the machines answer
+if TYPE_CHECKING:  # imported while the machines answer, or when they are needed
     from orchestrator.api.locks import Locks
     from orchestrator.api.planning import Plan
     from orchestrator.api.runs import Runs
+    from orchestrator.resources.base import Change, World
 
 __all__ = ["Away", "Change", "Cluster", "CurrentChanges", "Event", "Plan", "Status", "write_plan"]
 
@@ -32,7 +31,7 @@ _REPAIRS = 2  # first the engines; what their swarms need can be seen when they 
 class Status:
     """The machines as they are."""
 
-    world: World
+    world: "World"
     """Facts of the nodes that could be read."""
     errors: Mapping[str, SparkctlError]
     """Errors of the other nodes."""
@@ -73,6 +72,7 @@ class Cluster:
         for the file, and the errors of the nodes as `away` says.
         """
         spec, person = spec_of(cluster), person or Unattended()
+        begin(_read_ahead)
         with machines(spec, person, away) as (nodes, errors):
             yield cls(spec, nodes, errors, person)
 
@@ -92,11 +92,12 @@ class Cluster:
         return Locks(self.spec, self.nodes, self.person)
 
     @property
-    def world(self) -> World:
+    def world(self) -> "World":
         """Facts of all machines, as `plans` or `apply` has read them last, else now. Raises every
         node's error."""
         if self._world is None:
-            begin(_read_ahead)
+            from orchestrator.reconcile.observe import observe
+
             self._world = observe(self.spec, self.nodes, ask=self.person.sudo_password)
         return self._world
 
@@ -177,7 +178,8 @@ class Cluster:
 
     def status(self) -> Status:
         """What is known of the machines, whatever is wrong with some of them."""
-        begin(_read_ahead)
+        from orchestrator.reconcile.observe import try_observe
+
         world, unread = try_observe(self.spec, self.nodes, ask=self.person.sudo_password)
         errors = {**self.away, **unread}
         from orchestrator.api.planning import check, plan_up
@@ -208,7 +210,7 @@ def write_plan(plan: "Plan", path: Path) -> None:
 
 
 def _read_ahead() -> None:
-    """Import what makes plans, in a thread: it takes about as long as the machines to answer."""
+    """Import what reads machines, and what makes plans, in a thread: meanwhile they let us in."""
     from orchestrator.api import planning
 
     planning.every_check()

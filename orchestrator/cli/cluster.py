@@ -1,5 +1,8 @@
 """`sparkctl cluster plan | up | down`; `status` and `lock` have files of their own."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,14 +66,14 @@ def plan(
     """Show what `up` would change. Changes nothing."""
 
     def run(spec: "ClusterSpec") -> Outcome:
-        from orchestrator.api.cluster import Cluster, write_plan
+        with _opened(spec, Terminal(), _away(skip_offline, "up")) as machines:
+            skipped = _skipped(machines)
+            planned = next(machines.plans("up", repair=repair))
+        from orchestrator.api.cluster import write_plan
         from orchestrator.ui.console import out
         from orchestrator.ui.plan_view import show_plan
         from orchestrator.ui.report import plan_report
 
-        with Cluster.open(spec, Terminal(), away=_away(skip_offline, "up")) as machines:
-            skipped = _skipped(machines)
-            planned = next(machines.plans("up", repair=repair))
         if not as_json:
             show_plan(planned, out(), diffs=diff)
         if kept is not None:
@@ -112,11 +115,7 @@ def up(
     """Make the machines one GPU swarm. Idempotent."""
 
     def run(spec: "ClusterSpec") -> Outcome:
-        from orchestrator.api.cluster import Cluster
-        from orchestrator.ui.report import plan_report
-
-        person = Terminal(yes, end_others)
-        with Cluster.open(spec, person, away=_away(skip_offline, "up")) as machines:
+        with _opened(spec, Terminal(yes, end_others), _away(skip_offline, "up")) as machines:
             skipped = _skipped(machines)
             repaired: list[Change] = []
             for planned in machines.plans("up", repair=repair):
@@ -127,6 +126,8 @@ def up(
                 machines.ensure_current(planned, kept)
             planned = machines.ask_ports(planned)
             _apply(machines, planned, as_json)
+        from orchestrator.ui.report import plan_report
+
         return plan_report("up", planned, converged=True, first=repaired, skipped=skipped), None
 
     run_with_report("up", file, as_json, run)
@@ -152,17 +153,15 @@ def down(
     """Give every machine back as it was found, from the journal on the machine itself."""
 
     def run(spec: "ClusterSpec") -> Outcome:
-        from orchestrator.api.cluster import Cluster
-        from orchestrator.ui.report import plan_report
-
-        person = Terminal(yes, end_others)
-        with Cluster.open(spec, person, away=_away(skip_offline, "down")) as machines:
+        with _opened(spec, Terminal(yes, end_others), _away(skip_offline, "down")) as machines:
             skipped = _skipped(machines)
             repaired: list[Change] = []
             for planned in machines.plans("down", repair=repair, delete_runs=delete_runs):
                 _apply(machines, planned, as_json)
                 repaired += planned.changes if planned.direction == "repair" else ()
             problem = machines.left_unread()
+        from orchestrator.ui.report import plan_report
+
         report = plan_report(
             "down",
             planned,
@@ -174,6 +173,20 @@ def down(
         return report, problem
 
     run_with_report("down", file, as_json, run)
+
+
+@contextmanager
+def _opened(spec: "ClusterSpec", person: Terminal, away: "Away") -> "Iterator[Cluster]":
+    """The machines; while they answer, what shows their plan is imported."""
+    from orchestrator.api.cluster import Cluster
+
+    with Cluster.open(spec, person, away=away) as machines:
+        threading.Thread(target=_import_views, daemon=True).start()
+        yield machines
+
+
+def _import_views() -> None:
+    from orchestrator.ui import plan_view, report  # noqa: F401
 
 
 def _apply(machines: "Cluster", plan: "Plan", as_json: bool) -> None:

@@ -1,9 +1,12 @@
 """The changes that are being made right now, and whether a further one may begin."""
 
 import threading
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import SparkctlError
-from orchestrator.resources.base import Change
+
+if TYPE_CHECKING:  # who connects imports this before it imports what changes are
+    from orchestrator.resources.base import Change
 
 
 class CurrentChanges:
@@ -16,19 +19,19 @@ class CurrentChanges:
         self.why: SparkctlError | None = None
         """What stopped it, if that was an error."""
 
-    def begin(self, change: Change) -> bool:
+    def begin(self, change: "Change") -> bool:
         """Whether it may begin; then it is a current change until `end`."""
         with self._lock:
             if not self._stopped:
                 self._changes[change.id] = change
             return not self._stopped
 
-    def end(self, change: Change) -> None:
+    def end(self, change: "Change") -> None:
         """It is made, or has failed."""
         with self._lock:
             self._changes.pop(change.id, None)
 
-    def stop(self, why: SparkctlError | None = None) -> tuple[Change, ...]:
+    def stop(self, why: SparkctlError | None = None) -> "tuple[Change, ...]":
         """No further one may begin. Returns those that have begun and not ended."""
         with self._lock:
             self._stopped = True

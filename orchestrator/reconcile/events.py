@@ -2,23 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import SparkctlError
-from orchestrator.resources.base import Change
+
+if TYPE_CHECKING:  # who connects imports this before it imports what changes are
+    from orchestrator.resources.base import Change
 
 
 @dataclass(frozen=True)
 class ChangeStarted:
     """Its original is in the journal; the change begins."""
 
-    change: Change
+    change: "Change"
 
 
 @dataclass(frozen=True)
 class ChangeDone:
     """It was made; `seconds` is how long that took."""
 
-    change: Change
+    change: "Change"
     seconds: float
 
 
@@ -26,7 +29,7 @@ class ChangeDone:
 class ChangeFailed:
     """It was not made, or not whole."""
 
-    change: Change
+    change: "Change"
     error: SparkctlError
 
 
