@@ -40,6 +40,7 @@ NEVER = {
     "orchestrator.api.runs", "orchestrator.runs", "orchestrator.stack.deploy", "orchestrator.lab",
     "orchestrator.resources.actions.leftovers", "orchestrator.resources.actions.swarm_leave",
     "orchestrator.spec.docstrings",  # what fields are for: nobody asks
+    "orchestrator.spec.stack", "training.contract.config", "training.gang.config",
 }  # fmt: skip
 OUTSIDE = {
     "_cffi_backend", "_sodium", "_yaml", "annotated_types", "bcrypt", "click", "cryptography",

@@ -14,14 +14,15 @@ def as_written(model: Section, location: KeyPath) -> tuple[KeyPath, list[Section
     """The keys of a pydantic location as the file has them, and the sections that may hold the
     last of them.
 
-    pydantic adds names of its own: the tag of a section that is one of several, and `[key]`.
+    pydantic adds names of its own: the tag of a section that is one of several, and `[key]` for a
+    key of a mapping. In a section that is a key which somebody wrote.
     """
     path: KeyPath = ()
     here = holders = [model]
     for key in location:
         if tagged := [one for one in here if len(here) > 1 and is_kind(one, key)]:
             here = tagged
-        elif key != "[key]":
+        elif here or key != "[key]":
             path, holders = (*path, key), here
             here = here if isinstance(key, int) else _below(here, key)
     return path, holders

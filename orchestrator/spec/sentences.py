@@ -9,11 +9,10 @@ from typing import Any
 
 from orchestrator.spec import patterns
 from orchestrator.spec.patterns import NAME, SECRET, STACK_NAME, as_name
-from training.contract import config as training
+from training.contract import names
 from training.contract.sentences import sentence as plain
-from training.gang import config as gang
 
-WORDS = patterns.WORDS | training.WORDS | gang.WORDS
+WORDS = patterns.WORDS | names.WORDS
 """What each pattern of the declarative API asks for."""
 
 _OTHER_KINDS = {"dora": "; DoRA is `lora` with `dora: true`"}

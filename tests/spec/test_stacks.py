@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.errors import SpecError, UnknownKeyError, UnknownStackError
@@ -254,6 +254,7 @@ def test_a_value_that_does_not_fit_is_told_with_the_option(setting: str) -> None
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
+@example("[key]", "1")
 def test_any_setting_is_taken_or_told(key: str, value: str) -> None:
     for setting in (f"{key}={value}", f"training.optim.lr={value}", f"training.{key}"):
         try:

@@ -15,14 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from training.contract import names
-from training.contract.names import DATA, MODEL, fit_data, fit_model, source_of
+from training.contract.names import ABSOLUTE, DATA, MODEL, fit_data, fit_model, source_of
 from training.contract.sentences import listed
-
-_ABSOLUTE = "^/.+"
-
-WORDS = names.WORDS | {_ABSOLUTE: "it is an absolute path, as the container sees it"}
-"""What each pattern here asks for."""
 
 Name = Annotated[
     str,
@@ -137,7 +131,7 @@ class Data(_Section):
     `chat` writes them as the model's chat template does, which is what rows of messages always get.
     """
 
-    chat_template: str | None = Field(None, pattern=_ABSOLUTE)
+    chat_template: str | None = Field(None, pattern=ABSOLUTE)
     """Absolute path of a Jinja file; null: the chat template of the model's tokenizer."""
 
     max_length: int = Field(2048, ge=8)

@@ -1,4 +1,4 @@
-"""Names of models and data as people write them; what is wrong with one is a sentence."""
+"""Names, paths and addresses as people write them; what is wrong with one is a sentence."""
 
 import re
 from typing import Literal
@@ -9,6 +9,8 @@ HUB_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 FILE = r"\w[\w .-]*(/\w[\w .-]*)*\.(jsonl|json|txt)"
 MODEL = rf"^(builtin:[a-z0-9-]+|{HUB_ID}|/.+)$"
 DATA = MODEL[:-2] + f"|{FILE})$"
+ABSOLUTE = "^/.+"
+ADDRESS = r"^https?://[^\s]+$"
 
 ENDINGS = (".jsonl", ".json", ".txt")
 _TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".arrow", ".gz", ".zip", ".zst")
@@ -16,8 +18,10 @@ _TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".arrow", ".gz", ".zip",
 WORDS = {
     MODEL: "it is org/name on the Hub, an absolute path, or builtin:NAME",
     DATA: "it is org/name on the Hub, a file such as my.jsonl, an absolute path, or builtin:NAME",
+    ABSOLUTE: "it is an absolute path, as the container sees it",
+    ADDRESS: "an address begins with https:// or http://, and has no blank in it",
 }
-"""What the patterns ask for."""
+"""What the patterns ask for, those of all settings that a container reads."""
 
 
 def source_of(name: str) -> Source:

@@ -4,12 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from training.contract.names import ADDRESS
 from training.contract.sentences import listed
-
-_ADDRESS = r"^https?://[^\s]+$"
-
-WORDS = {_ADDRESS: "an address begins with https:// or http://, and has no blank in it"}
-"""What each pattern here asks for."""
 
 
 class Hook(BaseModel):
@@ -28,7 +24,7 @@ class Hook(BaseModel):
     command: tuple[str, ...] = ()
     """Program and arguments, run in rank 0's container; it reads the verdict (JSON) from its
     standard input."""
-    url: Annotated[str, Field(pattern=_ADDRESS)] | None = None
+    url: Annotated[str, Field(pattern=ADDRESS)] | None = None
     """An address that the verdict is posted to as JSON, with a line for people as `text`."""
     url_secret: str | None = None
     """The same, but the address is the value of this secret of the stack."""

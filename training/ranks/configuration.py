@@ -6,8 +6,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from training.contract.config import WORDS, TrainingConfig
+from training.contract.config import TrainingConfig
 from training.contract.errors import ConfigurationError
+from training.contract.names import WORDS
 from training.contract.sentences import told
 
 
