@@ -11,8 +11,8 @@ from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
 from training.contract.config import TrainingConfig
 from training.plan.estimate import Strategy, Work, memory
+from training.plan.known import KNOWN
 from training.plan.memory import GIB, Memory, too_large
-from training.plan.shape import KNOWN
 from training.plan.strategy import SPARE, choose
 from training.plan.throughput import step_seconds
 

@@ -24,8 +24,8 @@ from orchestrator.runs.outlook import (
 )
 from orchestrator.runs.preflight import wanted_by
 from training.contract.names import source_of
+from training.plan.known import KNOWN
 from training.plan.memory import GIB
-from training.plan.shape import KNOWN
 
 Readings = Mapping[str, NodeReadiness]
 """By node; empty when the nodes were not read."""

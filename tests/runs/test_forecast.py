@@ -9,7 +9,7 @@ from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
 from tests.support.recipes import OURS
 from training.plan.estimate import Work
-from training.plan.shape import KNOWN
+from training.plan.known import KNOWN
 
 TOKEN = {"HF_TOKEN": "x"}
 

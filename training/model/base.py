@@ -12,8 +12,8 @@ from training.model.load import Loaded
 from training.plan.estimate import Strategy, memory
 from training.plan.hardware import CPU, GB10
 from training.plan.memory import too_large
-from training.plan.shape import shape_of
 from training.plan.strategy import checkpoint_bytes, choose
+from training.plan.understand import shape_of
 from training.ranks.joined import Joined
 
 
