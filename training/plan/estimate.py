@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training.contract.config import Full, Lora, Qlora, TrainingConfig
+from training.contract.method import ALL_LINEAR
 from training.plan.hardware import GB10, Hardware
 from training.plan.memory import Memory
 from training.plan.shape import Shape
@@ -40,7 +41,8 @@ def trained(shape: Shape, method: Full | Lora | Qlora) -> int:
     """Weights that learn: A (inputs x r) and B (r x outputs) of each target, or the whole model."""
     if isinstance(method, Full):
         return shape.parameters
-    layers = [shape.linear[name] for name in method.targets if name in shape.linear]
+    named = shape.linear if ALL_LINEAR in method.targets else method.targets
+    layers = [shape.linear[name] for name in named if name in shape.linear]
     magnitudes = sum(o for _, o in layers) if method.dora else 0
     return shape.layers * (sum(method.r * (i + o) for i, o in layers) + magnitudes)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.contract.config import TrainingConfig, never_sharded
+from training.contract.config import TrainingConfig
 from training.plan.estimate import Strategy, memory
 from training.plan.hardware import GB10, Hardware
 from training.plan.shape import Shape
@@ -27,7 +27,7 @@ def choose(
     Otherwise an explicit setting is used, and `auto` replicates what fits on the smallest node, by
     the estimate (no weights on the wire: the faster way), and shards what does not.
     """
-    if world_size == 1 or never_sharded(config.method):
+    if world_size == 1 or config.never_sharded:
         return "ddp"
     if config.parallel.strategy != "auto":
         return config.parallel.strategy
