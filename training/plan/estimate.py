@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training.contract.config import Full, Lora, Qlora, TrainingConfig
+from training.contract.method import ALL_LINEAR, is_pattern, no_experts
 from training.plan.hardware import GB10, Hardware
 from training.plan.memory import Memory
 from training.plan.shape import Part, Shape
@@ -16,9 +17,13 @@ Strategy = Literal["sharded", "ddp"]
 BYTES = {"bfloat16": 2, "float32": 4}
 BITS_4 = {True: 4 + 8 / 64 + 32 / (64 * 256), False: 4 + 32 / 64}
 """Bits of a weight in NF4 with its share of the scales, with and without double quantization."""
-STATE = 20
-"""Bytes of a weight that learns on several ranks: itself, its gradient, AdamW's two averages and
-DDP's own copy of the gradient, all in float32."""
+_ENDS = ("embed_tokens", "embeddings", "lm_head")
+"""Modules that people train whole beside an adapter; of others the size is not counted."""
+AVERAGES = {"adamw": 8.0, "adamw_8bit": 2 * (1 + 4 / 256)}
+"""Bytes of AdamW's two averages of a weight: in float32, or in a byte with a scale for 256."""
+LEARNING = 12
+"""Bytes of a weight that learns on several ranks: itself, its gradient, and DDP's own copy of that,
+all in float32."""
 LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 """Largest tile of logits that trl's loss makes at a time: tokens x words of the vocabulary."""
 LOSS_COPIES = {"cuda": 1, "cpu": 9}
@@ -44,16 +49,27 @@ def trained(shape: Shape, method: Full | Lora | Qlora) -> int:
     if isinstance(method, Full):
         return shape.language
     linear = [one for one in shape.linear if adapted(method, one.name)]
-    experts = [one for one in shape.experts if adapted(method, one.name)]
+    experts = [one for one in shape.experts if experts_adapted(method, one.name)]
     magnitudes = sum(one.outputs for one in linear) if method.dora else 0
     adapters = sum(one.inputs + one.outputs for one in linear)
     adapters += sum(one.number * (one.inputs + one.outputs) for one in experts)
-    return method.r * adapters + magnitudes
+    ends = sum(name.rpartition(".")[2] in _ENDS for name in method.modules_to_save)
+    return method.r * adapters + magnitudes + ends * shape.embedding
 
 
 def adapted(method: Lora | Qlora, name: str) -> bool:
-    """Whether the linear layers, or the experts, of this name get an adapter."""
-    return "all-linear" in method.targets or name in method.targets
+    """Whether linear layers of this name may get an adapter.
+
+    A name with dots means the end of a layer's own; of a pattern only the layers know what it
+    means. `exclude` may leave less.
+    """
+    ends = {target.rpartition(".")[2] for target in method.targets if not is_pattern(target)}
+    return name in ends or any(t == ALL_LINEAR or is_pattern(t) for t in method.targets)
+
+
+def experts_adapted(method: Lora | Qlora, name: str) -> bool:
+    """The same of a stack of experts."""
+    return no_experts(method) is None and adapted(method, name)
 
 
 def memory(
@@ -77,7 +93,7 @@ def memory(
         "weights": base_bytes(shape, config) // share,
         "adapter": 0 if full else trained_bytes,
         "gradients": trained_bytes,
-        "optimizer": 2 * trained_bytes,  # AdamW's two averages, float32
+        "optimizer": int(AVERAGES[config.optim.name] * trained_bytes / 4),
         "runtime": hardware.runtime,
         "gradient buckets": trained_bytes if several else 0,  # DDP's own copy
     }
@@ -117,7 +133,8 @@ def with_adapters(shape: Shape, config: TrainingConfig) -> int:
     if isinstance(method, Full):
         return 0
     layers = [
-        BYTES[config.model.dtype] * sum(e.weights for e in part.experts if adapted(method, e.name))
+        BYTES[config.model.dtype]
+        * sum(e.weights for e in part.experts if experts_adapted(method, e.name))
         for part in shape.layers
     ]
     kept = max(layers) if config.loop.gradient_checkpointing else sum(layers)

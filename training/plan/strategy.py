@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from training.contract.config import Full, TrainingConfig, never_sharded
-from training.plan.estimate import BYTES, STATE, Strategy, memory
+from training.contract.config import Full, TrainingConfig
+from training.plan.estimate import AVERAGES, BYTES, LEARNING, Strategy, memory
 from training.plan.hardware import GB10, Hardware
 from training.plan.shape import Shape
 
@@ -29,7 +29,7 @@ def choose(
     (no weights on the wire: the faster way), and shards what does not. `memory_bytes`: of the
     smallest node, the smaller of what its GPU and its host have.
     """
-    if world_size == 1 or never_sharded(config.method):
+    if world_size == 1 or config.never_sharded:
         return "ddp"
     if config.parallel.strategy != "auto":
         return config.parallel.strategy
@@ -47,9 +47,10 @@ def replica_bytes(config: TrainingConfig, checkpoint_bytes: int) -> int:
     Its files are taken to have two bytes a weight. In full fine-tuning what learns is many times
     as large as they are.
     """
-    weights = checkpoint_bytes // 2
-    compute = BYTES[config.model.dtype]
-    return weights * (STATE + compute if isinstance(config.method, Full) else compute)
+    each = float(BYTES[config.model.dtype])
+    if isinstance(config.method, Full):
+        each += LEARNING + AVERAGES[config.optim.name]
+    return int(checkpoint_bytes / 2 * each)
 
 
 def checkpoint_bytes(folder: Path) -> int:

@@ -83,7 +83,7 @@ def _adapted(
     torch.manual_seed(3)
     config = AutoConfig.for_model(kind, **SIZES, num_hidden_layers=layers)
     base = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
-    model = adapter.attach(base, method, seed=1)
+    model = adapter.attach(base, method, seed=1).model
     chance = torch.Generator().manual_seed(2)
     for name, weight in model.named_parameters():
         if "lora_B" in name:

@@ -148,6 +148,19 @@ def test_of_experts_those_are_computed_that_a_token_uses() -> None:
     ), "bitsandbytes leaves experts as they are"
 
 
+def test_modules_that_are_trained_whole_count() -> None:
+    method = {"kind": "lora", "modules_to_save": ["embed_tokens", "lm_head"]}
+    ends = trained(LARGE, config(method).method) - trained(LARGE, config().method)
+    assert ends > 2 * LARGE.embedding - 10**8
+
+
+def test_averages_in_a_byte_each_take_a_quarter() -> None:
+    shape = KNOWN["meta-llama/Llama-3.1-8B"]
+    small = config({"kind": "full"}, optim={"name": "adamw_8bit"})
+    held = memory(shape, small, "ddp", 1).held
+    assert 2 * shape.parameters < held["optimizer"] < 2.1 * shape.parameters
+
+
 def test_adapters_on_experts_cost_a_copy_of_them() -> None:
     shape = understand(QWEN)
     plain = memory(shape, config({"kind": "lora", "r": 8, "targets": ["q_proj"]}), "ddp", 1)
@@ -156,6 +169,8 @@ def test_adapters_on_experts_cost_a_copy_of_them() -> None:
     layer = 2 * 128 * 768 * 2048
     assert every.terms["experts with adapters"] == 2 * layer
     assert every.terms["adapter"] == 4 * 48 * 128 * 8 * (768 + 2048)
+    dropped = config({"kind": "lora", "dropout": 0.1})
+    assert "experts with adapters" not in memory(shape, dropped, "ddp", 1).terms
 
 
 def test_the_terms_are_told_largest_first() -> None:

@@ -80,5 +80,5 @@ def test_a_layer_of_each_kind_keeps_as_much_as_is_estimated(kind: str) -> None:
         told.append(activations(shape, config, Work(TOKENS, TOKENS))[0])
         torch.manual_seed(0)
         base = AutoModelForCausalLM.from_config(written).to(torch.bfloat16)
-        kept.append(_kept(adapter.attach(base, config.method, seed=1).train()))
+        kept.append(_kept(adapter.attach(base, config.method, seed=1).model.train()))
     assert told[1] - told[0] == pytest.approx(kept[1] - kept[0], rel=close)
