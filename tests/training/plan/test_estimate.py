@@ -149,9 +149,9 @@ def test_of_experts_those_are_computed_that_a_token_uses() -> None:
 
 
 def test_modules_that_are_trained_whole_count() -> None:
-    method = {"kind": "lora", "modules_to_save": ["embed_tokens", "lm_head"]}
+    method = {"kind": "lora", "r": 16, "modules_to_save": ["embed_tokens", "lm_head"]}
     ends = trained(LARGE, config(method).method) - trained(LARGE, config().method)
-    assert ends > 2 * LARGE.embedding - 10**8
+    assert ends == 2 * LARGE.embedding
 
 
 def test_averages_in_a_byte_each_take_a_quarter() -> None:
