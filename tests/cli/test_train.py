@@ -72,6 +72,18 @@ def test_a_dry_run_with_machines_shows_what_they_say(sparkctl: Sparkctl, site: F
     assert [machine.changes for machine in site.machines.values()] == [[], []]
 
 
+def test_a_dry_run_of_what_does_not_fit_has_an_exit_code_of_its_own(
+    sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    take_in(site)
+    ran = sparkctl(
+        "train", "qwen3-8b-lora", "--dry-run", "--set", "training.loop.gradient_checkpointing=false"
+    )
+    assert ran.stdout.startswith("verdict   does not fit: full rows take")
+    assert "it would fit with --set training.loop.gradient_checkpointing=true" in ran.stdout
+    assert ran.code == 11
+
+
 def evil_recipe(tmp_path: Path) -> str:
     text = (ROOT / "stacks" / "tiny-llama-lora.yaml").read_text()
     key = tmp_path / ".ssh" / "id_ed25519"

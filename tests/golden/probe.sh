@@ -7,6 +7,7 @@ printf '%s' "$user" | fact user
 printf '%s' "$home" | fact home
 printf '%s:%s' "$(id -u "$user")" "$(id -g "$user")" | fact ids
 cat /proc/meminfo | fact meminfo
+nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits 2>/dev/null | fact gpu_memory
 ip -j -4 address show 2>/dev/null | fact addresses
 for device in /sys/class/infiniband/*/device/net/*; do
   [ -e "$device" ] || continue
