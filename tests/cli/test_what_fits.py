@@ -9,20 +9,17 @@ import pytest
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_cluster import take_in
 from tests.cli.test_train import off
-from tests.support.clusters import ROOT
 from tests.support.fakes import FakeCluster
 from tests.support.hub.repository import Repository
 from tests.support.hub.server import Hub
+from tests.support.published import PUBLISHED
 
-PUBLISHED: dict[str, Any] = json.loads(
-    (ROOT / "tests/training/plan/published.json").read_text(encoding="utf-8")
-)
 ANY = "qwen3-8b-lora"
 
 
 def folder_of(name: str, parent: Path) -> Path:
     """What the Hub has of a model: its config.json, and weights that nobody must fetch."""
-    folder = parent / name
+    folder = parent / name.replace("/", "--")
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(PUBLISHED[name]["config"]))
     (folder / "model-00001-of-00001.safetensors").write_bytes(b"weights")
@@ -51,7 +48,7 @@ def test_one_small_file_a_verdict_and_numbers(
     sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path, asked: Any
 ) -> None:
     take_in(site)
-    with Hub({"Qwen/Qwen3-30B-A3B": Repository(folder_of("Qwen3-30B-A3B", tmp_path))}) as hub:
+    with Hub({"Qwen/Qwen3-30B-A3B": Repository(folder_of("Qwen/Qwen3-30B-A3B", tmp_path))}) as hub:
         asked(hub)
         code, said, _ = train(sparkctl, hub, "Qwen/Qwen3-30B-A3B")
     assert hub.fetched == ["Qwen/Qwen3-30B-A3B/config.json"]
@@ -66,7 +63,7 @@ def test_without_nodes_it_is_told_for_sparks(
     sparkctl: Sparkctl, site: FakeCluster, tmp_path: Path, asked: Any
 ) -> None:
     off(site, "spark-a", "spark-b")
-    with Hub({"org/moe": Repository(folder_of("Qwen3-30B-A3B", tmp_path))}) as hub:
+    with Hub({"org/moe": Repository(folder_of("Qwen/Qwen3-30B-A3B", tmp_path))}) as hub:
         asked(hub)
         code, said, _ = train(sparkctl, hub, "org/moe")
     assert said["verdict"].startswith("not known: not all nodes were read; on Sparks it would fit")
@@ -80,7 +77,7 @@ def test_what_does_not_fit_says_what_would_make_it_fit(
     """Full fine-tuning of Qwen3 14B: 221 GiB in one piece, however small its files are."""
     take_in(site)
     full = ("--set", "training.method={kind: full}")
-    with Hub({"Qwen/Qwen3-14B": Repository(folder_of("Qwen3-14B", tmp_path))}) as hub:
+    with Hub({"Qwen/Qwen3-14B": Repository(folder_of("Qwen/Qwen3-14B", tmp_path))}) as hub:
         asked(hub)
         code, said, text = train(sparkctl, hub, "Qwen/Qwen3-14B", *full)
     assert code == 11
@@ -97,7 +94,7 @@ def test_a_gated_model_is_said_so_with_its_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     take_in(site)
-    folder = folder_of("gemma-3-27b-it", tmp_path)
+    folder = folder_of("google/gemma-3-27b-it", tmp_path)
     repository = Repository(folder, gated=True, members=frozenset({"hf_member"}))
     with Hub({"google/gemma-3-27b-it": repository}) as hub:
         asked(hub)

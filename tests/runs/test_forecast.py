@@ -4,21 +4,27 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.runs.base_model import BaseModel
 from orchestrator.runs.launch import prepare
 from orchestrator.spec.load import load_stack
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
+from tests.support.published import PUBLISHED
 from tests.support.recipes import OURS
 from training.plan.estimate import Work
 from training.plan.known import KNOWN
 from training.plan.memory import GIB
+from training.plan.understand import understand
 
 TOKEN = {"HF_TOKEN": "x"}
 
 
 def lines(stack: str, *settings: str, machines: int = 2) -> str:
     spec = sparks(machines)
-    prepared = prepare(spec, load_stack(stack, settings), taken_in(spec), TOKEN)
+    read = load_stack(stack, settings)
+    name = read.training.model.name if read.training else ""
+    base = BaseModel(understand(PUBLISHED[name]["config"])) if name in PUBLISHED else None
+    prepared = prepare(spec, read, taken_in(spec), TOKEN, base=base)
     return "\n".join(prepared.forecast.lines) if prepared.forecast else ""
 
 
@@ -29,7 +35,7 @@ def test_every_shipped_stack_fits_on_two_sparks(name: str) -> None:
     assert ("tokens/s" in said) == (not name.startswith("tiny"))
     assert "more than a node can spare" not in said
     training = load_stack(name).training
-    assert training is not None and training.model.name in KNOWN
+    assert training is not None and training.model.name in KNOWN.keys() | PUBLISHED.keys()
 
 
 def test_memory_speed_and_how_the_work_is_shared_are_told() -> None:

@@ -2,11 +2,11 @@
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.published import PUBLISHED
 from tests.training.plan.families import FAMILIES, config_of, without_weights
 from training.plan.dense import DENSE
 from training.plan.mixed import MIXED
@@ -42,13 +42,6 @@ def _beside(name: str) -> bool:
     return name.startswith(("model.vision", "model.visual", "model.multi_modal", "model.embed_vis"))
 
 
-PUBLISHED: dict[str, dict[str, Any]] = json.loads(
-    Path(__file__).with_name("published.json").read_text()
-)
-"""Sizes of models on the Hub, and how many weights their pages give; those marked as inferred are
-written from descriptions, not copied, and compared with transformers alone."""
-
-
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_models_have_as_many_weights_as_is_published(name: str) -> None:
     from transformers import AutoConfig
@@ -64,11 +57,14 @@ def test_published_models_have_as_many_weights_as_is_published(name: str) -> Non
 @pytest.mark.parametrize(
     ("name", "active", "gigabytes"),
     [
-        ("Qwen3-30B-A3B", 3.35, 61.1), ("gpt-oss-120b", 5.75, 65.2), ("DeepSeek-V3", 37.6, 673),
-        ("Mixtral-8x7B", 12.9, 93.4), ("Nemotron-3-Nano-30B-A3B", 3.58, 63.2),
-        ("gemma-2-9b", 9.24, 37.0),
+        ("Qwen/Qwen3-30B-A3B", 3.35, 61.1),
+        ("openai/gpt-oss-120b", 5.75, 65.2),
+        ("deepseek-ai/DeepSeek-V3", 37.6, 673),
+        ("mistralai/Mixtral-8x7B-v0.1", 12.9, 93.4),
+        ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", 3.58, 63.2),
+        ("google/gemma-2-9b", 9.24, 37.0),
     ],
-)  # fmt: skip
+)
 def test_active_weights_and_files(name: str, active: float, gigabytes: float) -> None:
     """As their pages have it: 5.1 B active of gpt-oss-120b are counted without embeddings there."""
     found = understand(PUBLISHED[name]["config"])
