@@ -64,14 +64,4 @@ def page_of(rows: list[Row]) -> str:
         seen = ", ".join(dict.fromkeys(row.where for row in newest.values()))
         named = [family, f"`{own[-1].architecture}`", *cells, seen, own[-1].date]
         lines.append(f"| {' | '.join(named)} |")
-    return _HEAD + "\nNothing has been written there yet.\n"
-    lines = list[str]()
-    for family in dict.fromkeys(row.family for row in rows):
-        own = sorted((row for row in rows if row.family == family), key=lambda row: row.date)
-        newest = {(row.method, row.strategy): row for row in own}
-        cells = [_MARKS[newest[key].outcome] if key in newest else "-" for key in _COLUMNS]
-        seen = ", ".join(dict.fromkeys(row.where for row in newest.values()))
-        lines.append(
-            f"| {family} | `{own[-1].architecture}` | {' | '.join(cells)} | {seen} | {own[-1].date} |"
-        )
     return _HEAD + "\n".join(lines) + "\n"
