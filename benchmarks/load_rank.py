@@ -118,7 +118,7 @@ def with_sparkctl(folder: Path, world_size: int) -> tuple[Any, int | None]:
 def with_sparkctl_and_lora(folder: Path, world_size: int) -> tuple[Any, int | None]:
     """Our loader, and an adapter on it."""
     model, read = with_sparkctl(folder, world_size)
-    return adapter.attach(model, Lora(kind="lora"), seed=0), read
+    return adapter.attach(model, Lora(kind="lora"), seed=0).model, read
 
 
 def with_accelerate(folder: Path, world_size: int) -> tuple[Any, int | None]:
@@ -129,7 +129,7 @@ def with_accelerate(folder: Path, world_size: int) -> tuple[Any, int | None]:
     """
     accelerator = _shim()
     base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
-    model = adapter.attach(base, Lora(kind="lora"), seed=0)
+    model = adapter.attach(base, Lora(kind="lora"), seed=0).model
     learned = [p for p in model.parameters() if p.requires_grad]
     model, _ = accelerator.prepare(model, torch.optim.AdamW(learned))
     return model, None

@@ -157,7 +157,7 @@ def _model(shape: Shape) -> Any:
         )
     )
     add_fused_lm_head(base)  # what the trainer does: logits of counted tokens only, in every way
-    return adapter.attach(base, Lora(kind="lora"), seed=0).train()
+    return adapter.attach(base, Lora(kind="lora"), seed=0).model.train()
 
 
 def table(rounds: Sequence[Sequence[Result]], rows: int, shape: Shape) -> str:

@@ -23,7 +23,8 @@
     ├── DeclinedError             nobody agreed
     ├── LabError                  the simulated Sparks
     ├── RunError                  a training run that did not succeed
-    │   └── BusyError
+    │   ├── BusyError
+    │   └── DoesNotFitError
     └── NodeErrors                several of the above, one or more per node
 
 An error helps: `brief` is what happened, `details` shows the literal output or line,
@@ -229,6 +230,13 @@ class BusyError(RunError):
     """Another run holds the GPUs."""
 
     code = "E801"
+
+
+class DoesNotFitError(RunError):
+    """The run has no place on these nodes: their memory or their disks are too small for it."""
+
+    code = "E802"
+    exit_code = 11
 
 
 class NodeErrors(SparkctlError):

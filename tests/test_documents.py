@@ -29,6 +29,7 @@ from orchestrator.ui.report import ClusterReport
 from orchestrator.ui.run_json import RunLines
 from orchestrator.ui.runs_report import RunsReport
 from tests.support.clusters import ROOT
+from tests.support.families import Row, page_of, rows_of
 from tests.support.generated import Generated
 from training.contract.events import Step
 
@@ -132,6 +133,24 @@ def _row(check: Check[Any]) -> str:
     holds, stops = check.look.__name__.replace("_", " "), "warns" if check.warns else "stops"
     cells = [f"`{check.name}`", holds, ASKED[type(check)], stops, check.why, check.fix]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def test_the_page_of_models(generated: Generated) -> None:
+    generated("docs/models.md", page_of(rows_of(ROOT / "docs" / "families.jsonl")))
+
+
+def test_a_family_has_its_newest_outcome_of_each_kind() -> None:
+    old = {
+        "family": "qwen3", "architecture": "Qwen3ForCausalLM", "method": "lora", "strategy": "ddp",
+        "outcome": "wrong", "where": "2 ranks on a CPU", "date": "2026-11-27",
+    }  # fmt: skip
+    new = old | {"outcome": "trains", "date": "2026-11-28", "where": "GB10"}
+    other = old | {"strategy": "sharded", "outcome": "refused"}
+    page = page_of([Row.model_validate(row) for row in (new, old, other)])
+    assert page.splitlines()[-1] == (
+        "| qwen3 | `Qwen3ForCausalLM` | yes | refused | - | - | - | GB10, 2 ranks on a CPU | "
+        "2026-11-28 |"
+    )
 
 
 def test_the_tables_of_keys(generated: Generated) -> None:

@@ -43,7 +43,7 @@ def main(arguments: list[str], stream: int) -> int:
 
 def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     """Train; raises what `training.contract.errors.explain` understands."""
-    if not isinstance(config.method, Qlora):
+    if not isinstance(config.method, Qlora) and config.optim.name != "adamw_8bit":
         hide_package("bitsandbytes")  # peft imports it, and it torch's compiler: seconds of a start
 
     # Seconds of imports, so they wait until environment and configuration are known to be good.

@@ -5,6 +5,7 @@ from orchestrator.doctor.readiness import NodeReadiness
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
 from orchestrator.node.connect import connect_all
 from orchestrator.reconcile.observe import observe_machines
+from orchestrator.runs.base_model import looking_up
 from orchestrator.runs.foresee import foresee
 from orchestrator.runs.launch import prepare
 from orchestrator.runs.naming import require_name
@@ -23,21 +24,23 @@ def preview(
 ) -> DryRun:
     """Nothing of it is done. Raises what prevents the run, except for machines that do not answer.
 
-    Two round trips: what the machines are, and how ready they are now. `name`: the run's own;
-    whether it is free is asked when the run is prepared.
+    Two round trips: what the machines are, and how ready they are now. Meanwhile the Hub is asked
+    for config.json of a base that is not known here. `name`: the run's own; whether it is free is
+    asked when the run is prepared.
     """
     readings: dict[str, NodeReadiness] = {}
     unread: tuple[SparkctlError, ...] = ()
     run = name and require_name(name)
+    base = looking_up(stack)
     try:
         with connect_all(spec, ask_passphrase=person.passphrase) as nodes:
             world = observe_machines(spec, nodes, ask=person.sudo_password)
-            prepared = prepare(spec, stack, world, run=run)
+            prepared = prepare(spec, stack, world, run=run, base=base.result())
             readings = read(spec, prepared, nodes)
     except SparkctlError as error:
         unread = tuple(error.errors) if isinstance(error, NodeErrors) else (error,)
         if not all(isinstance(one, ConnectError) for one in unread):
             raise
-        prepared = prepare(spec, stack, None, run=run)
+        prepared = prepare(spec, stack, None, run=run, base=base.result())
     powers = [power.line for power in powers_of(stack) if power.key[0] != "secrets"]
     return foresee(prepared, readings, secrets=secret_sources(stack), powers=powers, unread=unread)

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from orchestrator.api.connecting import Away, machines, spec_of
 from orchestrator.api.person import Person, Question, Unattended
-from orchestrator.api.starting import Finding, ImageLine, StartEvent, StartListener, Waiting, start
+from orchestrator.api.starting import (
+    Finding,
+    ImageLine,
+    StartEvent,
+    StartListener,
+    Waiting,
+    start,
+)
 from orchestrator.artifacts.image import ensure_image, image_recipe
 from orchestrator.engines.torch.image import contents
 from orchestrator.errors import RunError, SparkctlError
@@ -17,6 +24,7 @@ from orchestrator.node.node import Node
 from orchestrator.node.parallel import raise_all
 from orchestrator.reconcile.observe import observe_machines
 from orchestrator.runs import control
+from orchestrator.runs.base_model import looking_up
 from orchestrator.runs.compare import Comparison, compare
 from orchestrator.runs.events import Ended, LogLine, RunEvent, RunListener
 from orchestrator.runs.exec import Streams, exec_in
@@ -99,7 +107,7 @@ class Runs:
         return reading
 
     def find(self, name: str) -> Run:
-        """By its name, the beginning of it, or `last`; all nodes must answer. Raises RunError."""
+        """By its name, its beginning, or `last`; all nodes must answer. Raises RunError."""
         return self.read(whole=True).find(name)
 
     def detailed(self, run: Run) -> Run:
@@ -150,14 +158,15 @@ class Runs:
         return fetch(run, self._all_nodes, into, on_progress)
 
     def prepare(self, stack: StackSpec, *, name: str | None = None) -> Prepared:
-        """Decide everything of a new run; nothing is changed. Raises RunError, SpecError.
+        """Decide all of a new run; nothing is changed. Raises RunError, SpecError.
 
-        `name`: its own, which nothing else may have; by default the stack's and six digits.
+        `name`: its own, which nothing else may have; else the stack's and six digits.
         """
         if name is not None:
             manager, runs = self._all_nodes[self._spec.manager.name], self._spec.paths.runs
             require_free(require_name(name), self.read(whole=True), runs, self._nodes, manager)
-        return prepare(self._spec, stack, self._machines(), run=name)
+        base = looking_up(stack)
+        return prepare(self._spec, stack, self._machines(), run=name, base=base.result())
 
     def prepare_resume(self, run: Run, *, debug: bool = False) -> Prepared:
         """Decide everything to resume a run that was stopped or has failed; `debug`: verbosely.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator import assets
 from orchestrator.errors import SpecError
+from orchestrator.runs.base_model import known_here
 from orchestrator.runs.forecast import forecast
 from orchestrator.spec.base import API_VERSION
 from orchestrator.spec.cluster import ClusterSpec, NodeSpec
@@ -86,5 +87,5 @@ def _memory(stack: StackSpec) -> int | None:
     """
     nodes = [NodeSpec(name=f"spark-{number}") for number in range(max(2, stack.nodes.min))]
     sparks = ClusterSpec(apiVersion=API_VERSION, kind="Cluster", name="sparks", nodes=nodes)
-    expected = forecast(stack, placeholder_ranks(sparks, stack), None)
+    expected = forecast(stack, placeholder_ranks(sparks, stack), None, known_here(stack).shape)
     return expected.memory.peak if expected else None

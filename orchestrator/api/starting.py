@@ -10,7 +10,9 @@ from orchestrator.node.node import Node
 from orchestrator.node.parallel import begin
 from orchestrator.reconcile.lock import LAUNCH, locked
 from orchestrator.reconcile.owner import this_owner
+from orchestrator.runs.foresee import foresee
 from orchestrator.runs.launch import Prepared, build_images, flush_page_caches, launch
+from orchestrator.runs.outlook import DryRun
 from orchestrator.runs.preflight import preflight
 from orchestrator.runs.queue import in_turn, judged
 from orchestrator.runs.survey import read
@@ -18,7 +20,7 @@ from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.stack.occupancy import remove_finished_runs, require_free_gpus
 from training.contract.record import RunRecord
 
-__all__ = ["Finding", "ImageLine", "StartEvent", "StartListener", "Waiting", "start"]
+__all__ = ["DryRun", "Finding", "ImageLine", "StartEvent", "StartListener", "Waiting", "start"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Waiting:
     line: str
 
 
-StartEvent = Finding | ImageLine | Waiting
-"""A finding is one that does not forbid the run."""
+StartEvent = Finding | ImageLine | Waiting | DryRun
+"""A finding is one that does not forbid the run; a DryRun says what is expected of it."""
 StartListener = Callable[[StartEvent], None]
 
 
@@ -85,6 +87,7 @@ def _start(
         with alone():
             pass
         readings = read(spec, prepared, nodes)
+    listen(foresee(prepared, readings, secrets={}, powers=[]))
     checked = preflight(prepared, readings, skip)
     for finding in checked.warnings:
         listen(finding)

@@ -1,5 +1,6 @@
 """A run in the terminal, from its start to its end: shared by `train` and `runs …`."""
 
+from orchestrator.api.preview import DryRun
 from orchestrator.api.runs import (
     Ended,
     Finding,
@@ -13,6 +14,7 @@ from orchestrator.api.runs import (
 )
 from orchestrator.errors import RunError
 from orchestrator.ui.console import err, out
+from orchestrator.ui.dry_run_view import expected_lines
 from orchestrator.ui.logs_view import LinesView
 from orchestrator.ui.run_json import print_event
 from orchestrator.ui.run_view import RunView, show_verdict
@@ -26,6 +28,9 @@ def show_start(event: StartEvent, *, as_json: bool = False) -> None:
             err().print(line, style="yellow")
         case ImageLine():
             err().print(f"  {event.node}  image: {event.line}")
+        case DryRun():
+            for line in expected_lines(event):
+                (err() if as_json else out()).print(line, soft_wrap=True)
         case _:
             (err() if as_json else out()).print(event.line)
 

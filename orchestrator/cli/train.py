@@ -124,6 +124,7 @@ def _print_dry_run(
     spec: "ClusterSpec", stack: "StackSpec", name: str | None, render: bool, as_json: bool
 ) -> None:
     from orchestrator.api.preview import preview
+    from orchestrator.errors import DoesNotFitError
     from orchestrator.ui.console import err, out
     from orchestrator.ui.dry_run_view import rendered_text, show_dry_run
     from orchestrator.ui.plain import json_text
@@ -137,3 +138,5 @@ def _print_dry_run(
         click.echo(rendered_text(found))
     else:
         show_dry_run(found, out())
+    if found.verdict.answer == "does not fit":
+        click.get_current_context().exit(DoesNotFitError.exit_code)

@@ -7,13 +7,34 @@ from orchestrator.doctor.readiness import NodeReadiness, Wanted
 from orchestrator.stack.ranks import Rank
 from training.plan.memory import GIB
 
+_WHY = "A rank that runs out of memory ends the run, or hangs the machine."
+
+
+@OfRank.about(
+    "memory",
+    before=("train",),
+    order=190,
+    why=f"{_WHY} Asked of the largest batch that there can be: full rows of data.max_length. The "
+    "system keeps a tenth.",
+    fix="Lower loop.per_device_batch_size or data.max_length, switch on "
+    "loop.gradient_checkpointing, or take more nodes with parallel.strategy sharded.",
+)
+def full_rows_fit_on_a_node(
+    wanted: Wanted, rank: Rank, reading: NodeReadiness
+) -> Iterator[Problem]:
+    """The same for all nodes: told of rank 0."""
+    if rank.rank or wanted.memory is None or wanted.usable is None:
+        return
+    if wanted.memory.peak > wanted.usable:
+        text = f"full rows take {wanted.memory.peak / GIB:.1f} GiB on every node"
+        yield Problem(f"{text}, the smallest may use {wanted.usable / GIB:.1f}")
+
 
 @OfRank.about(
     "memory",
     before=("train",),
     order=200,
-    why="A rank that runs out of memory ends the run, or hangs the machine. Where weights and "
-    "optimizer fit, and only full batches may not, it is a warning.",
+    why=f"{_WHY} Where weights and optimizer fit, and only full batches may not, it is a warning.",
     fix="End what holds memory there, or lower loop.per_device_batch_size.",
 )
 def memory_is_enough(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:

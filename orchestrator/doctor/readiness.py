@@ -20,6 +20,8 @@ class Wanted:
     ranks: "Sequence[Rank]"
     memory: "Memory | None"
     """What a node needs; None for a model whose shape is not known here."""
+    usable: int | None
+    """Bytes of the smallest node that a run may use; None where memory is not known either."""
     checkpoint: int
     """Bytes of the base's weight files, about; 0 where they are not known."""
 

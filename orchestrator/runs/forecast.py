@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
-from orchestrator.errors import RunError
 from orchestrator.facts.machine import Machine
-from orchestrator.runs.remedy import settings_that_fit
+from orchestrator.runs.remedy import nodes_that_fit, settings_that_fit
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
 from training.contract.config import TrainingConfig
 from training.plan.estimate import Strategy, Work, memory
-from training.plan.memory import GIB, Memory, too_large
-from training.plan.shape import KNOWN
+from training.plan.memory import GIB, Memory
+from training.plan.shape import Shape
 from training.plan.strategy import SPARE, choose
 from training.plan.throughput import step_seconds
 
@@ -24,13 +23,15 @@ class Forecast:
     strategy: Strategy
     memory: Memory
     there: int | None
-    """Bytes of the smallest node; None when no machine was read."""
+    """Bytes of the smallest node, of its GPU where that has less; None when none was read."""
     checkpoint: int
-    """Bytes of the base's weight files, about: two for each weight."""
+    """Bytes of the base's weight files, about."""
     tokens_per_second: float | None
     """Of all ranks together; None for a small model, whose time is not spent on computing."""
     remedy: tuple[str, ...] = ()
     """Where it is tight: settings with which it would fit, as `--set` takes them, if there are."""
+    nodes: int | None = None
+    """Where it is tight: how many such nodes it would fit on as it is, if any number is enough."""
 
     @property
     def usable(self) -> int:
@@ -59,39 +60,32 @@ class Forecast:
         if self.tokens_per_second is not None:
             pace = f"{self.tokens_per_second:,.0f} tokens/s"
             lines.append(f"about {pace} on Sparks (estimated, not measured)")
-        if self.there and self.tight:
-            lines.append(
-                "that is more than a node can spare: lower loop.per_device_batch_size or "
-                "data.max_length, or switch on loop.gradient_checkpointing"
-            )
         return lines
 
 
 def forecast(
-    stack: StackSpec, ranks: list[Rank], world: Mapping[str, Machine] | None
+    stack: StackSpec, ranks: list[Rank], world: Mapping[str, Machine] | None, shape: Shape | None
 ) -> Forecast | None:
-    """None for a model whose shape is not known here; then the ranks decide, from its files.
-
-    Raises `RunError` when the weights and the optimizer alone do not fit on a node.
-    """
+    """None for a base whose shape is not known; then the ranks decide, from its files."""
     config, number = stack.training, len(ranks)
-    if config is None or (shape := KNOWN.get(config.model.name)) is None:
+    if config is None or shape is None:
         return None
-    there = min(world[rank.node].memory_bytes for rank in ranks) if world else None
+    there = min(world[rank.node].for_a_rank for rank in ranks) if world else None
     strategy = choose(config, number, shape, 0, there or SPARK)
     needed = memory(shape, config, strategy, number)
-    if there and needed.least > there:
-        message, remedy = too_large(needed.least, there)
-        raise RunError(f"{stack.name} does not fit: {message}", resolution=remedy)
-    checkpoint = 2 * shape.parameters
-    if shape.parameters < _SMALL:
-        return Forecast(strategy, needed, there, checkpoint, None)
-    seconds = step_seconds(shape, config, strategy, number)
-    tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
-    expected = Forecast(strategy, needed, there, checkpoint, tokens / seconds)
+    checkpoint = shape.stored
+    pace = None
+    if shape.parameters >= _SMALL:
+        tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
+        pace = tokens / step_seconds(shape, config, strategy, number)
+    expected = Forecast(strategy, needed, there, checkpoint, pace)
     if not expected.tight:
         return expected
-    return replace(expected, remedy=settings_that_fit(shape, config, number, there or SPARK))
+    return replace(
+        expected,
+        remedy=settings_that_fit(shape, config, number, there or SPARK),
+        nodes=nodes_that_fit(shape, config, number, there or SPARK),
+    )
 
 
 def most_tokens(config: TrainingConfig, ranks: int) -> tuple[int, int] | None:

@@ -1,7 +1,6 @@
 """From a prepared run, and what its nodes say, to what is known of it before it starts. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 from orchestrator.doctor.before_run import Finding, judge
 from orchestrator.doctor.disk import room_for
@@ -10,6 +9,7 @@ from orchestrator.errors import SparkctlError
 from orchestrator.runs.forecast import Forecast, most_tokens
 from orchestrator.runs.launch import Prepared
 from orchestrator.runs.outlook import (
+    Answer,
     DiskPart,
     DownloadPart,
     DryRun,
@@ -22,14 +22,12 @@ from orchestrator.runs.outlook import (
     TimePart,
     VerdictPart,
 )
-from orchestrator.runs.preflight import wanted_by
+from orchestrator.runs.preflight import ABOUT_ROOM, wanted_by
 from training.contract.names import source_of
 from training.plan.memory import GIB
-from training.plan.shape import KNOWN
 
 Readings = Mapping[str, NodeReadiness]
 """By node; empty when the nodes were not read."""
-_ABOUT_ROOM = ("memory", "disk")
 
 
 def foresee(
@@ -76,31 +74,30 @@ def foresee(
 
 def _verdict(prepared: Prepared, findings: Sequence[Finding]) -> VerdictPart:
     expected = prepared.forecast
-    no_room = [one for one in findings if one.check in _ABOUT_ROOM and one.fatal]
-    if no_room:
-        why = "; ".join(f"{one.node}: {one.message}" for one in no_room)
-        return VerdictPart(answer="does not fit", why=why, remedy=[])
+    tight = expected is not None and expected.tight and expected.there is not None
+    no_room = [one for one in findings if one.check in ABOUT_ROOM and one.fatal]
+    reasons = [
+        f"{one.node}: {one.message}" for one in no_room if not (tight and one.check == "memory")
+    ]
     if expected is None:
-        return VerdictPart(answer="not known", why=_unforeseen(prepared), remedy=[])
+        answer: Answer = "does not fit" if reasons else "not known"
+        why = "; ".join(reasons) or _unforeseen(prepared)
+        return VerdictPart(answer=answer, why=why, remedy=[], nodes=None)
     why = (
         f"full rows take {expected.memory.peak / GIB:.1f} GiB a node, "
         f"of {expected.usable / GIB:.1f} that a run may use"
     )
+    answer = "does not fit" if tight or reasons else "fits"
     if expected.there is None:
         word = "would not fit" if expected.tight else "would fit"
-        why = f"not all nodes were read; on Sparks it {word}: {why}"
-        return VerdictPart(answer="not known", why=why, remedy=list(expected.remedy))
-    answer: Literal["fits", "does not fit"] = "does not fit" if expected.tight else "fits"
-    return VerdictPart(answer=answer, why=why, remedy=list(expected.remedy))
+        answer, why = "not known", f"not all nodes were read; on Sparks it {word}: {why}"
+    elif reasons:
+        why = "; ".join([why, *reasons] if tight else reasons)
+    return VerdictPart(answer=answer, why=why, remedy=list(expected.remedy), nodes=expected.nodes)
 
 
 def _unforeseen(prepared: Prepared) -> str:
-    model = _model(prepared)
-    if model is None:
-        return "what a script takes only it knows"
-    if model in KNOWN:
-        return f"there is no estimate for the engine {prepared.stack.engine}"
-    return f"the estimate does not understand {model}; the ranks decide when they have its files"
+    return prepared.base.why or f"there is no estimate for the engine {prepared.stack.engine}"
 
 
 def _model(prepared: Prepared) -> str | None:

@@ -12,6 +12,7 @@ from orchestrator.facts.machine import Machine
 from orchestrator.node.docker_errors import translate_docker_errors
 from orchestrator.node.node import Node
 from orchestrator.node.parallel import on_each, raise_all, try_each
+from orchestrator.runs.base_model import BaseModel, known_here
 from orchestrator.runs.forecast import Forecast, forecast
 from orchestrator.runs.record import files_of, record_of
 from orchestrator.spec.cluster import ClusterSpec
@@ -36,8 +37,10 @@ class Prepared:
     rendered: Rendered
     image: ImageRecipe
     secrets: Mapping[str, str] = field(repr=False)
+    base: BaseModel
+    """What is known of its base."""
     forecast: Forecast | None
-    """What it will take; None for a model that is not known here."""
+    """What it will take; None where the base is not known, or the engine is not ours."""
     record: RunRecord
     notes: tuple[str, ...]
     """What a user should know of the engine, in lines."""
@@ -53,12 +56,13 @@ def prepare(
     *,
     run: str | None = None,
     is_new: bool = True,
+    base: BaseModel | None = None,
 ) -> Prepared:
     """Decide everything. Without a world (a dry run away from the machines) the ranks name what
     only a machine knows, and a missing secret is not an error.
 
     `run`: its name; by default the stack's name and a random suffix. `is_new` is false for a run
-    that is resumed.
+    that is resumed. `base`: what was found out about its base; by default what is known here.
     """
     refuse_what_cannot_work(spec, stack)
     engine = engine_of(stack)
@@ -70,8 +74,8 @@ def prepare(
     else:
         ranks = ranks_for(spec, stack, world)
         secrets = secret_values(stack, environ)
-    base = stack.base_image or engine.spec.base_image or spec.container.base_image
-    image = image_recipe(base, engine.contents(stack.training))
+    base_image = stack.base_image or engine.spec.base_image or spec.container.base_image
+    image = image_recipe(base_image, engine.contents(stack.training))
     rendered = render(
         spec,
         stack,
@@ -82,8 +86,11 @@ def prepare(
         secrets=tuple(secrets),
     )
     record = record_of(rendered, stack, spec.name, ranks)
-    expected = forecast(stack, ranks, world) if engine.spec.forecast else None
-    return Prepared(stack, ranks, rendered, image, secrets, expected, record, engine.notes, is_new)
+    base = base or known_here(stack)
+    expected = forecast(stack, ranks, world, base.shape) if engine.spec.forecast else None
+    return Prepared(
+        stack, ranks, rendered, image, secrets, base, expected, record, engine.notes, is_new
+    )
 
 
 def _clock(manager: Node) -> datetime:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Answer = Literal["fits", "does not fit", "not known"]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -15,12 +17,14 @@ class _Part(BaseModel):
 class VerdictPart(_Part):
     """Whether the run has a place on these nodes."""
 
-    answer: Literal["fits", "does not fit", "not known"]
+    answer: Answer
     """By the estimate and by what the nodes say of their disks and memory."""
     why: str
     """In words."""
     remedy: list[str]
     """Settings with which it would fit, as `--set` takes them; empty where none is known."""
+    nodes: int | None
+    """How many such nodes it would fit on as it is; null where it fits, or no number is enough."""
 
 
 class RankPart(_Part):

@@ -8,6 +8,7 @@ from training.plan.estimate import memory
 from training.plan.shape import Shape
 from training.plan.strategy import SPARE, choose
 
+_MOST_NODES = 16
 _SHORTEST = 256
 """Tokens; shorter rows than that are another training."""
 
@@ -17,19 +18,31 @@ def settings_that_fit(
 ) -> tuple[str, ...]:
     """The first that are enough, as `--set` takes them; none when nothing here is.
 
-    What leaves the training as it is comes first: checkpointing costs time alone, fewer rows in a
-    pass change it a little, shorter ones cut what it learns from.
+    What leaves the training as it is comes first: checkpointing and sharding cost time alone, fewer
+    rows in a pass change it a little, shorter ones cut what it learns from.
     """
-    for settings in _milder(config):
-        changed = _changed(config, settings)
-        strategy = choose(changed, ranks, shape, 0, there)
-        if memory(shape, changed, strategy, ranks).peak <= (1 - SPARE) * there:
+    for settings in _milder(config, ranks):
+        if _fits(shape, _changed(config, settings), ranks, there):
             return tuple(f"training.{key}={_text(value)}" for key, value in settings.items())
     return ()
 
 
-def _milder(config: TrainingConfig) -> Iterator[dict[str, Any]]:
+def nodes_that_fit(shape: Shape, config: TrainingConfig, ranks: int, there: int) -> int | None:
+    """The fewest nodes of this size on which it fits as it is; None when no number is enough."""
+    more = range(ranks + 1, _MOST_NODES + 1)
+    return next((number for number in more if _fits(shape, config, number, there)), None)
+
+
+def _fits(shape: Shape, config: TrainingConfig, ranks: int, there: int) -> bool:
+    strategy = choose(config, ranks, shape, 0, there)
+    return memory(shape, config, strategy, ranks).peak <= (1 - SPARE) * there
+
+
+def _milder(config: TrainingConfig, ranks: int) -> Iterator[dict[str, Any]]:
     settings: dict[str, Any] = {}
+    if config.parallel.strategy == "ddp" and ranks > 1 and not config.never_sharded:
+        settings["parallel.strategy"] = "sharded"
+        yield dict(settings)
     if not config.loop.gradient_checkpointing:
         settings["loop.gradient_checkpointing"] = True
         yield dict(settings)

@@ -39,6 +39,7 @@ def _refuse_unseen_paths(spec: ClusterSpec, stack: StackSpec, training: Training
 def _paths(training: TrainingConfig) -> Iterator[tuple[str, str]]:
     named = {
         "model.name": training.model.name,
+        "method.init_from": getattr(training.method, "init_from", None) or "",
         "data.name": training.data.name,
         "data.chat_template": training.data.chat_template or "",
     }

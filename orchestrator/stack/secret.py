@@ -44,6 +44,11 @@ def login_source(environ: Mapping[str, str] = os.environ) -> str | None:
     return None if found.startswith(_NOT_SET) else found
 
 
+def login_token(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The token with which this computer asks the Hub, as its own tools do; None without one."""
+    return _value(SecretSpec(name=_LOGIN), environ) or None
+
+
 def _source(secret: SecretSpec, environ: Mapping[str, str]) -> str:
     if environ.get(secret.name):
         return f"from the variable {secret.name} of this command"

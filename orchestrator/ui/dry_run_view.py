@@ -38,10 +38,18 @@ def show_dry_run(found: DryRun, console: Console) -> None:
     if found.verdict.remedy:
         settings = " ".join(f"--set {setting}" for setting in found.verdict.remedy)
         table.add_row("", f"it would fit with {settings}")
+    if found.verdict.nodes:
+        table.add_row("", f"it would fit on {found.verdict.nodes} such nodes as it is")
     for label, text in _lines(found):
         table.add_row(label, text)
     console.print(table)
     console.print("Rendered files: --render")
+
+
+def expected_lines(found: DryRun) -> Iterator[str]:
+    """What a run says of itself when it starts: whether it fits, its time, what it fetches."""
+    yield f"{found.verdict.answer}: {found.verdict.why}"
+    yield from (f"{label}: {text}" for label, text in _lines(found) if label in _EXPECTED)
 
 
 def rendered_text(found: DryRun) -> str:
@@ -56,6 +64,7 @@ def rendered_text(found: DryRun) -> str:
     return "\n".join([*comments, visible(found.rendered.compose), *map(visible, files)])
 
 
+_EXPECTED = ("time", "download", "disk")
 _ESTIMATES = ("memory", "time", "engine")
 
 

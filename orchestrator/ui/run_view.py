@@ -22,7 +22,7 @@ from orchestrator.runs.verdict import Outcome
 from orchestrator.ui import figures
 from orchestrator.ui.eta import Eta
 from orchestrator.ui.run_table import RunTable
-from training.contract.events import Error, Eval, Phase, Result, Resumed, Saved, Start, Step
+from training.contract.events import Adapts, Error, Eval, Phase, Result, Resumed, Saved, Start, Step
 from training.contract.log import AttemptOver, LogEvent
 from training.contract.record import RankPlace
 from training.contract.verdict import Attempt, Verdict
@@ -87,6 +87,8 @@ class RunView:
                 self._line(rank, f"error: {message}")
             case _ if rank != 0:
                 pass  # what follows is the same on all
+            case Adapts():
+                self._line(0, adapts_line(event))
             case Eval(step=step, loss=loss):
                 self._line(0, f"held-out loss {figures.loss(loss)} at step {step}")
             case Saved(step=step):
@@ -118,6 +120,15 @@ class RunView:
 
     def _name(self, rank: int) -> str:
         return f"rank {rank} {self.ranks[rank].node}"
+
+
+def adapts_line(event: Adapts) -> str:
+    """How much of the base gets an adapter, and what does not."""
+    without = f" (without {'; '.join(event.left_out)})" if event.left_out else ""
+    begins = f"; starts from {event.init_from}" if event.init_from else ""
+    if event.trained_on:
+        begins += f", trained on {event.trained_on}"
+    return f"adapts {event.layers} of {event.of} linear layers{without}{begins}"
 
 
 def attempt_line(attempt: Attempt) -> str:

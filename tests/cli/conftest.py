@@ -36,7 +36,14 @@ def sparkctl(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("SPARKCTL_FILE", "SPARKCTL_SUDO_PASSWORD", "SPARKCTL_DEBUG", "HF_TOKEN"):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name in (
+        "SPARKCTL_FILE",
+        "SPARKCTL_SUDO_PASSWORD",
+        "SPARKCTL_DEBUG",
+        "HF_TOKEN",
+        "HF_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 

@@ -12,6 +12,7 @@ from orchestrator.doctor.found import checks_before
 from orchestrator.errors import ConnectError, RunError
 from orchestrator.runs.launch import Prepared
 from orchestrator.runs.preflight import Checked
+from orchestrator.spec.load import load_stack
 from orchestrator.stack.occupancy import Occupancy
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_cluster import differ, take_in
@@ -19,6 +20,7 @@ from tests.support.clusters import ROOT
 from tests.support.fakes import FakeCluster
 from tests.support.recipes import OURS
 from training.contract.record import RunRecord
+from training.plan.known import KNOWN
 
 
 def off(site: FakeCluster, *names: str) -> None:
@@ -53,7 +55,10 @@ def test_every_stack_can_be_looked_at_without_machines(
     assert ran.code == 0
     assert "<spark-a: fabric address>" in ran.stdout
     shown = sparkctl("train", stack, "--dry-run").stdout
-    assert shown.startswith("verdict   not known: not all nodes were read; on Sparks it would fit")
+    training = load_stack(stack).training
+    known = training is not None and training.model.name in KNOWN
+    why = "not all nodes were read; on Sparks it would fit" if known else "HF_HUB_OFFLINE is set"
+    assert shown.startswith(f"verdict   not known: {why}")
     assert shown.rstrip().endswith("Rendered files: --render")
     assert len(shown.splitlines()) <= 12
 
@@ -70,6 +75,18 @@ def test_a_dry_run_with_machines_shows_what_they_say(sparkctl: Sparkctl, site: F
     assert "node.id == id-of-spark-b" in ran.stdout
     assert "<" not in ran.stdout
     assert [machine.changes for machine in site.machines.values()] == [[], []]
+
+
+def test_a_dry_run_of_what_does_not_fit_has_an_exit_code_of_its_own(
+    sparkctl: Sparkctl, site: FakeCluster
+) -> None:
+    take_in(site)
+    ran = sparkctl(
+        "train", "qwen3-8b-lora", "--dry-run", "--set", "training.loop.gradient_checkpointing=false"
+    )
+    assert ran.stdout.startswith("verdict   does not fit: full rows take")
+    assert "it would fit with --set training.loop.gradient_checkpointing=true" in ran.stdout
+    assert ran.code == 11
 
 
 def evil_recipe(tmp_path: Path) -> str:

@@ -10,8 +10,8 @@ home=$(getent passwd "$user" | cut -d: -f6)
 fact user; printf '%s' "$user"
 fact home; printf '%s' "$home"
 fact ids; printf '%s:%s' "$(id -u "$user")" "$(id -g "$user")"
-fact meminfo
-cat /proc/meminfo
+fact meminfo; cat /proc/meminfo
+fact gpu_memory; nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits 2>/dev/null
 fact addresses; ip -j -4 address show 2>/dev/null
 fact rdma
 for device in /sys/class/infiniband/*/device/net/*; do

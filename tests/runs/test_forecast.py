@@ -1,22 +1,30 @@
 """What a run will take is told, or refused, before anything changes."""
 
+from dataclasses import replace
+
 import pytest
 
-from orchestrator.errors import RunError
+from orchestrator.runs.base_model import BaseModel
 from orchestrator.runs.launch import prepare
 from orchestrator.spec.load import load_stack
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
+from tests.support.published import PUBLISHED
 from tests.support.recipes import OURS
 from training.plan.estimate import Work
-from training.plan.shape import KNOWN
+from training.plan.known import KNOWN
+from training.plan.memory import GIB
+from training.plan.understand import understand
 
 TOKEN = {"HF_TOKEN": "x"}
 
 
 def lines(stack: str, *settings: str, machines: int = 2) -> str:
     spec = sparks(machines)
-    prepared = prepare(spec, load_stack(stack, settings), taken_in(spec), TOKEN)
+    read = load_stack(stack, settings)
+    name = read.training.model.name if read.training else ""
+    base = BaseModel(understand(PUBLISHED[name]["config"])) if name in PUBLISHED else None
+    prepared = prepare(spec, read, taken_in(spec), TOKEN, base=base)
     return "\n".join(prepared.forecast.lines) if prepared.forecast else ""
 
 
@@ -27,7 +35,7 @@ def test_every_shipped_stack_fits_on_two_sparks(name: str) -> None:
     assert ("tokens/s" in said) == (not name.startswith("tiny"))
     assert "more than a node can spare" not in said
     training = load_stack(name).training
-    assert training is not None and training.model.name in KNOWN
+    assert training is not None and training.model.name in KNOWN.keys() | PUBLISHED.keys()
 
 
 def test_memory_speed_and_how_the_work_is_shared_are_told() -> None:
@@ -47,16 +55,13 @@ def test_a_packed_pass_is_told_as_full_as_it_gets() -> None:
     assert "activations 14.0" in four and "activations 3.4" in lines("llama3-70b-lora")
 
 
-def test_what_cannot_fit_however_short_its_rows_is_refused() -> None:
-    whole = "training.parallel.strategy=ddp"
-    with pytest.raises(RunError, match=r"llama3-70b-lora does not fit: .* take 136.\d GiB") as told:
-        lines("llama3-70b-lora", whole)
-    assert "parallel.strategy sharded" in str(told.value.resolution)
-
-
-def test_what_fits_only_with_short_rows_is_told() -> None:
-    said = lines("llama3-8b-lora", "training.loop.per_device_batch_size=128")
-    assert "more than a node can spare: lower loop.per_device_batch_size" in said
+def test_what_a_gpu_has_of_its_own_counts_where_it_is_less() -> None:
+    spec = sparks(2)
+    world = {
+        name: replace(facts, gpu_memory_bytes=80 * GIB) for name, facts in taken_in(spec).items()
+    }
+    found = prepare(spec, load_stack("llama3-8b-lora"), world, TOKEN).forecast
+    assert found is not None and found.there == 80 * GIB
 
 
 def test_of_a_model_that_is_not_known_nothing_is_told() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.doctor.readiness import NodeReadiness
 from orchestrator.errors import ConnectError
+from orchestrator.runs.base_model import BaseModel
 from orchestrator.runs.forecast import most_tokens
 from orchestrator.runs.foresee import foresee
 from orchestrator.runs.launch import Prepared, prepare
@@ -26,21 +27,31 @@ NO_CHECKPOINTING = "training.loop.gradient_checkpointing=false"
 OTHER_MODEL = "training.model.name=google/gemma-3-27b-it"
 
 
-def prepared(stack: str, *settings: str, read: bool = True) -> Prepared:
+NOT_UNDERSTOOD = BaseModel(None, "the estimate does not understand google/gemma-3-27b-it: why")
+
+
+def prepared(
+    stack: str, *settings: str, read: bool = True, base: BaseModel | None = None
+) -> Prepared:
     spec = sparks(2)
     world = taken_in(spec) if read else None
-    return prepare(
-        spec, load_stack(stack, settings), world, {"HF_TOKEN": "x"}, run=f"{stack}-0a1b2c"
-    )
+    run, token = f"{stack}-0a1b2c", {"HF_TOKEN": "x"}
+    return prepare(spec, load_stack(stack, settings), world, token, run=run, base=base)
 
 
-def dry(stack: str, *settings: str, read: bool = True, **second: Any) -> DryRun:
+def dry(
+    stack: str,
+    *settings: str,
+    read: bool = True,
+    known: BaseModel | None = None,
+    **second: Any,
+) -> DryRun:
     """On two Sparks, the second of which may be less well off."""
     readings: dict[str, NodeReadiness] = {}
     if read:
         readings = {"spark-a": GOOD, "spark-b": replace(GOOD, **second)}
     return foresee(
-        prepared(stack, *settings, read=read),
+        prepared(stack, *settings, read=read, base=known),
         readings,
         secrets=SECRETS,
         powers=["hook: runs `curl https://somewhere` on rank 0"],
@@ -65,7 +76,7 @@ CASES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("llama3-70b-lora",),
         {"model": False, "disk": {"runs": 2**40, "models": 100 * GIB}},
     ),
-    "a model that is not known": (("llama3-8b-lora", OTHER_MODEL), {}),
+    "a model that is not known": (("llama3-8b-lora", OTHER_MODEL), {"known": NOT_UNDERSTOOD}),
     "no node was read": (("llama3-70b-lora",), {"read": False}),
     "nothing to fetch": (("tiny-llama-lora",), {"model": None}),
 }
@@ -102,7 +113,7 @@ def test_settings_that_would_make_it_fit_do() -> None:
 
 
 def test_where_no_setting_helps_none_is_named() -> None:
-    """Its state alone fits, but for the tenth that the system keeps."""
+    """Its state alone fits, but for the tenth that the system keeps; more nodes share it."""
     spec = sparks(2)
     world = {
         name: replace(facts, memory_bytes=int(71.5 * GIB)) for name, facts in taken_in(spec).items()
@@ -110,10 +121,11 @@ def test_where_no_setting_helps_none_is_named() -> None:
     ready = prepare(spec, load_stack("llama3-70b-lora"), world, {"HF_TOKEN": "x"})
     found = foresee(ready, {}, secrets={}, powers=[])
     assert (found.verdict.answer, found.verdict.remedy) == ("does not fit", [])
+    assert found.verdict.nodes == 3
 
 
 def test_a_model_that_is_not_understood_is_said_so() -> None:
-    found = dry("llama3-8b-lora", OTHER_MODEL, model=False)
+    found = dry("llama3-8b-lora", OTHER_MODEL, known=NOT_UNDERSTOOD, model=False)
     assert "the estimate does not understand google/gemma-3-27b-it" in found.verdict.why
     assert found.memory is None
     assert found.download.bytes_per_node is None and found.download.nodes == ["spark-b"]

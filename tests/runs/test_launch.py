@@ -151,6 +151,7 @@ def test_a_run_that_has_ended_is_taken_off_before_the_machines_are_read(
     monkeypatch.setattr(starting, "remove_finished_runs", take_off)
     monkeypatch.setattr(starting, "read", read)
     monkeypatch.setattr(starting, "preflight", judge)
+    monkeypatch.setattr(starting, "foresee", lambda *_, **__: None)
     starting.start(sparks(2), PREPARED, Site().nodes, lambda event: None)
     before = ["read", "take off"] if over else []
     assert steps == [*before, "read", "judge", "images", "take off", "launch"]

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.doctor.before_run import judge
 from orchestrator.doctor.readiness import NodeReadiness
-from orchestrator.errors import NodeErrors, RunError
+from orchestrator.errors import DoesNotFitError, NodeErrors, RunError
 from orchestrator.facts.protocol import encode
 from orchestrator.node.node import Node
 from orchestrator.node.software import Software
@@ -176,3 +176,22 @@ def test_a_machine_that_says_nonsense_is_an_error_or_not_believed(
         read(sparks(2), PREPARED, nodes)
     for name, error in zip(names, caught.value.errors, strict=True):
         assert error.brief == f"the output of {name} cannot be parsed"
+
+
+def test_what_has_no_room_is_an_error_of_its_own_with_what_would_help() -> None:
+    tight = made(load_stack("llama3-8b-lora", ("training.loop.per_device_batch_size=128",)))
+    readings = {"spark-a": GOOD, "spark-b": GOOD}
+    with pytest.raises(DoesNotFitError) as told:
+        preflight(tight, readings, ())
+    assert told.value.exit_code == 11
+    assert "full rows take" in str(told.value.details)
+    assert "It would fit with --set training.loop.per_device_batch_size=" in str(
+        told.value.resolution
+    )
+    assert preflight(tight, readings, ("memory",)).warnings == []
+    full = readings | {"spark-b": replace(GOOD, disk={"runs": GIB, "models": GIB})}
+    with pytest.raises(DoesNotFitError):
+        preflight(PREPARED, full, ())
+    with pytest.raises(RunError) as several:
+        preflight(PREPARED, full | {"spark-a": replace(GOOD, gpu_answers=False)}, ())
+    assert type(several.value) is RunError, "room is not all that is missing"

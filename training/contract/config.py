@@ -6,17 +6,16 @@ reads the very same document, so this module (like the package) never imports to
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from training.contract.method import Full, Lora, Method, Qlora, never_sharded
 from training.contract.names import ABSOLUTE, DATA, MODEL, fit_data, fit_model, source_of
+from training.contract.optim import Optim
+from training.contract.section import Section
 from training.contract.sentences import listed
+
+__all__ = ["Data", "Full", "Lora", "Method", "ModelConfig", "Optim", "Parallel", "Qlora",
+           "Tracker", "TrainingConfig"]  # fmt: skip
 
 Name = Annotated[
     str,
@@ -28,13 +27,7 @@ DataName = Annotated[str, Field(pattern=DATA, examples=["my.jsonl"]), BeforeVali
 _DTYPES = {"bf16": "bfloat16", "fp32": "float32", "torch.bfloat16": "bfloat16"}
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """The base model. Its weights are read only; every node needs its own whole copy on disk."""
 
     name: Name
@@ -57,53 +50,7 @@ class ModelConfig(_Section):
         return _known(name, "builtin:tiny-llama")
 
 
-class Full(_Section):
-    """All weights are trained, in float32: 16 bytes a weight with gradient and AdamW's averages."""
-
-    kind: Literal["full"]
-    """The method. bfloat16 would round most updates to nothing, so weights are never held in it."""
-
-
-class _Adapter(_Section):
-    r: int = Field(8, ge=1, le=1024)
-    """Rank of the adapter matrices."""
-
-    alpha: int = Field(16, ge=1)
-    """Scale: the update is multiplied by alpha / r."""
-
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of adapter inputs dropped while training."""
-
-    targets: tuple[str, ...] = Field(
-        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
-    )
-    """Names of the linear layers that get an adapter."""
-
-    dora: bool = False
-    """Train the length of each weight's columns apart from their direction (DoRA). Needs ddp."""
-
-
-class Lora(_Adapter):
-    """Low-rank adapters on a frozen base (peft)."""
-
-    kind: Literal["lora"]
-    """The method."""
-
-
-class Qlora(_Adapter):
-    """The same, on a base whose linear layers are held in 4 bits (NF4, bitsandbytes). Needs ddp."""
-
-    kind: Literal["qlora"]
-    """The method."""
-
-    double_quantization: bool = True
-    """Quantize the scales of the blocks of 64 weights too: 4.1 bits a weight instead of 4.5."""
-
-
-Method = Annotated[Full | Lora | Qlora, Field(discriminator="kind")]
-
-
-class Data(_Section):
+class Data(Section):
     """What to train on. The loss counts answers only, never the prompt; of plain text, all."""
 
     name: DataName
@@ -143,26 +90,7 @@ class Data(_Section):
         return _known(name, "builtin:instructions")
 
 
-class Optim(_Section):
-    """AdamW and its learning rate."""
-
-    lr: float = Field(1e-4, gt=0, le=1)
-    """Peak learning rate."""
-
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the learning rate changes after the warm-up; linear and cosine end at 0."""
-
-    warmup_steps: int = Field(0, ge=0)
-    """Optimizer steps in which the learning rate climbs from 0 to its peak."""
-
-    weight_decay: float = Field(0.0, ge=0)
-    """AdamW's decoupled weight decay."""
-
-    max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are scaled down to this norm."""
-
-
-class Parallel(_Section):
+class Parallel(Section):
     """How the ranks share the work, and how long they wait for each other."""
 
     strategy: Literal["auto", "sharded", "ddp"] = "auto"
@@ -179,7 +107,7 @@ class Parallel(_Section):
     """Longest wait for another rank while models and data are fetched and loaded, in seconds."""
 
 
-class Loop(_Section):
+class Loop(Section):
     """How much and how often."""
 
     epochs: float = Field(1.0, gt=0)
@@ -219,7 +147,7 @@ class Loop(_Section):
     """Seed of adapter weights, data order and dropout."""
 
 
-class Checkpoint(_Section):
+class Checkpoint(Section):
     """What a restart resumes from. Every rank keeps its own part in the run folder of its node."""
 
     every: int = Field(50, ge=0)
@@ -232,7 +160,7 @@ class Checkpoint(_Section):
 Tracker = Literal["wandb", "mlflow", "trackio"]
 
 
-class Tracking(_Section):
+class Tracking(Section):
     """Where the curves go, besides TensorBoard's files, which are always written."""
 
     to: Annotated[tuple[Tracker, ...], BeforeValidator(listed)] = ()
@@ -243,7 +171,7 @@ class Tracking(_Section):
     """Project or experiment that runs are put into."""
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """A whole training. Frozen; unknown keys are errors."""
 
     model: ModelConfig
@@ -255,20 +183,18 @@ class TrainingConfig(_Section):
     checkpoint: Checkpoint = Checkpoint()
     tracking: Tracking = Tracking()
 
+    @property
+    def never_sharded(self) -> str | None:
+        """Why FSDP2 cannot shard a base that is trained this way; None: it can."""
+        if isinstance(self.method, Full) and self.optim.name == "adamw_8bit":
+            return "bitsandbytes cannot update sharded weights"
+        return never_sharded(self.method)
+
     @model_validator(mode="after")
-    def _can_be_sharded(self) -> "TrainingConfig":
-        if self.parallel.strategy == "sharded" and (reason := never_sharded(self.method)):
+    def _fits_together(self) -> "TrainingConfig":
+        if self.parallel.strategy == "sharded" and (reason := self.never_sharded):
             raise ValueError(f"parallel.strategy cannot be sharded: {reason}")
         return self
-
-
-def never_sharded(method: Full | Lora | Qlora) -> str | None:
-    """Why FSDP2 cannot shard a base that is trained this way; None: it can."""
-    if isinstance(method, Qlora):
-        return "it does not keep the scales of 4-bit weights (bitsandbytes#1945)"
-    if isinstance(method, Lora) and method.dora:
-        return "DoRA needs whole weights"
-    return None
 
 
 def _known(name: str, *builtins: str) -> str:

@@ -48,6 +48,24 @@ class Start(Event):
     device: str
 
 
+class Adapts(Event):
+    """Which layers of the base get an adapter."""
+
+    event: Literal["adapts"] = "adapts"
+    rank: Count
+    layers: Count
+    """Linear layers, and stacks of experts, that get one."""
+    of: Count
+    """All that the model has."""
+    left_out: tuple[str, ...] = ()
+    """The others, a phrase for each reason: `1 output layer (lm_head)`."""
+    init_from: str | None = None
+    """The adapter that training starts from."""
+    trained_on: str | None = None
+    """The base that it names."""
+    elapsed: float
+
+
 class Phase(Event):
     """What the rank starts to do: joining, preparing base, loading, preparing data, training…"""
 
@@ -194,7 +212,7 @@ class Error(Event):
     seconds: float
 
 
-AnyEvent = Start | Phase | Eval | Step | Saved | Resumed | Group | Result | Error
+AnyEvent = Start | Adapts | Phase | Eval | Step | Saved | Resumed | Group | Result | Error
 _EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="event")])
 
 

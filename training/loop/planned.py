@@ -63,6 +63,9 @@ class PlannedTrainer(SFTTrainer):  # type: ignore[misc]
     skips as many batches of the list.
     """
 
+    aux_loss_enabled: bool
+    """trl's: whether it adds the router's loss of a model with experts."""
+
     def __init__(self, batch_plan: BatchPlan, **settings: Any) -> None:
         self.batch_plan = batch_plan
         self.tokens = 0
@@ -91,14 +94,17 @@ class PlannedTrainer(SFTTrainer):  # type: ignore[misc]
     def evaluation_loop(self, dataloader: Any, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Mean loss of a held-out token, over all ranks.
 
-        The trainer's own mean is one of batch means: it depends on which rows meet in a batch.
+        The trainer's own mean is one of batch means: it depends on which rows meet in a batch. Of
+        tokens alone: what trl adds for the balance of a model's experts is for training.
         """
         self.model.eval()
+        balances, self.aux_loss_enabled = self.aux_loss_enabled, False
         total = torch.zeros(2, dtype=torch.float64)
         for batch in dataloader:
             counted = int((batch["labels"][:, 1:] != IGNORED).sum())
             loss, _, _ = self.prediction_step(self.model, batch, prediction_loss_only=True)
             total += torch.tensor([float(loss) * counted, counted])
+        self.aux_loss_enabled = balances
         loss, counted = self.accelerator.reduce(total.to(self.args.device)).tolist()
         return EvalLoopOutput(
             predictions=None,

@@ -155,8 +155,7 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
             saved = self._then.optimizer
             weights = [w for group in self.optimizer.param_groups for w in group["params"]]
             for number, averages in saved["state"].items():
-                for name, slice_ in averages.items():
-                    averages[name] = shared(slice_.clone(), weights[number])
+                saved["state"][number] = _placed(averages, weights[number])
             self.optimizer.load_state_dict(saved)
             self.lr_scheduler.load_state_dict(self._then.scheduler)
 
@@ -164,3 +163,10 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
         if self._then is not None:
             set_rng_state(self._then.rng)
             self._then = None  # as large as the optimizer; all of it is in place now
+
+
+def _placed(saved: Any, like: torch.Tensor) -> Any:
+    """The state of one weight, off the file's mapping, and sharded as the weight is."""
+    if isinstance(saved, dict):  # 8-bit AdamW has one in it
+        return {name: _placed(below, like) for name, below in saved.items()}
+    return shared(saved.clone(), like) if isinstance(saved, torch.Tensor) else saved

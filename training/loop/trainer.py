@@ -17,12 +17,12 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from trl import SFTConfig
 
 from training.contract.config import TrainingConfig
 from training.contract.errors import ConfigurationError
 from training.contract.events import Eval, Step
 from training.contract.memory import memory_available, memory_peak
+from training.loop.arguments import arguments
 from training.loop.checkpoint import ResumePoint
 from training.loop.curves import Curves
 from training.loop.planned import BatchPlan, PlannedTrainer
@@ -55,7 +55,7 @@ def make_trainer(
         events=log,
         batch_plan=batch_plan,
         model=model,
-        args=_arguments(config, batch_plan.steps, device, scratch),
+        args=arguments(config, batch_plan.steps, device, scratch),
         processing_class=tokenizer,
     )
     trainer.remove_callback(PrinterCallback)
@@ -234,38 +234,3 @@ def _digits(value: float) -> float:
 
 def _on_the_gpu() -> int:
     return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else 0
-
-
-def _arguments(
-    config: TrainingConfig, steps: int, device: torch.device, scratch: Path
-) -> SFTConfig:
-    loop, optim, cuda = config.loop, config.optim, device.type == "cuda"
-    return SFTConfig(
-        output_dir=str(scratch),
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        logging_steps=loop.log_every,
-        logging_nan_inf_filter=False,  # it would hide a loss that is not a number
-        eval_on_start=True,
-        eval_strategy="steps" if loop.eval_every else "no",
-        eval_steps=loop.eval_every or None,
-        max_steps=steps,
-        per_device_train_batch_size=loop.per_device_batch_size,
-        per_device_eval_batch_size=loop.per_device_batch_size,
-        gradient_accumulation_steps=loop.gradient_accumulation_steps,
-        gradient_checkpointing=loop.gradient_checkpointing,
-        learning_rate=optim.lr,
-        lr_scheduler_type=optim.schedule,
-        warmup_steps=optim.warmup_steps,
-        weight_decay=optim.weight_decay,
-        max_grad_norm=optim.max_grad_norm,
-        seed=loop.seed,
-        bf16=config.model.dtype == "bfloat16",  # trl's default is True whatever the model is
-        max_length=None,  # sequences are cut already
-        use_cpu=not cuda,
-        ddp_backend=None if cuda else "gloo",  # where torch has MPI, accelerate would take that
-        ddp_find_unused_parameters=False,
-        ddp_timeout=int(config.parallel.timeout),
-        dataloader_pin_memory=cuda,
-    )

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.contract.config import Full
+from transformers import PreTrainedModel
+
+from training.contract.config import Full, Lora, Qlora
 from training.contract.errors import ConfigurationError
-from training.model import adapter, full, load
+from training.contract.events import Adapts
+from training.model import adapter, full, load, start_from
+from training.model.adapter import Adapted
 from training.model.load import Loaded
 from training.plan.estimate import Strategy, memory
 from training.plan.hardware import CPU, GB10
 from training.plan.memory import too_large
-from training.plan.shape import shape_of
 from training.plan.strategy import checkpoint_bytes, choose
+from training.plan.understand import shape_of
+from training.ranks.fingerprint import folder_sha256
+from training.ranks.group_check import require_equal
 from training.ranks.joined import Joined
 
 
@@ -25,6 +31,8 @@ class Base:
     loaded: Loaded
     model: Any
     """The base itself, or the base with an adapter on it."""
+    adapted: Adapted | None = None
+    """The latter."""
 
 
 def load_base(rank: Joined, folder: Path) -> Base:
@@ -43,4 +51,33 @@ def load_base(rank: Joined, folder: Path) -> Base:
     loaded = group.run_on_all(lambda: load.load(folder, strategy, world_size, config, group.device))
     if isinstance(config.method, Full):
         return Base(strategy, loaded, full.train_all(loaded.model, folder))
-    return Base(strategy, loaded, adapter.attach(loaded.model, config.method, config.loop.seed))
+    adapted = _adapt(rank, loaded.model, config.method)
+    return Base(strategy, loaded, adapted.model, adapted)
+
+
+def _adapt(rank: Joined, base: PreTrainedModel, method: Lora | Qlora) -> Adapted:
+    """Put adapters on the base, as they begin, and tell on what."""
+    group, name, trained_on = rank.group, method.init_from, None
+    adapted = group.run_on_all(lambda: adapter.attach(base, method, rank.config.loop.seed))
+    if name is not None:
+        folder = group.run_on_all(lambda: start_from.folder_of(name, rank.env.data_dir))
+        require_equal(
+            "the adapter that training starts from",
+            group.gather((rank.env.node, folder_sha256(folder))),
+            "Put the same adapter on every node.",
+            "adapter_mismatch",
+        )
+        trained_on = group.run_on_all(lambda: start_from.put(adapted, folder, name, method))
+    choice = adapted.choice
+    rank.log.emit(
+        Adapts(
+            rank=rank.env.rank,
+            layers=len(choice.layers) + len(choice.experts),
+            of=choice.of,
+            left_out=choice.left_out,
+            init_from=name,
+            trained_on=trained_on,
+            elapsed=rank.log.elapsed,
+        )
+    )
+    return adapted

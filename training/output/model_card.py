@@ -7,8 +7,11 @@ from typing import Any
 
 import yaml
 
-from training.contract.config import Full, TrainingConfig
+from training.contract.config import Full, Optim, TrainingConfig
 from training.contract.names import source_of
+
+PIPE = r"\|"
+"""As a cell of a table has it."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,7 @@ def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) ->
         "base": f"{base}, revision {config.model.revision}, sha256 {facts.base_sha256[:16]}",
         "method": f"{method} {_settings(config)}".strip(),
         "data": f"{data}, split {config.data.split}, sha256 {facts.data_sha256[:16]}",
-        "optimizer": f"AdamW, learning rate {config.optim.lr:g}, {config.optim.schedule}, "
-        f"{config.optim.warmup_steps} warm-up steps",
+        "optimizer": _optimizer(config.optim),
         "steps": f"{facts.steps} ({facts.tokens:,} tokens without padding)",
         "ranks": f"{facts.world_size} ({facts.strategy})",
         "held-out loss": f"{facts.loss_before:.4f} before, {facts.loss_after:.4f} after",
@@ -55,7 +57,7 @@ def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) ->
         "weights": f"sha256 {weights_sha256}, the same on all ranks",
         "libraries": facts.libraries,
     }
-    lines = [f"| {name} | {text} |" for name, text in rows.items()]
+    lines = [f"| {name} | {text.replace('|', PIPE)} |" for name, text in rows.items()]
     return "\n".join(
         [
             "---",
@@ -100,11 +102,28 @@ def _public(name: str) -> str:
 
 
 def _settings(config: TrainingConfig) -> str:
+    """Of the method, without what is switched off or empty."""
     settings: Mapping[str, Any] = config.method.model_dump(mode="json", exclude={"kind"})
-    return ", ".join(f"{key} {_plain(value)}" for key, value in settings.items())
+    return ", ".join(
+        f"{key} {_plain(value)}"
+        for key, value in settings.items()
+        if value is not None and value is not False and value != []
+    )
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return " ".join(value) if isinstance(value, list) else str(value)
+    if value is True:
+        return "yes"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    is_path = isinstance(value, str) and source_of(value) == "path"
+    return _public(value) if is_path else str(value)
+
+
+def _optimizer(optim: Optim) -> str:
+    end = f" to {optim.min_lr:g}" if optim.min_lr else ""
+    warmup = f"{optim.warmup_steps} warm-up steps"
+    if optim.warmup_ratio:
+        warmup = f"{optim.warmup_ratio:.0%} of the steps to warm up"
+    name = {"adamw": "AdamW", "adamw_8bit": "AdamW in 8 bits"}[optim.name]
+    return f"{name}, learning rate {optim.lr:g}, {optim.schedule}{end}, {warmup}"

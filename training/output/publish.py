@@ -25,7 +25,7 @@ def publish(rank: Joined, prepared: Prepared, base: Base, trained: Trained) -> N
         data_sha256=prepared.data_sha256,
         libraries=rank.rank_infos[0].versions,
     )
-    saved = save(base.model, prepared.tokenizer, prepared.folder, rank.config, env, group, facts)
+    saved = save(base, prepared.tokenizer, prepared.folder, rank.config, env, group, facts)
     group.shutdown()
     if trained.curves is not None:
         trained.curves.finish()

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.contract.config import Full, TrainingConfig
+from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.contract.errors import writing
 from training.model import adapter
+from training.model.base import Base
 from training.output import export, model_card
 from training.ranks.group import Group
 from training.ranks.group_check import require_equal
@@ -24,7 +25,7 @@ class SavedWeights:
 
 
 def save(
-    model: Any,
+    trained: Base,
     tokenizer: Any,
     base: Path,
     config: TrainingConfig,
@@ -37,16 +38,15 @@ def save(
     `facts` come without the checksum, which is known only here. Every rank gathers the weights,
     rank 0 writes. Raises ConfigurationError when the ranks have trained different weights.
     """
-    full = isinstance(config.method, Full)
-    kind = export.FOLDER if full else adapter.FOLDER
+    kind = export.FOLDER if trained.adapted is None else adapter.FOLDER
     target, temp = env.run_dir / kind, env.run_dir / f".{kind}.tmp"
     out = temp if env.rank == 0 else None
 
     def write() -> str:
         with writing(target):
-            if full:
-                return export.write(model, tokenizer, base, out)
-            return adapter.write(model, tokenizer, config.model.name, out)
+            if trained.adapted is None:
+                return export.write(trained.model, tokenizer, base, out)
+            return adapter.write(trained.adapted, tokenizer, config.model.name, out)
 
     def publish(weights_sha256: str) -> None:
         if out is None:

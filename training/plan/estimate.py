@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training.contract.config import Full, Lora, Qlora, TrainingConfig
+from training.contract.method import ALL_LINEAR, is_pattern, no_experts
 from training.plan.hardware import GB10, Hardware
 from training.plan.memory import Memory
-from training.plan.shape import Shape
+from training.plan.shape import Part, Shape
 
 Strategy = Literal["sharded", "ddp"]
 BYTES = {"bfloat16": 2, "float32": 4}
 BITS_4 = {True: 4 + 8 / 64 + 32 / (64 * 256), False: 4 + 32 / 64}
 """Bits of a weight in NF4 with its share of the scales, with and without double quantization."""
+_ENDS = ("embed_tokens", "embeddings", "lm_head")
+"""Modules that people train whole beside an adapter; of others the size is not counted."""
+AVERAGES = {"adamw": 8.0, "adamw_8bit": 2 * (1 + 4 / 256)}
+"""Bytes of AdamW's two averages of a weight: in float32, or in a byte with a scale for 256."""
+LEARNING = 12
+"""Bytes of a weight that learns on several ranks: itself, its gradient, and DDP's own copy of that,
+all in float32."""
 LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 """Largest tile of logits that trl's loss makes at a time: tokens x words of the vocabulary."""
 LOSS_COPIES = {"cuda": 1, "cpu": 9}
@@ -39,10 +47,29 @@ class Work:
 def trained(shape: Shape, method: Full | Lora | Qlora) -> int:
     """Weights that learn: A (inputs x r) and B (r x outputs) of each target, or the whole model."""
     if isinstance(method, Full):
-        return shape.parameters
-    layers = [shape.linear[name] for name in method.targets if name in shape.linear]
-    magnitudes = sum(o for _, o in layers) if method.dora else 0
-    return shape.layers * (sum(method.r * (i + o) for i, o in layers) + magnitudes)
+        return shape.language
+    linear = [one for one in shape.linear if adapted(method, one.name)]
+    experts = [one for one in shape.experts if experts_adapted(method, one.name)]
+    magnitudes = sum(one.outputs for one in linear) if method.dora else 0
+    adapters = sum(one.inputs + one.outputs for one in linear)
+    adapters += sum(one.number * (one.inputs + one.outputs) for one in experts)
+    ends = sum(name.rpartition(".")[2] in _ENDS for name in method.modules_to_save)
+    return method.r * adapters + magnitudes + ends * shape.embedding
+
+
+def adapted(method: Lora | Qlora, name: str) -> bool:
+    """Whether linear layers of this name may get an adapter.
+
+    A name with dots means the end of a layer's own; of a pattern only the layers know what it
+    means. `exclude` may leave less.
+    """
+    ends = {target.rpartition(".")[2] for target in method.targets if not is_pattern(target)}
+    return name in ends or any(t == ALL_LINEAR or is_pattern(t) for t in method.targets)
+
+
+def experts_adapted(method: Lora | Qlora, name: str) -> bool:
+    """The same of a stack of experts."""
+    return no_experts(method) is None and adapted(method, name)
 
 
 def memory(
@@ -66,7 +93,7 @@ def memory(
         "weights": base_bytes(shape, config) // share,
         "adapter": 0 if full else trained_bytes,
         "gradients": trained_bytes,
-        "optimizer": 2 * trained_bytes,  # AdamW's two averages, float32
+        "optimizer": int(AVERAGES[config.optim.name] * trained_bytes / 4),
         "runtime": hardware.runtime,
         "gradient buckets": trained_bytes if several else 0,  # DDP's own copy
     }
@@ -77,8 +104,9 @@ def memory(
         # With checkpointing the loss is behind when the first layer is computed anew.
         "activations": inputs + (max(at_work - tiles, 0) if checkpointed else at_work),
         "loss": tiles,
+        "experts with adapters": with_adapters(shape, config),
         "gathered": gathered(shape, compute, full) if share > 1 else 0,
-        "weights in bfloat16": 2 * shape.parameters if mixed else 0,  # autocast keeps them
+        "weights in bfloat16": 2 * shape.language if mixed else 0,  # autocast keeps them
     }
     return Memory(held, passing)
 
@@ -89,11 +117,28 @@ def base_bytes(shape: Shape, config: TrainingConfig) -> int:
         case Full():
             return 4 * shape.parameters
         case Qlora(double_quantization=double):
-            small = shape.layers * sum(i * o for i, o in shape.linear.values())
+            small = sum(one.weights for one in shape.linear)
             rest = shape.parameters - small
             return int(small * BITS_4[double] / 8) + rest * BYTES[config.model.dtype]
         case _:
             return shape.parameters * BYTES[config.model.dtype]
+
+
+def with_adapters(shape: Shape, config: TrainingConfig) -> int:
+    """Experts that have adapters are added up with them, all of a layer, into a copy.
+
+    The backward pass needs it, and makes a gradient of the same size.
+    """
+    method = config.method
+    if isinstance(method, Full):
+        return 0
+    layers = [
+        BYTES[config.model.dtype]
+        * sum(e.weights for e in part.experts if experts_adapted(method, e.name))
+        for part in shape.layers
+    ]
+    kept = max(layers) if config.loop.gradient_checkpointing else sum(layers)
+    return kept + max(layers)
 
 
 def gathered(shape: Shape, compute: int, full: bool) -> int:
@@ -102,33 +147,38 @@ def gathered(shape: Shape, compute: int, full: bool) -> int:
     trl's loss gathers the output layer once more. Of a layer that learns, its gradient before it is
     sharded, in float32.
     """
-    return compute * (2 * shape.layer + 2 * shape.embedding) + (4 * shape.layer if full else 0)
+    layer = shape.largest_layer.weights
+    return compute * (2 * layer + 2 * shape.embedding) + (4 * layer if full else 0)
 
 
 def activations(shape: Shape, config: TrainingConfig, work: Work) -> tuple[int, int]:
     """What the forward pass keeps to its end, and what is there besides when the backward works.
 
-    Numbers of a token and layer: norms 2 x 2 hidden, attention (queries, keys, values, what comes
-    out, and the same laid out anew), the MLP 4 intermediate: the gate, its sigmoid, the other half,
-    their product. With gradient checkpointing only a layer's input is kept, and one layer at a time
-    is computed anew. Norms work in float32, and keep what they take in in it. So does DoRA; other
-    adapters take what is there.
+    Bytes. Each part of a layer says what a token leaves in it (`mixers`, `feed_forward`). With
+    gradient checkpointing only a layer's input is kept, and one layer at a time is computed anew.
+    Norms work in float32, and keep what they take in in it. So does DoRA; other adapters take what
+    is there.
     """
-    method, size = config.method, BYTES[config.model.dtype]
-    attention = 3 * shape.attention + 2 * shape.key_value
-    layer = size * (4 * shape.hidden + attention + 4 * shape.intermediate)
-    if shape.query_key_norms:
-        layer += 4 * (shape.attention + shape.key_value)
-    if not isinstance(method, Full) and size == 2:
-        layer += 4 * shape.hidden
-        if method.dora:
-            layer += 4 * (2 * shape.hidden + shape.attention + shape.intermediate)
-    backward = size * (2 * shape.hidden + 3 * shape.intermediate)
+    size = BYTES[config.model.dtype]
+    layers = [_layer_bytes(part, shape.hidden, config, size) for part in shape.layers]
     ends = 2 * size * shape.hidden
     if config.loop.gradient_checkpointing:
-        inputs = size * shape.hidden * shape.layers + ends
-        return work.tokens * inputs, work.tokens * (layer + backward)
-    return work.tokens * (layer * shape.layers + ends), work.tokens * backward
+        inputs = size * shape.hidden * len(shape.layers) + ends
+        return work.tokens * inputs, work.tokens * max(kept + working for kept, working in layers)
+    kept = sum(kept for kept, _ in layers) + ends
+    return work.tokens * kept, work.tokens * max(working for _, working in layers)
+
+
+def _layer_bytes(part: Part, hidden: int, config: TrainingConfig, size: int) -> tuple[int, int]:
+    """What a token keeps in a layer, and what is there besides in the layer's backward pass."""
+    square = size * part.square * config.data.max_length
+    kept = size * part.kept + 4 * part.kept_float + square
+    method = config.method
+    if not isinstance(method, Full) and size == 2:
+        kept += 4 * hidden
+        if method.dora:
+            kept += 4 * part.inputs
+    return kept, size * (2 * hidden + part.working) + 3 * square
 
 
 def loss(shape: Shape, compute: int, hardware: Hardware, work: Work, full: bool) -> int:

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from training.contract.config import TrainingConfig, never_sharded
-from training.plan.estimate import Strategy, memory
+from training.contract.config import Full, TrainingConfig
+from training.plan.estimate import AVERAGES, BYTES, LEARNING, Strategy, memory
 from training.plan.hardware import GB10, Hardware
 from training.plan.shape import Shape
 
 SPARE = 0.1
 """Share of a node's memory that stays with the system: one that runs out of it freezes."""
 REPLICA_SHARE = 0.5
-"""Of a model whose shape nobody knows a whole copy may take this share of a node's memory."""
+"""Of a model that is not understood, what a whole copy needs may take this share of a node's
+memory: nobody knows what comes on top."""
 
 
 def choose(
@@ -23,20 +24,33 @@ def choose(
 ) -> Strategy:
     """Choose `parallel.strategy`.
 
-    A single rank has nothing to shard over, and some models and methods cannot be sharded.
-    Otherwise an explicit setting is used, and `auto` replicates what fits on the smallest node, by
-    the estimate (no weights on the wire: the faster way), and shards what does not.
+    A single rank has nothing to shard over, and some methods cannot be sharded. Otherwise an
+    explicit setting is used, and `auto` replicates what fits on the smallest node, by the estimate
+    (no weights on the wire: the faster way), and shards what does not. `memory_bytes`: of the
+    smallest node, the smaller of what its GPU and its host have.
     """
-    if world_size == 1 or never_sharded(config.method):
+    if world_size == 1 or config.never_sharded:
         return "ddp"
     if config.parallel.strategy != "auto":
         return config.parallel.strategy
     if shape is None:
-        return "ddp" if checkpoint_bytes <= REPLICA_SHARE * memory_bytes else "sharded"
-    if shape.tied:
-        return "ddp"
-    peak = memory(shape, config, "ddp", world_size, hardware).peak
-    return "ddp" if peak <= (1 - SPARE) * memory_bytes else "sharded"
+        fits = replica_bytes(config, checkpoint_bytes) <= REPLICA_SHARE * memory_bytes
+    else:
+        peak = memory(shape, config, "ddp", world_size, hardware).peak
+        fits = peak <= (1 - SPARE) * memory_bytes
+    return "ddp" if fits else "sharded"
+
+
+def replica_bytes(config: TrainingConfig, checkpoint_bytes: int) -> int:
+    """What a whole copy of a model that is not understood needs, activations apart.
+
+    Its files are taken to have two bytes a weight. In full fine-tuning what learns is many times
+    as large as they are.
+    """
+    each = float(BYTES[config.model.dtype])
+    if isinstance(config.method, Full):
+        each += LEARNING + AVERAGES[config.optim.name]
+    return int(checkpoint_bytes / 2 * each)
 
 
 def checkpoint_bytes(folder: Path) -> int:

@@ -28,11 +28,11 @@ def flops_per_token(shape: Shape, config: TrainingConfig) -> int:
     """FLOPs: 2 a weight forwards, 2 backwards for the inputs, 2 more for the weights if they learn.
 
     Gradient checkpointing goes forwards twice. Looking up an embedding is free, the output layer is
-    not; attention reads half of a full row on average.
+    not; attention reads half of a full row on average. Of experts those count that a token uses.
     """
     passes = 2 + isinstance(config.method, Full) + config.loop.gradient_checkpointing
-    weights = shape.layers * sum(i * o for i, o in shape.linear.values()) + shape.embedding
-    attention = 2 * shape.layers * config.data.max_length * shape.attention
+    weights = sum(part.computed for part in shape.layers) + shape.embedding
+    attention = 2 * config.data.max_length * sum(part.scores for part in shape.layers)
     again = 3 + config.loop.gradient_checkpointing
     return 2 * passes * weights + again * attention
 

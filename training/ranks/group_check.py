@@ -15,7 +15,10 @@ _LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl")
 
 @dataclass(frozen=True)
 class RankInfo:
-    """What a rank reports about itself before anything is loaded. `memory`: MemTotal in bytes."""
+    """What a rank reports about itself before anything is loaded.
+
+    `memory`: bytes that there are for a training, the smaller of what the host and its GPU have.
+    """
 
     rank: int
     node: str
@@ -27,8 +30,10 @@ class RankInfo:
     memory: int
 
     @classmethod
-    def of(cls, config: TrainingConfig, env: RunEnvironment) -> "RankInfo":
-        """The info of this process."""
+    def of(
+        cls, config: TrainingConfig, env: RunEnvironment, gpu_memory: int | None = None
+    ) -> "RankInfo":
+        """The info of this process. `gpu_memory`: bytes that its GPU has; None without one."""
         return cls(
             rank=env.rank,
             node=env.node,
@@ -37,7 +42,7 @@ class RankInfo:
             world_size=env.world_size,
             config=document_sha256(config.model_dump(mode="json")),
             versions=" ".join(f"{name}={version(name)}" for name in _LIBRARIES),
-            memory=memory_total(),
+            memory=min(memory_total(), gpu_memory or memory_total()),
         )
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.ranks.events import EventLog
@@ -21,10 +23,17 @@ class Joined:
     """What every rank reports about itself, by rank."""
 
 
+def _gpu_memory(device: torch.device) -> int | None:
+    """Bytes of the GPU; a GB10 answers what the host has, for they are one. None without a GPU."""
+    if device.type != "cuda":
+        return None
+    return int(torch.cuda.get_device_properties(device).total_memory)
+
+
 def join(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> Joined:
     """Join the other ranks. Raises ConfigurationError unless they are one complete group."""
     log.phase("joining")
     group = Group.join(env, config.parallel)
-    rank_infos = group.gather(RankInfo.of(config, env))
+    rank_infos = group.gather(RankInfo.of(config, env, _gpu_memory(group.device)))
     check_group(rank_infos)
     return Joined(config, env, log, group, rank_infos)

@@ -63,6 +63,19 @@ def test_a_learning_rate_that_yaml_reads_as_text_is_a_number() -> None:
         ("method", "kind", "full", "method.full.r"),
         ("method", "kind", "qlora", "bitsandbytes"),
         ("method", "dora", True, "DoRA needs whole weights"),
+        ("method", "init", "pissa", "init pissa needs whole weights"),
+        ("method", "modules_to_save", ["lm_head"], "trained as whole weights"),
+        ("method", "init", "eva", "eva is not offered: it reads data"),
+        ("method", "init", "zeros", "one of default, gaussian, orthogonal, pissa"),
+        ("method", "targets", ["(q"], "'(q' is no regular expression"),
+        ("method", "targets", [], "a list of at least 1"),
+        ("method", "exclude", " ", "an empty name matches nothing"),
+        ("method", "init_from", "./adapter", "a path of this computer is nothing to a node"),
+        ("method", "init_from", "builtin:tiny-llama", "init_from names an adapter"),
+        ("optim", "betas", [0.9, 1], "each is at least 0 and less than 1"),
+        ("optim", "betas", [0.9], "optim.betas"),
+        ("optim", "min_lr", 0.1, "min_lr must be less than lr"),
+        ("optim", "warmup_ratio", 0.1, "exclude each other"),
         ("parallel", "strategy", "pipeline", "parallel.strategy"),
         ("model", "name", "builtin:huge-llama", "builtin:tiny-llama"),
         ("model", "name", "llama", "model.name"),
@@ -103,6 +116,35 @@ def test_every_value_survives_json(lora: Lora, seed: int) -> None:
     document["method"], document["loop"]["seed"] = lora.model_dump(), seed
     config = TrainingConfig.model_validate(document)
     assert TrainingConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ({"kind": "lora", "init": "orthogonal", "r": 7}, "an even r"),
+        ({"kind": "lora", "init": "olora", "dora": True}, "changes the base"),
+        ({"kind": "qlora", "init": "pissa_niter_16"}, "4 bits would round"),
+        ({"kind": "lora", "init": "gaussian", "init_from": "org/name"}, "exclude each other"),
+    ],
+)
+def test_ways_to_begin_that_do_not_fit_the_method(document: dict[str, Any], told: str) -> None:
+    text = yaml.safe_load(TINY) | {"method": document, "parallel": {}}
+    with pytest.raises(ValidationError, match=told):
+        TrainingConfig.model_validate(text)
+
+
+def test_one_name_is_a_list_of_it() -> None:
+    assert Lora(kind="lora").targets == ("all-linear",)
+    assert Lora.model_validate({"kind": "lora", "targets": "q_proj"}).targets == ("q_proj",)
+
+
+def test_eight_bits_of_all_weights_are_never_sharded() -> None:
+    text = yaml.safe_load(TINY) | {"method": {"kind": "full"}}
+    text["optim"]["name"] = "adamw_8bit"
+    with pytest.raises(ValidationError, match="bitsandbytes cannot update sharded weights"):
+        TrainingConfig.model_validate(text)
+    text["method"] = {"kind": "lora"}
+    assert TrainingConfig.model_validate(text).never_sharded is None
 
 
 def test_sources() -> None:

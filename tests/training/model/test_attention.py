@@ -214,7 +214,7 @@ def _adapted(base: Any, **lora: Any) -> Any:
     from training.contract.config import Lora
     from training.model import adapter
 
-    model = adapter.attach(base, Lora(kind="lora", **lora), seed=1)
+    model = adapter.attach(base, Lora(kind="lora", **lora), seed=1).model
     chance = torch.Generator().manual_seed(2)
     for name, weight in model.named_parameters():
         weight.requires_grad_()

@@ -36,7 +36,7 @@ def test_gradients_are_the_same_bits_without_the_cast(checkpointed: bool) -> Non
 def test_a_layer_keeps_as_much_as_is_estimated(kind: str, dtype: str) -> None:
     """Bytes of a token and layer, between the forward pass and the backward."""
     from training.plan.estimate import Work, activations
-    from training.plan.shape import shape_of
+    from training.plan.understand import shape_of
 
     document = {"model": {"name": "/unused", "dtype": dtype}, "data": {"name": "/unused"}}
     config = TrainingConfig.model_validate(document)
@@ -83,7 +83,7 @@ def _adapted(
     torch.manual_seed(3)
     config = AutoConfig.for_model(kind, **SIZES, num_hidden_layers=layers)
     base = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
-    model = adapter.attach(base, method, seed=1)
+    model = adapter.attach(base, method, seed=1).model
     chance = torch.Generator().manual_seed(2)
     for name, weight in model.named_parameters():
         if "lora_B" in name:

@@ -41,9 +41,8 @@ def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
         "tags": ["lora", "sparkctl"],
     }
     assert 'PeftModel.from_pretrained(base, ".")' in text
-    targets = "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj"
     for line in (
-        f"| method | LoRA r 8, alpha 16, dropout 0.0, targets {targets}, dora no |",
+        "| method | LoRA r 8, alpha 16, dropout 0.0, targets all-linear, init default |",
         "| steps | 60 (12,345 tokens without padding) |",
         "| ranks | 2 (sharded) |",
         "| held-out loss | 9.1250 before, 0.5000 after |",

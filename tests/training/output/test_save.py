@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,7 +51,8 @@ def saved(kind: type[Beside], run_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
     env = replace(ALONE.env, run_dir=run_dir)
     config = TrainingConfig.model_validate(TINY)
     facts: Any = None
-    return save(None, None, run_dir, config, env, kind(env, ALONE.device), facts)
+    trained: Any = SimpleNamespace(adapted="an adapter")
+    return save(trained, None, run_dir, config, env, kind(env, ALONE.device), facts)
 
 
 def test_what_all_ranks_agree_on_is_published(

@@ -36,7 +36,7 @@ def main(asked: dict[str, Any]) -> int:
     with TemporaryDirectory() as folder, Watch([]) as watch:
         model = LlamaForCausalLM(LlamaConfig(**asked["shape"]))
         if not isinstance(config.method, Full):
-            model = adapter.attach(model, config.method, 0)
+            model = adapter.attach(model, config.method, 0).model
         batching = attention.choose_batching(config.loop.batching, model)
         batch_plan = BatchPlan.of(Sequences(rows, rows[:1]), config, batching, 1, 0)
         log = EventLog(2, 0)

@@ -6,10 +6,12 @@ import pytest
 
 from training.contract.config import TrainingConfig
 from training.plan.estimate import Strategy, Work, memory, trained
+from training.plan.known import KNOWN
 from training.plan.memory import GIB, Memory
-from training.plan.shape import KNOWN, Shape, shape_of
+from training.plan.shape import Shape
 from training.plan.strategy import choose
 from training.plan.throughput import flops_per_token, step_seconds
+from training.plan.understand import understand
 
 SPARK = 119 * GIB
 LARGE = KNOWN["meta-llama/Llama-3.1-70B-Instruct"]
@@ -40,24 +42,6 @@ def config(method: dict[str, Any] | None = None, **sections: dict[str, Any]) -> 
 def test_the_known_shapes_have_as_many_weights_as_published(name: str, billions: float) -> None:
     found = KNOWN[name].parameters / 1e9
     assert found == pytest.approx(billions, abs=0.0005)
-
-
-def test_a_shape_comes_from_a_config_or_not_at_all() -> None:
-    llama = {
-        "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
-        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
-        "vocab_size": 128256, "tie_word_embeddings": False,
-    }  # fmt: skip
-    assert shape_of(llama) == KNOWN["meta-llama/Llama-3.1-8B"]
-    for odd in ({"model_type": "mixtral"}, {"num_experts": 8}, {"attention_bias": True}):
-        assert shape_of(llama | odd) is None
-    qwen = {
-        "model_type": "qwen3", "hidden_size": 4096, "intermediate_size": 12288,
-        "num_hidden_layers": 36, "num_attention_heads": 32, "num_key_value_heads": 8,
-        "head_dim": 128, "vocab_size": 151936, "tie_word_embeddings": False,
-        "attention_bias": False, "use_sliding_window": False, "sliding_window": None,
-    }  # fmt: skip
-    assert shape_of(qwen) == KNOWN["Qwen/Qwen3-8B"]
 
 
 def test_70b_on_two_sparks_is_what_the_design_expects() -> None:
@@ -131,6 +115,62 @@ def test_the_strategy(
 def test_of_an_unknown_model_the_files_decide() -> None:
     assert choose(config(), 2, None, 140 * GIB, SPARK) == "sharded"
     assert choose(config(), 2, None, 16 * GIB, SPARK) == "ddp"
+
+
+def test_in_full_fine_tuning_what_learns_decides_not_how_large_the_files_are() -> None:
+    """Qwen3 14B: 28 GiB of files, 221 GiB to train."""
+    full = config({"kind": "full"})
+    assert choose(full, 2, None, 28 * GIB, SPARK) == "sharded"
+    assert choose(full, 2, None, 2 * GIB, SPARK) == "ddp"
+
+
+def test_tied_embeddings_can_be_sharded() -> None:
+    shape, full = KNOWN["meta-llama/Llama-3.2-3B"], config({"kind": "full"})
+    assert shape.tied
+    assert choose(full, 2, shape, 0, 60 * GIB) == "sharded"
+
+
+QWEN = {
+    "model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144,
+    "moe_intermediate_size": 768, "num_hidden_layers": 48, "num_attention_heads": 32,
+    "num_key_value_heads": 4, "head_dim": 128, "num_experts": 128, "num_experts_per_tok": 8,
+    "vocab_size": 151936, "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+def test_of_experts_those_are_computed_that_a_token_uses() -> None:
+    """A tenth of the weights works on a token, all of them lie in memory."""
+    shape = understand(QWEN)
+    assert memory(shape, config(), "ddp", 1).terms["weights"] == 2 * shape.parameters
+    assert flops_per_token(shape, config()) < 8 * shape.active
+    assert memory(shape, config({"kind": "qlora"}), "ddp", 1).terms["weights"] > (
+        2 * sum(one.weights for one in shape.experts)
+    ), "bitsandbytes leaves experts as they are"
+
+
+def test_modules_that_are_trained_whole_count() -> None:
+    method = {"kind": "lora", "r": 16, "modules_to_save": ["embed_tokens", "lm_head"]}
+    ends = trained(LARGE, config(method).method) - trained(LARGE, config().method)
+    assert ends == 2 * LARGE.embedding
+
+
+def test_averages_in_a_byte_each_take_a_quarter() -> None:
+    shape = KNOWN["meta-llama/Llama-3.1-8B"]
+    small = config({"kind": "full"}, optim={"name": "adamw_8bit"})
+    held = memory(shape, small, "ddp", 1).held
+    assert 2 * shape.parameters < held["optimizer"] < 2.1 * shape.parameters
+
+
+def test_adapters_on_experts_cost_a_copy_of_them() -> None:
+    shape = understand(QWEN)
+    plain = memory(shape, config({"kind": "lora", "r": 8, "targets": ["q_proj"]}), "ddp", 1)
+    every = memory(shape, config({"kind": "lora", "r": 8, "targets": ["down_proj"]}), "ddp", 1)
+    assert "experts with adapters" not in plain.terms
+    layer = 2 * 128 * 768 * 2048
+    assert every.terms["experts with adapters"] == 2 * layer
+    assert every.terms["adapter"] == 4 * 48 * 128 * 8 * (768 + 2048)
+    dropped = config({"kind": "lora", "dropout": 0.1})
+    assert "experts with adapters" not in memory(shape, dropped, "ddp", 1).terms
 
 
 def test_the_terms_are_told_largest_first() -> None:

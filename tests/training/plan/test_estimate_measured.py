@@ -15,7 +15,8 @@ from training.contract.config import TrainingConfig
 from training.plan.estimate import Work, memory
 from training.plan.hardware import CPU
 from training.plan.memory import Memory
-from training.plan.shape import Shape, shape_of
+from training.plan.shape import Shape
+from training.plan.understand import shape_of
 
 pytestmark = pytest.mark.torch
 
