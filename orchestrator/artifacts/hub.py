@@ -108,8 +108,6 @@ class _Redirects(HTTPRedirectHandler):
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
-        if _place(newurl)[0] not in ("http", "https"):
-            raise URLError("it leads to what is no page")
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
         token = req.unredirected_hdrs.get(_SECRET)
         if request is not None and token and _place(newurl) == _place(req.full_url):

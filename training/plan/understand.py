@@ -8,7 +8,7 @@ from typing import Any
 from training.plan import dense, gemma4
 from training.plan.fields import MOST_LAYERS, Fields, NotUnderstood
 from training.plan.mixed import MIXED
-from training.plan.shape import Part, Shape
+from training.plan.shape import Shape
 from training.plan.stored import bytes_on_disk
 from training.plan.towers import TOWERS, tower
 
@@ -96,6 +96,3 @@ def _text(kind: str, given: Fields, tied: bool | None) -> Shape:
 
 def _stored(shape: Shape, config: Mapping[str, Any]) -> Shape:
     return replace(shape, stored=bytes_on_disk(shape, config))
-
-
-__all__ = ["NotUnderstood", "Part", "shape_of", "understand"]
