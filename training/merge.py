@@ -60,8 +60,8 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
 
     Raises ConfigurationError for an adapter that is more than LoRA or DoRA, or not of this base.
     """
-    updates = read_updates(adapter)
     names = {tensor.name for tensor in tensors_of(base)}
+    updates = _by_file_name(read_updates(adapter), names, base)
     if missing := sorted(set(updates) - names):
         raise ConfigurationError(
             "adapter_unfit",
@@ -83,6 +83,21 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     shutil.rmtree(out, ignore_errors=True)
     temp.rename(out)
     return len(updates)
+
+
+def _by_file_name(updates: dict[str, Update], names: set[str], base: Path) -> dict[str, Update]:
+    """The same under the names of the base's files, which may not be those of the model."""
+    if updates.keys() <= names or not (base / "config.json").is_file():
+        return updates
+    from training.model.file_names import groups_of  # transformers takes seconds to import
+
+    found = {
+        target: name
+        for name, group in groups_of(base).items()
+        for target in group.targets
+        if group.converter is None
+    }
+    return {found.get(name, name): update for name, update in updates.items()}
 
 
 def read_updates(adapter: Path) -> dict[str, Update]:

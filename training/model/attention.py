@@ -15,7 +15,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from training.contract.errors import ConfigurationError
+from training.contract.errors import ConfigurationError, explain
 from training.data.batches import Batching
 from training.data.collate import Collate
 from training.data.tokens import Tokens
@@ -42,13 +42,14 @@ def choose_batching(wanted: str, model: PreTrainedModel | PeftModel) -> Batching
         AttentionInterface.register(BY_SEQUENCE, attend_by_sequence)
         AttentionMaskInterface.register(BY_SEQUENCE, mask_of_padding)
         base.set_attn_implementation(BY_SEQUENCE)
-    leak = leakage(model)
-    if leak <= _NOISE[base.dtype]:
+    leak = _probe(model)
+    if isinstance(leak, float) and leak <= _NOISE[base.dtype]:
         return "packed" if wanted == "packed" else "padding-free"
     base.set_attn_implementation(before)
+    how = f"their logits change by {leak:.0%}" if isinstance(leak, float) else leak
     found = (
         f"{type(base).__name__} with {before} attention does not keep the sequences of a row apart "
-        f"(their logits change by {leak:.0%})"
+        f"({how})"
     )
     if wanted == "auto":
         print(f"{found}: batches are padded", file=sys.stderr)
@@ -58,6 +59,20 @@ def choose_batching(wanted: str, model: PreTrainedModel | PeftModel) -> Batching
         f"{found}, so loop.batching cannot be {wanted}",
         "Set loop.batching to padded, or to auto.",
     )
+
+
+def _probe(model: PreTrainedModel | PeftModel) -> float | str:
+    """The leakage, or why the model does not take several sequences in a row at all.
+
+    Layers with a state (Mamba, linear attention) raise where the kernels that could tell sequences
+    apart are not installed. What is no answer of the model's (no memory, a lost rank) goes on.
+    """
+    try:
+        return float(leakage(model))
+    except Exception as refused:
+        if explain(refused).code != "crash":
+            raise
+        return f"it raises {type(refused).__name__}: {str(refused).strip().splitlines()[0]}"
 
 
 def attend_by_sequence(
@@ -101,12 +116,14 @@ def leakage(model: torch.nn.Module) -> float:
     training = model.training
     model.eval()
     half = embeddings.weight.dtype == torch.bfloat16
-    with torch.autocast(device.type, torch.bfloat16, enabled=half):
-        flat, padded = (
-            _logits(model, collate(rows), device) for collate in (Collate(), Collate(0))
-        )
-    model.train(training)
-    reshard(model)  # an optimizer made now would take what FSDP2 has gathered for the weights
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            flat, padded = (
+                _logits(model, collate(rows), device) for collate in (Collate(), Collate(0))
+            )
+    finally:
+        model.train(training)
+        reshard(model)  # an optimizer made now would take what FSDP2 has gathered for the weights
     own = torch.cat([row[:length] for row, length in zip(padded, _LENGTHS, strict=True)])
     return float((flat[0] - own).norm() / own.norm())
 

@@ -8,6 +8,7 @@ from typing import Any
 from training.contract.config import Full
 from training.contract.errors import ConfigurationError
 from training.model import adapter, full, load
+from training.model.architecture import require_trainable
 from training.model.load import Loaded
 from training.plan.estimate import Strategy, memory
 from training.plan.hardware import CPU, GB10
@@ -40,6 +41,9 @@ def load_base(rank: Joined, folder: Path) -> Base:
     least = memory(shape, config, strategy, world_size, machine).least if shape else 0
     if least > smallest:
         raise ConfigurationError("does_not_fit", *too_large(least, smallest))
+    group.run_on_all(
+        lambda: require_trainable(folder, config.method, sharded=strategy == "sharded")
+    )
     loaded = group.run_on_all(lambda: load.load(folder, strategy, world_size, config, group.device))
     if isinstance(config.method, Full):
         return Base(strategy, loaded, full.train_all(loaded.model, folder))

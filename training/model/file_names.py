@@ -1,0 +1,54 @@
+"""A trained model's weights under the names of its base's files: the conversion, backwards."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+from transformers.core_model_loading import revert_weight_conversion
+
+from training.contract.errors import ConfigurationError
+from training.model.architecture import architecture_of
+from training.model.conversion import Group, plan
+from training.model.empty import empty_model
+from training.model.weight_files import DTYPES, tensors_of
+
+
+def groups_of(base: Path) -> Mapping[str, Group]:
+    """What becomes of each weight of the base's files, by its name there; ignored ones are absent.
+
+    Reads headers alone. Raises ConfigurationError for files that are not those of their model.
+    """
+    found = architecture_of(base)
+    model = empty_model(found, torch.float32)
+    groups = plan(model, tensors_of(base), found.quantizer).groups
+    return {name: group for group in groups for name in group.names}
+
+
+def in_files(
+    model: PreTrainedModel, group: Group, weights: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The group's weights of the model (whole) as the files have them."""
+    return dict(revert_weight_conversion(model, dict(weights)))
+
+
+def require_writable(model: PreTrainedModel, base: Path) -> None:
+    """Raise ConfigurationError if the model's weights could not be written as its base's files."""
+    weights = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
+    shapes = {tensor.name: tensor for tensor in tensors_of(base)}
+    done: set[int] = set()
+    for name, group in groups_of(base).items():
+        if id(group) in done:
+            continue
+        done.add(id(group))
+        empty = {n: torch.empty(weights[n].shape, device="meta") for n in group.targets}
+        made = {n: tuple(value.shape) for n, value in in_files(model, group, empty).items()}
+        there = {n: shapes[n].shape for n in group.names}
+        if made != there or any(shapes[n].dtype not in DTYPES for n in there):
+            raise ConfigurationError(
+                "method_unfit",
+                f"{name} {shapes[name].shape} of the base's files cannot be written from the model "
+                f"as {type(model).__name__} holds it",
+                "Full fine-tuning needs a base whose weights can be written as they were read; "
+                "use method.kind lora.",
+            )
