@@ -14,35 +14,44 @@ from training.model.empty import empty_model
 from training.model.weight_files import DTYPES, tensors_of
 
 
-def groups_of(base: Path) -> Mapping[str, Group]:
-    """What becomes of each weight of the base's files, by its name there; ignored ones are absent.
+class BaseFiles:
+    """What becomes of each weight of a base's files, and the way back. Reads headers alone.
 
-    Reads headers alone. Raises ConfigurationError for files that are not those of their model.
+    Raises ConfigurationError for files that are not those of their model.
     """
-    found = architecture_of(base)
-    model = empty_model(found, torch.float32)
-    groups = plan(model, tensors_of(base), found.quantizer).groups
-    return {name: group for group in groups for name in group.names}
 
+    def __init__(self, base: Path) -> None:
+        found = architecture_of(base)
+        self.model = empty_model(found, torch.float32)
+        groups = plan(self.model, tensors_of(base), found.quantizer).groups
+        self.groups: Mapping[str, Group] = {name: group for group in groups for name in group.names}
+        """By the name of a weight in the files; those that the model ignores are absent."""
 
-def in_files(
-    model: PreTrainedModel, group: Group, weights: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """The group's weights of the model (whole) as the files have them."""
-    return dict(revert_weight_conversion(model, dict(weights)))
+    def in_files(
+        self, group: Group, weights: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """The group's weights of the model (all of it, whole) as the files have them."""
+        return dict(revert_weight_conversion(self.model, dict(weights)))
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """Names in the files by those in the model, where a weight is the same in both."""
+        return {
+            target: name
+            for name, group in self.groups.items()
+            for target in group.targets
+            if group.converter is None
+        }
 
 
 def require_writable(model: PreTrainedModel, base: Path) -> None:
     """Raise ConfigurationError if the model's weights could not be written as its base's files."""
     weights = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
     shapes = {tensor.name: tensor for tensor in tensors_of(base)}
-    done: set[int] = set()
-    for name, group in groups_of(base).items():
-        if id(group) in done:
-            continue
-        done.add(id(group))
+    files = BaseFiles(base)
+    for name, group in {group.names[0]: group for group in files.groups.values()}.items():
         empty = {n: torch.empty(weights[n].shape, device="meta") for n in group.targets}
-        made = {n: tuple(value.shape) for n, value in in_files(model, group, empty).items()}
+        made = {n: tuple(value.shape) for n, value in files.in_files(group, empty).items()}
         there = {n: shapes[n].shape for n in group.names}
         if made != there or any(shapes[n].dtype not in DTYPES for n in there):
             raise ConfigurationError(

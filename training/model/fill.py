@@ -23,6 +23,7 @@ Hold = Callable[[torch.nn.Module, torch.Tensor], torch.nn.Parameter]
 """Makes of a value what a layer holds of it."""
 
 
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def fill(
     model: PreTrainedModel,
     wanted: Plan,

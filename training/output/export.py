@@ -14,7 +14,7 @@ from typing import IO
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training.model.file_names import groups_of, in_files
+from training.model.file_names import BaseFiles
 from training.model.shards import reshard, whole
 from training.model.weight_files import (
     DTYPES,
@@ -62,15 +62,15 @@ def _gathered(
     """
     reshard(model)
     weights = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
-    groups, made = groups_of(base), dict[str, torch.Tensor]()
+    files, made = BaseFiles(base), dict[str, torch.Tensor]()
     for tensor in tensors_of(base):
-        group = groups.get(tensor.name)
+        group = files.groups.get(tensor.name)
         if group is None:
             yield None
             continue
         if tensor.name not in made:
-            made |= in_files(
-                model, group, {n: whole(weights[n].detach()).cpu() for n in group.targets}
+            made |= files.in_files(
+                group, {n: whole(weights[n].detach()).cpu() for n in group.targets}
             )
         weight = made.pop(tensor.name).contiguous()
         total.update(f"{tensor.name}\0{tensor.shape}\0".encode())
