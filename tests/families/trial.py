@@ -79,7 +79,7 @@ def _problems(folder: Path, work: Path, outcome: Outcome, full: bool) -> Iterato
     results = {s: run.events(0, Result)[0] for s, (run, _) in runs.items()}
     for strategy, result in results.items():
         losses[strategy] = result.eval_loss_first or 0.0
-        yield from _apart(losses, "from_pretrained", strategy)
+        yield from apart(losses, "from_pretrained", strategy)
     if len({result.weights_sha256 for result in results.values()}) > 1:
         yield "ddp and sharded trained different adapters"
     losses["trained"] = results["ddp"].eval_loss_last or 0.0
@@ -88,13 +88,13 @@ def _problems(folder: Path, work: Path, outcome: Outcome, full: bool) -> Iterato
     adapter = Path(str(results["ddp"].saved))
     plain = reference.plain_model(found.auto, folder)
     losses["reloaded"] = reference.loss(reference.with_adapter(plain, adapter), rows)
-    yield from _apart(losses, "trained", "reloaded")
+    yield from apart(losses, "trained", "reloaded")
     if "quantization_config" in config:
         return
     merge(folder, adapter, work / "merged")
     merged = reference.plain_model(found.auto, work / "merged")
     losses["merged"] = reference.loss(merged, rows)
-    yield from _apart(losses, "trained", "merged")
+    yield from apart(losses, "trained", "merged")
     if full and sum(file.stat().st_size for file in files_of(folder)) <= SMALL:
         yield from _full(folder, work, outcome, found.auto, rows)
 
@@ -111,12 +111,12 @@ def _full(folder: Path, work: Path, outcome: Outcome, auto: str, rows: Any) -> I
         losses[f"saved {strategy}"] = reference.loss(
             reference.plain_model(auto, Path(str(result.saved))), rows
         )
-        yield from _apart(losses, f"full {strategy}", f"saved {strategy}")
-    yield from _apart(losses, "full ddp", "full sharded")
+        yield from apart(losses, f"full {strategy}", f"saved {strategy}")
+    yield from apart(losses, "full ddp", "full sharded")
     outcome.losses |= {"full": losses["full ddp"], "saved": losses["saved ddp"]}
 
 
-def _apart(losses: dict[str, float], one: str, other: str) -> Iterator[str]:
+def apart(losses: dict[str, float], one: str, other: str) -> Iterator[str]:
     if not abs(losses[one] - losses[other]) <= NEAR * abs(losses[one]):
         yield f"{one} {losses[one]:.6f}, {other} {losses[other]:.6f}"
 
