@@ -23,13 +23,13 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import transformers.models.llama  # noqa: F401 - imported before anything is measured
 from accelerate import Accelerator, state
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForCausalLM
 
 from training.contract.config import Lora
 from training.model import adapter, load
+from training.model.architecture import architecture_of
 from training.ranks import log_levels
 
 OURS, OURS_LORA, ACCELERATE = "sparkctl", "sparkctl + LoRA", "accelerate FSDP2 + LoRA"
@@ -167,6 +167,7 @@ def main(way: str, folder: Path) -> Taken:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     rank, ranks = dist.get_rank(), dist.get_world_size()
+    architecture_of(folder)  # its class is imported before anything is measured
     gc.collect()
     dist.barrier()
     began = time.monotonic()

@@ -25,14 +25,19 @@ from pathlib import Path
 
 from benchmarks.document import machine, write
 from benchmarks.load_rank import ACCELERATE, OURS, OURS_LORA, Taken
-from benchmarks.random_llama import Size, forget
-from benchmarks.random_llama import write as write_llama
+from benchmarks.random_model import Experts, Size, Wrapper, forget
+from benchmarks.random_model import write as write_model
 
 SIZES = {
     "small": Size(hidden=1536, layers=12, files=4),
     "middle": Size(hidden=2048, layers=24),
     "large": Size(hidden=2560, layers=32, files=20),
 }
+OTHERS: dict[str, Size] = {
+    "experts": Experts(hidden=1024, layers=24),
+    "wrapper": Wrapper(hidden=2048, layers=20, vocabulary=65536),
+}
+"""Whose files hold other weights than the model; measured with our loader alone."""
 DEADLINE = 600
 """Seconds that one measurement may take."""
 
@@ -51,11 +56,11 @@ class Copies:
 
 @contextmanager
 def checkpoint(size: Size, within: Path | None = None) -> Iterator[Copies]:
-    """A random Llama of this size, twice, for as long as the block lasts."""
+    """A random model of this size, twice, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(dir=within) as folder:
         first, others = Path(folder) / "first", Path(folder) / "others"
         first.mkdir()
-        total = write_llama(first, size)
+        total = write_model(first, size)
         shutil.copytree(first, others)
         largest = max(file.stat().st_size for file in first.iterdir())
         yield Copies(first, others, total, largest)

@@ -1,7 +1,4 @@
-"""A few families in every way that applies, beside transformers and peft.
-
-`make families` has them all.
-"""
+"""A few families in every way that applies; `make families` has all of a folder."""
 
 from pathlib import Path
 

@@ -31,6 +31,8 @@ class CardFacts:
     data_sha256: str
     libraries: str
     """`torch=… transformers=…`"""
+    auto: str = "AutoModelForCausalLM"
+    """The class of transformers that loads the base."""
 
 
 def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) -> str:
@@ -71,27 +73,28 @@ def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) ->
             *lines,
             "",
             "```python",
-            *(_WHOLE if full else _adapter(base, config.model.revision)),
+            *(_whole(facts.auto) if full else _adapter(base, config.model.revision, facts.auto)),
             "```",
             "",
         ]
     )
 
 
-_WHOLE = (
-    "from transformers import AutoModelForCausalLM, AutoTokenizer",
-    "",
-    'model = AutoModelForCausalLM.from_pretrained(".")',
-    'tokenizer = AutoTokenizer.from_pretrained(".")',
-)
+def _whole(auto: str) -> tuple[str, ...]:
+    return (
+        f"from transformers import {auto}, AutoTokenizer",
+        "",
+        f'model = {auto}.from_pretrained(".")',
+        'tokenizer = AutoTokenizer.from_pretrained(".")',
+    )
 
 
-def _adapter(base: str, revision: str) -> tuple[str, ...]:
+def _adapter(base: str, revision: str, auto: str) -> tuple[str, ...]:
     return (
         "from peft import PeftModel",
-        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        f"from transformers import {auto}, AutoTokenizer",
         "",
-        f'base = AutoModelForCausalLM.from_pretrained("{base}", revision="{revision}")',
+        f'base = {auto}.from_pretrained("{base}", revision="{revision}")',
         'model = PeftModel.from_pretrained(base, ".")',
         'tokenizer = AutoTokenizer.from_pretrained(".")',
     )

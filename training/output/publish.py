@@ -3,6 +3,7 @@
 from training.contract.events import Result
 from training.data.prepared import Prepared
 from training.loop.fit import Trained
+from training.model.architecture import architecture_of
 from training.model.base import Base
 from training.output.model_card import CardFacts
 from training.output.save import save
@@ -24,6 +25,7 @@ def publish(rank: Joined, prepared: Prepared, base: Base, trained: Trained) -> N
         base_sha256=prepared.base_sha256,
         data_sha256=prepared.data_sha256,
         libraries=rank.rank_infos[0].versions,
+        auto=architecture_of(prepared.folder).auto,
     )
     saved = save(base, prepared.tokenizer, prepared.folder, rank.config, env, group, facts)
     group.shutdown()

@@ -8,12 +8,15 @@ import pytest
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.fixture(scope="module")
-def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """2.7 GB of weights in ten files."""
-    from benchmarks.loading import SIZES, checkpoint
+@pytest.fixture(scope="module", params=["middle", "experts"])
+def copies(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """2 GB of weights and more in ten files; those of experts become other weights."""
+    from benchmarks.loading import OTHERS, SIZES, checkpoint
 
-    with checkpoint(SIZES["middle"], tmp_path_factory.mktemp("base")) as made:
+    size = (SIZES | OTHERS)[request.param]
+    with checkpoint(size, tmp_path_factory.mktemp("base")) as made:
         assert made.bytes > 2e9
         yield made
 
