@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults resume screens bench-loading bench-padding bench-launching bench-noop check format engine clean always
+.PHONY: help demo test test-fast test-lab faults resume screens families twins bench-loading bench-padding bench-launching bench-noop check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -19,6 +19,8 @@ help:
 	@echo 'make test-lab ENGINE=trixie  the lab alone, with Docker 26.1 (forky 28.5, bookworm 20.10)'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
+	@echo 'make families MODELS=DIR [ONLY=REGEX]  every checkpoint of DIR, beside transformers and peft'
+	@echo 'make twins MODELS=DIR  tiny checkpoints of many families to try that with'
 	@echo 'make screens    every command in a terminal of 80 and of 160 columns; writes docs/screens/'
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
 	@echo 'make bench-padding  what padding costs; writes docs/benchmarks.md'
@@ -45,6 +47,12 @@ faults: $(VENV)/.controller engine
 
 resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random
+
+families: $(VENV)/.complete
+	$(PY) -m tests.families '$(MODELS)' --only '$(ONLY)'
+
+twins: $(VENV)/.complete
+	$(PY) -m tests.families.twins '$(MODELS)'
 
 screens: $(VENV)/.controller engine
 	$(PY) -m tests.screens --write

@@ -9,10 +9,10 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from training.contract.errors import ConfigurationError, ExitCode, TrainingError
 from training.model.weight_files import (
@@ -26,6 +26,9 @@ from training.model.weight_files import (
     unchanged,
 )
 
+if TYPE_CHECKING:
+    from training.model.expert_updates import ExpertUpdates
+
 _PREFIX = "base_model.model."
 
 _PLAIN: Mapping[str, Any] = {
@@ -35,7 +38,6 @@ _PLAIN: Mapping[str, Any] = {
     "rank_pattern": {},
     "alpha_pattern": {},
     "modules_to_save": None,
-    "target_parameters": None,
     "trainable_token_indices": None,
     "lora_bias": False,
 }
@@ -60,8 +62,10 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
 
     Raises ConfigurationError for an adapter that is more than LoRA or DoRA, or not of this base.
     """
-    updates = read_updates(adapter)
     names = {tensor.name for tensor in tensors_of(base)}
+    experts = _experts(base, adapter)
+    besides = experts.modules if experts else set()
+    updates = _by_file_name(read_updates(adapter, besides), names, base)
     if missing := sorted(set(updates) - names):
         raise ConfigurationError(
             "adapter_unfit",
@@ -73,6 +77,8 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     temp.mkdir(parents=True)
 
     def pieces(reader: IO[bytes], tensor: Tensor) -> Iterator[bytes]:
+        if experts and tensor.name in experts.names:
+            return _with_update(reader, tensor, experts.take(tensor.name))
         update = updates.get(tensor.name)
         return _changed(reader, tensor, update) if update else unchanged(reader, tensor)
 
@@ -82,14 +88,39 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     copy_rest(adapter, temp)  # the tokenizer as it was trained with
     shutil.rmtree(out, ignore_errors=True)
     temp.rename(out)
-    return len(updates)
+    return len(updates) + (len(experts.names) if experts else 0)
 
 
-def read_updates(adapter: Path) -> dict[str, Update]:
-    """The adapter's updates by the name of the base's weight."""
+def _experts(base: Path, adapter: Path) -> "ExpertUpdates | None":
+    if not _settings(adapter).get("target_parameters"):
+        return None
+    from training.model.expert_updates import ExpertUpdates
+
+    return ExpertUpdates(base, adapter)
+
+
+def _settings(adapter: Path) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(
+        (adapter / "adapter_config.json").read_text(encoding="utf-8")
+    )
+    return settings
+
+
+def _by_file_name(updates: dict[str, Update], names: set[str], base: Path) -> dict[str, Update]:
+    """The same under the names of the base's files, which may not be those of the model."""
+    if updates.keys() <= names or not (base / "config.json").is_file():
+        return updates
+    from training.model.file_names import BaseFiles  # transformers takes seconds to import
+
+    found = BaseFiles(base).renamed
+    return {found.get(name, name): update for name, update in updates.items()}
+
+
+def read_updates(adapter: Path, besides: Collection[str] = ()) -> dict[str, Update]:
+    """The adapter's updates by the name of the model's weight; none of the modules `besides`."""
     from safetensors.torch import load_file
 
-    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    settings = _settings(adapter)
     for key, plain in _PLAIN.items():
         if key in settings and (settings[key] or None) != (plain or None):
             raise ConfigurationError(
@@ -100,7 +131,7 @@ def read_updates(adapter: Path) -> dict[str, Update]:
     rank = settings["r"]
     root = math.sqrt(rank) if settings.get("use_rslora") else rank
     weights = load_file(adapter / "adapter_model.safetensors")
-    modules = {name.partition(".lora_")[0] for name in weights}
+    modules = {name.partition(".lora_")[0] for name in weights} - set(besides)
     try:
         return {
             f"{module.removeprefix(_PREFIX)}.weight": Update(
@@ -125,13 +156,7 @@ def _changed(reader: IO[bytes], tensor: Tensor, update: Update) -> Iterator[byte
             f"{tensor.name} has the shape {tensor.shape}, its adapter is for "
             f"{(update.b.shape[0], update.a.shape[1])}",
         )
-    if tensor.dtype not in DTYPES:
-        raise ConfigurationError(
-            "adapter_unfit",
-            f"{tensor.name} is held in {tensor.dtype}, which cannot be added to",
-            "Merge into the base that is not quantized.",
-        )
-    dtype = getattr(torch, DTYPES[tensor.dtype])
+    dtype = _number(tensor)
     row = columns * dtype.itemsize
     at_once = max(1, CHUNK // row)
     for first in range(0, rows, at_once):
@@ -144,6 +169,28 @@ def _changed(reader: IO[bytes], tensor: Tensor, update: Update) -> Iterator[byte
             length = torch.linalg.norm(merged, dim=1)
             merged *= (update.magnitude[some].float() / length).unsqueeze(1)
         yield merged.to(dtype).view(torch.uint8).numpy().tobytes()
+
+
+def _with_update(reader: IO[bytes], tensor: Tensor, update: Any) -> Iterator[bytes]:
+    """A weight of one piece: an expert's, or those of a layer's experts."""
+    import torch
+
+    dtype = _number(tensor)
+    raw = bytearray(reader.read(tensor.end - tensor.start))
+    weight = torch.frombuffer(raw, dtype=dtype).view(tensor.shape)
+    yield (weight.float() + update).to(dtype).view(torch.uint8).numpy().tobytes()
+
+
+def _number(tensor: Tensor) -> Any:
+    import torch
+
+    if tensor.dtype not in DTYPES:
+        raise ConfigurationError(
+            "adapter_unfit",
+            f"{tensor.name} is held in {tensor.dtype}, which cannot be added to",
+            "Merge into the base that is not quantized.",
+        )
+    return getattr(torch, DTYPES[tensor.dtype])
 
 
 def main(arguments: list[str]) -> int:

@@ -33,7 +33,9 @@ def main(arguments: list[str], stream: int) -> int:
         dump_on_signal(env.run_dir, env.rank)
         run(read_config(Path(arguments[0])), env, log)
         return ExitCode.SUCCEEDED
-    except Exception as failure:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as failure:  # torch's CheckpointException is no Exception
         error = explain(failure)
         if error.exit_code is ExitCode.CRASHED and error is not failure:
             traceback.print_exc()

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from training.data import tokens
 from training.data.data import read_examples
 from training.data.fetch import base_folder
+from training.data.tokenizer import tokenizer_of
 from training.data.tokens import Sequences
 from training.ranks.fingerprint import folder_sha256, rows_sha256
 from training.ranks.group_check import require_equal
@@ -48,7 +47,7 @@ def prepare(rank: Joined) -> Prepared:
         "Pin model.revision to a commit, or remove the differing copy from its node.",
         "base_mismatch",
     )
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = rank.group.run_on_all(lambda: tokenizer_of(folder))
     sequences = rank.group.run_on_all(
         lambda: tokens.prepare(examples, tokenizer, rank.config.data, rank.env.world_size)
     )

@@ -15,7 +15,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from training.contract.errors import ConfigurationError
+from training.contract.errors import ConfigurationError, explain
 from training.data.batches import Batching
 from training.data.collate import Collate
 from training.data.tokens import Tokens
@@ -42,14 +42,13 @@ def choose_batching(wanted: str, model: PreTrainedModel | PeftModel) -> Batching
         AttentionInterface.register(BY_SEQUENCE, attend_by_sequence)
         AttentionMaskInterface.register(BY_SEQUENCE, mask_of_padding)
         base.set_attn_implementation(BY_SEQUENCE)
-    leak = leakage(model)
-    if leak <= _NOISE[base.dtype]:
+    leak = _probe(model)
+    if isinstance(leak, float) and leak <= _NOISE[base.dtype]:
         return "packed" if wanted == "packed" else "padding-free"
     base.set_attn_implementation(before)
-    found = (
-        f"{type(base).__name__} with {before} attention does not keep the sequences of a row apart "
-        f"(their logits change by {leak:.0%})"
-    )
+    how = f"their logits change by {leak:.0%}" if isinstance(leak, float) else leak
+    kind = type(base).__name__.removeprefix("FSDP")
+    found = f"{kind} with {before} attention does not keep the sequences of a row apart ({how})"
     if wanted == "auto":
         print(f"{found}: batches are padded", file=sys.stderr)
         return "padded"
@@ -58,6 +57,21 @@ def choose_batching(wanted: str, model: PreTrainedModel | PeftModel) -> Batching
         f"{found}, so loop.batching cannot be {wanted}",
         "Set loop.batching to padded, or to auto.",
     )
+
+
+def _probe(model: PreTrainedModel | PeftModel) -> float | str:
+    """The leakage, or why the model does not take several sequences in a row at all.
+
+    Layers with a state (Mamba, linear attention) raise where the kernels that could tell sequences
+    apart are not installed. What is no answer of the model's (no memory, a lost rank) goes on.
+    """
+    try:
+        return float(leakage(model))
+    except Exception as refused:
+        if explain(refused).code != "crash":
+            raise
+        _pass(model, Collate(0))  # FSDP2 gives back what a pass has gathered when one is complete
+        return f"it raises {type(refused).__name__}: {str(refused).strip().splitlines()[0]}"
 
 
 def attend_by_sequence(
@@ -87,28 +101,34 @@ def mask_of_padding(*shape: Any, **settings: Any) -> torch.Tensor | None:
     return mask
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
 def leakage(model: torch.nn.Module) -> float:
     """How far the logits of sequences in one row are from those of the same in rows of their own.
 
     As a share of their size; two small forward passes of the model as it is, adapter included,
     under autocast where the model is in bfloat16.
     """
+    flat, padded = _pass(model, Collate()), _pass(model, Collate(0))
+    own = torch.cat([row[:length] for row, length in zip(padded, _LENGTHS, strict=True)])
+    return float((flat[0] - own).norm() / own.norm())
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def _pass(model: torch.nn.Module, collate: Collate) -> torch.Tensor:
+    """Logits of a few short sequences in a batch of this kind."""
     device = next(model.parameters()).device
     embeddings = model.get_input_embeddings()
     ids = [[(7 * i + 3 * n) % embeddings.num_embeddings for i in range(n)] for n in _LENGTHS]
-    rows = [Tokens(row, row) for row in ids]
+    batch = collate([Tokens(row, row) for row in ids])
     training = model.training
     model.eval()
     half = embeddings.weight.dtype == torch.bfloat16
-    with torch.autocast(device.type, torch.bfloat16, enabled=half):
-        flat, padded = (
-            _logits(model, collate(rows), device) for collate in (Collate(), Collate(0))
-        )
-    model.train(training)
+    try:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            logits = _logits(model, batch, device)
+    finally:
+        model.train(training)
     reshard(model)  # an optimizer made now would take what FSDP2 has gathered for the weights
-    own = torch.cat([row[:length] for row, length in zip(padded, _LENGTHS, strict=True)])
-    return float((flat[0] - own).norm() / own.norm())
+    return logits
 
 
 def _logits(model: torch.nn.Module, batch: dict[str, Any], device: torch.device) -> torch.Tensor:

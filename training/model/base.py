@@ -12,6 +12,7 @@ from training.contract.errors import ConfigurationError
 from training.contract.events import Adapts
 from training.model import adapter, full, load, start_from
 from training.model.adapter import Adapted
+from training.model.architecture import require_trainable
 from training.model.load import Loaded
 from training.plan.estimate import Strategy, memory
 from training.plan.hardware import CPU, GB10
@@ -48,6 +49,9 @@ def load_base(rank: Joined, folder: Path) -> Base:
     least = memory(shape, config, strategy, world_size, machine).least if shape else 0
     if least > smallest:
         raise ConfigurationError("does_not_fit", *too_large(least, smallest))
+    group.run_on_all(
+        lambda: require_trainable(folder, config.method, sharded=strategy == "sharded")
+    )
     loaded = group.run_on_all(lambda: load.load(folder, strategy, world_size, config, group.device))
     if isinstance(config.method, Full):
         return Base(strategy, loaded, full.train_all(loaded.model, folder))

@@ -1,24 +1,20 @@
-"""Full fine-tuning: every weight of the base learns."""
+"""Full fine-tuning: every weight of the base learns, but for what is outside its language model."""
 
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from training.contract.errors import ConfigurationError
-from training.model.weight_files import DTYPES, tensors_of
+from training.model.file_names import require_writable
+from training.model.language import is_text, text_modules
 
 
 def train_all(model: PreTrainedModel, base: Path) -> PreTrainedModel:
-    """Let every weight learn. Raises if the model could not be written as its base's files."""
-    names = dict(model.named_parameters(remove_duplicate=False))
-    for tensor in tensors_of(base):
-        weight = names.get(tensor.name)
-        if weight is None or tuple(weight.shape) != tensor.shape or tensor.dtype not in DTYPES:
-            raise ConfigurationError(
-                "method_unfit",
-                f"{tensor.name} {tensor.shape} of the base's files is no weight of the model as "
-                f"{type(model).__name__} holds it",
-                "Full fine-tuning needs a base whose files and model have the same weights; "
-                "use method.kind lora.",
-            )
-    return model.requires_grad_(True)
+    """Let every weight learn; towers see no data, and stay as they are.
+
+    Raises ConfigurationError if the model could not be written as its base's files.
+    """
+    require_writable(model, base)
+    text = text_modules(model)
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(is_text(name, text))
+    return model

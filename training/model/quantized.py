@@ -14,11 +14,19 @@ def use_4bit_layers(model: PreTrainedModel, dtype: torch.dtype) -> None:
     for name, layer in list(model.named_modules()):
         if isinstance(layer, torch.nn.Linear) and layer is not head:
             shape = layer.in_features, layer.out_features, layer.bias is not None
-            small = Linear4bit(*shape, compute_dtype=dtype, device="meta")
+            model.set_submodule(name, Linear4bit(*shape, compute_dtype=dtype, device="meta"))
+
+
+def weights_of_4bit_layers(model: PreTrainedModel) -> list[str]:
+    """Names of the weights that are held in 4 bits; their layers are made fit for training."""
+    names = []
+    for name, layer in model.named_modules():
+        if isinstance(layer, Linear4bit):
             # On some CPUs an evaluation would reorder its weights for a faster kernel, for good;
             # that kernel has no gradient, and adapters before such a layer would learn nothing.
-            small.support_avx512bf16_for_cpu = False
-            model.set_submodule(name, small)
+            layer.support_avx512bf16_for_cpu = False
+            names.append(f"{name}.weight")
+    return names
 
 
 def hold(

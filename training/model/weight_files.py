@@ -18,6 +18,9 @@ from training.contract.errors import ConfigurationError, TrainingError
 CHUNK = 32 * 2**20
 """Bytes of a weight that are in memory at a time."""
 
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+"""What transformers looks for: one file, or the list of many."""
+
 DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
 """torch's names of the formats that can be computed with."""
 
@@ -38,23 +41,67 @@ Pieces = Callable[[IO[bytes], Tensor], Iterable[bytes | memoryview]]
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The weight files of a model, in the order of their names."""
-    if files := sorted(folder.glob("*.safetensors")):
-        return files
-    raise ConfigurationError("no_base", f"{folder} holds no *.safetensors file")
+    """The weight files of a model, in the order of their names: the ones that transformers reads.
+
+    That is model.safetensors, else the files that the index names; what else lies beside them
+    (consolidated.safetensors) holds the same weights under other names. Raises ConfigurationError
+    where there are none, and for an index that names what is not there.
+    """
+    if (folder / WHOLE).is_file():
+        return [folder / WHOLE]
+    if not (folder / INDEX).is_file():
+        raise ConfigurationError(
+            "no_base",
+            f"{folder} holds neither {WHOLE} nor {INDEX}",
+            "Files in another format (.bin, .pth, .gguf) must be saved again as safetensors.",
+        )
+    names = _named_by(folder / INDEX)
+    if away := sorted(name for name in names if not (folder / name).is_file()):
+        raise ConfigurationError(
+            "base_invalid",
+            f"{folder / INDEX} names {away[0]}, which is not there (and {len(away) - 1} more)",
+            "Fetch the model again, whole.",
+        )
+    return [folder / name for name in sorted(names)]
+
+
+def _named_by(index: Path) -> set[str]:
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if names and all(Path(name).name == name for name in names):
+            return names
+        problem = "names no files of this folder"
+    except (ValueError, KeyError, TypeError, AttributeError) as unreadable:
+        problem = f"cannot be read ({type(unreadable).__name__}: {unreadable})"
+    raise ConfigurationError("base_invalid", f"{index} {problem}", "Fetch the model again, whole.")
 
 
 def header_of(file: Path) -> tuple[bytes, list[Tensor]]:
-    """The header as its bytes (with the 8 of its length), and its tensors in the file's order."""
+    """The header as its bytes (with the 8 of its length), and its tensors in the file's order.
+
+    Raises ConfigurationError for a file that is not what its header says, a cut off one included.
+    """
+    size = file.stat().st_size
     with file.open("rb") as stream:
         length = stream.read(8)
-        text = stream.read(int.from_bytes(length, "little"))
-    tensors = [
-        Tensor(name, entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"])
-        for name, entry in json.loads(text).items()
-        if name != "__metadata__"
-    ]
-    return length + text, sorted(tensors, key=lambda tensor: tensor.start)
+        text = stream.read(min(int.from_bytes(length, "little"), size))
+    header = length + text
+    try:
+        tensors = [
+            Tensor(name, entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"])
+            for name, entry in json.loads(text).items()
+            if name != "__metadata__"
+        ]
+        sound = all(0 <= t.start <= t.end <= size - len(header) for t in tensors)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        tensors, sound = [], False
+    if not sound:
+        raise ConfigurationError(
+            "base_invalid",
+            f"{file} is cut off, or no safetensors file",
+            "Fetch the model again, whole.",
+        )
+    return header, sorted(tensors, key=lambda tensor: tensor.start)
 
 
 def tensors_of(folder: Path) -> list[Tensor]:

@@ -1,8 +1,8 @@
 """A fine-tuned whole model as files: `model/` beside the run's checkpoints, loadable as any base.
 
 Its files are the base's files with other numbers (`training.model.weight_files`). Weights come
-together one at a time, also where they are sharded, and only rank 0 keeps what it writes: no
-rank ever holds more of the model than its share and one weight.
+together one at a time (those that are one weight of the model, an expert's of a layer, together),
+also where they are sharded, and only rank 0 keeps what it writes.
 """
 
 import hashlib
@@ -14,8 +14,17 @@ from typing import IO
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from training.model.file_names import BaseFiles
 from training.model.shards import reshard, whole
-from training.model.weight_files import DTYPES, Tensor, copy_rest, files_of, rewrite, tensors_of
+from training.model.weight_files import (
+    DTYPES,
+    Tensor,
+    copy_rest,
+    files_of,
+    rewrite,
+    tensors_of,
+    unchanged,
+)
 
 FOLDER = "model"
 
@@ -44,22 +53,42 @@ def write(
     return total.hexdigest()
 
 
-def _gathered(model: PreTrainedModel, base: Path, total: "hashlib._Hash") -> Iterator[torch.Tensor]:
-    """Each weight of the base's files as it is now, whole, on the CPU; summed up on the way."""
+def _gathered(
+    model: PreTrainedModel, base: Path, total: "hashlib._Hash"
+) -> Iterator[torch.Tensor | None]:
+    """Each weight of the base's files as it is now, whole, on the CPU; summed up on the way.
+
+    None for one that the model ignores.
+    """
     reshard(model)
-    weights = dict(model.named_parameters(remove_duplicate=False))
+    weights = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
+    files, made = BaseFiles(base), dict[str, torch.Tensor]()
     for tensor in tensors_of(base):
-        weight = whole(weights[tensor.name].detach()).cpu().contiguous()
+        group = files.groups.get(tensor.name)
+        if group is None:
+            yield None
+            continue
+        if tensor.name not in made:
+            made |= files.in_files(
+                group, {n: whole(weights[n].detach()).cpu() for n in group.targets}
+            )
+        weight = made.pop(tensor.name).contiguous()
         total.update(f"{tensor.name}\0{tensor.shape}\0".encode())
         total.update(_bytes(weight))
         yield weight
 
 
 def _write_files(
-    weights: Iterator[torch.Tensor], tokenizer: PreTrainedTokenizerBase, base: Path, out: Path
+    weights: Iterator[torch.Tensor | None],
+    tokenizer: PreTrainedTokenizerBase,
+    base: Path,
+    out: Path,
 ) -> None:
-    def pieces(_: IO[bytes], tensor: Tensor) -> Iterator[memoryview]:
-        yield _bytes(next(weights).to(getattr(torch, DTYPES[tensor.dtype])))
+    def pieces(reader: IO[bytes], tensor: Tensor) -> Iterator[bytes | memoryview]:
+        if (weight := next(weights)) is None:
+            yield from unchanged(reader, tensor)
+        else:
+            yield _bytes(weight.to(getattr(torch, DTYPES[tensor.dtype])))
 
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)

@@ -33,8 +33,6 @@ def choose(
         return config.parallel.strategy
     if shape is None:
         return "ddp" if checkpoint_bytes <= REPLICA_SHARE * memory_bytes else "sharded"
-    if shape.tied:
-        return "ddp"
     peak = memory(shape, config, "ddp", world_size, hardware).peak
     return "ddp" if peak <= (1 - SPARE) * memory_bytes else "sharded"
 

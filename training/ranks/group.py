@@ -84,10 +84,12 @@ class Group:
         Not for work with collectives inside: the others would wait in those.
         """
         value: T | None = None
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
             value = work()
-        except Exception as caught:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as caught:  # torch's CheckpointException is no Exception
             failure = caught
         reports = self.gather(_report(self.env.node, failure))
         if failure is not None:
@@ -104,7 +106,7 @@ class Group:
             dist.destroy_process_group()
 
 
-def _report(node: str, failure: Exception | None) -> tuple[str, TrainingError] | None:
+def _report(node: str, failure: BaseException | None) -> tuple[str, TrainingError] | None:
     return None if failure is None else (node, explain(failure))
 
 

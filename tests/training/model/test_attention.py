@@ -256,3 +256,32 @@ def _windowed() -> Any:
             sliding_window=4,
         )
     )
+
+
+def test_a_model_that_takes_no_sequences_in_a_row_is_padded(
+    model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from training.contract.errors import ConfigurationError
+    from training.model import attention
+
+    real = model.forward
+
+    def refusing(*given: Any, position_ids: Any = None, **settings: Any) -> Any:
+        if position_ids is not None:
+            raise ValueError("cannot keep packed sequences apart\nat all")
+        return real(*given, **settings)
+
+    monkeypatch.setattr(model, "forward", refusing)
+    assert attention.choose_batching("auto", model) == "padded"
+    assert "cannot keep packed sequences apart)" in capsys.readouterr().err
+    with pytest.raises(ConfigurationError, match="cannot keep packed"):
+        attention.choose_batching("packed", model)
+
+    def out_of_memory(**_: Any) -> Any:
+        raise torch.OutOfMemoryError("none left")
+
+    monkeypatch.setattr(model, "forward", out_of_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        attention.choose_batching("auto", model)

@@ -187,3 +187,33 @@ def test_two_gigabytes_are_merged_in_less_than_one(tmp_path: Path) -> None:
             file.seek(8 + len(text) + layer * size)
             some = torch.frombuffer(bytearray(file.read(1024)), dtype=torch.bfloat16)
             assert some.unique().tolist() == [value]
+
+
+@pytest.mark.parametrize("name", ["qwen3_moe", "gpt_oss", "gemma4_moe"])
+def test_stacked_experts_are_merged_as_the_files_have_them(tmp_path: Path, name: str) -> None:
+    """One by one in the files, stacked there too, and in a wrapper."""
+    import peft
+    import torch
+    import transformers
+
+    from tests.families.twins import write
+
+    base = write(name, tmp_path / "base")
+    targets = ["experts.down_proj", "experts.gate_up_proj"]
+    plain = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    before = logits(plain)
+    config = peft.LoraConfig(
+        task_type="CAUSAL_LM", r=4, target_parameters=targets,
+        target_modules=r".*(language_model|model)\.layers.*\.o_proj",
+    )  # fmt: skip
+    model = peft.get_peft_model(plain, config)
+    for weight_name, weight in model.named_parameters():
+        if "lora_B" in weight_name:
+            torch.nn.init.normal_(weight, std=0.1)
+    model.save_pretrained(tmp_path / "adapter")
+    wanted = logits(model.eval())
+    count = merge(base, tmp_path / "adapter", tmp_path / "out")
+    merged = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert count == {"qwen3_moe": 26, "gpt_oss": 6, "gemma4_moe": 6}[name]
+    assert (logits(merged.eval()) - wanted).abs().max() <= 1e-5
+    assert (wanted - before).abs().max() > 1e-1
