@@ -22,7 +22,18 @@ from orchestrator.runs.verdict import Outcome
 from orchestrator.ui import figures
 from orchestrator.ui.eta import Eta
 from orchestrator.ui.run_table import RunTable
-from training.contract.events import Adapts, Error, Eval, Phase, Result, Resumed, Saved, Start, Step
+from training.contract.events import (
+    AdapterSaved,
+    Adapts,
+    Error,
+    Eval,
+    Phase,
+    Result,
+    Resumed,
+    Saved,
+    Start,
+    Step,
+)
 from training.contract.log import AttemptOver, LogEvent
 from training.contract.record import RankPlace
 from training.contract.verdict import Attempt, Verdict
@@ -94,6 +105,8 @@ class RunView:
             case Saved(step=step):
                 cost = f"{event.bytes / 1e6:,.1f} MB a rank in {event.seconds:.1f} s"
                 self._line(0, f"saved at step {step} ({cost})")
+            case AdapterSaved(step=step, folder=folder):
+                self._line(0, f"adapter of step {step} in {folder}")
             case Resumed(step=step):
                 self._pace.reset()
                 self._line(0, f"resumes after step {step}{_skipped(event)}")
@@ -154,6 +167,10 @@ def show_verdict(outcome: Outcome, ranks: Sequence[RankPlace], console: Console)
     if before is not None or after is not None:
         ratio = f" ({after / before:.2f} of it)" if before and after is not None else ""
         console.print(f"  held-out loss  {figures.loss(before)} -> {figures.loss(after)}{ratio}")
+    if first.ended_early:
+        console.print(f"  ended early    after step {first.step}: the held-out loss fell no more")
+    if first.kept_step not in (None, first.step):
+        console.print(f"  saved          is step {first.kept_step}, the lowest held-out loss")
     if first.saved is None:
         return
     kind = PurePosixPath(first.saved).name

@@ -18,6 +18,7 @@ OWN_IMAGE = {"container": {"base_image": "mine/torch"}}
         ("training.data.name=/sparkctl/run/x.jsonl", "training.data.name: no container"),
         ("training.data.name=/sparkctl/database/x.jsonl", "training.data.name: no container"),
         ("training.model.name=/models/llama", "training.model.name: no container of a run sees"),
+        ("training.method.init_from=/runs/adapter", "training.method.init_from: no container"),
         ("training.data.chat_template=/x.jinja", "training.data.chat_template: no container"),
         ("training.tracking.to=[wandb]", "wandb needs the secret WANDB_API_KEY"),
         ("training.tracking.to=[trackio, mlflow]", "MLFLOW_TRACKING_URI"),

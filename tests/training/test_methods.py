@@ -32,6 +32,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "full sharded": FULL | {"parallel": {"strategy": "sharded"}},
     "full ddp": FULL | {"parallel": {"strategy": "ddp"}},
     "dora": {"method": {"kind": "lora", "dora": True}, "parallel": {"strategy": "auto"}},
+    "olora and a whole head": {
+        "method": {"kind": "lora", "init": "olora", "modules_to_save": ["lm_head"]},
+        "parallel": {"strategy": "auto"},
+    },
     "qlora": {"method": {"kind": "qlora"}, "parallel": {"strategy": "auto"}},
 }
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.ranks.nodes import Nodes, Rank
 from tests.support.ranks.recipe import TINY
 from training.contract.environment import NONCE
-from training.contract.events import Error, Eval, Result, Start, Step, parse
+from training.contract.events import Adapts, Error, Eval, Result, Start, Step, parse
 from training.contract.redactor import SECRETS_DIR
 
 pytestmark = pytest.mark.torch
@@ -134,6 +134,26 @@ def test_the_adapter_works_on_a_freshly_loaded_base(trained: list[Rank]) -> None
     first, last = trained[0].events(Eval)
     assert plain == pytest.approx(first.loss, rel=1e-5)
     assert tuned == pytest.approx(last.loss, rel=1e-4)
+
+
+def test_the_first_lines_say_what_is_adapted(trained: list[Rank]) -> None:
+    for rank in trained:
+        (told,) = rank.events(Adapts)
+        assert (told.layers, told.of, told.left_out) == (14, 15, ("1 output layer (lm_head)",))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_base_answers_a_chat(trained: list[Rank]) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    (base,) = trained[0].cache_dir.glob("tiny-llama-*")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    asked = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "What is 3 plus 4?"}],
+        add_generation_prompt=True, return_tensors="pt", return_dict=True,
+    )  # fmt: skip
+    (answer,) = AutoModelForCausalLM.from_pretrained(base).generate(**asked)
+    assert tokenizer.decode(answer).endswith("3 plus 4 is 7.</s>")
 
 
 def test_whole_copies_train_to_the_very_same_adapter(trained: list[Rank], nodes: Nodes) -> None:

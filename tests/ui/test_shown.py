@@ -183,6 +183,31 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     ]
 
 
+def test_what_is_adapted_is_told_once(console: Console, file: Pieces) -> None:
+    left_out = ["2 router (gate)", "1 output layer (lm_head)"]
+    begins = {"init_from": "org/adapter", "trained_on": "org/base"}
+    with RunView(console, ranks(2)) as view:
+        for rank in (0, 1):
+            view.on_event(rank_event("adapts", rank, layers=7, of=9, left_out=left_out, **begins))
+        view.on_event(rank_event("adapts", 0, layers=7, of=7))
+        view.on_event(rank_event("adapter", 0, step=20, folder="/run/adapters/step-20", kept=[20]))
+    told = " ".join(file.getvalue().split())
+    assert told.count("adapts 7 of") == 2
+    assert "adapts 7 of 9 linear layers (without 2 router (gate); 1 output layer (lm_head))" in told
+    assert "; starts from org/adapter, trained on org/base" in told
+    assert "adapts 7 of 7 linear layers rank 0" in told
+    assert "adapter of step 20 in /run/adapters/step-20" in told
+
+
+def test_a_success_says_which_step_was_kept(console: Console, file: Pieces) -> None:
+    one = result(step=40, kept_step=30, ended_early=True)
+    show_verdict(Outcome("run-1", "succeeded", "", results=(one,)), ranks(1), console)
+    assert "ended early    after step 40: the held-out loss fell no more" in file.getvalue()
+    assert "saved          is step 30, the lowest held-out loss" in file.getvalue()
+    show_verdict(Outcome("run-1", "succeeded", "", results=(result(),)), ranks(1), console)
+    assert file.getvalue().count("is step") == file.getvalue().count("ended early") == 1
+
+
 def result(**fields: Any) -> Result:
     event = rank_event("result", 0, saved="/run/adapter", **fields).event
     assert isinstance(event, Result)

@@ -1,8 +1,9 @@
 """A small Llama made on the spot: the base model of the recipe that needs no download.
 
-It is an ordinary checkpoint (several safetensors files, config, tokenizer), so what serves 70B
-reads it too. It is trained for some seconds on the built-in facts (`instructions.py`): a LoRA needs
-a base that knows something. One thread and fixed seeds make equal machines build equal bytes.
+It is an ordinary checkpoint (several safetensors files, config, tokenizer, chat template), so what
+serves 70B, or converts it, reads it too. It is trained for some seconds on the built-in facts
+(`instructions.py`): a LoRA needs a base that knows something. One thread and fixed seeds make equal
+machines build equal bytes.
 """
 
 import hashlib
@@ -17,12 +18,22 @@ import torch
 import transformers
 from huggingface_hub import split_torch_state_dict_into_shards
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+from transformers import GenerationConfig, GPT2Tokenizer, LlamaConfig, LlamaForCausalLM
 
 from training.builtin import instructions
 
 _PAD, _BOS, _EOS = "<pad>", "<s>", "</s>"
+
+_CHAT = """\
+{%- for message in messages -%}
+{%- if message.role == 'assistant' -%}
+{{ message.content + eos_token }}
+{%- else -%}
+{{ message.content + '\\n' }}
+{%- endif -%}
+{%- endfor -%}"""
+"""A question is a line of its own, as in the facts that the model was taught: so it answers."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +81,21 @@ def build(cache_dir: Path, recipe: TinyRecipe = TinyRecipe()) -> Path:
     return folder
 
 
-def make_tokenizer(recipe: TinyRecipe = TinyRecipe()) -> PreTrainedTokenizerFast:
-    """Byte-level BPE learned from the facts: it can write any text, and the facts briefly.
+def make_tokenizer(recipe: TinyRecipe = TinyRecipe()) -> GPT2Tokenizer:
+    """GPT-2's kind, which servers and converters know, with merges learned from the facts: it can
+    write any text, and the facts briefly.
 
-    A space is a token of its own, so a word is the same token in a sentence and after a quote.
+    Merges are learned with spaces apart. So a space is a token of its own, and a word is the same
+    token in a sentence and after a quote.
     """
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    learner = Tokenizer(models.BPE())
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(r"\w+|\s|[^\w\s]"), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(
+    learner.train_from_iterator(
         instructions.base_texts(),
         trainers.BpeTrainer(
             vocab_size=recipe.vocabulary,
@@ -92,12 +104,21 @@ def make_tokenizer(recipe: TinyRecipe = TinyRecipe()) -> PreTrainedTokenizerFast
             show_progress=False,
         ),
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=_PAD, bos_token=_BOS, eos_token=_EOS
+    learned = json.loads(learner.to_str())["model"]
+    tokenizer = GPT2Tokenizer(
+        vocab=learned["vocab"],
+        merges=[tuple(merge) for merge in learned["merges"]],
+        pad_token=_PAD,
+        bos_token=_BOS,
+        eos_token=_EOS,
+        unk_token=_EOS,
+        model_max_length=recipe.positions,
     )
+    tokenizer.chat_template = _CHAT
+    return tokenizer
 
 
-def _school(recipe: TinyRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+def _school(recipe: TinyRecipe, tokenizer: GPT2Tokenizer) -> LlamaForCausalLM:
     """Train from nothing on every fact, on one CPU thread; float32."""
     ids, labels = _tensors(tokenizer)
     threads = torch.get_num_threads()
@@ -135,10 +156,12 @@ def _save(model: LlamaForCausalLM, folder: Path) -> None:
     index = {"metadata": shards.metadata, "weight_map": shards.tensor_to_filename}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
     model.config.save_pretrained(folder)
-    model.generation_config.save_pretrained(folder)
+    ends = {"bos_token_id", "eos_token_id", "pad_token_id"}
+    own = {name: getattr(model.config, name) for name in sorted(ends)}
+    GenerationConfig(**own, do_sample=False, max_new_tokens=64).save_pretrained(folder)
 
 
-def _tensors(tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Tensor]:
+def _tensors(tokenizer: GPT2Tokenizer) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and labels, both (facts, longest); padding is at the end and -100 in the labels."""
     rows = [
         tokenizer(text)["input_ids"] + [tokenizer.eos_token_id]
@@ -151,7 +174,7 @@ def _tensors(tokenizer: PreTrainedTokenizerFast) -> tuple[torch.Tensor, torch.Te
     return ids, ids.masked_fill(ids == tokenizer.pad_token_id, -100)
 
 
-def _shape(recipe: TinyRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+def _shape(recipe: TinyRecipe, tokenizer: GPT2Tokenizer) -> LlamaConfig:
     return LlamaConfig(
         vocab_size=recipe.vocabulary,
         hidden_size=recipe.hidden,
@@ -159,8 +182,10 @@ def _shape(recipe: TinyRecipe, tokenizer: PreTrainedTokenizerFast) -> LlamaConfi
         num_hidden_layers=recipe.layers,
         num_attention_heads=recipe.heads,
         num_key_value_heads=recipe.key_value_heads,
+        head_dim=recipe.hidden // recipe.heads,
         max_position_embeddings=recipe.positions,
         tie_word_embeddings=False,
+        architectures=["LlamaForCausalLM"],
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

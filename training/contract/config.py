@@ -14,7 +14,7 @@ from training.contract.optim import Optim
 from training.contract.section import Section
 from training.contract.sentences import listed
 
-__all__ = ["Data", "Full", "Lora", "Method", "ModelConfig", "Optim", "Parallel", "Qlora",
+__all__ = ["Data", "Full", "Loop", "Lora", "Method", "ModelConfig", "Optim", "Parallel", "Qlora",
            "Tracker", "TrainingConfig"]  # fmt: skip
 
 Name = Annotated[
@@ -137,6 +137,17 @@ class Loop(Section):
     eval_every: int = Field(0, ge=0)
     """Optimizer steps between evaluations; 0: only before the first and after the last step."""
 
+    keep: Literal["last", "best"] = "last"
+    """What is saved at the end: the weights of the last step, or of the evaluated one with the
+    lowest held-out loss, which needs eval_every. Each best so far is saved as a checkpoint."""
+
+    patience: int | None = Field(None, ge=1)
+    """Evaluations in a row without a lower held-out loss after which training ends early; null:
+    never. Needs eval_every."""
+
+    min_delta: float = Field(0.0, ge=0)
+    """By more than this a held-out loss must be below the lowest so far to count for patience."""
+
     log_every: int = Field(1, ge=1)
     """Optimizer steps between `step` events."""
 
@@ -145,6 +156,11 @@ class Loop(Section):
 
     seed: int = Field(42, ge=0, lt=2**32)
     """Seed of adapter weights, data order and dropout."""
+
+    @property
+    def compares_evaluations(self) -> bool:
+        """Whether what comes out depends on the held-out losses on the way."""
+        return self.keep == "best" or self.patience is not None
 
 
 class Checkpoint(Section):
@@ -155,6 +171,13 @@ class Checkpoint(Section):
 
     keep: int = Field(2, ge=1)
     """How many are kept; older ones go when all ranks have the new one."""
+
+    adapter_every: int = Field(0, ge=0)
+    """Optimizer steps between adapters that can be used while training goes on, in `adapters` of
+    rank 0's run folder; 0: only the one at the end."""
+
+    adapter_keep: int = Field(3, ge=1)
+    """How many of these are kept, the newest ones."""
 
 
 Tracker = Literal["wandb", "mlflow", "trackio"]
@@ -194,6 +217,10 @@ class TrainingConfig(Section):
     def _fits_together(self) -> "TrainingConfig":
         if self.parallel.strategy == "sharded" and (reason := self.never_sharded):
             raise ValueError(f"parallel.strategy cannot be sharded: {reason}")
+        if self.loop.compares_evaluations and not self.loop.eval_every:
+            raise ValueError("loop: keep best and patience compare evaluations: set eval_every")
+        if self.checkpoint.adapter_every and isinstance(self.method, Full):
+            raise ValueError("checkpoint.adapter_every: full fine-tuning makes no adapter")
         return self
 
 

@@ -132,6 +132,18 @@ class Saved(Event):
     elapsed: float
 
 
+class AdapterSaved(Event):
+    """An adapter that can be used while training goes on (`checkpoint.adapter_every`)."""
+
+    event: Literal["adapter"] = "adapter"
+    rank: Count
+    step: Count
+    folder: str
+    kept: tuple[Count, ...]
+    """Steps of all that are there now."""
+    elapsed: float
+
+
 class Resumed(Event):
     """This is a restart: training continues after `step`, with everything as it was then."""
 
@@ -180,6 +192,11 @@ class Result(Event):
     step: Count
     eval_loss_first: Number
     eval_loss_last: Number
+    """Held out, of what was saved."""
+    kept_step: Count | None = None
+    """The step after which the weights were as they were saved (`loop.keep`)."""
+    ended_early: bool = False
+    """No lower held-out loss came within `loop.patience`; `step` is the last one that was made."""
     weights_sha256: str
     """Of what was trained, the same on every rank."""
     saved: str | None
@@ -212,7 +229,9 @@ class Error(Event):
     seconds: float
 
 
-AnyEvent = Start | Adapts | Phase | Eval | Step | Saved | Resumed | Group | Result | Error
+AnyEvent = (
+    Start | Adapts | Phase | Eval | Step | Saved | AdapterSaved | Resumed | Group | Result | Error
+)
 _EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="event")])
 
 

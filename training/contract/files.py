@@ -15,6 +15,8 @@ RECORDS = ".records"
 STOP = "stop"
 """Exists once somebody wants the run to stop."""
 CHECKPOINTS = "checkpoints"
+ADAPTERS = "adapters"
+"""Those of rank 0 from the middle of the training, each in a folder step-N."""
 DEBUG = "debug"
 
 _NAMES = re.compile(RUN_NAME)

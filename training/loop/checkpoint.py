@@ -6,10 +6,12 @@
             state.pt            trained weights, optimizer, scheduler, random numbers, counters;
                                 of what is sharded this rank's slices
             trainer_state.json  step, epoch and losses so far, as transformers writes it
-            manifest.json       settings, and the SHA-256 of the other two; written last
+            manifest.json       settings, the best step so far, and the SHA-256 of the other two;
+                                written last
 
 Nodes share no disk: every rank writes its part into the run folder of its own node, under another
-name, fsyncs and renames it. When all ranks have theirs, LATEST moves and the oldest goes. A restart
+name, fsyncs and renames it. When all ranks have theirs, LATEST moves and the oldest goes; not the
+one with the lowest held-out loss as long as it is wanted (`loop.keep`). A restart
 resumes from the newest step that is complete on every rank; what only some have is removed, so that
 parts of two attempts never mix under one step.
 """
@@ -33,8 +35,7 @@ from training.ranks.group import Group
 Settings = Mapping[str, Any]
 """What makes a training this one, by dotted key."""
 
-_MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.eval_every", "loop.peak_tflops",
-               "tracking.")  # fmt: skip
+_MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.peak_tflops", "tracking.")
 """Keys that say how it is run or watched, not what comes out."""
 _STEP = "step-"
 _LATEST = "LATEST"
@@ -97,7 +98,9 @@ def settings_of(
         for section, values in config.model_dump(mode="json").items()
         for key, value in values.items()
     }
-    kept = {key: value for key, value in flat.items() if not key.startswith(_MAY_CHANGE)}
+    watched = () if config.loop.compares_evaluations else ("loop.eval_every",)
+    may_change = _MAY_CHANGE + watched
+    kept = {key: value for key, value in flat.items() if not key.startswith(may_change)}
     return kept | {
         "world_size": world_size,
         "base_sha256": base_sha256,
@@ -172,24 +175,30 @@ class Checkpoints:
         newer = {other for local in per_rank for other in local.steps if other > step}
         return ResumePoint(step, self._at(step), tuple(sorted(newer)))
 
-    def save(self, step: int, write: Callable[[Path], None]) -> int:
+    def save(self, step: int, write: Callable[[Path], None], best: int | None = None) -> int:
         """Let `write` fill a folder on every rank, and make it count; its size in bytes here.
 
+        `best` is an earlier step, or this one, whose checkpoint must stay as long as this one does.
         Raises on all ranks when one cannot write. Old ones go only when all ranks have the new one.
         """
-        self._group.with_step_timeout().run_on_all(lambda: self._write(step, write))
+        self._group.with_step_timeout().run_on_all(lambda: self._write(step, write, best))
         with writing(self._folder / _LATEST):
             _write_synced(self._folder / f".{_LATEST}.tmp", self._at(step).name.encode())
             _rename(self._folder / f".{_LATEST}.tmp", self._folder / _LATEST)
-        for old in sorted(self._steps())[: -self._keep]:
+        newest = set(sorted(self._steps())[-self._keep :])
+        for old in set(self._steps()) - newest - {self._best_of(new) for new in newest}:
             shutil.rmtree(self._at(old))
         return sum(file.stat().st_size for file in self._at(step).iterdir())
 
-    def _write(self, step: int, write: Callable[[Path], None]) -> None:
-        with writing(self._at(step)):
-            self._write_temp(step, write)
+    def weights_of(self, step: int) -> dict[str, torch.Tensor]:
+        """This rank's part of the weights as they were after a step that is still there."""
+        return State.read(self._at(step)).weights
 
-    def _write_temp(self, step: int, write: Callable[[Path], None]) -> None:
+    def _write(self, step: int, write: Callable[[Path], None], best: int | None) -> None:
+        with writing(self._at(step)):
+            self._write_temp(step, write, best)
+
+    def _write_temp(self, step: int, write: Callable[[Path], None], best: int | None) -> None:
         temp = self._folder / f".{_STEP}{step}.tmp"
         shutil.rmtree(temp, ignore_errors=True)
         temp.mkdir(parents=True)
@@ -200,6 +209,7 @@ class Checkpoints:
             _sync(file)
         manifest = {
             "settings": self._settings,
+            "best": best,
             "sha256": {file.name: _sha256(file) for file in temp.iterdir()},
         }
         _write_synced(temp / _MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -207,9 +217,15 @@ class Checkpoints:
         _rename(temp, self._at(step))
 
     def _read_manifests(self) -> dict[int, dict[str, Any]]:
-        """The manifests of the whole ones, by step."""
+        """The manifests of the whole ones, by step. To one belongs the best step before it."""
         read = {step: _whole_manifest(self._at(step)) for step in self._steps()}
-        return {step: manifest for step, manifest in read.items() if manifest is not None}
+        whole = {step: manifest for step, manifest in read.items() if manifest is not None}
+        return {s: m for s, m in whole.items() if m.get("best") is None or m["best"] in whole}
+
+    def _best_of(self, step: int) -> int | None:
+        manifest = json.loads((self._at(step) / _MANIFEST).read_text(encoding="utf-8"))
+        best: int | None = manifest.get("best")
+        return best
 
     def _steps(self) -> list[int]:
         numbers = [path.name.removeprefix(_STEP) for path in self._folder.glob(f"{_STEP}*")]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from training.contract.events import Resumed, Start
 from training.contract.files import CHECKPOINTS
 from training.data.prepared import Prepared
+from training.loop.adapters_on_the_way import AdaptersOnTheWay
 from training.loop.checkpoint import Checkpoints, ResumePoint, settings_of
 from training.loop.curves import Curves
 from training.loop.planned import BatchPlan
@@ -28,11 +29,14 @@ class Trained:
     """The outcome of a training."""
 
     steps: int
+    kept_step: int
+    """The one after which the weights were as they are now."""
+    ended_early: bool
     tokens: int
     """Of this rank."""
     loss_before: float
     loss_after: float
-    """Held out."""
+    """Held out; the latter of the weights as they are now."""
     totals: RunTotals
     curves: Curves | None
     """On the rank that draws them; not finished yet."""
@@ -67,7 +71,9 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
     if env.rank == 0:
         resumed_from = resume_point.step if resume_point else None
         trainer.curves = Curves(env.run_dir, env.run_id, config, resumed_from)
-    trainer.keep_checkpoints(resume.checkpoints, config.checkpoint.every, rank.group, log)
+    trainer.keep_checkpoints(resume.checkpoints, config, rank.group, log)
+    if base.adapted is not None and config.checkpoint.adapter_every:
+        trainer.add_callback(AdaptersOnTheWay(rank, base.adapted, prepared.tokenizer))
     log.phase("training")
     if resume_point is not None:
         log.emit(
@@ -78,9 +84,17 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
                 elapsed=log.elapsed,
             )
         )
-    first, last = trainer.train_and_evaluate(resume_point)
-    steps = trainer.state.global_step
-    return Trained(steps, trainer.tokens, first, last, trainer.totals, trainer.curves)
+    kept = trainer.train_and_evaluate(resume_point)
+    return Trained(
+        steps=trainer.state.global_step,
+        kept_step=kept,
+        ended_early=trainer.ended_early,
+        tokens=trainer.tokens,
+        loss_before=trainer.held_out[0],
+        loss_after=trainer.held_out[kept],
+        totals=trainer.totals,
+        curves=trainer.curves,
+    )
 
 
 def _start(rank: Joined, prepared: Prepared, base: Base, total_steps: int) -> Start:

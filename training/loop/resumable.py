@@ -10,6 +10,7 @@ the loop itself, which skips that many batches: the data position.
 
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer import TRAINER_STATE_NAME
 from trl import SFTTrainer
 
+from training.contract.config import Loop, TrainingConfig
 from training.contract.errors import ConfigurationError, Stopped
 from training.contract.events import Saved
+from training.loop.best import Standing, standing
 from training.loop.checkpoint import Checkpoints, ResumePoint, State
 from training.model.shards import local, reshard, shared
 from training.ranks.events import EventLog
@@ -39,17 +42,24 @@ class StopSignal:
 
 
 class SavePoints(TrainerCallback):  # type: ignore[misc]
-    """Decides after which steps to save: every so many, and when any rank got SIGTERM.
+    """Decides after which steps to save: every so many, after the best evaluation so far if that is
+    to be kept, and when any rank got SIGTERM; and when `patience` is at its end.
 
     Not after the last step: what follows it takes seconds, and ends in the adapter.
     """
 
-    def __init__(self, group: Group, every: int, stop: StopSignal) -> None:
+    def __init__(
+        self, group: Group, every: int, stop: StopSignal, loop: Loop, now: Callable[[], Standing]
+    ) -> None:
+        """`now`: what the evaluations say so far."""
         self.stop_ranks: list[int] = []
         """Ranks that got SIGTERM."""
+        self.ended_early = False
         self._group = group
         self._every = every
         self._stop = stop
+        self._loop = loop
+        self._now = now
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -62,6 +72,22 @@ class SavePoints(TrainerCallback):  # type: ignore[misc]
         control.should_save = due or bool(self.stop_ranks)
         control.should_training_stop = bool(self.stop_ranks)
 
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Comes after `on_step_end` of the same step, and before it is saved.
+
+        A training that is over saves nothing more, and ends well also when it was to be stopped.
+        """
+        now, patience = self._now(), self._loop.patience
+        if not 0 < state.global_step < state.max_steps:
+            return
+        if patience is not None and now.waited >= patience:
+            self.ended_early, self.stop_ranks = True, []
+            control.should_training_stop, control.should_save = True, False
+        elif self._loop.keep == "best" and now.best == state.global_step:
+            control.should_save = True
+
 
 class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
     """`keep_checkpoints` first, then `train_from`."""
@@ -69,16 +95,46 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
     _checkpoints: Checkpoints
     _points: SavePoints
     _events: EventLog
+    _loop: Loop
+    _group: Group
     _then: State | None = None
 
+    def __init__(self, **settings: Any) -> None:
+        self.held_out: dict[int, float] = {}
+        """Held-out loss by optimizer step."""
+        super().__init__(**settings)
+
     def keep_checkpoints(
-        self, checkpoints: Checkpoints, every: int, group: Group, log: EventLog
+        self, checkpoints: Checkpoints, config: TrainingConfig, group: Group, log: EventLog
     ) -> None:
         """Save there from now on, and listen for SIGTERM."""
         self._checkpoints = checkpoints
-        self._points = SavePoints(group, every, StopSignal())
-        self._events = log
+        self._loop, self._group, self._events = config.loop, group, log
+        self._points = SavePoints(
+            group, config.checkpoint.every, StopSignal(), config.loop, self.standing
+        )
         self.add_callback(self._points)
+
+    def standing(self) -> Standing:
+        """What the evaluations so far say."""
+        return standing(self.held_out, self._loop.min_delta)
+
+    def take_what_is_kept(self) -> int:
+        """Give the model the weights of the step that is to be saved; that step.
+
+        All ranks together.
+        """
+        step: int = self.state.global_step
+        best = self.standing().best
+        if self._loop.keep == "last" or best is None or best == step:
+            return step
+        self._group.run_on_all(lambda: self._take(self._checkpoints.weights_of(best), str(best)))
+        return best
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether `patience` came to its end before the last step."""
+        return self._points.ended_early
 
     def train_from(self, resume_point: ResumePoint | None) -> None:
         """Train to the end, from the beginning or from a checkpoint.
@@ -117,7 +173,8 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         began, step = time.monotonic(), self.state.global_step
         self._events.beat("saving a checkpoint", step)
-        size = self._checkpoints.save(step, self._write_part)
+        best = self.standing().best if self._loop.keep == "best" else None
+        size = self._checkpoints.save(step, self._write_part, best)
         self._events.emit(
             Saved(
                 rank=self._events.rank,
@@ -140,11 +197,14 @@ class ResumableTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _load_from_checkpoint(self, folder: str, model: torch.nn.Module | None = None) -> None:
         assert self._then is not None
-        trained, saved = self._trained(), self._then.weights
+        self._take(self._then.weights, folder)
+
+    def _take(self, saved: dict[str, torch.Tensor], where: str) -> None:
+        trained = self._trained()
         if {n: w.shape for n, w in trained.items()} != {n: w.shape for n, w in saved.items()}:
             raise ConfigurationError(
                 "checkpoint_unfit",
-                f"{folder} holds weights of other names or shapes than are trained now",
+                f"{where} holds weights of other names or shapes than are trained now",
                 "It was made by another version of the libraries. Start a new run.",
             )
         for name, weight in trained.items():

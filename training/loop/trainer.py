@@ -72,8 +72,6 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
     def __init__(self, events: EventLog, **settings: Any) -> None:
         """`events` gets its heartbeats; the rest is trl's."""
         self._events = events
-        self.held_out: dict[int, float] = {}
-        """Held-out loss by optimizer step."""
         self.timer = StepTimer()
         self.communication = Communication()
         self.curves: Curves | None = None
@@ -109,12 +107,12 @@ class CountingTrainer(ResumableTrainer, PlannedTrainer):
         with self.timer.measure(doing[1]):
             return super().compute_loss(model, *args, **kwargs)
 
-    def train_and_evaluate(self, resume_point: ResumePoint | None) -> tuple[float, float]:
-        """Train to the end; the held-out loss before the first step and after the last."""
+    def train_and_evaluate(self, resume_point: ResumePoint | None) -> int:
+        """Train to the end; the step after which the weights were as the model has them now."""
         self.train_from(resume_point)
         if self.state.global_step not in self.held_out:
             self.evaluate()
-        return self.held_out[0], self.held_out[self.state.global_step]
+        return self.take_what_is_kept()
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]

@@ -83,7 +83,7 @@ def _config(base: PreTrainedModel, lora: Lora | Qlora, choice: Choice) -> LoraCo
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=targets.shortest(choice.layers, modules),
-        target_parameters=targets.shortest(choice.experts, weights, parts=2) or None,
+        target_parameters=targets.shortest(choice.weights, weights, parts=2) or None,
         modules_to_save=modules_of(base, lora.modules_to_save) or None,
         use_rslora=lora.rslora,
         use_dora=lora.dora,
@@ -96,8 +96,8 @@ def _require(choice: Choice, model: PeftModel) -> None:
     names = {name for name, module in model.named_modules() if isinstance(module, LoraLayer)}
     plain = {name.removeprefix("base_model.model.") for name in names}
     adapted = {name.replace(".base_layer", "") for name in plain}
-    stacks = {name.rpartition(".")[0] for name in choice.experts}
-    if adapted != {*choice.layers, *stacks} or len(plain) != len(choice.layers + choice.experts):
+    stacks = {name.rpartition(".")[0] for name in choice.weights}
+    if adapted != {*choice.layers, *stacks} or len(plain) != len(choice.layers + choice.weights):
         odd = sorted(adapted ^ {*choice.layers, *stacks})
         raise ConfigurationError(
             "method_unfit",

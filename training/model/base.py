@@ -76,7 +76,7 @@ def _adapt(rank: Joined, base: PreTrainedModel, method: Lora | Qlora) -> Adapted
     rank.log.emit(
         Adapts(
             rank=rank.env.rank,
-            layers=len(choice.layers) + len(choice.experts),
+            layers=len(choice.layers) + len(choice.weights),
             of=choice.of,
             left_out=choice.left_out,
             init_from=name,

@@ -1,4 +1,5 @@
-"""What an adapter adds to stacked experts, as the base's files have them."""
+"""What an adapter adds through weights (stacked experts, and layers beside them), as the base's
+files have it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,17 +70,15 @@ def _wrapped(
                     )
                 own["default"].weight = torch.nn.Parameter(weight)
             owner = name.removeprefix(_PREFIX).replace(_NESTED, "")
-            if layer.get_param().dim() != 3:
-                raise ConfigurationError(
-                    "adapter_unfit",
-                    f"{owner}.{layer.parameter_name} is no stack of experts",
-                    "peft's merge_and_unload can merge it, with the whole model in memory.",
-                )
             yield f"{owner}.{layer.parameter_name}", layer
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
 def _update(layer: ParamWrapper) -> torch.Tensor:
+    if layer.get_param().dim() == 2:  # an ordinary layer that stands beside a stack
+        a, b = (part["default"].weight.float() for part in (layer.lora_A, layer.lora_B))
+        plain: torch.Tensor = (b @ a) * layer.scaling["default"]
+        return plain
     left, right, scale = layer.get_delta_factors("default")
     update: torch.Tensor = torch.baddbmm(
         torch.zeros(layer.get_param().shape), left.float(), right.float(), alpha=float(scale)

@@ -24,14 +24,14 @@ def layers_of(model: PreTrainedModel) -> tuple[Layer, ...]:
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear | Conv1D):
             barred = "output layer" if module is head else _barred(model, name, text)
-            layer = Layer(name, barred=barred)
-            if not barred and renamed(layer.last):
-                layer = Layer(name, barred="named as peft names experts")
-            found.append(layer)
+            weight = f"{name}.weight" if not barred and renamed(name.rpartition(".")[2]) else None
+            if weight and not module.weight.is_floating_point():
+                barred = "held in a few bits and named as peft names experts"
+            found.append(Layer(name, weight, barred))
             continue
         for own, weight in module.named_parameters(prefix=name, recurse=False):
             if weight.dim() == 3 and weight.shape[0] in counts and not isinstance(module, _ConvNd):
-                found.append(Layer(own, experts=True, barred=_barred(model, own, text)))
+                found.append(Layer(own, own, _barred(model, own, text)))
     return tuple(found)
 
 
@@ -59,8 +59,8 @@ def _is_router(parent_name: str, parent: nn.Module, last: str) -> bool:
 
 def _renamed(model: PreTrainedModel, last: str) -> bool:
     """Whether peft takes a layer of this name for a part of the experts, as it was before they were
-    stacked: then neither here nor in a plain reload an adapter gets on it (gate_proj of a shared
-    expert beside experts.gate_up_proj).
+    stacked (gate_proj of a shared expert beside experts.gate_up_proj): then neither here nor in a
+    plain reload it gets an adapter by its name.
     """
     trial = LoraConfig(target_modules=[last])
     try:

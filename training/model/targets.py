@@ -23,8 +23,9 @@ class Layer:
 
     name: str
     """Of the module; of a stack of experts, of its weight."""
-    experts: bool = False
-    """One weight of three dimensions, for all experts of a layer."""
+    weight: str | None = None
+    """The weight to which peft adds the update before each use (`target_parameters`): of a stack of
+    experts, and of a layer that peft would take for a part of one. None: an ordinary layer."""
     barred: str | None = None
     """Why it never gets an adapter: what it is."""
 
@@ -39,8 +40,9 @@ class Choice:
     """What gets an adapter."""
 
     layers: tuple[str, ...]
-    experts: tuple[str, ...]
-    """Weights of stacks of experts."""
+    """Ordinary ones."""
+    weights: tuple[str, ...]
+    """Of what is adapted through its weight."""
     of: int
     """All that were to choose from."""
     left_out: tuple[str, ...]
@@ -53,11 +55,11 @@ def choose(layers: Sequence[Layer], method: Lora | Qlora) -> Choice:
     named = [name for name in method.targets if name != ALL_LINEAR]
     _each_matches("targets", named, layers, matches)
     _each_matches("exclude", method.exclude, layers, within)
-    why_no_experts = no_experts(method)
+    why_no_weights = no_experts(method)
     chosen, left_out = list[Layer](), list[tuple[str, Layer]]()
     for layer in layers:
         wanted = everything or any(matches(name, layer.name) for name in named)
-        reason = layer.barred or (why_no_experts if layer.experts else None)
+        reason = layer.barred or (why_no_weights if layer.weight else None)
         if any(within(name, layer.name) for name in method.modules_to_save):
             left_out.append(("trained whole", layer))
         elif any(within(name, layer.name) for name in method.exclude):
@@ -70,8 +72,8 @@ def choose(layers: Sequence[Layer], method: Lora | Qlora) -> Choice:
     if not chosen:
         raise _unfit(f"no layer is left to adapt: {'; '.join(_told(left_out))}", layers)
     return Choice(
-        tuple(layer.name for layer in chosen if not layer.experts),
-        tuple(layer.name for layer in chosen if layer.experts),
+        tuple(layer.name for layer in chosen if layer.weight is None),
+        tuple(layer.weight for layer in chosen if layer.weight is not None),
         len(layers),
         tuple(_told(left_out)),
     )

@@ -22,6 +22,8 @@ class CardFacts:
     world_size: int
     strategy: str
     steps: int
+    kept_step: int
+    """The one after which the weights were as they are saved."""
     tokens: int
     """Real tokens of all ranks together."""
     loss_before: float
@@ -47,12 +49,15 @@ def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) ->
         "pipeline_tag": "text-generation",
         "tags": [config.method.kind, "sparkctl"],
     }
+    kept = ""
+    if facts.kept_step != facts.steps:
+        kept = f"; these weights are of step {facts.kept_step}, the lowest held-out loss"
     rows = {
         "base": f"{base}, revision {config.model.revision}, sha256 {facts.base_sha256[:16]}",
         "method": f"{method} {_settings(config)}".strip(),
         "data": f"{data}, split {config.data.split}, sha256 {facts.data_sha256[:16]}",
         "optimizer": _optimizer(config.optim),
-        "steps": f"{facts.steps} ({facts.tokens:,} tokens without padding)",
+        "steps": f"{facts.steps} ({facts.tokens:,} tokens without padding)" + kept,
         "ranks": f"{facts.world_size} ({facts.strategy})",
         "held-out loss": f"{facts.loss_before:.4f} before, {facts.loss_after:.4f} after",
         "run": facts.run_id,

@@ -76,6 +76,8 @@ def test_a_learning_rate_that_yaml_reads_as_text_is_a_number() -> None:
         ("optim", "betas", [0.9], "optim.betas"),
         ("optim", "min_lr", 0.1, "min_lr must be less than lr"),
         ("optim", "warmup_ratio", 0.1, "exclude each other"),
+        ("loop", "keep", "best", "compare evaluations: set eval_every"),
+        ("loop", "patience", 2, "compare evaluations: set eval_every"),
         ("parallel", "strategy", "pipeline", "parallel.strategy"),
         ("model", "name", "builtin:huge-llama", "builtin:tiny-llama"),
         ("model", "name", "llama", "model.name"),
@@ -145,6 +147,12 @@ def test_eight_bits_of_all_weights_are_never_sharded() -> None:
         TrainingConfig.model_validate(text)
     text["method"] = {"kind": "lora"}
     assert TrainingConfig.model_validate(text).never_sharded is None
+
+
+def test_full_fine_tuning_makes_no_adapters() -> None:
+    text = yaml.safe_load(TINY) | {"method": {"kind": "full"}, "checkpoint": {"adapter_every": 5}}
+    with pytest.raises(ValidationError, match="full fine-tuning makes no adapter"):
+        TrainingConfig.model_validate(text)
 
 
 def test_sources() -> None:

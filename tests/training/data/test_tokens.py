@@ -120,6 +120,7 @@ def test_every_answer_of_a_chat_is_learned_with_its_end(tokenizer: Any) -> None:
 
 
 def test_a_chat_needs_a_template(tokenizer: Any) -> None:
+    tokenizer.chat_template = None
     with pytest.raises(ConfigurationError, match=r"mine\.jsonl:7") as caught:
         _tokens(TALK, tokenizer)
     assert caught.value.code == "chat_template_missing"

@@ -1,6 +1,7 @@
 """Every setting of an adapter: as a plain script of peft makes it, and loadable in plain peft."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from training.model.adapter import Adapted  # noqa: E402
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
 TOKENS = torch.arange(3, 35).view(2, 16)
-FUSED = ["experts.gate_up_proj", "experts.down_proj"]
+ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
+STACKS = ["experts.gate_up_proj", "experts.down_proj"]
 
 
 def llama() -> Any:
@@ -32,6 +34,15 @@ def mixtral() -> Any:
     from transformers import MixtralConfig
 
     return _made(MixtralConfig(**_SIZES, num_local_experts=4, num_experts_per_tok=2))
+
+
+def glm() -> Any:
+    """A dense layer, and one with a shared expert, whose layers peft takes for parts of a stack."""
+    from transformers import Glm4MoeConfig
+
+    experts = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1}
+    shared = {"n_shared_experts": 1, "first_k_dense_replace": 1, "moe_intermediate_size": 16}
+    return _made(Glm4MoeConfig(**_SIZES, **experts, **shared, head_dim=8))
 
 
 _SIZES = {
@@ -104,22 +115,35 @@ def test_saved_it_works_on_the_base_as_it_is(option: str, rslora: bool, tmp_path
     assert settings["r"] == (8 if option in ("pissa", "pissa_niter_4", "olora") else 4)
 
 
-def test_stacked_experts_are_adapted_and_load_again(tmp_path: Path) -> None:
-    adapted = adapter.attach(mixtral(), lora(), seed=7)
-    assert (len(adapted.choice.layers), len(adapted.choice.experts)) == (8, 4)
-    base = mixtral()
+@pytest.mark.parametrize(
+    ("made", "weights", "layers"),
+    [
+        (mixtral, STACKS, 4 + 8),
+        (glm, [*STACKS, "gate_proj.weight", "up_proj.weight", "down_proj.weight"], 2 + 6 + 8),
+    ],
+)
+def test_experts_are_adapted_and_load_again(
+    made: Callable[[], Any], weights: list[str], layers: int, tmp_path: Path
+) -> None:
+    adapted = adapter.attach(made(), lora(), seed=7)
+    assert len(adapted.choice.layers) + len(adapted.choice.weights) == layers
+    assert adapted.choice.left_out == ("1 output layer (lm_head)",)
+    base = made()
     set_seed(7)
-    names = ["q_proj", "k_proj", "v_proj", "o_proj"]
     plain = get_peft_model(
         base,
-        LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=names,
-                   target_parameters=FUSED),
+        LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=ATTENTION,
+                   target_parameters=weights),
     )  # fmt: skip
     there = get_peft_model_state_dict(plain)
-    assert all(torch.equal(w, there[n]) for n, w in adapter.held(adapted.model).items())
+    held = adapter.held(adapted.model)
+    assert held.keys() == there.keys()
+    assert all(torch.equal(weight, there[name]) for name, weight in held.items())
     _train(adapted)
-    again = _saved_and_loaded(adapted, tmp_path / "adapter", mixtral())
+    again = _saved_and_loaded(adapted, tmp_path / "adapter", made())
     assert torch.allclose(_logits(again), _logits(adapted.model), atol=1e-5)
+    learned = [w for n, w in adapter.held(adapted.model).items() if "lora_B" in n and w.any()]
+    assert len(learned) == layers  # each of them
 
 
 def test_what_is_trained_is_float32_on_any_base() -> None:

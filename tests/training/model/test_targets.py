@@ -23,7 +23,7 @@ MODEL = (
     ),
     Layer("model.layers.1.linear_attn.in_proj"),
     Layer("model.layers.1.mlp.shared_expert_gate", barred="router"),
-    Layer("model.layers.1.mlp.experts.down_proj", experts=True),
+    Layer("model.layers.1.mlp.experts.down_proj", "model.layers.1.mlp.experts.down_proj"),
     Layer("model.vision.layers.0.self_attn.o_proj", barred="outside of the language model"),
     Layer("lm_head", barred="output layer"),
 )
@@ -32,7 +32,7 @@ MODEL = (
 def test_all_linear_is_all_but_what_never_gets_one() -> None:
     choice = choose(MODEL, lora())
     assert len(choice.layers) == 7 and choice.of == 11
-    assert choice.experts == ("model.layers.1.mlp.experts.down_proj",)
+    assert choice.weights == ("model.layers.1.mlp.experts.down_proj",)
     assert choice.left_out == (
         "1 router (shared_expert_gate)",
         "1 outside of the language model (o_proj)",
@@ -60,7 +60,7 @@ def test_names_mean_ends_and_patterns_whole_names(targets: object, layers: int) 
 )
 def test_what_is_excluded_gets_none(exclude: object, layers: int, experts: int) -> None:
     choice = choose(MODEL, lora(exclude=exclude))
-    assert (len(choice.layers), len(choice.experts)) == (layers, experts)
+    assert (len(choice.layers), len(choice.weights)) == (layers, experts)
     assert any("excluded" in phrase for phrase in choice.left_out)
 
 
@@ -68,9 +68,9 @@ def test_what_is_excluded_gets_none(exclude: object, layers: int, experts: int) 
 def test_experts_are_left_out_where_peft_cannot(settings: dict[str, object]) -> None:
     (name,) = settings
     choice = choose(MODEL, lora(**settings))
-    assert not choice.experts
-    assert any(f"experts, which {name}" in phrase for phrase in choice.left_out)
-    with pytest.raises(ConfigurationError, match=f"experts, which {name}"):
+    assert not choice.weights
+    assert any(f"experts and the like, which {name}" in phrase for phrase in choice.left_out)
+    with pytest.raises(ConfigurationError, match=f"experts and the like, which {name}"):
         choose(MODEL, lora(targets=["o_proj", "experts.down_proj"], **settings))
 
 

@@ -10,6 +10,7 @@ FACTS = CardFacts(
     world_size=2,
     strategy="sharded",
     steps=60,
+    kept_step=60,
     tokens=12345,
     loss_before=9.125,
     loss_after=0.5,
