@@ -163,3 +163,15 @@ def never_sharded(method: Full | Lora | Qlora) -> str | None:
     if method.modules_to_save:
         return "modules_to_save are trained as whole weights"
     return None
+
+
+def no_experts(method: Lora | Qlora) -> str | None:
+    """Why peft cannot adapt stacks of experts with these settings."""
+    for rules_out, setting in (
+        (method.dropout > 0, "dropout"),
+        (method.dora, "dora"),
+        (method.init.startswith((*CHANGES_BASE, "orthogonal")), f"init {method.init}"),
+    ):
+        if rules_out:
+            return f"experts, which {setting} rules out"
+    return None

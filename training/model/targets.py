@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from training.contract.config import Lora, Qlora
 from training.contract.errors import ConfigurationError
-from training.contract.method import ALL_LINEAR, CHANGES_BASE, is_pattern
+from training.contract.method import ALL_LINEAR, is_pattern, no_experts
 
 _NEAR, _FEW = 3, 6
 
@@ -55,7 +55,7 @@ def choose(layers: Sequence[Layer], method: Lora | Qlora) -> Choice:
     named = [name for name in method.targets if name != ALL_LINEAR]
     _each_matches("targets", named, layers, matches)
     _each_matches("exclude", method.exclude, layers, within)
-    why_no_weights = no_weights(method)
+    why_no_weights = no_experts(method)
     chosen, left_out = list[Layer](), list[tuple[str, Layer]]()
     for layer in layers:
         wanted = everything or any(matches(name, layer.name) for name in named)
@@ -89,18 +89,6 @@ def matches(name: str, layer: str) -> bool:
 def within(name: str, layer: str) -> bool:
     """Whether an entry of `exclude` means this layer, or something that it is in."""
     return matches(name, layer) or (not is_pattern(name) and f".{name}." in f".{layer}.")
-
-
-def no_weights(method: Lora | Qlora) -> str | None:
-    """Why peft cannot adapt through weights with these settings."""
-    for rules_out, setting in (
-        (method.dropout > 0, "dropout"),
-        (method.dora, "dora"),
-        (method.init.startswith((*CHANGES_BASE, "orthogonal")), f"init {method.init}"),
-    ):
-        if rules_out:
-            return f"experts and the like, which {setting} rules out"
-    return None
 
 
 def shortest(chosen: Iterable[str], everything: Sequence[str], parts: int = 1) -> list[str]:
