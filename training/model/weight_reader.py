@@ -13,7 +13,7 @@ from training.contract.errors import ConfigurationError
 from training.model.weight_files import Tensor, files_of, give_back_page_cache, header_of
 
 _KEPT = 64 * 2**20
-"""Bytes read of a file after which the system forgets its pages of it."""
+"""Bytes read after which the system forgets its pages of the files."""
 
 Rows = slice | None
 """Of the first dimension; None for all of a weight."""
@@ -32,7 +32,7 @@ class WeightReader(AbstractContextManager["WeightReader"]):
         self.bytes_read = 0
         self.tensors: dict[str, Tensor] = {}
         self._places: dict[str, tuple[Path, int]] = {}
-        self._unforgotten: dict[Path, int] = {}
+        self._unforgotten = 0
         self._open: dict[Path, IO[bytes]] = {}
         self._stack = ExitStack()
         self._buffer = torch.empty(0, dtype=torch.uint8)
@@ -89,10 +89,11 @@ class WeightReader(AbstractContextManager["WeightReader"]):
                 raise ConfigurationError("base_invalid", f"{file} was cut off while it was read")
             done += count
         self.bytes_read += done
-        self._unforgotten[file] = self._unforgotten.get(file, 0) + done
-        if self._unforgotten[file] >= _KEPT:
-            give_back_page_cache(file)
-            self._unforgotten[file] = 0
+        self._unforgotten += done
+        if self._unforgotten >= _KEPT:
+            for opened in self._open:
+                give_back_page_cache(opened)
+            self._unforgotten = 0
 
 
 def _aligned(length: int) -> int:
