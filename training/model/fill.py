@@ -77,7 +77,8 @@ class _Filling:
         held = {name: self._empty(self.state[name]) for name in self.group.targets}
         own = _own_rows(self.first)
         total = sum(self._size(name) for name in self.group.names)
-        step = max(1, _STAGED * self.first.shape[0] // max(1, total))
+        staged = _STAGED if self.group.converter is None else _STAGED // 4  # it makes copies
+        step = max(1, staged * self.first.shape[0] // max(1, total))
         for start in range(own.start, own.stop, step):
             rows = slice(start, min(start + step, own.stop))
             for name, value in self._converted(apart, rows).items():

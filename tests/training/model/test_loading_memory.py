@@ -8,7 +8,7 @@ import pytest
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.fixture(scope="module", params=["middle", "experts"])
+@pytest.fixture(scope="module")
 def copies(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
@@ -21,7 +21,9 @@ def copies(
         yield made
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize(
+    ("copies", "ranks"), [("middle", 2), ("middle", 4), ("experts", 2)], indirect=["copies"]
+)
 def test_a_rank_takes_its_share_and_no_more(copies: Any, ranks: int) -> None:
     from benchmarks.load_rank import OURS
     from benchmarks.loading import measure
