@@ -19,7 +19,7 @@ help:
 	@echo 'make test-lab ENGINE=trixie  the lab alone, with Docker 26.1 (forky 28.5, bookworm 20.10)'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
-	@echo 'make families MODELS=DIR [ONLY=REGEX]  every checkpoint of DIR, beside transformers and peft'
+	@echo 'make families MODELS=DIR [ONLY=REGEX] [WRITE=1]  every checkpoint of DIR, beside transformers and peft'
 	@echo 'make twins MODELS=DIR  tiny checkpoints of many families to try that with'
 	@echo 'make screens    every command in a terminal of 80 and of 160 columns; writes docs/screens/'
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
@@ -49,7 +49,7 @@ resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random
 
 families: $(VENV)/.complete
-	$(PY) -m tests.families '$(MODELS)' --only '$(ONLY)'
+	$(PY) -m tests.families '$(MODELS)' --only '$(ONLY)' $(if $(WRITE),--write)
 
 twins: $(VENV)/.complete
 	$(PY) -m tests.families.twins '$(MODELS)'

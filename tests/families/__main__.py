@@ -1,9 +1,10 @@
 """Every checkpoint of a folder, trained on two ranks and compared with transformers and peft.
 
-    python -m tests.families MODELS [--only REGEX] [--lora]
+    python -m tests.families MODELS [--only REGEX] [--lora] [--write]
 
 Prints a table, a line for each folder of MODELS that has a config.json; exits with 1 when one is
-wrong. `--lora` leaves full fine-tuning out.
+wrong. `--lora` leaves full fine-tuning out; `--write` puts what was seen into docs/families.jsonl,
+from which docs/models.md is made.
 """
 
 import argparse
@@ -14,7 +15,10 @@ import warnings
 from pathlib import Path
 
 from tests.families.trial import COLUMNS, trial
+from tests.support.families import keep
 from training.ranks.log_levels import silence_libraries
+
+ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
@@ -22,6 +26,7 @@ def main() -> int:
     parser.add_argument("models", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--lora", action="store_true")
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     silence_libraries()
     warnings.simplefilter("ignore")
@@ -38,6 +43,8 @@ def main() -> int:
             outcome = trial(folder.resolve(), Path(work), full=not options.lora)
         wrong += bool(outcome.wrong)
         print(outcome.line, flush=True)
+        if options.write:
+            keep(outcome.rows, ROOT / "docs")
     print(f"\n{len(chosen) - wrong} of {len(chosen)} right")
     return int(wrong > 0)
 

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.families import reference
+from tests.support.families import Row
 from tests.support.ranks.run import Run
 from training.contract.events import Error, Result
 from training.merge import merge
@@ -24,6 +26,10 @@ DATA: dict[str, Any] = {
 }  # fmt: skip
 
 
+Way = tuple[str, str]
+"""Method and strategy."""
+
+
 @dataclass
 class Outcome:
     """What came of one checkpoint; `wrong` is empty where all is as it should be."""
@@ -34,6 +40,22 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     words: str = ""
     """Of a refusal that transformers and peft share."""
+    architecture: str = ""
+    """The class in config.json."""
+    tried: list[Way] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Row]:
+        """For docs/families.jsonl."""
+        came = "wrong" if self.wrong else "refused" if self.words else "trains"
+        where, today = f"{RANKS} ranks on a CPU", datetime.now(UTC).date().isoformat()
+        return [
+            Row.model_validate({
+                "family": self.name, "architecture": self.architecture, "method": method,
+                "strategy": strategy, "outcome": came, "where": where, "date": today,
+            })
+            for method, strategy in self.tried
+        ]  # fmt: skip
 
     @property
     def line(self) -> str:
@@ -63,6 +85,8 @@ def _problems(folder: Path, work: Path, outcome: Outcome, full: bool) -> Iterato
     packed = (config.get("quantization_config") or {}).get("quant_method") == "bitsandbytes"
     strategies = ("ddp",) if packed else ("ddp", "sharded")
     method = {"kind": "qlora" if packed else "lora"}
+    outcome.architecture = next(iter(config.get("architectures") or ["(none)"]))
+    outcome.tried += [(method["kind"], strategy) for strategy in strategies]
     runs = {s: _run(folder, work / s, method, s) for s in strategies}
     if refused := {s: said for s, (_, said) in runs.items() if said}:
         words = _refused_by_transformers(folder)
@@ -102,6 +126,7 @@ def _problems(folder: Path, work: Path, outcome: Outcome, full: bool) -> Iterato
 def _full(folder: Path, work: Path, outcome: Outcome, auto: str, rows: Any) -> Iterator[str]:
     losses: dict[str, float] = {}
     for strategy in ("ddp", "sharded"):
+        outcome.tried.append(("full", strategy))
         run, said = _run(folder, work / f"full-{strategy}", {"kind": "full"}, strategy)
         if said:
             yield f"full, {strategy}: {said}"

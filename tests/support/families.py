@@ -52,6 +52,20 @@ def rows_of(file: Path) -> list[Row]:
     return [Row.model_validate(json.loads(line)) for line in lines if line.strip()]
 
 
+def keep(new: list[Row], docs: Path) -> None:
+    """Put rows into the file, in the place of older ones of their kind, and make the page again."""
+    file = docs / "families.jsonl"
+    known = {_kind(row): row for row in rows_of(file)}
+    known |= {_kind(row): row for row in new}
+    rows = sorted(known.values(), key=_kind)
+    file.write_text("".join(f"{row.model_dump_json()}\n" for row in rows), encoding="utf-8")
+    (docs / "models.md").write_text(page_of(rows), encoding="utf-8")
+
+
+def _kind(row: Row) -> tuple[str, str, str, str]:
+    return row.family, row.method, row.strategy, row.where
+
+
 def page_of(rows: list[Row]) -> str:
     """docs/models.md: a line for each family, with its newest outcome of each kind."""
     if not rows:
