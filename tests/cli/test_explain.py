@@ -131,7 +131,7 @@ def test_the_page(sparkctl: Sparkctl) -> None:
         "stack.training.optim.lr   number, default 0.0001\n"
         "    Peak learning rate.\n"
         "    Allowed: more than 0, at most 1.\n"
-        "    --set training.optim.lr=5e-5\n"
+        "    --set training.optim.lr=1e-4\n"
     )
 
 
