@@ -11,13 +11,14 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults resume screens families twins bench-loading bench-padding bench-launching bench-noop check format engine clean always
+.PHONY: help demo test test-fast test-lab faults estimates resume screens families twins bench-loading bench-padding bench-launching bench-noop check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
 	@echo 'make test-fast  what needs neither Docker nor torch nor patience'
 	@echo 'make test-lab ENGINE=trixie  the lab alone, with Docker 26.1 (forky 28.5, bookworm 20.10)'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
+	@echo 'make estimates  memory as estimated, beside peaks of models of a gigabyte and more'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
 	@echo 'make families MODELS=DIR [ONLY=REGEX] [WRITE=1]  every checkpoint of DIR, beside transformers and peft'
 	@echo 'make twins MODELS=DIR  tiny checkpoints of many families to try that with'
@@ -44,6 +45,9 @@ test-fast: $(VENV)/.complete
 
 faults: $(VENV)/.controller engine
 	$(PY) -m tests.faults --write
+
+estimates: $(VENV)/.complete
+	SPARKCTL_TEST_LARGE=1 $(PY) -m pytest -n 0 -s tests/training/plan/test_estimate_measured.py -k gigabyte
 
 resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random

@@ -1,4 +1,4 @@
-"""One training of a random Llama, and the peak of its memory: a process of its own.
+"""One training of a random model, and the peak of its memory: a process of its own.
 
     python estimate_probe.py '{"shape": {…}, "config": {…}, "rows": N, "length": M}'
 
@@ -15,7 +15,7 @@ from typing import Any
 def main(asked: dict[str, Any]) -> int:
     import torch
     from tokenizers import Tokenizer, models
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     from benchmarks.load_rank import Watch
     from training.contract.config import Full, TrainingConfig
@@ -29,12 +29,13 @@ def main(asked: dict[str, Any]) -> int:
     log_levels.silence_libraries()
     torch.set_num_threads(1)
     config = TrainingConfig.model_validate(asked["config"])
-    words, length = asked["shape"]["vocab_size"], asked["length"]
+    text = asked["shape"].get("text_config", asked["shape"])
+    words, length = text["vocab_size"], asked["length"]
     ids = [[(7 * i + 3 * row) % words for i in range(length)] for row in range(asked["rows"])]
     rows = tuple(Tokens(row, row) for row in ids)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), pad_token="<pad>")
     with TemporaryDirectory() as folder, Watch([]) as watch:
-        model = LlamaForCausalLM(LlamaConfig(**asked["shape"]))
+        model = random_model(asked["shape"], config)
         if not isinstance(config.method, Full):
             model = adapter.attach(model, config.method, 0).model
         batching = attention.choose_batching(config.loop.batching, model)
@@ -54,6 +55,25 @@ def main(asked: dict[str, Any]) -> int:
         )
         trainer.train()
     return watch.anonymous
+
+
+def random_model(shape: dict[str, Any], config: Any) -> Any:
+    """In the number format that it is trained in: a copy in another would be the peak."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+
+    from training.contract.config import Full
+
+    sizes = dict(shape)
+    made = AutoConfig.for_model(sizes.pop("model_type"), **sizes)
+    auto = AutoModelForImageTextToText if "text_config" in sizes else AutoModelForCausalLM
+    usual = torch.get_default_dtype()
+    if not isinstance(config.method, Full):
+        torch.set_default_dtype(getattr(torch, config.model.dtype))
+    try:
+        return auto.from_config(made)
+    finally:
+        torch.set_default_dtype(usual)
 
 
 if __name__ == "__main__":
