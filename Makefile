@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults estimates resume screens families twins bench-loading bench-padding bench-launching bench-noop check format engine clean always
+.PHONY: help demo test test-fast test-lab faults estimates resume recipes screens families twins bench-loading bench-padding bench-launching bench-noop check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
 	@echo 'make families MODELS=DIR [ONLY=REGEX] [WRITE=1]  every checkpoint of DIR, beside transformers and peft'
 	@echo 'make twins MODELS=DIR  tiny checkpoints of many families to try that with'
+	@echo 'make recipes    every shipped recipe in the lab, with a tiny twin of its base'
 	@echo 'make screens    every command in a terminal of 80 and of 160 columns; writes docs/screens/'
 	@echo 'make bench-loading  what loading takes, beside accelerate; writes docs/benchmarks.md'
 	@echo 'make bench-padding  what padding costs; writes docs/benchmarks.md'
@@ -57,6 +58,9 @@ families: $(VENV)/.complete
 
 twins: $(VENV)/.complete
 	$(PY) -m tests.families.twins '$(MODELS)'
+
+recipes: $(VENV)/.complete engine
+	SPARKCTL_TEST_RECIPES=all $(PY) -m pytest -v tests/lab/test_recipes.py
 
 screens: $(VENV)/.controller engine
 	$(PY) -m tests.screens --write
