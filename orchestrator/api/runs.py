@@ -7,14 +7,7 @@ from pathlib import Path
 
 from orchestrator.api.connecting import Away, machines, spec_of
 from orchestrator.api.person import Person, Question, Unattended
-from orchestrator.api.starting import (
-    Finding,
-    ImageLine,
-    StartEvent,
-    StartListener,
-    Waiting,
-    start,
-)
+from orchestrator.api.starting import Finding, ImageLine, StartEvent, StartListener, Waiting, start
 from orchestrator.artifacts.image import ensure_image, image_recipe
 from orchestrator.engines.torch.image import contents
 from orchestrator.errors import RunError, SparkctlError

@@ -4,6 +4,7 @@ The answers in `answers/` are real ones, of Engine 28.5.2 in the lab: a manager 
 service, a secret, a config and a network of somebody else, and its worker.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -95,6 +96,39 @@ def test_what_no_engine_says_is_an_error_or_nothing(said: bytes) -> None:
     except RemoteError:
         return
     assert found.services == ()
+
+
+def said(*answers: object) -> bytes:
+    """What an engine says when these are its answers."""
+    bodies = [json.dumps(answer).encode() for answer in answers]
+    head = "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n"
+    return b"".join(head.format(len(body)).encode() + body for body in bodies)
+
+
+def test_stacks_and_networks_of_somebody_else_are_named() -> None:
+    """A label that copies ours makes nothing ours; one of two words is none."""
+    shop = {"Name": "shop_web", "Labels": {"com.docker.stack.namespace": "shop"}}
+    forged = {"Name": "web", "Labels": {"sparkctl.run": "r"}}
+    rank = {"Name": "r_rank0", "Labels": {"sparkctl.run": "r", "com.docker.stack.namespace": "r"}}
+    services = [{"ID": name["Name"], "Spec": name} for name in (shop, forged, rank)]
+    networks = [
+        {"Name": "ingress", "Scope": "swarm"},
+        {"Name": "net", "Scope": "swarm", "Labels": None},
+        {"Name": "r_net", "Scope": "swarm", "Labels": {"sparkctl.run": "r"}},
+        {"Name": "odd", "Scope": "swarm", "Labels": {"sparkctl.run": 'a "b"\nnetwork x -'}},
+        {"Name": "bridge", "Scope": "local"},
+    ]
+    images = [{"RepoTags": ["sparkctl/train:0a", "mine:1"]}, {"RepoTags": None}]
+    manager = facts(said(networks, images, [], services, [], [], []))
+    assert manager.services == ("r_rank0",)
+    assert manager.strangers == (
+        Stranger("stack", "shop"),
+        Stranger("service", "shop_web"),
+        Stranger("service", "web"),
+        Stranger("network", "net"),
+        Stranger("network", "odd"),
+    )
+    assert manager.images == ("sparkctl/train:0a",)
 
 
 def test_a_label_of_two_words_is_none() -> None:

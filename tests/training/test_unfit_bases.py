@@ -31,6 +31,19 @@ def gptq(base: Path) -> None:
     edited(base / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
 
 
+def modelopt(base: Path) -> None:
+    edited(base / "config.json", quantization_config={"quant_method": "modelopt"})
+
+
+def not_json(base: Path) -> None:
+    (base / "config.json").write_text("{")
+
+
+def with_a_slow_tokenizer(base: Path) -> None:
+    (base / "tokenizer.json").unlink()
+    (base / "tokenizer_config.json").write_text('{"tokenizer_class": "ByT5Tokenizer"}')
+
+
 def without_an_end(base: Path) -> None:
     edited(base / "tokenizer_config.json", eos_token=None)
     (base / "special_tokens_map.json").unlink(missing_ok=True)
@@ -60,6 +73,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (reshaped, "sharded", "checkpoint_unfit", "mlp.down_proj.weight"),
         (reshaped, "ddp", "checkpoint_unfit", "mlp.down_proj.weight"),
         (gptq, "sharded", "base_quantized", "gptq"),
+        (gptq, "ddp", "base_quantized", "gptq"),
+        (modelopt, "sharded", "base_quantized", "modelopt"),
+        (not_json, "sharded", "tokenizer_unfit", "JSON"),
+        (with_a_slow_tokenizer, "ddp", "tokenizer_unfit", "no fast form"),
         (without_an_end, "ddp", "tokenizer_unfit", "no eos_token"),
         (of_an_unknown_kind, "ddp", "model_unknown", "llama_of_tomorrow"),
         (with_code, "sharded", "model_unknown", "code"),

@@ -117,6 +117,12 @@ def writing(place: Path) -> Iterator[None]:
         raise
 
 
+def first_line(failure: BaseException) -> str:
+    """What an exception of somebody else's says, in one line; its kind where it says nothing."""
+    lines = str(failure).strip().splitlines()
+    return lines[0] if lines else type(failure).__name__
+
+
 def explain(failure: BaseException) -> TrainingError:
     """Turn any exception into the error that is reported; a `TrainingError` stays what it is.
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from training.contract.config import ModelConfig
-from training.contract.errors import ConfigurationError, TrainingError
+from training.contract.errors import ConfigurationError, TrainingError, first_line
 from training.contract.names import source_of
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
@@ -68,7 +68,7 @@ def hub_errors(name: str) -> Iterator[None]:
             "and give the token to sparkctl as HF_TOKEN.",
         ) from None
     except errors.RevisionNotFoundError as missing:
-        raise ConfigurationError("hub_not_found", f"{name}: {_first_line(missing)}") from None
+        raise ConfigurationError("hub_not_found", f"{name}: {first_line(missing)}") from None
     except errors.RepositoryNotFoundError:
         raise ConfigurationError(
             "hub_not_found",
@@ -79,25 +79,21 @@ def hub_errors(name: str) -> Iterator[None]:
         raise TrainingError(
             "hub_unreachable",
             f"{name} is not in the cache of this node and the Hub cannot be reached "
-            f"({_first_line(unreachable)})",
+            f"({first_line(unreachable)})",
             "Check this node's internet access, or put the files into its Hugging Face cache.",
         ) from None
     except errors.HfHubHTTPError as refused:
         status = refused.response.status_code if refused.response is not None else 0
         kind = ConfigurationError if status in (401, 403) else TrainingError
         raise kind(
-            "hub_refused", f"{name}: {_first_line(refused)}", "Is the HF_TOKEN right and alive?"
+            "hub_refused", f"{name}: {first_line(refused)}", "Is the HF_TOKEN right and alive?"
         ) from None
     except (ConnectionError, TimeoutError) as unreachable:
         raise TrainingError(
             "hub_unreachable",
-            f"{name}: {_first_line(unreachable)}",
+            f"{name}: {first_line(unreachable)}",
             "Check this node's internet access.",
         ) from None
-
-
-def _first_line(failure: BaseException) -> str:
-    return (str(failure) or type(failure).__name__).strip().splitlines()[0]
 
 
 def where_it_belongs(path: Path, folder: Path) -> str:

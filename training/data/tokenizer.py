@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from training.contract.errors import ConfigurationError
+from training.contract.errors import ConfigurationError, first_line
 
 
 def tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
@@ -18,9 +18,8 @@ def tokenizer_of(folder: Path) -> PreTrainedTokenizerBase:
             folder, local_files_only=True, trust_remote_code=False
         )
     except Exception as unfit:  # each of its classes checks in its own way
-        first = (str(unfit).strip() or type(unfit).__name__).splitlines()[0]
         raise _unfit(
-            f"{folder}: {first}",
+            f"{folder}: {first_line(unfit)}",
             "The transformers of the training image must know the model and its tokenizer; code "
             "that comes with a model is not run.",
         ) from None

@@ -41,7 +41,9 @@ class AdaptersOnTheWay(TrainerCallback):  # type: ignore[misc]
         step, settings = state.global_step, self._rank.config.checkpoint
         if step >= state.max_steps or step % settings.adapter_every:
             return
-        self._rank.group.with_step_timeout().run_on_all(lambda: self._save(step))
+        kept = self._rank.group.with_step_timeout().run_on_all(
+            lambda: self._save(step, settings.adapter_keep)
+        )
         if self._rank.env.rank:
             return
         self._rank.log.emit(
@@ -49,19 +51,20 @@ class AdaptersOnTheWay(TrainerCallback):  # type: ignore[misc]
                 rank=0,
                 step=step,
                 folder=str(self._at(step)),
-                kept=tuple(self._prune(settings.adapter_keep)),
+                kept=tuple(kept),
                 elapsed=self._rank.log.elapsed,
             )
         )
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, keep: int) -> list[int]:
         if self._rank.env.rank:
-            return
+            return []
         temp, target = self._folder / f".{_STEP}{step}.tmp", self._at(step)
         with writing(target):
             adapter.write(self._adapted, self._tokenizer, self._rank.config.model.name, temp)
             shutil.rmtree(target, ignore_errors=True)  # of an attempt that came as far as this
             temp.rename(target)
+        return self._prune(keep)
 
     def _prune(self, keep: int) -> list[int]:
         """Remove the oldest, and what a killed attempt left half written; the steps that stay."""

@@ -16,7 +16,7 @@ from transformers.models.auto.auto_factory import _get_model_class
 from transformers.quantizers.auto import AutoHfQuantizer
 
 from training.contract.config import Full, Lora, Qlora
-from training.contract.errors import ConfigurationError
+from training.contract.errors import ConfigurationError, first_line
 
 AUTO = (AutoModelForCausalLM, AutoModelForImageTextToText)
 """In this order: the first that knows a model is what people load it with, and its adapters."""
@@ -118,8 +118,7 @@ def _reason(folder: Path, failure: Exception) -> str:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     except (OSError, ValueError, AttributeError):
         kind = None
-    first = (str(failure) or type(failure).__name__).strip().splitlines()[0]
-    return f"{first} (model_type {kind!r})"
+    return f"{first_line(failure)} (model_type {kind!r})"
 
 
 def _as(kind: type[PreTrainedModel], config: PreTrainedConfig) -> tuple[PreTrainedConfig, Any]:

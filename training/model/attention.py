@@ -15,7 +15,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from training.contract.errors import ConfigurationError, explain
+from training.contract.errors import ConfigurationError, explain, first_line
 from training.data.batches import Batching
 from training.data.collate import Collate
 from training.data.tokens import Tokens
@@ -71,7 +71,7 @@ def _probe(model: PreTrainedModel | PeftModel) -> float | str:
         if explain(refused).code != "crash":
             raise
         _pass(model, Collate(0))  # FSDP2 gives back what a pass has gathered when one is complete
-        return f"it raises {type(refused).__name__}: {str(refused).strip().splitlines()[0]}"
+        return f"it raises {type(refused).__name__}: {first_line(refused)}"
 
 
 def attend_by_sequence(

@@ -22,7 +22,7 @@ from transformers.core_model_loading import (
 from transformers.modeling_utils import str_to_torch_dtype
 from transformers.utils.loading_report import LoadStateDictInfo
 
-from training.contract.errors import ConfigurationError
+from training.contract.errors import ConfigurationError, first_line
 from training.model.weight_files import DTYPES, Tensor
 
 Values = dict[str, list[torch.Tensor]]
@@ -170,7 +170,7 @@ def _converted(
     try:
         made = converter.convert(first, model=model, config=model.config)
     except Exception as unfit:
-        reason = str(unfit).strip().splitlines()[0] if str(unfit) else type(unfit).__name__
+        reason = first_line(unfit)
         raise _unfit(f"the files' weights of {first} do not fit together: {reason}") from unfit
     return {name: value[0] if isinstance(value, list) else value for name, value in made.items()}
 
