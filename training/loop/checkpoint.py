@@ -20,23 +20,18 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from training.contract.config import TrainingConfig
 from training.contract.errors import ConfigurationError, writing
 from training.contract.files import CHECKPOINTS
+from training.loop.settings import Settings, require_same
 from training.ranks.group import Group
 
-Settings = Mapping[str, Any]
-"""What makes a training this one, by dotted key."""
-
-_MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.peak_tflops", "tracking.")
-"""Keys that say how it is run or watched, not what comes out."""
 _STEP = "step-"
 _LATEST = "LATEST"
 _MANIFEST = "manifest.json"
@@ -89,25 +84,6 @@ class LocalCheckpoints:
     marked: bool
 
 
-def settings_of(
-    config: TrainingConfig, world_size: int, base_sha256: str, data_sha256: str
-) -> Settings:
-    """Everything that shapes the result."""
-    flat = {
-        f"{section}.{key}": value
-        for section, values in config.model_dump(mode="json").items()
-        for key, value in values.items()
-    }
-    watched = () if config.loop.compares_evaluations else ("loop.eval_every",)
-    may_change = _MAY_CHANGE + watched
-    kept = {key: value for key, value in flat.items() if not key.startswith(may_change)}
-    return kept | {
-        "world_size": world_size,
-        "base_sha256": base_sha256,
-        "data_sha256": data_sha256,
-    }
-
-
 def newest_common(per_rank: Sequence[LocalCheckpoints]) -> int | None:
     """The newest step that is complete on every rank. None: there is none yet, start from step 0.
 
@@ -130,28 +106,16 @@ def newest_common(per_rank: Sequence[LocalCheckpoints]) -> int | None:
     )
 
 
-def require_same(then: Settings, now: Settings, where: Path) -> None:
-    """Raise unless a checkpoint made with the settings `then` can be resumed with `now`."""
-    changed = [
-        f"{key} was {then.get(key)}, now is {now.get(key)}"
-        for key in sorted({*then, *now})
-        if then.get(key) != now.get(key)
-    ]
-    if changed:
-        raise ConfigurationError(
-            "checkpoint_unfit",
-            f"the checkpoint {where} is of another training: {'; '.join(changed)}",
-            "Restore the former settings, or start a new run for these.",
-        )
-
-
 class Checkpoints:
     """This rank's checkpoints, in step with those of the other ranks."""
 
-    def __init__(self, run_dir: Path, group: Group, settings: Settings, keep: int) -> None:
+    def __init__(
+        self, run_dir: Path, group: Group, settings: Settings, keep: int, usual: Settings
+    ) -> None:
+        """`settings`: of this training; `usual`: those that an older version did not have."""
         self._folder = run_dir / CHECKPOINTS / f"rank{group.env.rank}"
         self._group = group
-        self._settings = settings
+        self._settings, self._usual = settings, usual
         self._keep = keep
 
     def negotiate(self) -> ResumePoint | None:
@@ -166,7 +130,7 @@ class Checkpoints:
         per_rank = self._group.gather(LocalCheckpoints(node, tuple(sorted(manifests)), marked))
         step = newest_common(per_rank)
         if step is not None:
-            where, then = self._at(step), manifests[step]["settings"]
+            where, then = self._at(step), {**self._usual, **manifests[step]["settings"]}
             self._group.run_on_all(lambda: require_same(then, self._settings, where))
         common = set.intersection(*(set(local.steps) for local in per_rank))
         self._group.run_on_all(lambda: self._remove_all_but(common))

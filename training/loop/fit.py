@@ -6,10 +6,11 @@ from training.contract.events import Resumed, Start
 from training.contract.files import CHECKPOINTS
 from training.data.prepared import Prepared
 from training.loop.adapters_on_the_way import AdaptersOnTheWay
-from training.loop.checkpoint import Checkpoints, ResumePoint, settings_of
+from training.loop.checkpoint import Checkpoints, ResumePoint
 from training.loop.curves import Curves
 from training.loop.planned import BatchPlan
 from training.loop.run_totals import RunTotals
+from training.loop.settings import settings_of, usual_settings
 from training.loop.trainer import make_trainer
 from training.model import attention
 from training.model.base import Base
@@ -46,8 +47,8 @@ def agree_on_checkpoint(rank: Joined, prepared: Prepared) -> CheckpointChoice:
     """All ranks resume from the same step, or all start from the beginning."""
     world_size = rank.env.world_size
     settings = settings_of(rank.config, world_size, prepared.base_sha256, prepared.data_sha256)
-    keep = rank.config.checkpoint.keep
-    checkpoints = Checkpoints(rank.env.run_dir, rank.group, settings, keep)
+    keep, usual = rank.config.checkpoint.keep, usual_settings(rank.config)
+    checkpoints = Checkpoints(rank.env.run_dir, rank.group, settings, keep, usual)
     return CheckpointChoice(checkpoints, checkpoints.negotiate())
 
 

@@ -22,8 +22,8 @@ from training.loop.checkpoint import (  # noqa: E402
     LocalCheckpoints,
     State,
     newest_common,
-    settings_of,
 )
+from training.loop.settings import settings_of, usual_settings  # noqa: E402
 from training.ranks.group import Group  # noqa: E402
 from training.ranks.rng import rng_state, set_rng_state  # noqa: E402
 
@@ -48,7 +48,8 @@ class LosesItsPeer(Group):
 def _checkpoints(
     run_dir: Path, keep: int = 2, group: Group = ALONE, **settings: Any
 ) -> Checkpoints:
-    return Checkpoints(run_dir, group, {"optim.lr": 0.1} | settings, keep)
+    usual = {"loop.keep": "last"}
+    return Checkpoints(run_dir, group, {"optim.lr": 0.1} | usual | settings, keep, usual)
 
 
 def _write(folder: Path) -> None:
@@ -179,6 +180,22 @@ def test_how_it_is_watched_may_change(section: str, key: str, value: object, sam
 def test_group_base_and_data_shape_the_result(others: tuple[int, str, str]) -> None:
     config = TrainingConfig.model_validate(TINY)
     assert settings_of(config, *others) != settings_of(config, 2, "base", "data")
+
+
+def test_a_setting_that_an_older_version_did_not_have_was_at_its_default(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, ALONE, {"optim.lr": 0.1}, 2, {}).save(10, _write)
+    assert _found(tmp_path) == 10
+    with pytest.raises(ConfigurationError, match=r"loop\.keep was last, now is best"):
+        _checkpoints(tmp_path, **{"loop.keep": "best"}).negotiate()
+
+
+def test_defaults_are_those_of_the_same_method_model_and_data() -> None:
+    config = TrainingConfig.model_validate(TINY)
+    usual, own = usual_settings(config), settings_of(config, 2, "base", "data")
+    assert usual.keys() == own.keys() - {"world_size", "base_sha256", "data_sha256"}
+    same = ("model.name", "method.kind", "data.name")
+    assert [usual[key] for key in same] == [own[key] for key in same]
+    assert usual["loop.keep"] == "last"
 
 
 def test_random_numbers_go_on_where_they_were() -> None:

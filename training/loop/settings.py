@@ -1,0 +1,66 @@
+"""What makes a training this one: a checkpoint of another one is not resumed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from training.contract.config import TrainingConfig
+from training.contract.errors import ConfigurationError
+
+Settings = Mapping[str, Any]
+"""What makes a training this one, by dotted key."""
+
+_MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.peak_tflops", "tracking.")
+"""Keys that say how it is run or watched, not what comes out."""
+
+
+def settings_of(
+    config: TrainingConfig, world_size: int, base_sha256: str, data_sha256: str
+) -> Settings:
+    """Everything that shapes the result."""
+    return _that_shape(config, config) | {
+        "world_size": world_size,
+        "base_sha256": base_sha256,
+        "data_sha256": data_sha256,
+    }
+
+
+def usual_settings(config: TrainingConfig) -> Settings:
+    """Every setting at its default, for the same model, data and method.
+
+    A new setting's default is what was done before it could be set, so this is what a checkpoint
+    means that an older version made without it.
+    """
+    least = {
+        "model": {"name": config.model.name},
+        "method": {"kind": config.method.kind},
+        "data": {"name": config.data.name},
+    }
+    return _that_shape(TrainingConfig.model_validate(least), config)
+
+
+def _that_shape(config: TrainingConfig, trained: TrainingConfig) -> dict[str, Any]:
+    """By dotted key, what has an effect on the result of a training like `trained`."""
+    flat = {
+        f"{section}.{key}": value
+        for section, values in config.model_dump(mode="json").items()
+        for key, value in values.items()
+    }
+    watched = () if trained.loop.compares_evaluations else ("loop.eval_every",)
+    may_change = _MAY_CHANGE + watched
+    return {key: value for key, value in flat.items() if not key.startswith(may_change)}
+
+
+def require_same(then: Settings, now: Settings, where: Path) -> None:
+    """Raise unless a checkpoint made with the settings `then` can be resumed with `now`."""
+    changed = [
+        f"{key} was {then.get(key)}, now is {now.get(key)}"
+        for key in sorted({*then, *now})
+        if then.get(key) != now.get(key)
+    ]
+    if changed:
+        raise ConfigurationError(
+            "checkpoint_unfit",
+            f"the checkpoint {where} is of another training: {'; '.join(changed)}",
+            "Restore the former settings, or start a new run for these.",
+        )
