@@ -27,9 +27,9 @@ from benchmarks.document import machine, write
 from training.contract.config import Lora
 from training.data.batches import Batch, BatchShape, plan
 from training.data.collate import Collate, real_tokens
-from training.data.tokens import Tokens
 from training.model import adapter, attention
 from training.ranks import log_levels
+from training.tokens.tokens import Tokens
 
 PLAYBOOK, OURS = "playbook: padded to the longest", "padding-free"
 BATCH, LONGEST = 4, 1024

@@ -8,15 +8,17 @@ import torch
 from transformers import AutoTokenizer
 
 from training.contract.config import Data
-from training.data import data, tokens
-from training.data.tokens import IGNORED, Tokens
+from training.data.tokenizer import encoder_of
+from training.texts.shapes import read_examples
+from training.tokens import prepare as tokens
+from training.tokens.tokens import IGNORED, Tokens
 
 
 def held_out(folder: Path, settings: Mapping[str, Any], ranks: int) -> tuple[Tokens, ...]:
     """The rows on which a run of these settings evaluates."""
     chosen = Data.model_validate(settings)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return tokens.prepare(data.read_examples(chosen), tokenizer, chosen, ranks).held_out
+    return tokens.prepare(read_examples(chosen), encoder_of(tokenizer), chosen, ranks).held_out
 
 
 def plain_model(auto: str, folder: Path) -> Any:

@@ -141,11 +141,14 @@ def loss_of(model: Any, tokenizer: Path) -> float:
     from transformers import AutoTokenizer
 
     from training.contract.config import Data
-    from training.data import data, tokens
+    from training.data.tokenizer import encoder_of
+    from training.texts.shapes import read_examples
+    from training.tokens.prepare import prepare
 
     settings = Data.model_validate(TINY["data"])
-    examples = data.read_examples(settings)
-    rows = tokens.prepare(examples, AutoTokenizer.from_pretrained(tokenizer), settings, 1).train
+    examples = read_examples(settings)
+    encoder = encoder_of(AutoTokenizer.from_pretrained(tokenizer))
+    rows = prepare(examples, encoder, settings, 1).train
     with torch.no_grad():
         losses = [
             float(model(torch.tensor([r.input_ids]), labels=torch.tensor([r.labels])).loss)

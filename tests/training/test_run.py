@@ -214,7 +214,8 @@ def _held_out_loss(model: Any, tokenizer: Any) -> float:
     import torch
 
     from training.contract.config import Data
-    from training.data.data import Text, read_examples
+    from training.texts.example import Text
+    from training.texts.shapes import read_examples
 
     total, tokens = 0.0, 0
     for example in read_examples(Data.model_validate(TINY["data"])).held_out:

@@ -6,7 +6,7 @@ from typing import Any
 
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from training.data.tokens import Tokens
+from training.tokens.tokens import Tokens
 
 
 @dataclass(frozen=True)

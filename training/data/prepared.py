@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.data import tokens
-from training.data.data import read_examples
 from training.data.fetch import base_folder
-from training.data.tokenizer import tokenizer_of
-from training.data.tokens import Sequences
+from training.data.tokenizer import encoder_of, tokenizer_of
 from training.ranks.fingerprint import folder_sha256, rows_sha256
 from training.ranks.group_check import require_equal
 from training.ranks.joined import Joined
+from training.texts.shapes import read_examples
+from training.tokens import prepare as tokens
+from training.tokens.tokens import Sequences
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,10 @@ def prepare(rank: Joined) -> Prepared:
         "Pin model.revision to a commit, or remove the differing copy from its node.",
         "base_mismatch",
     )
-    tokenizer = rank.group.run_on_all(lambda: tokenizer_of(folder))
+    tokenizer = rank.group.run_on_all(lambda: tokenizer_of(folder, rank.config.data.chat_template))
     sequences = rank.group.run_on_all(
-        lambda: tokens.prepare(examples, tokenizer, rank.config.data, rank.env.world_size)
+        lambda: tokens.prepare(
+            examples, encoder_of(tokenizer), rank.config.data, rank.env.world_size
+        )
     )
     return Prepared(folder, base_sha256, data_sha256, tokenizer, sequences)

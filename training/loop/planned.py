@@ -14,7 +14,7 @@ from training.contract.config import TrainingConfig
 from training.data import batches
 from training.data.batches import Batch, Batching, BatchShape
 from training.data.collate import Collate, real_tokens
-from training.data.tokens import IGNORED, Sequences, Tokens
+from training.tokens.tokens import IGNORED, Sequences, Tokens
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from training.contract.errors import ConfigurationError, explain, first_line
 from training.data.batches import Batching
 from training.data.collate import Collate
-from training.data.tokens import Tokens
 from training.model.shards import reshard
+from training.tokens.tokens import Tokens
 
 BY_SEQUENCE = "sdpa_by_sequence"
 _LENGTHS = (5, 9, 2, 7)

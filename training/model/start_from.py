@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from training.contract.config import Lora, Qlora
 from training.contract.errors import ConfigurationError
 from training.contract.names import source_of
-from training.data.fetch import hub_errors, where_it_belongs
 from training.model.adapter import SETTINGS, WEIGHTS, Adapted, held
+from training.rows.missing import hub_errors, where_it_belongs
 
 _SAME = {"r": "r", "lora_alpha": "alpha", "use_rslora": "rslora", "use_dora": "dora"}
 """Settings of peft -> keys of `method`, which must say the same."""

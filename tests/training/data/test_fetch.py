@@ -7,7 +7,8 @@ import pytest
 
 from training.contract.config import ModelConfig
 from training.contract.errors import ConfigurationError, ExitCode, TrainingError
-from training.data.fetch import base_folder, hub_errors
+from training.data.fetch import base_folder
+from training.rows.missing import hub_errors
 
 errors = pytest.importorskip("huggingface_hub.errors", reason="needs training/requirements.txt")
 

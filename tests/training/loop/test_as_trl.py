@@ -18,11 +18,11 @@ from trl import SFTConfig, SFTTrainer  # noqa: E402
 
 from training.builtin.tiny import make_tokenizer  # noqa: E402
 from training.contract.events import Step  # noqa: E402
-from training.data.tokens import Sequences, Tokens  # noqa: E402
 from training.loop.arguments import arguments  # noqa: E402
 from training.loop.planned import BatchPlan  # noqa: E402
 from training.loop.trainer import make_trainer  # noqa: E402
 from training.ranks.events import EventLog  # noqa: E402
+from training.tokens.tokens import Sequences, Tokens  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 

@@ -15,8 +15,8 @@ def _trainer(folder: Path, batching: str, **loop: Any) -> Any:
     from trl import SFTConfig
 
     from training.builtin.tiny import make_tokenizer
-    from training.data.tokens import Sequences, Tokens
     from training.loop.planned import BatchPlan, PlannedTrainer
+    from training.tokens.tokens import Sequences, Tokens
 
     rows = tuple(Tokens([n + 3] * (2 + n % 9), [n + 3] * (2 + n % 9)) for n in range(30))
     config = TrainingConfig.model_validate(

@@ -24,7 +24,7 @@ def rows() -> list[Any]:
     """Sequences of random tokens; the first third of each is prompt."""
     import torch
 
-    from training.data.tokens import IGNORED, Tokens
+    from training.tokens.tokens import IGNORED, Tokens
 
     chance = torch.Generator().manual_seed(5)
     drawn = [torch.randint(3, 90, (n,), generator=chance).tolist() for n in LENGTHS]

@@ -19,12 +19,12 @@ def main(asked: dict[str, Any]) -> int:
 
     from benchmarks.load_rank import Watch
     from training.contract.config import Full, TrainingConfig
-    from training.data.tokens import Sequences, Tokens
     from training.loop.planned import BatchPlan
     from training.loop.trainer import make_trainer
     from training.model import adapter, attention
     from training.ranks import log_levels
     from training.ranks.events import EventLog
+    from training.tokens.tokens import Sequences, Tokens
 
     log_levels.silence_libraries()
     torch.set_num_threads(1)

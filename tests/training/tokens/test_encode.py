@@ -8,7 +8,8 @@ import pytest
 
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
-from training.data.data import Chat, Examples, Message, Segment, Text
+from training.texts.example import Chat, Segment, Text
+from training.texts.shapes import Examples
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -20,12 +21,12 @@ TEMPLATE = (
 TALK = Chat(
     "mine.jsonl:7",
     (
-        Message("system", "be"),
-        Message("user", "a"),
-        Message("assistant", "b"),
-        Message("user", "c"),
-        Message("assistant", "d"),
-        Message("user", "thanks"),
+        {"role": "system", "content": "be"},
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": "c"},
+        {"role": "assistant", "content": "d"},
+        {"role": "user", "content": "thanks"},
     ),
 )
 
@@ -83,7 +84,7 @@ def test_the_masks_are_those_of_trl(tokenizer: Any, tmp_path: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
     from trl import SFTConfig, SFTTrainer
 
-    from training.data.data import read_examples
+    from training.texts.shapes import read_examples
 
     shape = LlamaConfig(
         vocab_size=512, hidden_size=8, intermediate_size=8, num_hidden_layers=1,
@@ -110,9 +111,7 @@ def test_every_answer_of_a_chat_is_learned_with_its_end(tokenizer: Any) -> None:
         told
         == "<s>system\nbe</s><s>user\na</s><s>assistant\nb</s><s>user\nc</s><s>assistant\nd</s>"
     )
-    assert told == tokenizer.apply_chat_template(
-        [{"role": m.role, "content": m.content} for m in TALK.messages[:-1]], tokenize=False
-    )
+    assert told == tokenizer.apply_chat_template(list(TALK.turns[:-1]), tokenize=False)
     b, d, end = *tokenizer("bd")["input_ids"], tokenizer.eos_token_id
     learned = [(i, label) for i, label in enumerate(tokens.labels) if label != NO]
     assert [label for _, label in learned] == [b, end, d, end]
@@ -149,44 +148,51 @@ def test_the_date_in_a_template_does_not_come_from_the_clock(tokenizer: Any) -> 
 
 
 def test_a_template_of_your_own(tokenizer: Any, tmp_path: Path) -> None:
-    from training.data.tokens import prepare
+    from training.data.tokenizer import encoder_of
+    from training.tokens.prepare import prepare
 
     file = tmp_path / "chat.jinja"
     examples = Examples((TALK,), (TALK,))
     data = Data.model_validate({"name": "/x.jsonl", "chat_template": str(file)})
+    from training.data.tokenizer import tokenizer_of
+
+    tokenizer.save_pretrained(tmp_path)
     with pytest.raises(ConfigurationError, match=r"chat\.jinja"):
-        prepare(examples, tokenizer, data, 1)
+        tokenizer_of(tmp_path, data.chat_template)
     file.write_text(TEMPLATE)
-    assert prepare(examples, tokenizer, data, 1).train == (_tokens(TALK, tokenizer),)
+    tokenizer = tokenizer_of(tmp_path, data.chat_template)
+    assert prepare(examples, encoder_of(tokenizer), data, 1).train == (_tokens(TALK, tokenizer),)
 
 
 def test_rows_with_nothing_left_to_learn_are_left_out_and_said(
     tokenizer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from training.data.tokens import prepare
+    from training.data.tokenizer import encoder_of
+    from training.tokens.prepare import prepare
 
     data = Data(name="/x.jsonl", max_length=8)
     short, long = _asked("3", "4"), _asked("(" * 8, "9", where="mine.jsonl:2")
     assert len(_tokens(long, tokenizer).labels) == 10
     end = Text("mine.jsonl:3", (Segment("</s>", in_loss=True),))  # its one token is the first
-    parts = prepare(Examples((short, long, end), (short,)), tokenizer, data, 1)
+    parts = prepare(Examples((short, long, end), (short,)), encoder_of(tokenizer), data, 1)
     assert parts.train == parts.held_out == (_tokens(short, tokenizer),)
     assert "2 rows have nothing to learn" in (said := capsys.readouterr().err)
     assert "mine.jsonl:2, mine.jsonl:3" in said
     with pytest.raises(ConfigurationError, match="2 ranks"):
-        prepare(Examples((short,), (short,)), tokenizer, data, 2)
+        prepare(Examples((short,), (short,)), encoder_of(tokenizer), data, 2)
 
 
 def test_columns_of_a_row_come_out_as_tokens(tokenizer: Any, tmp_path: Path) -> None:
-    from training.data.data import read_examples
-    from training.data.tokens import prepare
+    from training.data.tokenizer import encoder_of
+    from training.texts.shapes import read_examples
+    from training.tokens.prepare import prepare
 
     file = tmp_path / "mine.jsonl"
     row = json.dumps({"instruction": "3", "output": "4"})
     file.write_text(f"{row}\n{row}\n")
     tokenizer.chat_template = TEMPLATE
     data = Data(name=str(file), held_out_rows=1, template="chat")
-    (tokens,) = prepare(read_examples(data), tokenizer, data, 1).train
+    (tokens,) = prepare(read_examples(data), encoder_of(tokenizer), data, 1).train
     assert tokenizer.decode(tokens.input_ids) == "<s>user\n3</s><s>assistant\n4</s>"
     assert tokens.labels[-2:] == tokens.input_ids[-2:]
     assert set(tokens.labels[:-2]) == {NO}
@@ -201,6 +207,8 @@ def _texts(example: Any) -> list[str]:
 
 
 def _tokens(example: Any, tokenizer: Any, max_length: int = 500) -> Any:
-    from training.data.tokens import to_tokens
+    from training.data.tokenizer import encoder_of
+    from training.tokens.prepare import sequences_of
 
-    return to_tokens(example, tokenizer, max_length)
+    (tokens,) = sequences_of(example, encoder_of(tokenizer), max_length)
+    return tokens

@@ -8,22 +8,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from training.builtin.instructions import instruction_rows
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
 from training.contract.names import source_of
-from training.data.fetch import hub_errors, where_it_belongs
+from training.rows.missing import hub_errors, where_it_belongs
+from training.rows.row import Row
 
 _GAP = re.compile(r"\s*")
-
-
-class Row(NamedTuple):
-    """The columns of one row, and where it stands."""
-
-    where: str
-    columns: Mapping[str, Any]
 
 
 def read_rows(data: Data, wanted: int | None, folder: Path) -> list[Row]:

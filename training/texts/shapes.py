@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
-from training.data.rows import Row, read_rows
+from training.rows.read import read_rows
+from training.rows.row import Row
+from training.texts.example import Chat, Example, Segment, Text, Turn
 
 T = TypeVar("T")
 
@@ -32,49 +34,6 @@ _SHAPES = (
     "Rows need messages, or prompt and completion, or instruction, input (optional) and output, "
     "or text."
 )
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A part of a text; `in_loss`: whether the loss counts it."""
-
-    text: str
-    in_loss: bool
-
-    def __repr__(self) -> str:
-        return f"Piece(text={self.text!r}, learn={self.in_loss!r})"  # see Text
-
-
-@dataclass(frozen=True)
-class Text:
-    """An example that is written out; the tokenizer adds its marks of beginning and end."""
-
-    where: str
-    segments: tuple[Segment, ...]
-
-    def __repr__(self) -> str:
-        # The checksum of the data is made of this (`rows_sha256`), and checkpoints keep it: with
-        # another text no run could be resumed.
-        return f"Text(where={self.where!r}, pieces={self.segments!r})"
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: str
-    content: str
-
-
-@dataclass(frozen=True)
-class Chat:
-    """A conversation; the tokenizer's chat template writes it out, and all answers count."""
-
-    where: str
-    messages: tuple[Message, ...]
-
-
-Example = Text | Chat
 
 
 @dataclass(frozen=True)
@@ -127,7 +86,7 @@ def to_example(row: Row, template: str) -> Example:
         given = str(columns.get("input") or "")
         if template == "chat":
             asked = "\n".join(text for text in (instruction, given) if text)
-            turns = (Message("user", asked), Message("assistant", completion))
+            turns = (_turn("user", asked), _turn("assistant", completion))
             return Chat(row.where, turns)
         prompt = _prompt(instruction, given, template)
     return Text(row.where, (Segment(prompt, in_loss=False), Segment(completion, in_loss=True)))
@@ -145,11 +104,11 @@ def _texts(row: Row, *names: str) -> list[str]:
     return [str(value) for value in values]
 
 
-def _messages(where: str, turns: Any) -> tuple[Message, ...]:
+def _messages(where: str, turns: Any) -> tuple[Turn, ...]:
     if not isinstance(turns, list) or not turns:
         raise ConfigurationError("data_invalid", f"{where}: messages must be a list of turns")
     messages = tuple(_message(where, number, turn) for number, turn in enumerate(turns, start=1))
-    roles = [message.role for message in messages]
+    roles = [message["role"] for message in messages]
     if "assistant" not in roles[1:] or roles[0] == "assistant":
         raise ConfigurationError(
             "data_invalid",
@@ -159,16 +118,20 @@ def _messages(where: str, turns: Any) -> tuple[Message, ...]:
     return messages
 
 
-def _message(where: str, number: int, turn: Any) -> Message:
+def _message(where: str, number: int, turn: Any) -> Turn:
     if isinstance(turn, Mapping) and turn.get("role") in ROLES:
         content = turn.get("content")
         if isinstance(content, str) and content:
-            return Message(str(turn["role"]), content)
+            return _turn(str(turn["role"]), content)
     raise ConfigurationError(
         "data_invalid",
         f"{where}: turn {number} of messages needs a role ({', '.join(ROLES)}) and a content that "
         "is text and not empty",
     )
+
+
+def _turn(role: str, content: str) -> Turn:
+    return {"role": role, "content": content}
 
 
 def _prompt(instruction: str, given: str, template: str) -> str:

@@ -1,0 +1,1 @@
+"""Rows of data, wherever they come from. No torch, no transformers."""

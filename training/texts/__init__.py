@@ -1,0 +1,1 @@
+"""What a row says, and which of it is learned. No torch, no transformers."""
