@@ -38,6 +38,15 @@ Example = Text | Chat
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A row with nothing to learn in it: it is counted, and is no error."""
+
+    where: str
+    why: str
+    """A phrase, the same for all rows of a kind: they are counted by it."""
+
+
+@dataclass(frozen=True)
 class Sample:
     """One sequence to learn, written out. An example gives one, or one for each of its answers."""
 
