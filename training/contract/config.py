@@ -82,7 +82,14 @@ class Data(Section):
     """Absolute path of a Jinja file; null: the chat template of the model's tokenizer."""
 
     max_length: int = Field(2048, ge=8)
-    """Longest sequence, prompt and completion together, in tokens; longer ones are cut."""
+    """Longest sequence, prompt and completion together, in tokens. What is longer is `over_long`;
+    a plain text becomes several sequences."""
+
+    over_long: Literal["cut", "drop"] = "cut"
+    """What is longer than max_length loses its end (`cut`), or is left out and counted (`drop`)."""
+
+    on_bad_row: Literal["stop", "skip"] = "stop"
+    """A row that cannot be used ends the run, or is left out and counted."""
 
     @field_validator("name")
     @classmethod

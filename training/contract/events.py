@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from training.contract.counts import Count, DataCounts
+
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 Number = Annotated[float | None, BeforeValidator(_finite)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-"""What is counted here fits a machine's word; a longer number is no count."""
 
 
 class Event(BaseModel):
@@ -46,6 +46,20 @@ class Start(Event):
     train_rows: Count
     held_out_rows: Count
     device: str
+
+
+class DataRead(Event):
+    """What the rows became; comes before `start`."""
+
+    event: Literal["data"] = "data"
+    rank: Count
+    counts: DataCounts
+    train: Count
+    """Sequences to train on."""
+    held_out: Count
+    reused: bool
+    """An earlier start had made the tokens."""
+    elapsed: float
 
 
 class Adapts(Event):
@@ -230,7 +244,18 @@ class Error(Event):
 
 
 AnyEvent = (
-    Start | Adapts | Phase | Eval | Step | Saved | AdapterSaved | Resumed | Group | Result | Error
+    DataRead
+    | Start
+    | Adapts
+    | Phase
+    | Eval
+    | Step
+    | Saved
+    | AdapterSaved
+    | Resumed
+    | Group
+    | Result
+    | Error
 )
 _EVENT: TypeAdapter[AnyEvent] = TypeAdapter(Annotated[AnyEvent, Field(discriminator="event")])
 

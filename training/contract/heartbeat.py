@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from training.contract.events import Count
+from training.contract.counts import Count
 
 
 class Heartbeat(BaseModel):

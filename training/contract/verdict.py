@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.contract.events import Count
+from training.contract.counts import Count
 
 RESTS_ON = {
     "gang": "proof: gang: seen from inside at the first optimizer steps, the ranks were one group "

@@ -76,15 +76,15 @@ def held_out(rows: int, shape: BatchShape) -> list[Batch]:
 def _batches(lengths: Sequence[int], shape: BatchShape, seed: int) -> Iterator[Batch]:
     """The endless stream of rows in batches: epoch after epoch, without a seam between them."""
     batch: list[int] = []
+    tokens = 0
     for epoch in count():
         for row in order(len(lengths), seed, epoch):
-            if batch and _full(batch, row, lengths, shape):
+            if batch and (
+                len(batch) == shape.rows
+                if shape.room is None
+                else tokens + lengths[row] > shape.room
+            ):
                 yield tuple(batch)
-                batch = []
+                batch, tokens = [], 0
             batch.append(row)
-
-
-def _full(batch: list[int], row: int, lengths: Sequence[int], shape: BatchShape) -> bool:
-    if shape.room is None:
-        return len(batch) == shape.rows
-    return sum(lengths[r] for r in (*batch, row)) > shape.room
+            tokens += lengths[row]

@@ -1,17 +1,28 @@
 """Data and base model on every node, the same everywhere, and the data as tokens."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from training.contract.counts import DataCounts
+from training.contract.events import DataRead
 from training.data.fetch import base_folder
 from training.data.tokenizer import encoder_of, tokenizer_of
-from training.ranks.fingerprint import folder_sha256, rows_sha256
+from training.ranks.fingerprint import folder_sha256
 from training.ranks.group_check import require_equal
 from training.ranks.joined import Joined
-from training.texts.shapes import read_examples
-from training.tokens import prepare as tokens
+from training.rows.read import read_rows
+from training.rows.row import BadRow, Row
+from training.tokens.chunk import Recipe, example_of
+from training.tokens.key import key_of, rows_sha256
+from training.tokens.prepare import data_set, parts
 from training.tokens.tokens import Sequences
+
+_PIN = "Pin data.revision to a commit, or put the same file on every node."
+_FIRST = 100
+"""Rows that are read before anything else."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +31,16 @@ class Prepared:
 
     folder: Path
     base_sha256: str
-    data_sha256: str
+    data_key: str
     tokenizer: Any
     sequences: Sequences
+    counts: DataCounts
 
 
 def prepare(rank: Joined) -> Prepared:
     """Data and base model, fetched where they are missing, and proven to be the same everywhere."""
     rank.log.phase("preparing data")
-    examples = rank.group.run_on_all(lambda: read_examples(rank.config.data, rank.env.data_dir))
-    data_sha256 = require_equal(
-        "the data",
-        rank.group.gather((rank.env.node, rows_sha256((*examples.train, *examples.held_out)))),
-        "Pin data.revision to a commit, or put the same file on every node.",
-        "data_mismatch",
-    )
+    rows = _equal(rank, "the data", rank.group.run_on_all(lambda: _look(rank)), _PIN)
 
     rank.log.phase("preparing base")
     folder = rank.group.run_on_all(
@@ -48,9 +54,50 @@ def prepare(rank: Joined) -> Prepared:
         "base_mismatch",
     )
     tokenizer = rank.group.run_on_all(lambda: tokenizer_of(folder, rank.config.data.chat_template))
+    recipe = Recipe(rank.config.data, encoder_of(tokenizer))
+    same = "The chat template and the tokenizer must be the same on every node."
+    key = _equal(rank, "tokenizer and chat template", key_of(rows, recipe), same)
+
+    rank.log.phase("preparing tokens")
+    made = rank.group.run_on_all(
+        lambda: data_set(key, recipe, lambda: _rows(rank), rank.env.cache_dir)
+    )
+    broken = "Remove the folder `tokens` from `paths.cache` of the nodes."
+    _equal(rank, "the tokens of the data", made.stored.sha256, broken)
     sequences = rank.group.run_on_all(
-        lambda: tokens.prepare(
-            examples, encoder_of(tokenizer), rank.config.data, rank.env.world_size
+        lambda: parts(made.stored, rank.config.data, rank.env.world_size)
+    )
+    counts = made.stored.counts
+    rank.log.emit(
+        DataRead(
+            rank=rank.env.rank,
+            counts=counts,
+            train=len(sequences.train),
+            held_out=len(sequences.held_out),
+            reused=made.reused,
+            elapsed=rank.log.elapsed,
         )
     )
-    return Prepared(folder, base_sha256, data_sha256, tokenizer, sequences)
+    return Prepared(folder, base_sha256, key, tokenizer, sequences, counts)
+
+
+def _equal(rank: Joined, what: str, value: str, remedy: str) -> str:
+    of_all = rank.group.gather((rank.env.node, value))
+    return require_equal(what, of_all, remedy, "data_mismatch")
+
+
+def _look(rank: Joined) -> str:
+    """The SHA-256 of the rows. The first of them are read: data of a form that is not understood
+    are refused before a base is fetched for them."""
+    data, rows = rank.config.data, iter(_rows(rank))
+    first = list(islice(rows, _FIRST))
+    if data.on_bad_row == "stop":
+        for row in first:
+            example_of(row, data)
+    return rows_sha256(data, rank.env.data_dir, chain(first, rows))
+
+
+def _rows(rank: Joined) -> Iterable[Row | BadRow]:
+    data = rank.config.data
+    wanted = None if data.rows is None else data.rows + data.held_out_rows
+    return read_rows(data, wanted, rank.env.data_dir)

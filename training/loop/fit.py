@@ -46,7 +46,7 @@ class Trained:
 def agree_on_checkpoint(rank: Joined, prepared: Prepared) -> CheckpointChoice:
     """All ranks resume from the same step, or all start from the beginning."""
     world_size = rank.env.world_size
-    settings = settings_of(rank.config, world_size, prepared.base_sha256, prepared.data_sha256)
+    settings = settings_of(rank.config, world_size, prepared.base_sha256, prepared.data_key)
     keep, usual = rank.config.checkpoint.keep, usual_settings(rank.config)
     checkpoints = Checkpoints(rank.env.run_dir, rank.group, settings, keep, usual)
     return CheckpointChoice(checkpoints, checkpoints.negotiate())

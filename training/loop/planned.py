@@ -40,11 +40,10 @@ class BatchPlan:
             rows=loop.per_device_batch_size,
             room=room if batching == "packed" else None,
         )
-        lengths = [len(tokens.input_ids) for tokens in sequences.train]
         return cls(
             sequences,
             shape,
-            batches.plan(lengths, shape, loop.seed, loop.epochs, loop.max_steps),
+            batches.plan(sequences.train.lengths, shape, loop.seed, loop.epochs, loop.max_steps),
             batches.held_out(len(sequences.held_out), shape),
             Collate(pad if batching == "padded" else None),
         )

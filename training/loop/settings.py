@@ -12,16 +12,17 @@ Settings = Mapping[str, Any]
 
 _MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.peak_tflops", "tracking.")
 """Keys that say how it is run or watched, not what comes out."""
+_DATA_KEY = "data_key"
 
 
 def settings_of(
-    config: TrainingConfig, world_size: int, base_sha256: str, data_sha256: str
+    config: TrainingConfig, world_size: int, base_sha256: str, data_key: str
 ) -> Settings:
-    """Everything that shapes the result."""
+    """Everything that shapes the result. `data_key`: of training/tokens/key.py."""
     return _that_shape(config, config) | {
         "world_size": world_size,
         "base_sha256": base_sha256,
-        "data_sha256": data_sha256,
+        _DATA_KEY: data_key,
     }
 
 
@@ -53,14 +54,28 @@ def _that_shape(config: TrainingConfig, trained: TrainingConfig) -> dict[str, An
 
 def require_same(then: Settings, now: Settings, where: Path) -> None:
     """Raise unless a checkpoint made with the settings `then` can be resumed with `now`."""
+    if _version(then) != _version(now):
+        raise ConfigurationError(
+            "checkpoint_unfit",
+            f"the checkpoint {where} was made by an earlier version of sparkctl, which made other "
+            "tokens of the same data",
+            "Finish this run with that version, or start a new one.",
+        )
     changed = [
         f"{key} was {then.get(key)}, now is {now.get(key)}"
         for key in sorted({*then, *now})
         if then.get(key) != now.get(key)
     ]
+    if len(changed) > 1:  # the key also changes with every setting of the data, which says more
+        changed = [told for told in changed if not told.startswith(_DATA_KEY)]
     if changed:
         raise ConfigurationError(
             "checkpoint_unfit",
             f"the checkpoint {where} is of another training: {'; '.join(changed)}",
             "Restore the former settings, or start a new run for these.",
         )
+
+
+def _version(settings: Settings) -> str:
+    """Of the code that made the tokens; none before they had a key."""
+    return str(settings.get(_DATA_KEY, "")).partition("-")[0]

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from training.contract.config import Full, Optim, TrainingConfig
+from training.contract.counts import DataCounts, sentence
 from training.contract.names import source_of
 
 PIPE = r"\|"
@@ -30,7 +31,8 @@ class CardFacts:
     loss_after: float
     """Held-out losses, mean nats per loss token."""
     base_sha256: str
-    data_sha256: str
+    data_key: str
+    data: DataCounts
     libraries: str
     """`torch=… transformers=…`"""
     auto: str = "AutoModelForCausalLM"
@@ -55,7 +57,8 @@ def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) ->
     rows = {
         "base": f"{base}, revision {config.model.revision}, sha256 {facts.base_sha256[:16]}",
         "method": f"{method} {_settings(config)}".strip(),
-        "data": f"{data}, split {config.data.split}, sha256 {facts.data_sha256[:16]}",
+        "data": f"{data}, split {config.data.split}: {sentence(facts.data)}; key "
+        f"{facts.data_key[:16]}",
         "optimizer": _optimizer(config.optim),
         "steps": f"{facts.steps} ({facts.tokens:,} tokens without padding)" + kept,
         "ranks": f"{facts.world_size} ({facts.strategy})",

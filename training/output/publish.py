@@ -24,7 +24,8 @@ def publish(rank: Joined, prepared: Prepared, base: Base, trained: Trained) -> N
         loss_before=trained.loss_before,
         loss_after=trained.loss_after,
         base_sha256=prepared.base_sha256,
-        data_sha256=prepared.data_sha256,
+        data_key=prepared.data_key,
+        data=prepared.counts,
         libraries=rank.rank_infos[0].versions,
         auto=architecture_of(prepared.folder).auto,
     )

@@ -1,9 +1,8 @@
-"""One name for the content of a checkpoint folder or of data, so that ranks can compare theirs."""
+"""One name for the content of a checkpoint folder or a document, so that ranks compare theirs."""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 WHOLE_FILE = 64 * 2**20
@@ -34,14 +33,6 @@ def folder_sha256(folder: Path) -> str:
                 total.update(stream.read(SAMPLE))
             # Sampling 140 GB must not push the weights' own pages out of unified memory.
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    return total.hexdigest()
-
-
-def rows_sha256(rows: Iterable[object]) -> str:
-    """SHA-256 over rows of plain data (dataclasses, texts, numbers) in their order."""
-    total = hashlib.sha256()
-    for row in rows:
-        total.update(f"{row!r}\0".encode())
     return total.hexdigest()
 
 

@@ -10,3 +10,10 @@ class Row(NamedTuple):
     where: str
     """`file:line`, or the name of a set and the row's number."""
     columns: Mapping[str, Any]
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be read."""
+
+    where: str
+    why: str

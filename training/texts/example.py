@@ -54,3 +54,5 @@ class Sample:
     segments: tuple[Segment, ...]
     marked: bool
     """Whether the marks of beginning and end stand in the text (a template has written them)."""
+    unread: frozenset[str] = frozenset()
+    """Keys of the row's turns that nobody reads."""

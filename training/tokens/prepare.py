@@ -1,58 +1,83 @@
-"""A dataset in tokens: what is left out is said."""
+"""A data set in tokens: made once, and then found."""
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from training.contract.config import Data
+from training.contract.counts import DataCounts, sentence
 from training.contract.errors import ConfigurationError
-from training.texts.example import Example
-from training.texts.samples import samples
-from training.texts.shapes import Examples
-from training.tokens.encode import Encoder
-from training.tokens.tokens import IGNORED, Sequences, Tokens
+from training.rows.row import BadRow, Row
+from training.texts.shapes import split
+from training.tokens.chunk import Recipe
+from training.tokens.shelf import Shelf
+from training.tokens.store import Stored, read, write
+from training.tokens.tokens import Sequences, TokenList
+from training.tokens.workers import tokenised
+
+FOLDER = "tokens"
+"""In the cache."""
 
 
-def prepare(examples: Examples, encoder: Encoder, data: Data, ranks: int) -> Sequences:
-    """All examples in tokens; prints on stderr which rows are left out.
+@dataclass(frozen=True)
+class DataSet:
+    """A data set in tokens."""
 
-    Raises `ConfigurationError` for rows that the tokenizer or its chat template refuses, and when
-    there is not a held-out row for every rank.
+    stored: Stored
+    reused: bool
+    """It was there already."""
+
+
+def data_set(
+    key: str, recipe: Recipe, rows: Callable[[], Iterable[Row | BadRow]], cache: Path
+) -> DataSet:
+    """The data set of this key (`training/tokens/key.py`), from the cache or of these rows.
+
+    Raises `ConfigurationError` for rows that cannot be used, and when nothing is left of them.
     """
-    train, train_out = _part(examples.train, encoder, data.max_length)
-    held_out, held_out_out = _part(examples.held_out, encoder, data.max_length)
-    if left_out := train_out + held_out_out:
-        print(
-            f"{len(left_out)} rows have nothing to learn within data.max_length = "
-            f"{data.max_length} tokens and are left out: {', '.join(left_out[:5])}"
-            f"{', …' if len(left_out) > 5 else ''}",
-            file=sys.stderr,
+    shelf = Shelf(cache / FOLDER)
+    vocabulary = recipe.encoder.vocabulary
+    found = read(shelf.at(key), key, vocabulary)
+    reused = found is not None
+    if found is None:
+        counts = write(shelf, key, tokenised(rows(), recipe))
+        if not counts.sequences:
+            raise _too_small(f"no row has anything to learn: {sentence(counts)}", counts)
+        found = read(shelf.at(key), key, vocabulary)
+        assert found is not None, f"{shelf.at(key)} is not as it was written a moment ago"
+    shelf.tidy(key)
+    return DataSet(found, reused)
+
+
+def parts(stored: Stored, data: Data, ranks: int) -> Sequences:
+    """What to train on and what is held out, by examples: all sequences of one are in one part.
+
+    Raises `ConfigurationError` when there is not a held-out sequence for every rank.
+    """
+    try:
+        _, apart = split(range(stored.examples), data)
+    except ConfigurationError as small:
+        told = f"{small.message} ({sentence(stored.counts)})"
+        raise ConfigurationError(small.code, told, small.remedy) from None
+    held_out = np.isin(stored.owners, np.array(apart, np.int64))
+    train_list, held_out_list = (
+        TokenList(stored.words, stored.starts, np.flatnonzero(chosen))
+        for chosen in (~held_out, held_out)
+    )
+    if not train_list or len(held_out_list) < ranks:
+        raise _too_small(
+            f"{len(train_list)} sequences to train on and {len(held_out_list)} held-out ones have "
+            f"anything to learn; {ranks} ranks need one of each kind at least "
+            f"({sentence(stored.counts)})",
+            stored.counts,
         )
-    if not train or len(held_out) < ranks:
-        raise ConfigurationError(
-            "data_too_small",
-            f"{len(train)} rows to train on and {len(held_out)} held-out rows have anything to "
-            f"learn within data.max_length; {ranks} ranks need one of each kind at least",
-            "Raise data.held_out_rows or data.max_length.",
-        )
-    return Sequences(train, held_out)
+    return Sequences(train_list, held_out_list)
 
 
-def sequences_of(example: Example, encoder: Encoder, max_length: int) -> list[Tokens]:
-    """The sequences of one example, each cut at its end to `max_length` tokens."""
-    whole = map(encoder.tokens, samples(example, encoder.template))
-    return [Tokens(t.input_ids[:max_length], t.labels[:max_length]) for t in whole]
-
-
-def _part(
-    examples: Iterable[Example], encoder: Encoder, max_length: int
-) -> tuple[tuple[Tokens, ...], tuple[str, ...]]:
-    kept: list[Tokens] = []
-    left_out: list[str] = []
-    for example in examples:
-        for tokens in sequences_of(example, encoder, max_length):
-            # The first token of a sequence is never predicted.
-            if any(label != IGNORED for label in tokens.labels[1:]):
-                kept.append(tokens)
-            else:
-                left_out.append(example.where)
-    return tuple(kept), tuple(left_out)
+def _too_small(problem: str, counts: DataCounts) -> ConfigurationError:
+    remedy = "Raise data.held_out_rows or data.max_length."
+    if counts.bad:
+        remedy = "Mend the rows that are named. " + remedy
+    return ConfigurationError("data_too_small", problem, remedy)

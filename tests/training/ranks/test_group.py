@@ -20,9 +20,8 @@ from training.contract.errors import (
 )
 from training.contract.memory import memory_total
 from training.contract.redactor import SECRETS_DIR
-from training.ranks.fingerprint import WHOLE_FILE, document_sha256, folder_sha256, rows_sha256
+from training.ranks.fingerprint import WHOLE_FILE, document_sha256, folder_sha256
 from training.ranks.group_check import RankInfo, check_group, require_equal
-from training.texts.example import Segment
 
 ENVIRON = {
     "SPARKCTL_RUN_ID": "run-1",
@@ -213,12 +212,6 @@ def test_the_fingerprint_samples_large_files(tmp_path: Path) -> None:
             stream.write(b"x")
         sums.add(folder_sha256(tmp_path))
     assert len(sums) == 3
-
-
-def test_rows_have_one_sum_in_their_order() -> None:
-    rows = [Segment("b", True), Segment("d", False)]
-    assert rows_sha256(rows) == rows_sha256(tuple(rows))
-    assert len({rows_sha256(some) for some in (rows, rows[::-1], rows[:1], ["a", "b"])}) == 4
 
 
 def test_a_document_has_one_sum() -> None:
