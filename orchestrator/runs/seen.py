@@ -27,7 +27,7 @@ class RankSeen:
     """Attempts that ended, oldest first."""
     heartbeat: Heartbeat | None = None
     events: tuple[AnyEvent, ...] = ()
-    """The last of its events: start, step, eval, result."""
+    """The last of its events: data, start, step, eval, result."""
     unreadable: tuple[str, ...] = ()
     """Names of files that cannot be understood."""
 

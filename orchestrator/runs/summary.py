@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from orchestrator.runs.run import Run
 from orchestrator.runs.seen import RankSeen
-from training.contract.events import Eval, Result, Start, Step
+from training.contract.counts import DataCounts
+from training.contract.events import DataRead, Eval, Result, Start, Step
 
 
 class _Part(BaseModel):
@@ -72,6 +73,8 @@ class RunReport(_Part):
     """Held-out loss, the last one."""
     tokens_per_second: float | None
     """Real tokens, of all ranks: the median when it has ended, else of the last step."""
+    data: DataCounts | None = None
+    """What came of the rows; null before they are read, and in `runs list` of a long run."""
     attempts: int
     """Attempts that ended."""
     image: str
@@ -88,7 +91,7 @@ def summary(run: Run) -> RunReport:
     """From its folders and Swarm."""
     first = run.ranks.get(0, RankSeen())
     step, start, result = first.last(Step), first.last(Start), first.last(Result)
-    evaluation = first.last(Eval)
+    evaluation, data = first.last(Eval), first.last(DataRead)
     tasks = {task.rank: task.state for task in run.tasks or ()}
     ranks = []
     for place in run.record.ranks:
@@ -120,6 +123,7 @@ def summary(run: Run) -> RunReport:
         loss=step.loss if step else None,
         eval_loss=evaluation.loss if evaluation else None,
         tokens_per_second=next((pace for pace in paces if pace is not None), None),
+        data=data.counts if data else None,
         attempts=len(run.attempts),
         image=run.record.image,
         ranks=ranks,

@@ -22,9 +22,11 @@ from orchestrator.runs.verdict import Outcome
 from orchestrator.ui import figures
 from orchestrator.ui.eta import Eta
 from orchestrator.ui.run_table import RunTable
+from training.contract.counts import sentence
 from training.contract.events import (
     AdapterSaved,
     Adapts,
+    DataRead,
     Error,
     Eval,
     Phase,
@@ -98,6 +100,8 @@ class RunView:
                 self._line(rank, f"error: {message}")
             case _ if rank != 0:
                 pass  # what follows is the same on all
+            case DataRead():
+                self._line(0, data_line(event))
             case Adapts():
                 self._line(0, adapts_line(event))
             case Eval(step=step, loss=loss):
@@ -133,6 +137,13 @@ class RunView:
 
     def _name(self, rank: int) -> str:
         return f"rank {rank} {self.ranks[rank].node}"
+
+
+def data_line(event: DataRead) -> str:
+    """What the rows became, and what did not become anything."""
+    found = " (tokens of an earlier start)" if event.reused else ""
+    parts = f"{event.train:,} to train on, {event.held_out:,} held out{found}"
+    return f"data: {sentence(event.counts)}; {parts}"
 
 
 def adapts_line(event: Adapts) -> str:

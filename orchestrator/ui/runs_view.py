@@ -12,6 +12,7 @@ from orchestrator.runs.run import Run, Unreadable
 from orchestrator.runs.summary import RunReport
 from orchestrator.ui import figures
 from orchestrator.ui.columns import Cell, Column, tables
+from training.contract.counts import sentence
 
 _BARS = "▁▂▃▄▅▆▇█"
 _COLOURS = {"running": "green", "succeeded": "bold green", "failed": "red", "broken": "red",
@@ -90,6 +91,8 @@ def show_run(run: Run, report: RunReport, console: Console) -> None:
     line("state", report.state)
     line("started", f"{figures.local(report.created):%Y-%m-%d %H:%M:%S %Z}")
     line("step", _steps(report))
+    if report.data is not None:
+        line("data", sentence(report.data))
     if report.losses:
         bars = sparkline(report.losses)
         line("loss", f"{figures.loss(report.losses[0])} {bars} {figures.loss(report.losses[-1])}")

@@ -85,7 +85,8 @@ def test_list_and_show(sparkctl: Sparkctl, cluster: Cluster) -> None:
         event("step", 0, step=n, total_steps=4, loss=5.0 - n, tokens_per_second=10.0)
         for n in (1, 2, 3)
     ]
-    (cluster.run_folder(0) / "metrics-rank0.jsonl").write_text("\n".join(steps) + "\n")
+    file = cluster.run_folder(0) / "metrics-rank0.jsonl"
+    file.write_text("\n".join([event("data", 0), " " * 2**20, *steps]) + "\n")
     listed = sparkctl("runs", "list").stdout.splitlines()
     document = json.loads(sparkctl("runs", "list", "--json").stdout)
     assert document["runs"][0]["created"].endswith("Z")
@@ -99,9 +100,11 @@ def test_list_and_show(sparkctl: Sparkctl, cluster: Cluster) -> None:
     shown = sparkctl("runs", "show", "tiny").stdout
     assert "state       running" in shown
     assert "loss        4.0000 █▅▁ 2.0000" in shown
+    assert "data        12 rows; 12 sequences of 90 tokens, 40 learned, the longest 9" in shown
     document = json.loads(sparkctl("runs", "show", "last", "--json").stdout)
     assert document["kind"] == "RunsReport"
     assert document["runs"][0]["losses"] == [4.0, 3.0, 2.0]
+    assert document["runs"][0]["data"]["rows"] == 12
 
 
 def test_a_node_that_is_away_is_said(sparkctl: Sparkctl, cluster: Cluster) -> None:

@@ -1,24 +1,23 @@
 """What transformers and peft alone make of a checkpoint: the losses that a run must have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoTokenizer
 
+from tests.support.tokens import sequences_of
 from training.contract.config import Data
 from training.data.tokenizer import encoder_of
-from training.texts.shapes import read_examples
-from training.tokens import prepare as tokens
 from training.tokens.tokens import IGNORED, Tokens
 
 
-def held_out(folder: Path, settings: Mapping[str, Any], ranks: int) -> tuple[Tokens, ...]:
+def held_out(folder: Path, settings: Mapping[str, Any], ranks: int) -> Sequence[Tokens]:
     """The rows on which a run of these settings evaluates."""
     chosen = Data.model_validate(settings)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return tokens.prepare(read_examples(chosen), encoder_of(tokenizer), chosen, ranks).held_out
+    return sequences_of(chosen, encoder_of(tokenizer), ranks).held_out
 
 
 def plain_model(auto: str, folder: Path) -> Any:
@@ -41,7 +40,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
 
 
 @torch.no_grad()
-def loss(model: Any, rows: tuple[Tokens, ...]) -> float:
+def loss(model: Any, rows: Sequence[Tokens]) -> float:
     """Mean loss of the tokens that count, from logits: no router's loss in it. Row by row."""
     total, count = 0.0, 0
     for row in rows:

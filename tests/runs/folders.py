@@ -158,6 +158,10 @@ EVENTS: dict[str, dict[str, Any]] = {
         "tokens_per_second": 10.0, "elapsed": 1.0,
     },
     "eval": {"step": 0, "loss": 1.0, "elapsed": 1.0},
+    "data": {
+        "counts": {"rows": 12, "sequences": 12, "tokens": 90, "learned": 40, "longest": 9},
+        "train": 10, "held_out": 2, "reused": False, "elapsed": 1.0,
+    },
     "adapts": {"layers": 7, "of": 7, "elapsed": 1.0},
     "adapter": {"step": 1, "folder": "/run", "kept": (), "elapsed": 1.0},
     "saved": {"step": 1, "bytes": 10, "seconds": 0.1, "elapsed": 1.0},

@@ -140,15 +140,13 @@ def loss_of(model: Any, tokenizer: Path) -> float:
     import torch
     from transformers import AutoTokenizer
 
+    from tests.support.tokens import sequences_of
     from training.contract.config import Data
     from training.data.tokenizer import encoder_of
-    from training.texts.shapes import read_examples
-    from training.tokens.prepare import prepare
 
     settings = Data.model_validate(TINY["data"])
-    examples = read_examples(settings)
     encoder = encoder_of(AutoTokenizer.from_pretrained(tokenizer))
-    rows = prepare(examples, encoder, settings, 1).train
+    rows = sequences_of(settings, encoder).train
     with torch.no_grad():
         losses = [
             float(model(torch.tensor([r.input_ids]), labels=torch.tensor([r.labels])).loss)

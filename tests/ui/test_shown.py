@@ -183,6 +183,27 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
     ]
 
 
+def test_what_came_of_the_rows_is_told_once(console: Console, file: Pieces) -> None:
+    counts = {
+        "rows": 1204, "left_out": {"empty answer": 2, "too long": 1}, "cut": 12, "endless": 4,
+        "bad": 7, "bad_places": [f"mine.jsonl:3: {ODD}"], "unread": ["thinking"],
+        "sequences": 1194, "tokens": 90000, "learned": 4000, "longest": 512,
+    }  # fmt: skip
+    with RunView(console, ranks(2)) as view:
+        for rank in (0, 1):
+            view.on_event(rank_event("data", rank, counts=counts, train=1146, held_out=48))
+        view.on_event(rank_event("data", 0, reused=True))
+    told = " ".join(file.getvalue().split())
+    assert (
+        f"rank 0 spark-a data: 1,204 rows, 7 bad and skipped (mine.jsonl:3: {ODD}; …), 3 left out "
+        "(2 empty answer, 1 too long), 12 cut: 4 lose the end of their answer (raise "
+        "data.max_length); 1,194 sequences of 90,000 tokens, 4,000 learned, the longest 512; read "
+        "by nobody: thinking; 1,146 to train on, 48 held out rank 0"
+    ) in told
+    assert told.endswith("10 to train on, 2 held out (tokens of an earlier start)")
+    assert told.count("data:") == 2
+
+
 def test_what_is_adapted_is_told_once(console: Console, file: Pieces) -> None:
     left_out = ["2 router (gate)", "1 output layer (lm_head)"]
     begins = {"init_from": "org/adapter", "trained_on": "org/base"}

@@ -18,7 +18,7 @@ Phrase = Annotated[str, Field(max_length=PHRASE)]
 class DataCounts(BaseModel):
     """Counts of a data set, or of a part of it; parts add up with `total`."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     rows: Count = 0
     """Read, bad ones included."""
@@ -37,6 +37,7 @@ class DataCounts(BaseModel):
     sequences: Count = 0
     """To train on and held out."""
     tokens: Count = 0
+    """Of all sequences."""
     learned: Count = 0
     """Tokens that the loss counts."""
     longest: Count = 0
@@ -67,7 +68,7 @@ def sentence(counts: DataCounts) -> str:
 
 
 def _rows(counts: DataCounts) -> Iterator[str]:
-    yield f"{counts.rows:,} rows"
+    yield _many(counts.rows, "row")
     if counts.bad:
         yield f"{counts.bad:,} bad and skipped ({_first(counts)})"
     if counts.left_out:
@@ -80,11 +81,15 @@ def _rows(counts: DataCounts) -> Iterator[str]:
 
 def _rest(counts: DataCounts) -> Iterator[str]:
     yield (
-        f"{counts.sequences:,} sequences of {counts.tokens:,} tokens, {counts.learned:,} learned, "
-        f"the longest {counts.longest:,}"
+        f"{_many(counts.sequences, 'sequence')} of {counts.tokens:,} tokens, "
+        f"{counts.learned:,} learned, the longest {counts.longest:,}"
     )
     if counts.unread:
         yield f"read by nobody: {', '.join(counts.unread)}"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _first(counts: DataCounts) -> str:

@@ -57,6 +57,7 @@ class DataRead(Event):
     train: Count
     """Sequences to train on."""
     held_out: Count
+    """Sequences that are held out."""
     reused: bool
     """An earlier start had made the tokens."""
     elapsed: float

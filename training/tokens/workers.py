@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from typing import Any
@@ -28,7 +28,7 @@ _AHEAD = 2
 """Chunks that a process may have: one in its hands, one at its door."""
 
 
-def tokenised(rows: Iterable[Row | BadRow], recipe: Recipe) -> Iterator[Chunk]:
+def tokenised(rows: Iterable[Row | BadRow], recipe: Recipe) -> Generator[Chunk]:
     """The chunks of all rows; only a few of them are in memory at a time.
 
     Raises the ConfigurationError of the first bad row, TrainingError when a process is lost.

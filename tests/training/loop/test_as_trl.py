@@ -22,7 +22,7 @@ from training.loop.arguments import arguments  # noqa: E402
 from training.loop.planned import BatchPlan  # noqa: E402
 from training.loop.trainer import make_trainer  # noqa: E402
 from training.ranks.events import EventLog  # noqa: E402
-from training.tokens.tokens import Sequences, Tokens  # noqa: E402
+from training.tokens.tokens import Sequences, TokenList, Tokens  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -87,9 +87,10 @@ def settings(**optim: object) -> TrainingConfig:
 
 def ours(config: TrainingConfig, base: Any, folder: Path, held_out: Any = ROWS[:2]) -> Any:
     log = Told()
+    sequences = Sequences(TokenList.of(ROWS), TokenList.of(held_out))
     trainer = make_trainer(
-        base, make_tokenizer(), BatchPlan.of(Sequences(ROWS, held_out), config, "padded", 1, 0),
-        config, device=CPU, scratch=folder, log=log, parameters=1, on_start=lambda _: None,
+        base, make_tokenizer(), BatchPlan.of(sequences, config, "padded", 1, 0), config,
+        device=CPU, scratch=folder, log=log, parameters=1, on_start=lambda _: None,
     )  # fmt: skip
     return trainer, log
 

@@ -37,9 +37,9 @@ def _trainer(log: Any, folder: Path, *, steps: int, accumulation: int, held_out:
     from training.builtin.tiny import make_tokenizer
     from training.loop.planned import BatchPlan
     from training.loop.trainer import CountingTrainer
-    from training.tokens.tokens import Sequences, Tokens
+    from training.tokens.tokens import Sequences, TokenList, Tokens
 
-    rows = tuple(Tokens([n + 3] * 5, [n + 3] * 5) for n in range(30))
+    rows = TokenList.of(Tokens([n + 3] * 5, [n + 3] * 5) for n in range(30))
     loop = {"per_device_batch_size": 2, "gradient_accumulation_steps": accumulation}
     config = TrainingConfig.model_validate(
         {

@@ -189,10 +189,33 @@ def test_a_setting_that_an_older_version_did_not_have_was_at_its_default(tmp_pat
         _checkpoints(tmp_path, **{"loop.keep": "best"}).negotiate()
 
 
+@pytest.mark.parametrize("key", ["0-ab", None])
+def test_a_checkpoint_of_other_tokens_of_the_same_data_names_the_version(
+    key: str | None, tmp_path: Path
+) -> None:
+    then = {"data_sha256": "ab"} if key is None else {"data_key": key}
+    Checkpoints(tmp_path, ALONE, then, 2, {}).save(10, _write)
+    with pytest.raises(ConfigurationError, match="made by an earlier version of sparkctl") as told:
+        Checkpoints(tmp_path, ALONE, {"data_key": "1-ab"}, 2, {}).negotiate()
+    assert "data_key" not in told.value.message
+
+
+def test_other_data_are_named_by_what_was_set(tmp_path: Path) -> None:
+    then = {"data_key": "1-ab", "data.max_length": 8}
+    Checkpoints(tmp_path, ALONE, then, 2, {}).save(10, _write)
+    with pytest.raises(ConfigurationError) as told:
+        now = {"data_key": "1-cd", "data.max_length": 9}
+        Checkpoints(tmp_path, ALONE, now, 2, {}).negotiate()
+    assert "data.max_length was 8, now is 9" in told.value.message
+    assert "data_key" not in told.value.message
+    with pytest.raises(ConfigurationError, match="data_key was 1-ab, now is 1-cd"):
+        Checkpoints(tmp_path, ALONE, then | {"data_key": "1-cd"}, 2, {}).negotiate()
+
+
 def test_defaults_are_those_of_the_same_method_model_and_data() -> None:
     config = TrainingConfig.model_validate(TINY)
     usual, own = usual_settings(config), settings_of(config, 2, "base", "data")
-    assert usual.keys() == own.keys() - {"world_size", "base_sha256", "data_sha256"}
+    assert usual.keys() == own.keys() - {"world_size", "base_sha256", "data_key"}
     same = ("model.name", "method.kind", "data.name")
     assert [usual[key] for key in same] == [own[key] for key in same]
     assert usual["loop.keep"] == "last"

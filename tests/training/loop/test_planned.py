@@ -16,9 +16,9 @@ def _trainer(folder: Path, batching: str, **loop: Any) -> Any:
 
     from training.builtin.tiny import make_tokenizer
     from training.loop.planned import BatchPlan, PlannedTrainer
-    from training.tokens.tokens import Sequences, Tokens
+    from training.tokens.tokens import Sequences, TokenList, Tokens
 
-    rows = tuple(Tokens([n + 3] * (2 + n % 9), [n + 3] * (2 + n % 9)) for n in range(30))
+    rows = TokenList.of(Tokens([n + 3] * (2 + n % 9), [n + 3] * (2 + n % 9)) for n in range(30))
     config = TrainingConfig.model_validate(
         {
             "model": {"name": "builtin:tiny-llama"},
@@ -53,7 +53,7 @@ def test_going_on_at_a_step_skips_exactly_what_was_seen(batching: str, tmp_path:
 def test_packed_rows_are_fewer_and_full(tmp_path: Path) -> None:
     packed, free = (_trainer(tmp_path, kind).batch_plan for kind in ("packed", "padding-free"))
     assert packed.steps < free.steps
-    lengths = [len(tokens.input_ids) for tokens in packed.sequences.train]
+    lengths = packed.sequences.train.lengths
     assert max(sum(lengths[row] for row in batch) for batch in packed.train) > 3 * 10 - 11
     assert all(sum(lengths[row] for row in batch) <= 3 * 10 for batch in packed.train)
 

@@ -3,6 +3,7 @@
 import yaml
 
 from training.contract.config import TrainingConfig
+from training.contract.counts import DataCounts
 from training.output.model_card import CardFacts, model_card
 
 FACTS = CardFacts(
@@ -15,7 +16,8 @@ FACTS = CardFacts(
     loss_before=9.125,
     loss_after=0.5,
     base_sha256="cd" * 32,
-    data_sha256="ef" * 32,
+    data_key="1-" + "ef" * 32,
+    data=DataCounts(rows=1204, left_out={"empty answer": 2}, sequences=1202, tokens=9, learned=4),
     libraries="torch=2 peft=0",
 )
 
@@ -46,6 +48,10 @@ def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
         "| method | LoRA r 8, alpha 16, dropout 0.0, targets all-linear, init default |",
         "| steps | 60 (12,345 tokens without padding) |",
         "| ranks | 2 (sharded) |",
+        (
+            "| data | org/data, split train: 1,204 rows, 2 left out (2 empty answer); "
+            "1,202 sequences of 9 tokens, 4 learned, the longest 0; key 1-efefefefefefef |"
+        ),
         "| held-out loss | 9.1250 before, 0.5000 after |",
         f"| weights | sha256 {WEIGHTS}, the same on all ranks |",
     ):

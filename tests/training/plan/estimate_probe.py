@@ -24,7 +24,7 @@ def main(asked: dict[str, Any]) -> int:
     from training.model import adapter, attention
     from training.ranks import log_levels
     from training.ranks.events import EventLog
-    from training.tokens.tokens import Sequences, Tokens
+    from training.tokens.tokens import Sequences, TokenList, Tokens
 
     log_levels.silence_libraries()
     torch.set_num_threads(1)
@@ -32,7 +32,7 @@ def main(asked: dict[str, Any]) -> int:
     text = asked["shape"].get("text_config", asked["shape"])
     words, length = text["vocab_size"], asked["length"]
     ids = [[(7 * i + 3 * row) % words for i in range(length)] for row in range(asked["rows"])]
-    rows = tuple(Tokens(row, row) for row in ids)
+    rows = TokenList.of(Tokens(row, row) for row in ids)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), pad_token="<pad>")
     with TemporaryDirectory() as folder, Watch([]) as watch:
         model = random_model(asked["shape"], config)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.tokens import sequences_of, tokens_of
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
+from training.rows.row import Row
 from training.texts.example import Chat, Segment, Text
-from training.texts.shapes import Examples
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -98,7 +99,7 @@ def test_the_masks_are_those_of_trl(tokenizer: Any, tmp_path: Path) -> None:
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     ).train_dataset
-    ours = [_tokens(example, tokenizer, 200) for example in held_out]
+    ours = [_tokens(example, tokenizer) for example in held_out]
     assert [t.input_ids for t in ours] == theirs["input_ids"]
     assert [t.labels for t in ours] == theirs["labels"]
 
@@ -148,51 +149,29 @@ def test_the_date_in_a_template_does_not_come_from_the_clock(tokenizer: Any) -> 
 
 
 def test_a_template_of_your_own(tokenizer: Any, tmp_path: Path) -> None:
-    from training.data.tokenizer import encoder_of
-    from training.tokens.prepare import prepare
+    from training.data.tokenizer import encoder_of, tokenizer_of
 
     file = tmp_path / "chat.jinja"
-    examples = Examples((TALK,), (TALK,))
-    data = Data.model_validate({"name": "/x.jsonl", "chat_template": str(file)})
-    from training.data.tokenizer import tokenizer_of
-
+    data = Data.model_validate({"name": "/x.jsonl", "chat_template": str(file), "held_out_rows": 1})
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(ConfigurationError, match=r"chat\.jinja"):
         tokenizer_of(tmp_path, data.chat_template)
     file.write_text(TEMPLATE)
     tokenizer = tokenizer_of(tmp_path, data.chat_template)
-    assert prepare(examples, encoder_of(tokenizer), data, 1).train == (_tokens(TALK, tokenizer),)
-
-
-def test_rows_with_nothing_left_to_learn_are_left_out_and_said(
-    tokenizer: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from training.data.tokenizer import encoder_of
-    from training.tokens.prepare import prepare
-
-    data = Data(name="/x.jsonl", max_length=8)
-    short, long = _asked("3", "4"), _asked("(" * 8, "9", where="mine.jsonl:2")
-    assert len(_tokens(long, tokenizer).labels) == 10
-    end = Text("mine.jsonl:3", (Segment("</s>", in_loss=True),))  # its one token is the first
-    parts = prepare(Examples((short, long, end), (short,)), encoder_of(tokenizer), data, 1)
-    assert parts.train == parts.held_out == (_tokens(short, tokenizer),)
-    assert "2 rows have nothing to learn" in (said := capsys.readouterr().err)
-    assert "mine.jsonl:2, mine.jsonl:3" in said
-    with pytest.raises(ConfigurationError, match="2 ranks"):
-        prepare(Examples((short,), (short,)), encoder_of(tokenizer), data, 2)
+    rows = [Row("mine.jsonl:7", {"messages": list(TALK.turns)})] * 2
+    (tokens,) = sequences_of(data, encoder_of(tokenizer), rows=rows).train
+    assert tokens == _tokens(TALK, tokenizer)
 
 
 def test_columns_of_a_row_come_out_as_tokens(tokenizer: Any, tmp_path: Path) -> None:
     from training.data.tokenizer import encoder_of
-    from training.texts.shapes import read_examples
-    from training.tokens.prepare import prepare
 
     file = tmp_path / "mine.jsonl"
     row = json.dumps({"instruction": "3", "output": "4"})
     file.write_text(f"{row}\n{row}\n")
     tokenizer.chat_template = TEMPLATE
     data = Data(name=str(file), held_out_rows=1, template="chat")
-    (tokens,) = prepare(read_examples(data), encoder_of(tokenizer), data, 1).train
+    (tokens,) = sequences_of(data, encoder_of(tokenizer)).train
     assert tokenizer.decode(tokens.input_ids) == "<s>user\n3</s><s>assistant\n4</s>"
     assert tokens.labels[-2:] == tokens.input_ids[-2:]
     assert set(tokens.labels[:-2]) == {NO}
@@ -206,9 +185,8 @@ def _texts(example: Any) -> list[str]:
     return [segment.text for segment in example.segments]
 
 
-def _tokens(example: Any, tokenizer: Any, max_length: int = 500) -> Any:
+def _tokens(example: Any, tokenizer: Any) -> Any:
     from training.data.tokenizer import encoder_of
-    from training.tokens.prepare import sequences_of
 
-    (tokens,) = sequences_of(example, encoder_of(tokenizer), max_length)
+    (tokens,) = tokens_of(example, encoder_of(tokenizer))
     return tokens
