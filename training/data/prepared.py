@@ -50,7 +50,7 @@ def prepare(rank: Joined) -> Prepared:
     tokenizer = rank.group.run_on_all(lambda: tokenizer_of(folder, rank.config.data.chat_template))
     sequences = rank.group.run_on_all(
         lambda: tokens.prepare(
-            examples, encoder_of(tokenizer), rank.config.data, rank.env.world_size
+            examples, encoder_of(tokenizer, folder), rank.config.data, rank.env.world_size
         )
     )
     return Prepared(folder, base_sha256, data_sha256, tokenizer, sequences)
