@@ -46,7 +46,12 @@ def with_a_slow_tokenizer(base: Path) -> None:
 
 def without_an_end(base: Path) -> None:
     edited(base / "tokenizer_config.json", eos_token=None)
-    (base / "special_tokens_map.json").unlink(missing_ok=True)
+    for name in ("special_tokens_map.json", "generation_config.json"):
+        (base / name).unlink(missing_ok=True)
+
+
+def with_fewer_embeddings(base: Path) -> None:
+    edited(base / "config.json", vocab_size=100)
 
 
 def of_an_unknown_kind(base: Path) -> None:
@@ -78,6 +83,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (not_json, "sharded", "tokenizer_unfit", "JSON"),
         (with_a_slow_tokenizer, "ddp", "tokenizer_unfit", "no fast form"),
         (without_an_end, "ddp", "tokenizer_unfit", "no eos_token"),
+        (with_fewer_embeddings, "sharded", "tokenizer_unfit", "embeddings for 100 tokens"),
         (of_an_unknown_kind, "ddp", "model_unknown", "llama_of_tomorrow"),
         (with_code, "sharded", "model_unknown", "code"),
     ],

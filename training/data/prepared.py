@@ -54,7 +54,7 @@ def prepare(rank: Joined) -> Prepared:
         "base_mismatch",
     )
     tokenizer = rank.group.run_on_all(lambda: tokenizer_of(folder, rank.config.data.chat_template))
-    recipe = Recipe(rank.config.data, encoder_of(tokenizer))
+    recipe = Recipe(rank.config.data, encoder_of(tokenizer, folder))
     same = "The chat template and the tokenizer must be the same on every node."
     key = _equal(rank, "tokenizer and chat template", key_of(rows, recipe), same)
 

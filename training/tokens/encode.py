@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from training.contract.errors import ConfigurationError
 from training.texts.example import Sample, Segment
 from training.texts.template import ChatTemplate
 from training.tokens.tokens import Words, mark
@@ -32,6 +33,8 @@ class Encoder:
     end: int
     """The token that ends what is not written out by a template."""
     template: ChatTemplate | None
+    rows: int | None = None
+    """Tokens that the model has embeddings for; None: not known."""
 
     def encode(self, samples: Sequence[Sample]) -> list[Encoded]:
         """Each sample by itself; together they are faster.
@@ -53,15 +56,18 @@ class Encoder:
         return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0) + 1
 
     def _encoded(self, sample: Sample, encoding: Encoding) -> Encoded:
-        ids = np.array(encoding.ids, np.uint32)
-        offsets = chain.from_iterable(encoding.offsets)
+        start = _begun_twice(encoding)
+        ids = np.array(encoding.ids[start:], np.uint32)
+        offsets = chain.from_iterable(encoding.offsets[start:])
         ends = np.fromiter(offsets, np.int64, 2 * len(ids))[1::2]
+        if self.rows is not None and (most := int(ids.max(initial=0))) >= self.rows:
+            raise _no_row(sample.where, self._tokenizer.id_to_token(most), most, self.rows)
         words = mark(ids, _within(ends, sample.segments))
         if sample.marked:
             return Encoded(words, 0)
         if ids[-1:].tolist() != [self.end]:
             words = np.append(words, mark(np.array([self.end], np.uint32), np.array([True])))
-        return Encoded(words, _leading(encoding.special_tokens_mask))
+        return Encoded(words, _leading(encoding.special_tokens_mask[start:]))
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -86,6 +92,21 @@ def _within(ends: NDArray[np.int64], segments: Iterable[Segment]) -> NDArray[np.
     inside = nearest < len(spans)
     inside[inside] = spans[nearest[inside], 0] < ends[inside]
     return inside
+
+
+def _begun_twice(encoded: Encoding) -> int:
+    """1 where the tokenizer has put its mark of the beginning before a text that begins with it."""
+    twice = encoded.ids[:1] == encoded.ids[1:2] and encoded.special_tokens_mask[:1] == [1]
+    return int(twice and encoded.offsets[0] == (0, 0))
+
+
+def _no_row(where: str, text: str | None, token: int, rows: int) -> ConfigurationError:
+    return ConfigurationError(
+        "tokenizer_unfit",
+        f"{where}: it has the token {text} (number {token}), but the model has embeddings for "
+        f"{rows} tokens (numbers from 0)",
+        "Take it out of the row, or use the tokenizer that belongs to this model.",
+    )
 
 
 def _loss_spans(segments: Iterable[Segment]) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from training.builtin.instructions import base_texts, facts, instruction_rows
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
 from training.rows.row import Row
-from training.texts.example import Chat, Example, Segment, Text
+from training.texts.example import Chat, Example, LeftOut, Segment, Text
 from training.texts.shapes import read_examples, split, to_example
 
 
@@ -48,7 +48,7 @@ def test_the_builtin_set_shares_no_question_between_its_parts() -> None:
     assert len(train) + len(held_out) == len(facts()) == 320
 
 
-def _prompt(example: Example) -> str:
+def _prompt(example: Example | LeftOut) -> str:
     assert isinstance(example, Text)
     return example.segments[0].text
 
@@ -74,6 +74,13 @@ def test_the_alpaca_prompts() -> None:
     assert to_example(given_two, "plain") == _asked("here", "Add.\n1, 2\n", "3")
     turns = ({"role": "user", "content": "Add.\n1, 2"}, {"role": "assistant", "content": "3"})
     assert to_example(given_two, "chat") == Chat("here", turns)
+
+
+def test_rows_with_nothing_to_learn_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"text": "a"}\n{"text": ""}\n{"text": "b"}\n')
+    parts = read_examples(_data(str(file), held_out_rows=1))
+    assert [part[0].where for part in (parts.held_out, parts.train)] == [f"{file}:1", f"{file}:3"]
 
 
 def test_braces_in_the_data_are_only_text() -> None:
@@ -128,19 +135,8 @@ def test_a_text_file_has_a_text_in_every_line(tmp_path: Path) -> None:
     [
         ("a.jsonl", '{"text": "b"}\n{"text":', "data_invalid", "a.jsonl:2"),
         ("a.jsonl", "[1]", "data_invalid", "a.jsonl:1"),
-        ("a.jsonl", '{"instruction": "a", "output": ""}', "data_invalid", "a.jsonl:1"),
-        ("a.jsonl", '{"instruction": "a", "output": 3}', "data_invalid", "output"),
-        ("a.jsonl", '{"text": ""}', "data_invalid", "a.jsonl:1: text"),
-        ("a.jsonl", '{"label": 1}', "data_invalid", "a.jsonl:1: instruction"),
-        ("a.jsonl", '{"messages": []}', "data_invalid", "a.jsonl:1: messages"),
-        ("a.jsonl", '{"messages": [{"role": "user"}]}', "data_invalid", "turn 1"),
-        ("a.jsonl", '{"messages": [{"role": "me", "content": "a"}]}', "data_invalid", "turn 1"),
-        (
-            "a.jsonl",
-            '{"messages": [{"role": "user", "content": "a"}]}',
-            "data_invalid",
-            "the turns are user;",
-        ),
+        ("a.jsonl", '{"instruction": "a", "output": 3}', "data_invalid", "a.jsonl:1: output"),
+        ("a.jsonl", '{"text": ""}', "data_too_small", "0 rows"),
         ("a.jsonl", '{"prompt": "a", "completion": "b"}', "data_too_small", "nothing is left"),
         ("a.jsonl", None, "data_unreadable", "a.jsonl"),
         ("a.json", '[{"text": "b"},\n{"text": 1}]', "data_invalid", "a.json:2: text"),
