@@ -67,6 +67,7 @@ screens: $(VENV)/.controller engine
 
 bench-loading: $(VENV)/.complete
 	$(PY) -m benchmarks.loading --write
+	$(PY) -m benchmarks.loading --sizes experts,wrapper --ranks 2 --write
 
 bench-padding: $(VENV)/.complete
 	$(PY) -m benchmarks.padding --write

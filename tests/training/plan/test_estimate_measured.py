@@ -71,12 +71,12 @@ LARGE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.skipif(
     "SPARKCTL_TEST_LARGE" not in os.environ,
-    reason="minutes and 6 GB each: make estimates; not yet seen to end",
+    reason="a quarter of an hour and 6 GB each: make estimates",
 )
 @pytest.mark.parametrize("name", LARGE)
 def test_the_peak_of_a_gigabyte_of_weights_in_bfloat16_is_as_estimated(name: str) -> None:
     """Adapters on every linear layer, experts included."""
-    model, rows, length = LARGE[name], 2, 256
+    model, rows, length = LARGE[name], 1, 256
     shape = understand(model)
     assert 2 * shape.parameters >= 10**9
     config = training({"kind": "lora", "r": 8}, rows, batching="padded")
@@ -127,7 +127,7 @@ def peak(model: dict[str, Any], config: dict[str, Any], rows: int, length: int) 
     )
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("estimate_probe.py")), json.dumps(asked)],
-        env=environment, capture_output=True, text=True, timeout=600,
+        env=environment, capture_output=True, text=True, timeout=3600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return int(done.stdout.splitlines()[-1])
