@@ -112,7 +112,8 @@ def row(runs: Sequence[Sequence[Taken]], copies: Copies, peers: Sequence[float])
         f"| {max(t.mapped for t in every) / share:.2f} "
         f"| {max(run[0].cached for run in runs) / copies.largest:.2f} "
         f"| {f'{max(read) / share:.3f}' if read else ''} "
-        f"| {statistics.median(seconds):.1f} | {f'{statistics.median(faster):.1f}' if faster else ''} |"
+        f"| {statistics.median(seconds):.1f} "
+        f"| {f'{statistics.median(faster):.1f}' if faster else ''} |"
     )
 
 
