@@ -48,7 +48,7 @@ faults: $(VENV)/.controller engine
 	$(PY) -m tests.faults --write
 
 estimates: $(VENV)/.complete
-	SPARKCTL_TEST_LARGE=1 $(PY) -m pytest -n 0 -s tests/training/plan/test_estimate_measured.py -k gigabyte
+	SPARKCTL_TEST_LARGE=1 $(PY) -m pytest -n 0 -s tests/training/plan/test_estimate_measured.py
 
 resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random
@@ -67,6 +67,7 @@ screens: $(VENV)/.controller engine
 
 bench-loading: $(VENV)/.complete
 	$(PY) -m benchmarks.loading --write
+	$(PY) -m benchmarks.loading --sizes experts,wrapper --ranks 2 --write
 
 bench-padding: $(VENV)/.complete
 	$(PY) -m benchmarks.padding --write

@@ -1,10 +1,12 @@
 """What loading takes: our sharded loader beside accelerate's FSDP2, on the same files.
 
     python -m benchmarks.loading [--rounds N] [--sizes small,middle,large] [--ranks 2,4] [--write]
+    python -m benchmarks.loading --sizes experts,wrapper --ranks 2 [--write]
 
 Every measurement is made by fresh processes, one per rank, in turns; the files are not in the page
 cache when it begins. Rank 0 reads copies of its own, as a node does, so that what the page cache
-holds of them is what one node's would. `--write` puts the table into docs/benchmarks.md.
+holds of them is what one node's would. `--write` puts the table into docs/benchmarks.md: of
+checkpoints that hold other weights than the model, and ours alone loads shard by shard, a second.
 """
 
 import argparse
@@ -97,12 +99,12 @@ def measure(way: str, copies: Copies, ranks: int) -> list[Taken]:
 
 
 def row(runs: Sequence[Sequence[Taken]], copies: Copies, peers: Sequence[float]) -> str:
-    """One line of the table, from all rounds of one way; `peers` are the seconds of accelerate."""
+    """One line of the table, from all rounds of one way; `peers`: accelerate's seconds, if any."""
     ranks = len(runs[0])
     share = copies.bytes / ranks
     every = [taken for run in runs for taken in run]
     seconds = [max(taken.seconds for taken in run) for run in runs]
-    faster = [peer / own for peer, own in zip(peers, seconds, strict=True)]
+    faster = [peer / own for peer, own in zip(peers, seconds, strict=True)] if peers else []
     read = [taken.read for taken in every if taken.read is not None]
     return (
         f"| {copies.bytes / 1e9:.2f} GB | {ranks} | {every[0].way} "
@@ -110,7 +112,8 @@ def row(runs: Sequence[Sequence[Taken]], copies: Copies, peers: Sequence[float])
         f"| {max(t.mapped for t in every) / share:.2f} "
         f"| {max(run[0].cached for run in runs) / copies.largest:.2f} "
         f"| {f'{max(read) / share:.3f}' if read else ''} "
-        f"| {statistics.median(seconds):.1f} | {statistics.median(faster):.1f} |"
+        f"| {statistics.median(seconds):.1f} "
+        f"| {f'{statistics.median(faster):.1f}' if faster else ''} |"
     )
 
 
@@ -121,15 +124,16 @@ def table(sizes: Sequence[str], worlds: Sequence[int], rounds: int) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in sizes:
-        with checkpoint(SIZES[name]) as copies:
+        ways = (OURS,) if name in OTHERS else (OURS, OURS_LORA, ACCELERATE)
+        with checkpoint((SIZES | OTHERS)[name]) as copies:
             for ranks in worlds:
-                runs: dict[str, list[list[Taken]]] = {OURS: [], OURS_LORA: [], ACCELERATE: []}
+                runs: dict[str, list[list[Taken]]] = {way: [] for way in ways}
                 for _ in range(rounds):
                     for way, so_far in runs.items():
                         so_far.append(measure(way, copies, ranks))
-                peers = [max(taken.seconds for taken in run) for run in runs[ACCELERATE]]
+                peers = [max(taken.seconds for taken in run) for run in runs.get(ACCELERATE, [])]
                 lines += [row(so_far, copies, peers) for so_far in runs.values()]
-                print(*lines[-3:], sep="\n", flush=True)
+                print(*lines[-len(ways) :], sep="\n", flush=True)
     conditions = (
         f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, one thread a rank; torch {version('torch')}, "
         f"transformers {version('transformers')}, accelerate {version('accelerate')}. bfloat16, "
@@ -148,10 +152,11 @@ def main() -> None:
     options.add_argument("--write", action="store_true")
     chosen = options.parse_args()
     worlds = [int(ranks) for ranks in chosen.ranks.split(",")]
-    lines = table(chosen.sizes.split(","), worlds, chosen.rounds)
+    sizes = chosen.sizes.split(",")
+    lines = table(sizes, worlds, chosen.rounds)
     print(lines)
     if chosen.write:
-        write("loading", lines)
+        write("loading-others" if OTHERS.keys() & set(sizes) else "loading", lines)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One small file of a model on the Hugging Face Hub, read on this computer.
+"""One file of a model on the Hugging Face Hub, read on this computer.
 
 The Hub is where `HF_ENDPOINT` says, as for huggingface_hub, whose answers (status and
 `X-Error-Code`) are understood here. It is not needed for this, nor is any library.
@@ -36,6 +36,10 @@ class Unread(Exception):
     """Why a file of the Hub was not read, in words, with what to do."""
 
 
+class NotThere(Unread):
+    """The model is there and has no such file."""
+
+
 def read_config(
     model: str,
     revision: str,
@@ -44,62 +48,82 @@ def read_config(
     *,
     deadline: float = _DEADLINE,
 ) -> Any:
-    """config.json of a model, parsed, and nothing else of it. The token goes to the Hub alone.
+    """config.json of a model, parsed, and nothing else of it. Raises Unread."""
+    body = read_file(model, revision, "config.json", token, environ, deadline=deadline)
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Unread(f"config.json of {_hub(environ)}/{model} is no JSON") from None
 
-    Raises Unread.
+
+def read_file(
+    model: str,
+    revision: str,
+    name: str,
+    token: str | None,
+    environ: Mapping[str, str],
+    *,
+    deadline: float = _DEADLINE,
+    largest: int = _LARGEST,
+) -> bytes:
+    """One file of a model, of at most `largest` bytes, within `deadline` seconds.
+
+    The token goes to the Hub alone. Raises Unread, NotThere for a file that the model has not.
     """
     if environ.get("HF_HUB_OFFLINE", "").lower() in _YES:
         raise Unread("HF_HUB_OFFLINE is set here, so the Hub was not asked about it")
-    hub = (environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+    hub = _hub(environ)
     if urlsplit(hub).scheme not in ("http", "https") or "@" in urlsplit(hub).netloc:
         raise Unread("HF_ENDPOINT here is no address of a Hub, such as https://huggingface.co")
     if token and not re.fullmatch(r"[!-~]+", token):
         raise Unread("the token of this computer's login is none: hf auth login")
-    request = Request(f"{hub}/{model}/resolve/{quote(revision, safe='')}/config.json")
+    request = Request(f"{hub}/{model}/resolve/{quote(revision, safe='')}/{name}")
     request.add_header("User-Agent", "sparkctl")
     if token:
         request.add_unredirected_header(_SECRET, f"Bearer {token}")
     try:
-        body = _body(request, time.monotonic() + deadline)
+        return _body(request, name, time.monotonic() + deadline, largest)
     except HTTPError as answer:
         answer.close()
-        raise Unread(_meaning(answer, model, revision, f"{hub}/{model}", token)) from None
+        raise _meaning(answer, model, revision, name, f"{hub}/{model}", token) from None
     except (URLError, OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise Unread(f"{hub} cannot be reached: {reason}") from None
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise Unread(f"config.json of {hub}/{model} is no JSON") from None
 
 
-def _body(request: Request, until: float) -> bytes:
+def _hub(environ: Mapping[str, str]) -> str:
+    return (environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+
+
+def _body(request: Request, name: str, until: float, largest: int) -> bytes:
     """Raises TimeoutError for a Hub that is slow, however it is slow, and for a large file."""
     parts, size = list[bytes](), 0
     with _opener().open(request, timeout=max(until - time.monotonic(), 0.1)) as answer:
         while part := answer.read1(65536):
             parts.append(part)
             size += len(part)
-            if size > _LARGEST:
-                raise OSError("config.json is too large for one")
+            if size > largest:
+                raise OSError(f"{name} is too large for one")
             if time.monotonic() > until:
                 raise TimeoutError("it is too slow")
     return b"".join(parts)
 
 
-def _meaning(answer: HTTPError, model: str, revision: str, page: str, token: str | None) -> str:
+def _meaning(
+    answer: HTTPError, model: str, revision: str, name: str, page: str, token: str | None
+) -> Unread:
     code = answer.headers.get("X-Error-Code", "")
     login = "" if token else ", and log in here: hf auth login"
     if code == "GatedRepo" or (answer.code == 403 and not code):
-        return f"{model} is gated: accept its licence at {page}{login}"
+        return Unread(f"{model} is gated: accept its licence at {page}{login}")
     if code == "EntryNotFound":
-        return f"{page} has no config.json"
+        return NotThere(f"{page} has no {name}")
     if code == "RevisionNotFound":
-        return f"{page} has no revision {revision}"
+        return Unread(f"{page} has no revision {revision}")
     if code == "RepoNotFound" or answer.code in (401, 404):
         private = "" if token else ", or it is private: hf auth login"
-        return f"there is no model {page}{private}"
-    return f"the Hub answers {answer.code} for {page}"
+        return Unread(f"there is no model {page}{private}")
+    return Unread(f"the Hub answers {answer.code} for {page}")
 
 
 class _Redirects(HTTPRedirectHandler):

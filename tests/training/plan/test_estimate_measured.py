@@ -1,10 +1,15 @@
-"""The estimate against the peaks of real trainings on a CPU: within ten per cent."""
+"""The estimate against the peaks of real trainings on a CPU: within ten per cent.
+
+A minute each, so `make test` draws two by SPARKCTL_TEST_SEED (default 1); `make estimates` measures
+all, and models of a gigabyte and more.
+"""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -71,12 +76,12 @@ LARGE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.skipif(
     "SPARKCTL_TEST_LARGE" not in os.environ,
-    reason="minutes and 6 GB each: make estimates; not yet seen to end",
+    reason="a quarter of an hour and 6 GB each: make estimates",
 )
 @pytest.mark.parametrize("name", LARGE)
 def test_the_peak_of_a_gigabyte_of_weights_in_bfloat16_is_as_estimated(name: str) -> None:
     """Adapters on every linear layer, experts included."""
-    model, rows, length = LARGE[name], 2, 256
+    model, rows, length = LARGE[name], 1, 256
     shape = understand(model)
     assert 2 * shape.parameters >= 10**9
     config = training({"kind": "lora", "r": 8}, rows, batching="padded")
@@ -96,7 +101,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+def _drawn() -> list[str]:
+    if "SPARKCTL_TEST_LARGE" in os.environ:
+        return list(CASES)
+    return Random(int(os.environ.get("SPARKCTL_TEST_SEED", "1"))).sample(list(CASES), 2)
+
+
+@pytest.mark.parametrize("name", _drawn())
 def test_a_peak_is_as_estimated(name: str) -> None:
     model, config, rows = CASES[name]
     shape = shape_of(model)
@@ -127,7 +138,7 @@ def peak(model: dict[str, Any], config: dict[str, Any], rows: int, length: int) 
     )
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("estimate_probe.py")), json.dumps(asked)],
-        env=environment, capture_output=True, text=True, timeout=600,
+        env=environment, capture_output=True, text=True, timeout=3600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return int(done.stdout.splitlines()[-1])
