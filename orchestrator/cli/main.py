@@ -20,6 +20,7 @@ _COMMANDS = {  # in order of use
     "cluster": "Make the machines one swarm, look at it, give them back.",
     "init": "Look at the machines, list all that is to be fixed, and write the cluster file.",
     "stacks": "What can be trained: the stacks that sparkctl ships.",
+    "data": "Data to train on: what a file holds, before a run reads it.",
     "train": "Train STACK on the cluster, one rank on each machine, and watch it to its end.",
     "runs": "The runs of the cluster.",
     "tensorboard": "Show the curves of RUN, or of all runs, in a browser here; Ctrl-C ends it.",

@@ -47,20 +47,7 @@ def load_stack(name: str, settings: tuple[str, ...] = ()) -> "StackSpec":
 
 def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
     """The same, with what is known of its origin."""
-    from orchestrator.spec.shipped import shipped_text, stack_names
-
-    shipped = not name.endswith((".yaml", ".yml"))
-    if not shipped:
-        names = ", ".join(stack_names())
-        document = read_document(
-            Path(name),
-            what="stack file",
-            resolution=f"Shipped, by name alone: {names}. A file is named with its path.",
-        )
-    else:
-        from orchestrator.spec.parse import parse_document
-
-        document = parse_document(shipped_text(name), source=f"stacks/{name}.yaml")
+    document = read_stack(name)
     from orchestrator.spec.settings import override
     from orchestrator.spec.stack import StackSpec
     from orchestrator.spec.validate import validate
@@ -72,7 +59,27 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
         beside = Path() if by_option else Path(name).parent
         engine = absolute(stack.engine, beside.absolute(), document.place(("engine",)))
         stack = stack.model_copy(update={"engine": engine})
-    return Recipe(_with_files_of_script(stack, document, name), shipped, document)
+    return Recipe(_with_files_of_script(stack, document, name), _is_shipped(name), document)
+
+
+def read_stack(name: str) -> Document:
+    """The document of a stack, by name or path, as it is written."""
+    from orchestrator.spec.shipped import shipped_text, stack_names
+
+    if not _is_shipped(name):
+        names = ", ".join(stack_names())
+        return read_document(
+            Path(name),
+            what="stack file",
+            resolution=f"Shipped, by name alone: {names}. A file is named with its path.",
+        )
+    from orchestrator.spec.parse import parse_document
+
+    return parse_document(shipped_text(name), source=f"stacks/{name}.yaml")
+
+
+def _is_shipped(name: str) -> bool:
+    return not name.endswith((".yaml", ".yml"))
 
 
 def _with_files_of_script(stack: "StackSpec", document: Document, name: str) -> "StackSpec":

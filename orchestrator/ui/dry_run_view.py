@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.runs.outlook import (
@@ -15,6 +14,7 @@ from orchestrator.runs.outlook import (
     TimePart,
 )
 from orchestrator.ui import figures
+from orchestrator.ui.labelled import show_labelled
 from orchestrator.ui.plain import one_line, visible
 from training.plan.memory import GIB
 
@@ -30,20 +30,18 @@ _LEAST = GIB // 20
 
 def show_dry_run(found: DryRun, console: Console) -> None:
     """The verdict first, then what it stands on."""
+    show_labelled([*_verdict(found), *_lines(found)], console)
+    console.print("Rendered files: --render")
+
+
+def _verdict(found: DryRun) -> Iterator[tuple[str, Text | str]]:
     answer = Text(found.verdict.answer, style=_COLOURS[found.verdict.answer])
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("verdict", Text.assemble(answer, f": {found.verdict.why}"))
+    yield "verdict", Text.assemble(answer, f": {one_line(found.verdict.why)}")
     if found.verdict.remedy:
         settings = " ".join(f"--set {setting}" for setting in found.verdict.remedy)
-        table.add_row("", f"it would fit with {settings}")
+        yield "", f"it would fit with {settings}"
     if found.verdict.nodes:
-        table.add_row("", f"it would fit on {found.verdict.nodes} such nodes as it is")
-    for label, text in _lines(found):
-        table.add_row(label, text)
-    console.print(table)
-    console.print("Rendered files: --render")
+        yield "", f"it would fit on {found.verdict.nodes} such nodes as it is"
 
 
 def expected_lines(found: DryRun) -> Iterator[str]:

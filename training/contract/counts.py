@@ -70,7 +70,8 @@ def sentence(counts: DataCounts) -> str:
 def _rows(counts: DataCounts) -> Iterator[str]:
     yield _many(counts.rows, "row")
     if counts.bad:
-        yield f"{counts.bad:,} bad and skipped ({_first(counts)})"
+        places = f" ({_first(counts)})" if counts.bad_places else ""
+        yield f"{counts.bad:,} bad{places}"
     if counts.left_out:
         yield f"{sum(counts.left_out.values()):,} left out ({_reasons(counts.left_out)})"
     if counts.cut:

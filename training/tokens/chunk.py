@@ -15,6 +15,7 @@ from training.texts.example import Example, LeftOut, Sample
 from training.texts.samples import samples
 from training.texts.shapes import to_example
 from training.tokens.encode import Encoded, Encoder
+from training.tokens.rough import RoughEncoder
 from training.tokens.tokens import Words, is_learned
 
 NOTHING_LEARNED = "nothing to learn within data.max_length"
@@ -26,7 +27,8 @@ class Recipe:
     """All that decides what becomes of a row; can be sent to another process."""
 
     data: Data
-    encoder: Encoder
+    encoder: Encoder | RoughEncoder
+    """The latter where tokens are counted, never where they are learned."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def test_it_is_as_transformers_reads_it(settings: dict[str, Any], tmp_path: Path
     ours = encoder_of_files(
         (tmp_path / "tokenizer.json").read_text(),
         json.loads(file.read_text()),
+        {},
         jinja.read_text() if jinja.is_file() else None,
     )
     assert (ours.end, ours.template) == (theirs.end, theirs.template)
@@ -60,5 +61,5 @@ def test_it_is_as_transformers_reads_it(settings: dict[str, Any], tmp_path: Path
 )
 def test_what_is_no_tokenizer_is_said(tokenizer: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as caught:
-        encoder_of_files(tokenizer, {"eos_token": "</s>"}, None)
+        encoder_of_files(tokenizer, {"eos_token": "</s>"}, {}, None)
     assert caught.value.code == "tokenizer_unfit"

@@ -1,0 +1,183 @@
+"""Data on this computer: what a file holds, and what a run would make of it."""
+
+import os
+from bisect import bisect_right
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from orchestrator.artifacts.hub import Unread
+from orchestrator.artifacts.tokenizer import of_folder, of_model
+from orchestrator.errors import SpecError
+from orchestrator.spec.data_report import DataReport, LengthPart, SamplePart, SegmentPart
+from orchestrator.spec.document import Document
+from orchestrator.spec.load import read_stack
+from orchestrator.spec.parse import parse_document
+from orchestrator.spec.settings import override
+from orchestrator.spec.stack import StackSpec
+from orchestrator.spec.validate import validate
+from orchestrator.stack.secret import login_token
+from training.contract.config import Data, ModelConfig, TrainingConfig
+from training.contract.counts import DataCounts
+from training.contract.errors import ConfigurationError, TrainingError
+from training.contract.names import source_of
+from training.rows.read import read_rows
+from training.texts.example import Sample
+from training.texts.shapes import split
+from training.tokens.chunk import Recipe
+from training.tokens.encode import Encoder
+from training.tokens.look import Look, look
+from training.tokens.of_files import encoder_of_files
+from training.tokens.rough import RoughEncoder
+
+_NO_STACK = """
+apiVersion: sparkctl/v1
+kind: Stack
+name: none
+description: No stack is named.
+training:
+  model: {name: "builtin:tiny-llama"}
+  data: {name: "builtin:instructions"}
+"""
+_NAME, _SOURCES = ("training", "data", "name"), ("training", "data", "sources")
+_LEARNED = {
+    "text": "answers, not what asks for them; of a plain text, all",
+    "marks": "answers, as marks in the model's chat template say",
+    "training template": "answers, as trl marks them in the model's chat template",
+    "added": "answers: what the chat template adds to the text that asks for one",
+    "one by one": "a sample for each answer: the chat template rewrites earlier turns",
+}
+
+
+class _Tokens(NamedTuple):
+    """How tokens are counted."""
+
+    encoder: Encoder | RoughEncoder
+    whose: str | None
+    why_not_exact: str | None
+
+
+def check(
+    file: Path,
+    stack: str | None,
+    settings: tuple[str, ...],
+    environ: Mapping[str, str] = os.environ,
+) -> DataReport:
+    """Read `file`, or the files of a folder, as a run of `stack` would read them.
+
+    Raises SpecError for what is no file, a stack that is none, and settings that do not fit.
+    """
+    training = _training(file, stack, settings)
+    tokens = _tokens(training.model, stack is not None, environ)
+    try:
+        found = look(
+            read_rows(training.data, None, file.parent), Recipe(training.data, tokens.encoder)
+        )
+    except TrainingError as unfit:
+        return _report(file, training.data, tokens, None, unfit)
+    return _report(file, training.data, tokens, found, _unfit(found, training.data))
+
+
+def _training(file: Path, stack: str | None, settings: tuple[str, ...]) -> TrainingConfig:
+    if not file.exists():
+        raise SpecError(
+            f"{file}: there is no such file on this computer",
+            resolution="`data check` looks at files and folders here. Data of the Hub are read by "
+            "the nodes.",
+        )
+    document = parse_document(_NO_STACK, source="no stack") if stack is None else read_stack(stack)
+    override(document, settings)
+    spec = validate(StackSpec, _with_data(document, file))
+    if spec.training is None:
+        raise SpecError(
+            f"{stack}: a stack that starts a script: what data it reads only it knows",
+            resolution="Leave --stack out, or name one of another engine.",
+        )
+    return spec.training
+
+
+def _with_data(document: Document, file: Path) -> Document:
+    if isinstance(document.data, dict) and isinstance(document.data.get("training"), dict):
+        document.override(_NAME, f"{file.name}/" if file.is_dir() else file.name, str(file))
+        document.remove(_SOURCES)
+    return document
+
+
+def _tokens(model: ModelConfig, named: bool, environ: Mapping[str, str]) -> _Tokens:
+    """With the model's tokenizer, wherever it is found; else about."""
+    if not named:
+        why = "no model is named (--stack NAME), so turns stand between plain marks"
+        return _Tokens(RoughEncoder(), None, why)
+    try:
+        match source_of(model.name):
+            case "builtin":
+                raise Unread(f"{model.name} is made on the nodes")
+            case "path" if not Path(model.name).is_dir():
+                raise Unread(f"{model.name} is not on this computer")
+            case "path":
+                files = of_folder(Path(model.name))
+            case "hub":
+                files = of_model(model, login_token(environ), environ)
+        encoder = encoder_of_files(
+            files.tokenizer, files.config, files.generation, files.chat_template
+        )
+    except (Unread, ConfigurationError) as reason:
+        return _Tokens(RoughEncoder(), None, str(reason))
+    return _Tokens(encoder, f"{model.name}, from {files.where}", None)
+
+
+def _unfit(found: Look, data: Data) -> ConfigurationError | None:
+    """Why a run would not start with it."""
+    if found.counts.bad and data.on_bad_row == "stop" and found.first_bad:
+        bad, rows = found.counts.bad, found.counts.rows
+        told = f"{bad:,} of {rows:,} rows cannot be used; the first: {found.first_bad.message}"
+        return ConfigurationError(found.first_bad.code, told, found.first_bad.remedy)
+    if not found.counts.sequences:
+        return ConfigurationError(
+            "data_too_small", "no row has anything to learn", "Is it the right file?"
+        )
+    try:
+        split(range(found.examples), data)
+    except ConfigurationError as small:
+        return small
+    return None
+
+
+def _report(
+    file: Path, data: Data, tokens: _Tokens, found: Look | None, unfit: TrainingError | None
+) -> DataReport:
+    sample = found.sample if found else None
+    lengths = sorted(found.lengths.tolist()) if found else []
+    return DataReport(
+        usable=unfit is None,
+        problem=unfit.message if unfit else None,
+        remedy=(unfit.remedy or None) if unfit else None,
+        data=str(file),
+        columns=found.columns if found else (),
+        counts=found.counts if found else DataCounts(),
+        exact=tokens.why_not_exact is None,
+        tokenizer=tokens.whose,
+        not_exact_because=tokens.why_not_exact,
+        lengths=_histogram(lengths),
+        median=lengths[len(lengths) // 2] if lengths else 0,
+        max_length=data.max_length,
+        learned_by=_LEARNED[sample.way] if sample else None,
+        sample=_part(sample) if sample else None,
+    )
+
+
+def _histogram(lengths: list[int]) -> tuple[LengthPart, ...]:
+    """Sorted lengths, by powers of two; from the first that has any to the last."""
+    if not lengths:
+        return ()
+    parts, most, done = list[LengthPart](), 1 << (max(lengths[0], 1) - 1).bit_length(), 0
+    while done < len(lengths):
+        upto = bisect_right(lengths, most)
+        parts.append(LengthPart(tokens_at_most=most, sequences=upto - done))
+        most, done = most * 2, upto
+    return tuple(parts)
+
+
+def _part(sample: Sample) -> SamplePart:
+    segments = tuple(SegmentPart(text=s.text, learned=s.in_loss) for s in sample.segments)
+    return SamplePart(where=sample.where, segments=segments)

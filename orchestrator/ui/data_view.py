@@ -1,0 +1,89 @@
+"""What `sparkctl data check` shows, and `train --dry-run` of a sample."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from orchestrator.spec.data_report import DataReport, LengthPart, SamplePart
+from orchestrator.ui.console import PlainConsole
+from orchestrator.ui.labelled import show_labelled
+from training.contract.counts import sentence
+
+_BAR = 40
+"""Characters of the longest bar."""
+_LINES, _LINE = 40, 200
+"""Of a sample: the rest is said to be there."""
+_COLUMNS = 12
+_OPEN, _CLOSE = "⟦", "⟧"
+"""Around what is learned: colours alone are lost in a file."""
+
+
+def show_data(report: DataReport, console: PlainConsole) -> None:
+    """The verdict, what was counted, lengths, and one sample."""
+    show_labelled(_lines(report), console)
+    if report.sample is not None:
+        show_sample(report.sample, console)
+
+
+def show_sample(sample: SamplePart, console: PlainConsole) -> None:
+    """As the model reads it; what it learns stands between marks, and in colour."""
+    console.print(f"sample    {sample.where}: what is learned stands between {_OPEN} and {_CLOSE}")
+    lines = _marked(sample).split("\n")
+    for line in lines[:_LINES]:
+        console.print(line if len(line) <= _LINE else _shortened(line), soft_wrap=True)
+    if len(lines) > _LINES:
+        console.print(f"… and {len(lines) - _LINES} more lines")
+
+
+def _lines(report: DataReport) -> Iterator[tuple[str, Text | str]]:
+    if report.usable:
+        yield "verdict", Text.assemble(("can be trained on", "bold green"))
+    else:
+        yield "verdict", Text.assemble(("cannot be trained on", "bold red"), f": {report.problem}")
+    if report.remedy:
+        yield "", report.remedy
+    columns = ", ".join(report.columns[:_COLUMNS]) + (", …" if report.columns[_COLUMNS:] else "")
+    yield "data", f"{report.data}: {columns}" if columns else report.data
+    if report.counts.rows:
+        yield "counted", sentence(report.counts.model_copy(update={"bad_places": ()}))
+        yield from _tokens(report)
+    for place in report.counts.bad_places:
+        yield "bad", place
+    if report.lengths:
+        yield (
+            "length",
+            f"median {report.median:,} tokens; cut at data.max_length, {report.max_length:,}",
+        )
+        yield from (("", line) for line in _bars(report.lengths))
+    if report.learned_by:
+        yield "learned", report.learned_by
+
+
+def _tokens(report: DataReport) -> Iterator[tuple[str, str]]:
+    if report.exact:
+        yield "tokens", f"exact: the tokenizer of {report.tokenizer}"
+    else:
+        yield "tokens", f"about right, not exact: {report.not_exact_because}"
+
+
+def _bars(lengths: tuple[LengthPart, ...]) -> Iterator[str]:
+    most = max(part.sequences for part in lengths)
+    width = max(len(f"{part.tokens_at_most:,}") for part in lengths)
+    for part in lengths:
+        bar = "█" * max(round(_BAR * part.sequences / most), 1 if part.sequences else 0)
+        yield f"to {part.tokens_at_most:>{width},}  {bar} {part.sequences:,}".rstrip()
+
+
+def _marked(sample: SamplePart) -> Text:
+    text = Text()
+    for segment in sample.segments:
+        if segment.learned:
+            text.append(f"{_OPEN}{segment.text}{_CLOSE}", "bold green")
+        else:
+            text.append(segment.text)
+    return text
+
+
+def _shortened(line: Text) -> Text:
+    rest = len(line) - _LINE
+    return Text.assemble(line[:_LINE], f" … and {rest:,} more characters")
