@@ -3,11 +3,12 @@
 import os
 from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.artifacts.hub import Unread
-from orchestrator.artifacts.tokenizer import of_folder, of_model
+from orchestrator.artifacts.tokenizer import TokenizerFiles, of_cache, of_folder, of_hub
 from orchestrator.errors import SpecError
 from orchestrator.spec.data_report import DataReport, LengthPart, SamplePart, SegmentPart
 from orchestrator.spec.document import Document
@@ -39,6 +40,9 @@ training:
   model: {name: "builtin:tiny-llama"}
   data: {name: "builtin:instructions"}
 """
+_PLAIN = "turns stand between plain marks"
+_GLIMPSE = 200
+"""Rows that a dry run looks at."""
 _NAME, _SOURCES = ("training", "data", "name"), ("training", "data", "sources")
 _LEARNED = {
     "text": "answers, not what asks for them; of a plain text, all",
@@ -68,14 +72,43 @@ def check(
     Raises SpecError for what is no file, a stack that is none, and settings that do not fit.
     """
     training = _training(file, stack, settings)
-    tokens = _tokens(training.model, stack is not None, environ)
+    tokens = _Tokens(RoughEncoder(), None, f"no model is named (--stack NAME); {_PLAIN}")
+    if stack is not None:
+        tokens = _tokens(training.model, environ, fetch=True)
+    return _looked_at(str(file), file.parent, training.data, tokens)
+
+
+def glimpse(
+    stack: StackSpec, folder: Path, environ: Mapping[str, str] = os.environ
+) -> DataReport | None:
+    """The first rows of a stack's data, where they are at hand without fetching anything: built in,
+    or in a file of that name in `folder`. None: they are not."""
+    training = stack.training
+    if training is None or training.data.name is None:
+        return None
+    match source_of(training.data.name):
+        case "hub":
+            return None
+        case "path" if not _is_beside(training.data.name, folder):
+            return None
+    data = training.data.model_copy(update={"rows": None})
+    tokens = _tokens(training.model, environ, fetch=False)
+    return _looked_at(training.data.name, folder, data, tokens, _GLIMPSE)
+
+
+def _is_beside(name: str, folder: Path) -> bool:
+    return not Path(name).is_absolute() and (folder / name).exists()
+
+
+def _looked_at(
+    name: str, folder: Path, data: Data, tokens: _Tokens, most: int | None = None
+) -> DataReport:
     try:
-        found = look(
-            read_rows(training.data, None, file.parent), Recipe(training.data, tokens.encoder)
-        )
+        rows = islice(read_rows(data, None, folder), most)
+        found = look(rows, Recipe(data, tokens.encoder))
     except TrainingError as unfit:
-        return _report(file, training.data, tokens, None, unfit)
-    return _report(file, training.data, tokens, found, _unfit(found, training.data))
+        return _report(name, data, tokens, None, unfit)
+    return _report(name, data, tokens, found, _unfit(found, data, whole=most is None))
 
 
 def _training(file: Path, stack: str | None, settings: tuple[str, ...]) -> TrainingConfig:
@@ -103,31 +136,34 @@ def _with_data(document: Document, file: Path) -> Document:
     return document
 
 
-def _tokens(model: ModelConfig, named: bool, environ: Mapping[str, str]) -> _Tokens:
+def _tokens(model: ModelConfig, environ: Mapping[str, str], *, fetch: bool) -> _Tokens:
     """With the model's tokenizer, wherever it is found; else about."""
-    if not named:
-        why = "no model is named (--stack NAME), so turns stand between plain marks"
-        return _Tokens(RoughEncoder(), None, why)
     try:
-        match source_of(model.name):
-            case "builtin":
-                raise Unread(f"{model.name} is made on the nodes")
-            case "path" if not Path(model.name).is_dir():
-                raise Unread(f"{model.name} is not on this computer")
-            case "path":
-                files = of_folder(Path(model.name))
-            case "hub":
-                files = of_model(model, login_token(environ), environ)
+        files = _tokenizer_files(model, environ, fetch)
         encoder = encoder_of_files(
             files.tokenizer, files.config, files.generation, files.chat_template
         )
     except (Unread, ConfigurationError) as reason:
-        return _Tokens(RoughEncoder(), None, str(reason))
+        return _Tokens(RoughEncoder(), None, f"{reason}; {_PLAIN}")
     return _Tokens(encoder, f"{model.name}, from {files.where}", None)
 
 
-def _unfit(found: Look, data: Data) -> ConfigurationError | None:
-    """Why a run would not start with it."""
+def _tokenizer_files(model: ModelConfig, environ: Mapping[str, str], fetch: bool) -> TokenizerFiles:
+    match source_of(model.name):
+        case "builtin":
+            raise Unread(f"{model.name} is made on the nodes")
+        case "path":
+            return of_folder(Path(model.name))
+    try:
+        return of_cache(model, environ)
+    except Unread:
+        if not fetch:
+            raise
+        return of_hub(model, login_token(environ), environ)
+
+
+def _unfit(found: Look, data: Data, *, whole: bool) -> ConfigurationError | None:
+    """Why a run would not start with it; `whole`: all rows were looked at."""
     if found.counts.bad and data.on_bad_row == "stop" and found.first_bad:
         bad, rows = found.counts.bad, found.counts.rows
         told = f"{bad:,} of {rows:,} rows cannot be used; the first: {found.first_bad.message}"
@@ -139,22 +175,25 @@ def _unfit(found: Look, data: Data) -> ConfigurationError | None:
     try:
         split(range(found.examples), data)
     except ConfigurationError as small:
-        return small
+        return small if whole else None
     return None
 
 
 def _report(
-    file: Path, data: Data, tokens: _Tokens, found: Look | None, unfit: TrainingError | None
+    name: str, data: Data, tokens: _Tokens, found: Look | None, unfit: TrainingError | None
 ) -> DataReport:
     sample = found.sample if found else None
+    counts = found.counts if found else DataCounts()
+    if tokens.whose is None:  # what no template of a model has read says nothing
+        counts = counts.model_copy(update={"unread": ()})
     lengths = sorted(found.lengths.tolist()) if found else []
     return DataReport(
         usable=unfit is None,
         problem=unfit.message if unfit else None,
         remedy=(unfit.remedy or None) if unfit else None,
-        data=str(file),
+        data=name,
         columns=found.columns if found else (),
-        counts=found.counts if found else DataCounts(),
+        counts=counts,
         exact=tokens.why_not_exact is None,
         tokenizer=tokens.whose,
         not_exact_because=tokens.why_not_exact,

@@ -1,5 +1,8 @@
 """What a recipe would deploy, as it can be shown before anything is done."""
 
+from pathlib import Path
+
+from orchestrator.api.data import glimpse
 from orchestrator.api.person import Person
 from orchestrator.doctor.readiness import NodeReadiness
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
@@ -43,4 +46,5 @@ def preview(
             raise
         prepared = prepare(spec, stack, None, run=run, base=base.result())
     powers = [power.line for power in powers_of(stack) if power.key[0] != "secrets"]
-    return foresee(prepared, readings, secrets=secret_sources(stack), powers=powers, unread=unread)
+    found = foresee(prepared, readings, secrets=secret_sources(stack), powers=powers, unread=unread)
+    return found.model_copy(update={"data": glimpse(stack, Path())})

@@ -1,4 +1,4 @@
-"""The files of a model's tokenizer, on this computer: of its folder, its cache, or the Hub."""
+"""The files of a model's tokenizer, on this computer: of its folder, the cache, or the Hub."""
 
 import json
 import os
@@ -39,21 +39,23 @@ def of_folder(folder: Path) -> TokenizerFiles:
     return _read(str(folder), lambda name: _of_disk(folder / name))
 
 
-def of_model(model: ModelConfig, token: str | None, environ: Mapping[str, str]) -> TokenizerFiles:
-    """Those of a model of the Hub: from this computer's Hugging Face cache, else from the Hub.
-
-    Raises Unread.
-    """
+def of_cache(model: ModelConfig, environ: Mapping[str, str]) -> TokenizerFiles:
+    """Those that this computer's Hugging Face cache has of a model of the Hub. Raises Unread."""
     snapshot = _snapshot(model, environ)
-    if snapshot is not None and (snapshot / TOKENIZER).is_file():
-        return _read("this computer's Hugging Face cache", lambda name: _of_disk(snapshot / name))
+    if snapshot is None or not (snapshot / TOKENIZER).is_file():
+        raise Unread(f"this computer's Hugging Face cache has no tokenizer of {model.name}")
+    return _read("this computer's Hugging Face cache", lambda name: _of_disk(snapshot / name))
 
-    def of_hub(name: str) -> bytes:
+
+def of_hub(model: ModelConfig, token: str | None, environ: Mapping[str, str]) -> TokenizerFiles:
+    """Those of a model of the Hub, read there. Raises Unread."""
+
+    def read(name: str) -> bytes:
         return read_file(
             model.name, model.revision, name, token, environ, deadline=_DEADLINE, largest=_LARGEST
         )
 
-    return _read("the Hub", of_hub)
+    return _read("the Hub", read)
 
 
 def _read(where: str, read: Callable[[str], bytes]) -> TokenizerFiles:

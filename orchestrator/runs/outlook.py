@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.spec.data_report import DataReport
+
 Answer = Literal["fits", "does not fit", "not known"]
 
 
@@ -160,6 +162,8 @@ class DryRun(_Part):
     download: DownloadPart | None
     """null: only the stack's script knows."""
     disk: DiskPart
+    data: DataReport | None = None
+    """Its first rows, where this computer has them; null: it has not."""
     secrets: dict[str, str]
     """Where the value of each would come from, in words; never a value."""
     powers: list[str]

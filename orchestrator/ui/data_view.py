@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rich.console import Console
 from rich.text import Text
 
 from orchestrator.spec.data_report import DataReport, LengthPart, SamplePart
@@ -25,7 +26,7 @@ def show_data(report: DataReport, console: PlainConsole) -> None:
         show_sample(report.sample, console)
 
 
-def show_sample(sample: SamplePart, console: PlainConsole) -> None:
+def show_sample(sample: SamplePart, console: Console) -> None:
     """As the model reads it; what it learns stands between marks, and in colour."""
     console.print(f"sample    {sample.where}: what is learned stands between {_OPEN} and {_CLOSE}")
     lines = _marked(sample).split("\n")

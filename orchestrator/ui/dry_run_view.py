@@ -13,9 +13,12 @@ from orchestrator.runs.outlook import (
     MemoryPart,
     TimePart,
 )
+from orchestrator.spec.data_report import DataReport
 from orchestrator.ui import figures
+from orchestrator.ui.data_view import show_sample
 from orchestrator.ui.labelled import show_labelled
 from orchestrator.ui.plain import one_line, visible
+from training.contract.counts import sentence
 from training.plan.memory import GIB
 
 _COLOURS = {"fits": "bold green", "does not fit": "bold red", "not known": "bold yellow"}
@@ -31,6 +34,8 @@ _LEAST = GIB // 20
 def show_dry_run(found: DryRun, console: Console) -> None:
     """The verdict first, then what it stands on."""
     show_labelled([*_verdict(found), *_lines(found)], console)
+    if found.data is not None and found.data.sample is not None:
+        show_sample(found.data.sample, console)
     console.print("Rendered files: --render")
 
 
@@ -78,6 +83,8 @@ def _lines(found: DryRun) -> Iterator[tuple[str, str]]:
         yield "time", _time(found.time)
         yield "download", _download(found.download)
     yield "disk", _disk(found.disk)
+    if found.data is not None:
+        yield "data", _data(found.data)
     for name, source in found.secrets.items():
         yield "secret", f"{name} {source}"
     for power in found.powers:
@@ -134,6 +141,13 @@ def _download(part: DownloadPart) -> str:
     if part.data is not None:
         said.append(f"data ({part.data}): size not known")
     return "; ".join(said) or "none: model and data need none"
+
+
+def _data(report: DataReport) -> str:
+    """Of its first rows."""
+    if report.usable:
+        return f"{report.data}, the first rows: {sentence(report.counts)}"
+    return f"{report.data} cannot be trained on: {report.problem}. {report.remedy or ''}".rstrip()
 
 
 def _disk(part: DiskPart) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.artifacts.hub import Unread
-from orchestrator.artifacts.tokenizer import of_folder, of_model
+from orchestrator.artifacts.tokenizer import of_cache, of_folder, of_hub
 from tests.support.hub.repository import Repository
 from tests.support.hub.server import Hub
 from training.contract.config import ModelConfig
@@ -25,9 +25,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_of_a_model_of_the_hub_only_small_files_are_fetched(folder: Path, tmp_path: Path) -> None:
+def test_of_a_model_of_the_hub_only_small_files_are_fetched(folder: Path) -> None:
     with Hub({"org/open": Repository(folder)}) as hub:
-        found = of_model(MODEL, None, {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "none")})
+        found = of_hub(MODEL, None, {"HF_ENDPOINT": hub.url})
         asked = [path for method, path in hub.requests if method == "GET"]
     assert found.where == "the Hub"
     assert (found.tokenizer, found.config) == ('{"model": {}}', {"eos_token": "</s>"})
@@ -36,7 +36,7 @@ def test_of_a_model_of_the_hub_only_small_files_are_fetched(folder: Path, tmp_pa
 
 
 @pytest.mark.parametrize("revision", ["main", COMMIT])
-def test_what_the_cache_has_is_not_fetched(folder: Path, tmp_path: Path, revision: str) -> None:
+def test_what_the_cache_has(folder: Path, tmp_path: Path, revision: str) -> None:
     cache = tmp_path / "hub" / "models--org--open"
     (cache / "refs").mkdir(parents=True)
     (cache / "refs" / "main").write_text(COMMIT)
@@ -44,7 +44,7 @@ def test_what_the_cache_has_is_not_fetched(folder: Path, tmp_path: Path, revisio
     folder.rename(cache / "snapshots" / COMMIT)
     (cache / "snapshots" / COMMIT / "chat_template.jinja").write_text("{{ messages }}")
     model = MODEL.model_copy(update={"revision": revision})
-    found = of_model(model, None, {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"})
+    found = of_cache(model, {"HF_HOME": str(tmp_path)})
     assert "cache" in found.where
     assert found.chat_template == "{{ messages }}"
 
@@ -53,8 +53,8 @@ def test_a_revision_leads_to_no_other_folder(folder: Path, tmp_path: Path) -> No
     cache = tmp_path / "hub" / "models--org--open"
     (cache / "refs").mkdir(parents=True)
     (cache / "refs" / "main").write_text("../../../model")
-    with pytest.raises(Unread, match="HF_HUB_OFFLINE"):
-        of_model(MODEL, None, {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"})
+    with pytest.raises(Unread, match="has no tokenizer of org/open"):
+        of_cache(MODEL, {"HF_HOME": str(tmp_path)})
 
 
 def test_a_folder_of_a_checkpoint(folder: Path) -> None:

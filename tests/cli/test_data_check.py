@@ -1,0 +1,108 @@
+"""`sparkctl data check` on data as people bring them: what is printed, and the exit code.
+
+tests/cases/data has the files, tests/golden/data what is said of each.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Sparkctl
+from tests.support.clusters import ROOT
+from tests.support.generated import Generated
+
+CASES = ROOT / "tests" / "cases" / "data"
+FILES = sorted(str(file.relative_to(CASES)) for file in CASES.rglob("*") if file.is_file())
+CHATS = [
+    {"messages": [{"role": "user", "content": f"{n} + 1?"}, {"role": "assistant", "content": "2"}]}
+    for n in range(40)
+]
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Path:
+    """Beside the command, so that names are short."""
+    return shutil.copytree(CASES, tmp_path / "data")
+
+
+def test_there_are_cases() -> None:
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_is_said_of_a_file(
+    file: str, cases: Path, sparkctl: Sparkctl, generated: Generated
+) -> None:
+    ran = sparkctl("data", "check", f"data/{file}", "--set", "data.held_out_rows=4")
+    assert str(cases.parent) not in ran.stdout
+    generated(f"tests/golden/data/{file}.txt", f"{ran.stdout}{ran.stderr}exit code {ran.code}\n")
+
+
+def test_what_is_learned_stands_between_marks(sparkctl: Sparkctl, tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, CHATS)))
+    ran = sparkctl("data", "check", "mine.jsonl")
+    assert ran.code == 0
+    assert "⟦2<|im_end|>" in ran.stdout
+    assert "40 rows; 40 sequences" in ran.stdout
+
+
+def test_the_document(sparkctl: Sparkctl, tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, CHATS)))
+    ran = sparkctl("data", "check", "mine.jsonl", "--json")
+    found = json.loads(ran.stdout)
+    assert (found["kind"], found["usable"], found["counts"]["rows"]) == ("Data", True, 40)
+    assert sum(part["sequences"] for part in found["lengths"]) == 40
+    learned = [part["text"] for part in found["sample"]["segments"] if part["learned"]]
+    assert learned[0].startswith("2")
+
+
+def test_a_stack_brings_its_settings_and_the_file_takes_the_place_of_its_data(
+    sparkctl: Sparkctl, tmp_path: Path
+) -> None:
+    row = json.dumps({"instruction": "Add 1 and 1.", "output": "2"})
+    (tmp_path / "mine.jsonl").write_text(f"{row}\n" * 40)
+    rows = ("--set", "data.rows=8", "--set", "data.held_out_rows=8")
+    ran = sparkctl("data", "check", "mine.jsonl", "--stack", "tiny-llama-lora", *rows, "--json")
+    found = json.loads(ran.stdout)
+    assert found["usable"] and found["data"] == "mine.jsonl"
+    assert "made on the nodes" in found["not_exact_because"]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["none.jsonl"], "no such file on this computer"),
+        (["mine.jsonl", "--stack", "none"], "none"),
+        (["mine.jsonl", "--set", "data.max_length=many"], "a whole number is expected"),
+        (["mine.xlsx"], "mine.xlsx"),
+    ],
+)
+def test_what_it_cannot_look_at(
+    args: list[str], said: str, sparkctl: Sparkctl, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.jsonl").write_text("{}\n")
+    (tmp_path / "mine.xlsx").write_bytes(b"PK\x03\x04")
+    ran = sparkctl("data", "check", *args)
+    assert ran.code == 3
+    assert said in ran.stdout + ran.stderr
+
+
+@pytest.mark.patient
+def test_neither_torch_nor_transformers_is_imported(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text("\n".join(map(json.dumps, CHATS)))
+    code = (
+        "import sys\n"
+        "from orchestrator.cli.main import call\n"
+        f"call(['data', 'check', {str(file)!r}])\n"
+        "print(sorted({'torch', 'transformers', 'datasets', 'trl', 'docker'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "can be trained on" in done.stdout
