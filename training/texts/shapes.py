@@ -5,15 +5,15 @@ alpaca (`instruction`, `input`, `output`), and plain `text`. Only answers count 
 a plain text, all of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
-from training.rows.read import read_rows
-from training.rows.row import Row
+from training.rows.read import read_evaluation, read_rows
+from training.rows.row import BadRow, Row
 from training.texts.example import Chat, Example, Segment, Text, Turn
 
 T = TypeVar("T")
@@ -49,10 +49,15 @@ def read_examples(data: Data, folder: Path = Path()) -> Examples:
 
     Raises `ConfigurationError` for data that cannot be used.
     """
-    wanted = None if data.rows is None else data.rows + data.held_out_rows
-    examples = [to_example(row, data.template) for row in read_rows(data, wanted, folder)]
+    examples = _examples(read_rows(data, folder), data)
+    if data.evaluation is not None:
+        return Examples(examples, _examples(read_evaluation(data, folder), data))
     train, held_out = split(examples, data)
     return Examples(train, held_out)
+
+
+def _examples(rows: Iterable[Row | BadRow], data: Data) -> tuple[Example, ...]:
+    return tuple(to_example(row, data.template) for row in rows if isinstance(row, Row))
 
 
 def split(examples: Sequence[T], data: Data) -> tuple[tuple[T, ...], tuple[T, ...]]:
@@ -60,7 +65,7 @@ def split(examples: Sequence[T], data: Data) -> tuple[tuple[T, ...], tuple[T, ..
     if len(examples) <= data.held_out_rows:
         raise ConfigurationError(
             "data_too_small",
-            f"{data.name} has {len(examples)} rows, of which {data.held_out_rows} are held out: "
+            f"{data.label} has {len(examples)} rows, of which {data.held_out_rows} are held out: "
             "nothing is left to train on",
             "Lower data.held_out_rows or use more data.",
         )
