@@ -119,8 +119,8 @@ def ours(file: Path, tokenizer: Path) -> int:
     source = tokenizer.read_text(encoding="utf-8")
     end = Tokenizer.from_str(source).token_to_id(END) or 0
     recipe = Recipe(data, Encoder(source, end, ChatTemplate(TEMPLATE, {"eos_token": END})))
-    key = key_of(rows_sha256(data, Path("/"), ()), recipe)
-    made = data_set(key, recipe, lambda: read_rows(data, None, Path("/")), file.parent / "cache")
+    key = key_of(rows_sha256([str(file)], Path("/"), ()), recipe)
+    made = data_set(key, recipe, lambda: read_rows(data, Path("/")), file.parent / "cache")
     counts: DataCounts = made.stored.counts
     return counts.tokens
 

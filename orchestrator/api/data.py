@@ -103,9 +103,10 @@ def _is_beside(name: str, folder: Path) -> bool:
 def _looked_at(
     name: str, folder: Path, data: Data, tokens: _Tokens, most: int | None = None
 ) -> DataReport:
+    patient = data.model_copy(update={"on_bad_row": "skip"})  # all bad rows are of interest
     try:
-        rows = islice(read_rows(data, None, folder), most)
-        found = look(rows, Recipe(data, tokens.encoder))
+        rows = islice(read_rows(patient, folder), most)
+        found = look(rows, Recipe(patient, tokens.encoder))
     except TrainingError as unfit:
         return _report(name, data, tokens, None, unfit)
     return _report(name, data, tokens, found, _unfit(found, data, whole=most is None))

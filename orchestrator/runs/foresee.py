@@ -146,12 +146,13 @@ def _download(prepared: Prepared, readings: Readings) -> DownloadPart | None:
     if config is None:
         return None
     from_hub = source_of(config.model.name) == "hub"
+    sets = [name for name in config.data.named.values() if source_of(name) == "hub"]
     nodes = [node for node, one in readings.items() if one.model is False]
     return DownloadPart(
         model=config.model.name if from_hub else None,
         bytes_per_node=expected.checkpoint if expected and from_hub else None,
         nodes=nodes if readings else None,
-        data=config.data.name if source_of(config.data.name) == "hub" else None,
+        data=", ".join(dict.fromkeys(sets)) or None,
     )
 
 

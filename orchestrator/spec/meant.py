@@ -101,6 +101,20 @@ def ending(name: str, paths: Iterable[str]) -> list[str]:
     return [path for path in paths if f".{path}".endswith(f".{name}")]
 
 
+def outermost(paths: list[str]) -> list[str]:
+    """Without keys of a section that stands beside a key of the same name: data.evaluation.split
+    beside data.split."""
+    sections = [f"{path.rpartition('.')[0]}." for path in paths]
+    return [
+        path
+        for path in paths
+        if not any(
+            path.startswith(section) and path.count(".") > section.count(".")
+            for section in sections
+        )
+    ]
+
+
 @cache
 def paths_of(document: Section) -> tuple[str, ...]:
     """All keys of a document, without the brackets of lists."""

@@ -3,7 +3,7 @@
 from orchestrator.errors import SpecError, UnknownKeyError
 from orchestrator.spec.document import Document
 from orchestrator.spec.key_path import KeyPath
-from orchestrator.spec.meant import ending, single_paths_of
+from orchestrator.spec.meant import ending, outermost, single_paths_of
 from orchestrator.spec.parse import parse_value
 from orchestrator.spec.sections import is_kind, sections_at
 from orchestrator.spec.stack import StackSpec
@@ -29,7 +29,8 @@ def override(document: Document, settings: tuple[str, ...]) -> None:
 def _whole(key: str, place: str) -> KeyPath:
     """`lr` is training.optim.lr, as long as there is but one."""
     first = key.partition(".")[0]
-    found = [] if first in StackSpec.model_fields else ending(key, single_paths_of(StackSpec))
+    known = [] if first in StackSpec.model_fields else ending(key, single_paths_of(StackSpec))
+    found = outermost(known)
     if len(found) > 1:
         raise UnknownKeyError(
             f"{place}: {key}: several keys end so: {', '.join(found)}",

@@ -40,7 +40,7 @@ def _paths(training: TrainingConfig) -> Iterator[tuple[str, str]]:
     named = {
         "model.name": training.model.name,
         "method.init_from": getattr(training.method, "init_from", None) or "",
-        "data.name": training.data.name,
+        **{f"data.{key}": name for key, name in training.data.named.items()},
         "data.chat_template": training.data.chat_template or "",
     }
     return ((key, path) for key, path in named.items() if path.startswith("/"))

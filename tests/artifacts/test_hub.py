@@ -57,7 +57,7 @@ def test_who_has_accepted_the_licence_reads_a_gated_model(hub: Hub, redirects: b
 def test_the_token_goes_to_no_other_host(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     with Hub(hub.repositories) as other:
         monkeypatch.setattr(
-            hub, "answer", lambda *_: _to(f"{other.url}/org/open/resolve/main/config.json")
+            hub, "answer", lambda *_, **__: _to(f"{other.url}/org/open/resolve/main/config.json")
         )
         assert read(hub, "org/open", "hf_member") == CONFIG
         assert (hub.tokens, other.tokens) == (["hf_member"], [None])
@@ -68,7 +68,7 @@ def test_an_answer_leads_to_no_file_of_this_computer(
 ) -> None:
     (tmp_path / "config.json").write_text("{}")
     for place in (f"file://{tmp_path}/config.json", "ftp://127.0.0.1/config.json"):
-        monkeypatch.setattr(hub, "answer", lambda *_, place=place: _to(place))
+        monkeypatch.setattr(hub, "answer", lambda *_, place=place, **__: _to(place))
         with pytest.raises(Unread):
             read(hub, "org/open")
 

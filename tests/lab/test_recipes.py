@@ -10,15 +10,13 @@ from random import Random
 import pytest
 
 from orchestrator.spec.shipped import stack_names
-from tests.families.recipes import TWINS
+from tests.families.recipes import TWINS, data_settings, files_of
 from tests.lab.machine import Machine
 from tests.lab.sparkctl import Sparkctl
 
 DATA = "/home/nvidia/sparkctl/data"
-SMALL = (
-    "data.name=builtin:instructions", "data.rows=24", "data.held_out_rows=8", "data.max_length=160",
-    "loop.max_steps=2",
-)  # fmt: skip
+SEEN = "/sparkctl/data"
+SMALL = ("data.rows=24", "data.held_out_rows=8", "data.max_length=512", "loop.max_steps=2")
 
 
 def chosen() -> list[str]:
@@ -50,8 +48,11 @@ def test_a_recipe_trains_the_twin_of_its_base(
         machine.run("mkdir", "-p", place)
         for file in twin.iterdir():
             machine.put(f"{place}/{file.name}", file.read_bytes())
-    base = f"model.name=/sparkctl/data/{PurePosixPath(place).name}"
-    settings = [option for one in (base, *SMALL) for option in ("--set", f"training.{one}")]
+        for name, text in files_of(recipe).items():
+            machine.put(f"{DATA}/{name}", text.encode())
+    base = f"model.name={SEEN}/{PurePosixPath(place).name}"
+    changed = (base, *data_settings(recipe, SEEN), *SMALL)
+    settings = [option for one in changed for option in ("--set", f"training.{one}")]
     said = module_up("train", recipe, *settings).stdout
     assert "succeeded" in said, said
     (ended,) = module_up("runs", "show", "last", "--json").json()["runs"]

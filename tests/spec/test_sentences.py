@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.sentences import WORDS, sentence
 from orchestrator.spec.stack import StackSpec
-from training.contract.config import DataName, Name
+from training.contract.config import Name
+from training.contract.source import DataName
 from training.gang.config import Hook
 
 
@@ -38,7 +39,11 @@ def test_every_pattern_has_words(model: type[ClusterSpec] | type[StackSpec]) -> 
         (Name, "my secret", "what stands there does not fit: it is org/name on the Hub"),
         (Name, "../secret", "a path of this computer is nothing to a node"),
         (Name, "secret", "no owner, as a name on the Hub has: it is org/name on the Hub"),
-        (DataName, "my.xlsx", "data are read from .jsonl, .json and .txt files"),
+        (
+            DataName,
+            "my.xlsx",
+            "data are read from .jsonl, .json, .csv, .tsv, .parquet and .txt files",
+        ),
         (DataName, "~/secret.jsonl", "name it as it is called there, such as my.jsonl"),
         (Hook, {"url": "ftp://user:secret@x"}, "what stands there does not fit: an address begins"),
     ],

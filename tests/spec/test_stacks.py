@@ -127,6 +127,8 @@ def test_words_that_are_truth_values_in_old_yaml_are_text(tmp_path: Path) -> Non
         ("training.tracking.to=wandb", "tracking.to", ("wandb",)),
         ("dtype=bf16", "model.dtype", "bfloat16"),
         ("r=4", "method.r", 4),
+        ("split=test", "data.split", "test"),
+        ("config=main", "data.config", "main"),
     ],
 )
 def test_the_last_names_of_a_key_are_enough(setting: str, path: str, expected: Any) -> None:

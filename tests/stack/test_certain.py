@@ -17,6 +17,11 @@ OWN_IMAGE = {"container": {"base_image": "mine/torch"}}
         ("training.data.name=/home/me/x.jsonl", "training.data.name: no container of a run sees"),
         ("training.data.name=/sparkctl/run/x.jsonl", "training.data.name: no container"),
         ("training.data.name=/sparkctl/database/x.jsonl", "training.data.name: no container"),
+        (
+            "training.data={sources: [{name: a/b}, {name: /x.csv}]}",
+            r"training.data.sources\.1\.name: no container of a run sees /x.csv",
+        ),
+        ("training.data.evaluation={name: /x/}", r"training.data.evaluation\.name: no container"),
         ("training.model.name=/models/llama", "training.model.name: no container of a run sees"),
         ("training.method.init_from=/runs/adapter", "training.method.init_from: no container"),
         ("training.data.chat_template=/x.jinja", "training.data.chat_template: no container"),

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from training.contract.method import Full, Lora, Method, Qlora, never_sharded
-from training.contract.names import ABSOLUTE, DATA, MODEL, fit_data, fit_model, source_of
+from training.contract.names import ABSOLUTE, MODEL, fit_model, source_of
 from training.contract.optim import Optim
 from training.contract.section import Section
 from training.contract.sentences import listed
+from training.contract.source import Evaluation, Place, Source
 
 __all__ = ["Data", "Full", "Loop", "Lora", "Method", "ModelConfig", "Optim", "Parallel", "Qlora",
            "Tracker", "TrainingConfig"]  # fmt: skip
@@ -22,7 +23,6 @@ Name = Annotated[
     Field(pattern=MODEL, examples=["builtin:tiny-llama", "org/name", "/path"]),
     BeforeValidator(fit_model),
 ]
-DataName = Annotated[str, Field(pattern=DATA, examples=["my.jsonl"]), BeforeValidator(fit_data)]
 
 _DTYPES = {"bf16": "bfloat16", "fp32": "float32", "torch.bfloat16": "bfloat16"}
 
@@ -47,30 +47,31 @@ class ModelConfig(Section):
     @field_validator("name")
     @classmethod
     def _known_builtin(cls, name: str) -> str:
-        return _known(name, "builtin:tiny-llama")
+        if source_of(name) == "builtin" and name != "builtin:tiny-llama":
+            raise ValueError(f"there is no {name}; known: builtin:tiny-llama")
+        return name
 
 
-class Data(Section):
+class Data(Place):
     """What to train on. The loss counts answers only, never the prompt; of plain text, all."""
 
-    name: DataName
-    """`builtin:instructions`, a Hub id `org/name`, or a file in `paths.data`: .jsonl, .json, .txt.
+    sources: tuple[Source, ...] = ()
+    """Several sources instead of one `name`, mixed in proportion to their shares; when one ends,
+    the others go on."""
 
-    Rows have the column messages (chat), or prompt and completion, or instruction, input (optional)
-    and output (alpaca), or text. In a .txt file every line is a text.
-    """
-
-    revision: str = "main"
-    """Hub only: branch, tag or commit."""
-
-    split: str = "train"
-    """Hub only: which split."""
+    evaluation: Evaluation | None = None
+    """A source of its own for the held-out rows; null: they are set apart from the others."""
 
     rows: int | None = Field(None, ge=1)
     """Rows to train on, from the start of the set; null: all but the held-out ones."""
 
     held_out_rows: int = Field(32, ge=1)
-    """Rows set apart for evaluation, spread evenly over the set and never trained on."""
+    """Rows set apart for evaluation, spread evenly over the set and never trained on. Of
+    `evaluation`: how many at most, from its start."""
+
+    on_bad_row: Literal["stop", "skip"] = "stop"
+    """What a row that cannot be read does: end the run with its file and line, or be left out and
+    counted."""
 
     template: Literal["alpaca", "plain", "chat"] = "alpaca"
     """How instruction and input become a prompt: the alpaca text, just their own lines, or a turn.
@@ -88,13 +89,38 @@ class Data(Section):
     over_long: Literal["cut", "drop"] = "cut"
     """What is longer than max_length loses its end (`cut`), or is left out and counted (`drop`)."""
 
-    on_bad_row: Literal["stop", "skip"] = "stop"
-    """A row that cannot be used ends the run, or is left out and counted."""
+    @model_validator(mode="after")
+    def _from_somewhere(self) -> "Data":
+        if (self.name is None) == (not self.sources):
+            raise ValueError("either name or sources is expected, and not both")
+        usual = Place.model_fields
+        given = [key for key in usual if key != "name" and getattr(self, key) != usual[key].default]
+        if self.sources and given:
+            raise ValueError(f"{given[0]} belongs to each of the sources")
+        return self
 
-    @field_validator("name")
-    @classmethod
-    def _known_builtin(cls, name: str) -> str:
-        return _known(name, "builtin:instructions")
+    @property
+    def training_sources(self) -> tuple[Source, ...]:
+        """Where the rows to train on come from: one or more."""
+        if self.sources:
+            return self.sources
+        return (Source.model_validate({key: getattr(self, key) for key in Place.model_fields}),)
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The name of every source, by its key below `data`."""
+        if self.name is not None:
+            names = {"name": self.name}
+        else:
+            names = {f"sources.{i}.name": source.name for i, source in enumerate(self.sources)}
+        if self.evaluation is not None:
+            names["evaluation.name"] = self.evaluation.name
+        return names
+
+    @property
+    def label(self) -> str:
+        """The training sources in a sentence."""
+        return " and ".join(dict.fromkeys(source.name for source in self.training_sources))
 
 
 class Parallel(Section):
@@ -229,9 +255,3 @@ class TrainingConfig(Section):
         if self.checkpoint.adapter_every and isinstance(self.method, Full):
             raise ValueError("checkpoint.adapter_every: full fine-tuning makes no adapter")
         return self
-
-
-def _known(name: str, *builtins: str) -> str:
-    if source_of(name) == "builtin" and name not in builtins:
-        raise ValueError(f"there is no {name}; known: {', '.join(builtins)}")
-    return name

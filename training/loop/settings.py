@@ -35,7 +35,7 @@ def usual_settings(config: TrainingConfig) -> Settings:
     least = {
         "model": {"name": config.model.name},
         "method": {"kind": config.method.kind},
-        "data": {"name": config.data.name},
+        "data": {"name": config.data.name, "sources": config.data.sources},
     }
     return _that_shape(TrainingConfig.model_validate(least), config)
 

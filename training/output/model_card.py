@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-from training.contract.config import Full, Optim, TrainingConfig
+from training.contract.config import Data, Full, Optim, TrainingConfig
 from training.contract.counts import DataCounts, sentence
 from training.contract.names import source_of
+from training.contract.source import Evaluation, Source
 
 PIPE = r"\|"
 """As a cell of a table has it."""
@@ -41,12 +42,13 @@ class CardFacts:
 
 def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) -> str:
     """The text. Of a node's folder only the last part is named; the rest would mean nothing."""
-    base, data = _public(config.model.name), _public(config.data.name)
+    base = _public(config.model.name)
+    sets = [name for name in config.data.named.values() if source_of(name) == "hub"]
     full = isinstance(config.method, Full)
     method = {"full": "full fine-tuning", "lora": "LoRA", "qlora": "QLoRA"}[config.method.kind]
     front: dict[str, Any] = {
         **({"base_model": base} if source_of(config.model.name) == "hub" else {}),
-        **({"datasets": [data]} if source_of(config.data.name) == "hub" else {}),
+        **({"datasets": list(dict.fromkeys(sets))} if sets else {}),
         "library_name": "transformers" if full else "peft",
         "pipeline_tag": "text-generation",
         "tags": [config.method.kind, "sparkctl"],
@@ -57,8 +59,7 @@ def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) ->
     rows = {
         "base": f"{base}, revision {config.model.revision}, sha256 {facts.base_sha256[:16]}",
         "method": f"{method} {_settings(config)}".strip(),
-        "data": f"{data}, split {config.data.split}: {sentence(facts.data)}; key "
-        f"{facts.data_key[:16]}",
+        "data": f"{_data(config.data)}: {sentence(facts.data)}; key {facts.data_key[:16]}",
         "optimizer": _optimizer(config.optim),
         "steps": f"{facts.steps} ({facts.tokens:,} tokens without padding)" + kept,
         "ranks": f"{facts.world_size} ({facts.strategy})",
@@ -110,6 +111,23 @@ def _adapter(base: str, revision: str, auto: str) -> tuple[str, ...]:
 
 def _public(name: str) -> str:
     return PurePosixPath(name).name if source_of(name) == "path" else name
+
+
+def _data(data: Data) -> str:
+    """Every source, and what of it was read."""
+    several = len(data.training_sources) > 1
+    told = [
+        _place(source) + (f", share {source.share:g}" if several else "")
+        for source in data.training_sources
+    ]
+    if data.evaluation is not None:
+        told.append(f"evaluated on {_place(data.evaluation)}")
+    return "; ".join(told)
+
+
+def _place(place: Source | Evaluation) -> str:
+    config = f" {place.config}" if place.config else ""
+    return f"{_public(place.name)}{config}, split {place.split}"
 
 
 def _settings(config: TrainingConfig) -> str:

@@ -15,20 +15,11 @@ def hub_errors(name: str) -> Iterator[None]:
     try:
         yield
     except errors.GatedRepoError:
-        raise ConfigurationError(
-            "hub_gated",
-            f"{name} is gated, and this token has no access to it",
-            f"Accept the licence on the Hub page of {name} with the account of the token, "
-            "and give the token to sparkctl as HF_TOKEN.",
-        ) from None
+        raise gated(name) from None
     except errors.RevisionNotFoundError as missing:
         raise ConfigurationError("hub_not_found", f"{name}: {first_line(missing)}") from None
     except errors.RepositoryNotFoundError:
-        raise ConfigurationError(
-            "hub_not_found",
-            f"{name} does not exist on the Hub, or is private and the token may not see it",
-            "Check the spelling; give HF_TOKEN for a private repository.",
-        ) from None
+        raise not_found(name) from None
     except errors.LocalEntryNotFoundError as unreachable:
         raise TrainingError(
             "hub_unreachable",
@@ -48,6 +39,25 @@ def hub_errors(name: str) -> Iterator[None]:
             f"{name}: {first_line(unreachable)}",
             "Check this node's internet access.",
         ) from None
+
+
+def gated(name: str) -> ConfigurationError:
+    """For who has not accepted a licence."""
+    return ConfigurationError(
+        "hub_gated",
+        f"{name} is gated, and this token has no access to it",
+        f"Accept the licence on the Hub page of {name} with the account of the token, "
+        "and give the token to sparkctl as HF_TOKEN.",
+    )
+
+
+def not_found(name: str) -> ConfigurationError:
+    """For who may not see it, or nobody."""
+    return ConfigurationError(
+        "hub_not_found",
+        f"{name} does not exist on the Hub, or is private and the token may not see it",
+        "Check the spelling; give HF_TOKEN for a private repository.",
+    )
 
 
 def where_it_belongs(path: Path, folder: Path) -> str:

@@ -1,13 +1,14 @@
 """A data set in examples, and its two parts. No torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
-from training.rows.read import read_rows
+from training.rows.read import read_evaluation, read_rows
+from training.rows.row import BadRow, Row
 from training.texts.example import Example, LeftOut
 from training.texts.row_shapes import to_example
 
@@ -29,11 +30,16 @@ def read_examples(data: Data, folder: Path = Path()) -> Examples:
 
     Raises `ConfigurationError` for data that cannot be used.
     """
-    wanted = None if data.rows is None else data.rows + data.held_out_rows
-    found = [to_example(row, data.template) for row in read_rows(data, wanted, folder)]
-    examples = [example for example in found if not isinstance(example, LeftOut)]
+    examples = _examples(read_rows(data, folder), data)
+    if data.evaluation is not None:
+        return Examples(examples, _examples(read_evaluation(data, folder), data))
     train, held_out = split(examples, data)
     return Examples(train, held_out)
+
+
+def _examples(rows: Iterable[Row | BadRow], data: Data) -> tuple[Example, ...]:
+    found = [to_example(row, data.template) for row in rows if isinstance(row, Row)]
+    return tuple(example for example in found if not isinstance(example, LeftOut))
 
 
 def split(examples: Sequence[T], data: Data) -> tuple[tuple[T, ...], tuple[T, ...]]:
@@ -41,7 +47,7 @@ def split(examples: Sequence[T], data: Data) -> tuple[tuple[T, ...], tuple[T, ..
     if len(examples) <= data.held_out_rows:
         raise ConfigurationError(
             "data_too_small",
-            f"{data.name} has {len(examples)} rows, of which {data.held_out_rows} are held out: "
+            f"{data.label} has {len(examples)} rows, of which {data.held_out_rows} are held out: "
             "nothing is left to train on",
             "Lower data.held_out_rows or use more data.",
         )

@@ -115,11 +115,7 @@ class _Found:
 def example_of(row: Row | BadRow, data: Data) -> Example | LeftOut:
     """What a row says. Raises ConfigurationError for a bad one."""
     if isinstance(row, BadRow):
-        raise ConfigurationError(
-            "data_invalid",
-            f"{row.where}: {row.why}",
-            "Mend the row, or let data.on_bad_row: skip leave such rows out.",
-        )
+        raise row.error()
     return to_example(row, data.template)
 
 

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.contract.config import Data
 from training.contract.names import source_of
 from training.rows.row import BadRow, Row
 from training.tokens.chunk import Recipe
@@ -20,14 +19,18 @@ VERSION = 1
 tokens come out, this number moves."""
 
 
-def rows_sha256(data: Data, folder: Path, rows: Iterable[Row | BadRow]) -> str:
-    """SHA-256 of the bytes of a file, with its ending; elsewhere of the rows themselves."""
+def rows_sha256(names: Iterable[str], folder: Path, rows: Iterable[Row | BadRow]) -> str:
+    """SHA-256 of the bytes of files, with their endings; elsewhere of the rows themselves.
+
+    `names`: of the sources that the rows are of; a relative one is in `folder`.
+    """
+    files = [folder / name if source_of(name) == "path" else None for name in names]
     total = hashlib.sha256()
-    file = folder / data.name
-    if source_of(data.name) == "path" and file.is_file():
-        total.update(f"{file.suffix}\0".encode())
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
+    if all(file is not None and file.is_file() for file in files):
+        for file in filter(None, files):
+            total.update(f"{file.suffix}\0".encode())
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
         return total.hexdigest()
     for row in rows:
         total.update(json.dumps(row, default=_in_words).encode() + b"\n")

@@ -1,7 +1,7 @@
 """A look at data: what a run would make of it, without keeping any of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
@@ -37,16 +37,15 @@ FIRST = 100
 
 
 def look(rows: Iterable[Row | BadRow], recipe: Recipe) -> Look:
-    """All rows; bad ones are counted, whatever `data.on_bad_row` says."""
-    patient = replace(recipe, data=recipe.data.model_copy(update={"on_bad_row": "skip"}))
+    """All rows; bad ones are counted where `data.on_bad_row` says so."""
     rest = iter(rows)
     first = list(islice(rest, FIRST))
     counts, examples, lengths = DataCounts(), 0, [np.empty(0, np.int64)]
-    for chunk in tokenised(chain(first, rest), patient):
+    for chunk in tokenised(chain(first, rest), recipe):
         counts, examples = total(counts, chunk.counts), examples + chunk.examples
         lengths.append(chunk.lengths)
     columns = dict.fromkeys(name for row in first if isinstance(row, Row) for name in row.columns)
-    sample, bad = _first(first, patient)
+    sample, bad = _first(first, recipe)
     return Look(counts, examples, np.concatenate(lengths), sample, bad, tuple(columns))
 
 

@@ -1,13 +1,14 @@
 """A data set in tokens: made once, and then found."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 
 from training.contract.config import Data
-from training.contract.counts import DataCounts, sentence
+from training.contract.counts import DataCounts, sentence, total
 from training.contract.errors import ConfigurationError
 from training.rows.row import BadRow, Row
 from training.texts.shapes import split
@@ -51,29 +52,39 @@ def data_set(
     return DataSet(found, reused)
 
 
-def parts(stored: Stored, data: Data, ranks: int) -> Sequences:
-    """What to train on and what is held out, by examples: all sequences of one are in one part.
+def parts(stored: Sequence[Stored], data: Data, ranks: int) -> Sequences:
+    """What to train on and what is held out: of one data set, by examples, so that all sequences of
+    one are in one part; of two, the first and the second.
 
     Raises `ConfigurationError` when there is not a held-out sequence for every rank.
     """
+    counts = reduce(total, (one.counts for one in stored))
+    train, held_out = map(_all_of, stored) if len(stored) > 1 else _apart(stored[0], data)
+    if not train or len(held_out) < ranks:
+        raise _too_small(
+            f"{len(train)} sequences to train on and {len(held_out)} held-out ones have anything "
+            f"to learn; {ranks} ranks need one of each kind at least ({sentence(counts)})",
+            counts,
+        )
+    return Sequences(train, held_out)
+
+
+def _all_of(stored: Stored) -> TokenList:
+    return TokenList(stored.words, stored.starts)
+
+
+def _apart(stored: Stored, data: Data) -> tuple[TokenList, TokenList]:
     try:
         _, apart = split(range(stored.examples), data)
     except ConfigurationError as small:
         told = f"{small.message} ({sentence(stored.counts)})"
         raise ConfigurationError(small.code, told, small.remedy) from None
     held_out = np.isin(stored.owners, np.array(apart, np.int64))
-    train_list, held_out_list = (
+    train, rest = (
         TokenList(stored.words, stored.starts, np.flatnonzero(chosen))
         for chosen in (~held_out, held_out)
     )
-    if not train_list or len(held_out_list) < ranks:
-        raise _too_small(
-            f"{len(train_list)} sequences to train on and {len(held_out_list)} held-out ones have "
-            f"anything to learn; {ranks} ranks need one of each kind at least "
-            f"({sentence(stored.counts)})",
-            stored.counts,
-        )
-    return Sequences(train_list, held_out_list)
+    return train, rest
 
 
 def _too_small(problem: str, counts: DataCounts) -> ConfigurationError:

@@ -54,6 +54,17 @@ class Repository:
         head = f"blob {len(body)}\0".encode()
         return hashlib.sha1(head + body, usedforsecurity=False).hexdigest()
 
+    def tree(self, under: str, *, recursive: bool) -> list[dict[str, Any]]:
+        """The answer about a tree: its files, those of folders in it as folders unless asked."""
+        below = [name for name in self.files if name.startswith(under)]
+        if recursive:
+            return [self.entry(name) for name in below]
+        folders = sorted({n[: n.index("/", len(under))] for n in below if "/" in n[len(under) :]})
+        return [
+            *({"type": "directory", "path": name, "size": 0, "oid": "0" * 40} for name in folders),
+            *(self.entry(name) for name in below if "/" not in name[len(under) :]),
+        ]
+
     def entry(self, name: str) -> dict[str, Any]:
         """A file in the answer about a tree."""
         size = (self.folder / name).stat().st_size

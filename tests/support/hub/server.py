@@ -80,14 +80,14 @@ class Hub:
         """What HF_ENDPOINT is set to."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def answer(self, path: str, token: str | None) -> Answer:
-        """What a GET gets; a HEAD the same without its body."""
+    def answer(self, path: str, token: str | None, *, recursive: bool) -> Answer:
+        """What a GET gets; a HEAD the same without its body. `recursive`: of a tree, all of it."""
         if found := _FILE.fullmatch(path):
             return self._file(found, token, f"{found['kind'] or 'models/'}"[:-1])
         if found := _CACHED.fullmatch(path):
             return self._file(found, token, found["kind"], cached=True)
         if found := _TREE.fullmatch(path):
-            return self._tree(found, token)
+            return self._tree(found, token, recursive=recursive)
         if found := _INFO.fullmatch(path):
             return self._info(found, token)
         return _error(404, "", "Not Found")
@@ -140,12 +140,12 @@ class Hub:
             }
         )  # fmt: skip
 
-    def _tree(self, found: re.Match[str], token: str | None) -> Answer:
+    def _tree(self, found: re.Match[str], token: str | None, *, recursive: bool) -> Answer:
         repository = self._open(found["kind"], found["name"], found["revision"], token, files=True)
         if isinstance(repository, Answer):
             return repository
         under = f"{found['under']}/" if found["under"] else ""
-        return _json([repository.entry(n) for n in repository.files if n.startswith(under)])
+        return _json(repository.tree(under, recursive=recursive))
 
 
 def _error(
@@ -173,7 +173,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             """Nothing: a test looks at `requests`."""
 
         def _reply(self, *, with_body: bool) -> None:
-            path = unquote(urlsplit(self.path).path)
+            asked = urlsplit(self.path)
+            path = unquote(asked.path)
             token = self.headers.get("Authorization")
             token = token.removeprefix("Bearer ") if token else None
             hub.requests.append((self.command, path))
@@ -182,7 +183,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 hub.left.wait()
                 self.close_connection = True
                 return
-            answer = hub.answer(path, token)
+            recursive = "recursive=true" in asked.query.lower()
+            answer = hub.answer(path, token, recursive=recursive)
             body = _range(answer.body, self.headers.get("Range"))
             self.send_response(206 if body is not answer.body else answer.status)
             for name, value in answer.headers.items():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from training.contract.config import Lora, Optim, TrainingConfig
+from training.contract.config import Data, Lora, Optim, TrainingConfig
 from training.contract.errors import ConfigurationError
 from training.contract.names import source_of
 from training.ranks.configuration import read_config
@@ -82,6 +82,20 @@ def test_a_learning_rate_that_yaml_reads_as_text_is_a_number() -> None:
         ("model", "name", "builtin:huge-llama", "builtin:tiny-llama"),
         ("model", "name", "llama", "model.name"),
         ("data", "name", "../three.jsonl", "data.name"),
+        ("data", "name", "builtin:other", "known: builtin:instructions"),
+        ("data", "name", None, "data: either name or sources is expected, and not both"),
+        ("data", "sources", [{"name": "a.csv"}], "data: either name or sources is expected"),
+        ("data", "sources", [{"name": "a"}], "data.sources.0.name: no owner"),
+        ("data", "sources", [{"name": "a.csv", "share": 0}], "data.sources.0.share: more than 0"),
+        ("data", "evaluation", {"split": "test"}, "data.evaluation.name: this key is missing"),
+        ("data", "evaluation", {"name": "a.csv", "share": 2}, "data.evaluation.share: unknown"),
+        ("data", "columns", {"text": " "}, "data.columns: a column has a name on either side"),
+        ("data", "columns", {"text": 3}, "data.columns.text: text is expected"),
+        ("data", "encoding", "klingon", "data.encoding: no such encoding; known are utf-8"),
+        ("data", "encoding", "base64", "data.encoding: this is no encoding of text files"),
+        ("data", "encoding", "utf-7", "data.encoding: this is no encoding of text files"),
+        ("data", "encoding", "a\0b", "data.encoding: no such encoding"),
+        ("data", "on_bad_row", "ignore", "data.on_bad_row"),
     ],
 )
 def test_a_mistake_is_told_by_its_key(
@@ -94,6 +108,43 @@ def test_a_mistake_is_told_by_its_key(
         read_config(tmp_path / "config.yaml")
     assert caught.value.code == "config_invalid"
     assert told in caught.value.message
+
+
+def test_a_setting_of_one_source_does_not_stand_beside_several() -> None:
+    sources = {"sources": [{"name": "a.csv"}, {"name": "b.csv", "split": "test"}]}
+    with pytest.raises(ValidationError, match="split belongs to each of the sources"):
+        Data.model_validate(sources | {"split": "test"})
+    data = Data.model_validate(sources)
+    assert Data.model_validate_json(data.model_dump_json()) == data
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("a.JSONL", "path"),
+        ("a b/c.Csv.gz", "path"),
+        ("한글/파일.parquet", "path"),
+        ("mychats/", "path"),
+        ("org/name/", "path"),
+        ("/anything", "path"),
+        ("org/name.json", "path"),
+        ("org/name", "hub"),
+        ("org/name.v2", "hub"),
+        ("builtin:instructions", "builtin"),
+        ("mychats", None),
+        ("a/../b.csv", None),
+        (".hidden.csv", None),
+        ("my.xlsx", None),
+        ("/x/my.tar.gz", None),
+        ("my.md", None),
+    ],
+)
+def test_names_of_data(name: str, source: str | None) -> None:
+    if source is None:
+        with pytest.raises(ValidationError):
+            Data(name=name)
+        return
+    assert source_of(str(Data(name=name).name)) == source
 
 
 @pytest.mark.parametrize("text", [None, "", "[1, 2]", "a: [", "\x00"])

@@ -221,6 +221,14 @@ def test_defaults_are_those_of_the_same_method_model_and_data() -> None:
     assert usual["loop.keep"] == "last"
 
 
+def test_defaults_of_a_training_on_several_sources() -> None:
+    sources = [{"name": "a.csv", "share": 3}, {"name": "org/b"}]
+    config = TrainingConfig.model_validate(TINY | {"data": {"sources": sources}})
+    usual, own = usual_settings(config), settings_of(config, 2, "base", "data")
+    assert usual["data.sources"] == own["data.sources"]
+    assert usual["data.sources"][0]["share"] == 3
+
+
 def test_random_numbers_go_on_where_they_were() -> None:
     numpy = pytest.importorskip("numpy")
 

@@ -58,6 +58,24 @@ def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
         assert line in text.splitlines()
 
 
+def test_every_source_is_named() -> None:
+    training = config("org/base", "org/data", "lora").model_dump()
+    training["data"] = {
+        "sources": [
+            {"name": "org/a", "config": "main", "share": 3},
+            {"name": "/secret/b.csv"},
+            {"name": "org/a", "config": "other"},
+        ],
+        "evaluation": {"name": "org/c", "split": "test"},
+    }
+    text = model_card(TrainingConfig.model_validate(training), FACTS, WEIGHTS)
+    assert (
+        "| data | org/a main, split train, share 3; b.csv, split train, share 1; org/a other, "
+        "split train, share 1; evaluated on org/c, split test, sha256 "
+    ) in text
+    assert front(text)["datasets"] == ["org/a", "org/c"]  # type: ignore[index]
+
+
 def test_a_whole_model_loads_without_peft() -> None:
     text = model_card(config("org/base", "org/data", "full"), FACTS, WEIGHTS)
     assert "peft" not in text.replace(FACTS.libraries, "")

@@ -140,11 +140,6 @@ def test_a_text_file_has_a_text_in_every_line(tmp_path: Path) -> None:
         ("a.jsonl", '{"prompt": "a", "completion": "b"}', "data_too_small", "nothing is left"),
         ("a.jsonl", None, "data_unreadable", "a.jsonl"),
         ("a.json", '[{"text": "b"},\n{"text": 1}]', "data_invalid", "a.json:2: text"),
-        ("a.json", '[{"text": "b"},\n{"text": 1]', "data_invalid", "a.json:2"),
-        ("a.json", '[{"text": "b"}\n{"text": "c"}]', "data_invalid", "a.json:2: expected , or ]"),
-        ("a.json", '{"text": "b"}', "data_invalid", "a.json:1: expected [, found {"),
-        ("a.json", '[{"text": "b"}\n', "data_invalid", "a.json:2: expected , or ], found the end"),
-        ("a.json", "[\n1]", "data_invalid", "a.json:2: not a JSON object"),
         ("a.json", "[ ]", "data_too_small", "0 rows"),
     ],
 )
