@@ -21,6 +21,7 @@ def main(asked: dict[str, Any]) -> int:
     from training.contract.config import Full, TrainingConfig
     from training.loop.planned import BatchPlan
     from training.loop.trainer import make_trainer
+    from tests.training.plan.in_blocks import InBlocks
     from training.model import adapter, attention
     from training.ranks import log_levels
     from training.ranks.events import EventLog
@@ -53,7 +54,8 @@ def main(asked: dict[str, Any]) -> int:
             parameters=0,
             on_start=lambda _: None,
         )
-        trainer.train()
+        with InBlocks():
+            trainer.train()
     return watch.anonymous
 
 
