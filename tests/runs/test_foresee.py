@@ -148,6 +148,12 @@ def test_steps_and_tokens_at_most(settings: tuple[str, ...], most: tuple[int, in
     assert most_tokens(load_stack("llama3-8b-lora", settings).training, 2) == most
 
 
+def test_every_set_of_the_hub_is_named_once() -> None:
+    assert dry("llama3-70b-cnn-dailymail", read=False).download.data == "abisee/cnn_dailymail"
+    several = "training.data={sources: [{name: org/a}, {name: b.csv}], evaluation: {name: org/c}}"
+    assert dry("tiny-llama-lora", several, read=False).download.data == "org/a, org/c"
+
+
 def test_no_document_holds_a_number_that_is_not_known() -> None:
     found = dry("llama3-70b-lora", "training.data.rows=null", read=False)
     assert found.time is None

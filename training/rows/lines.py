@@ -40,8 +40,7 @@ def lines_of(file: Path, stream: io.BufferedReader, encoding: str | None) -> Ite
         except UnicodeDecodeError as broken:
             read = bytes(broken.object)  # what follows the lines so far
             at = number + 1 + read[: broken.start].decode(codec, "ignore").count("\n")
-            sample = read[read.rfind(b"\n", 0, broken.start) + 1 :] + _more(stream)
-            raise _undecodable(file, at, codec, sample) from None
+            raise _undecodable(file, at, codec, read + _more(stream)) from None
         except UnicodeError as broken:
             raise ConfigurationError("data_unreadable", f"{file}: {broken}", _FIX) from None
 

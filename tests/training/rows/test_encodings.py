@@ -32,6 +32,10 @@ def test_it_is_known_again(name: str, form: str) -> None:
         assert likely_encoding(sample[:-1]) == name, "a sample may be cut inside a character"
 
 
+def test_capitals_are_no_points_of_hebrew() -> None:
+    assert likely_encoding("Москва и Рим, Киев и Минск.".encode("cp1251")) == "cp1251"
+
+
 def test_quotes_of_a_word_processor() -> None:
     assert likely_encoding("He said “yes” – and left…".encode("cp1252")) == "cp1252"
 
