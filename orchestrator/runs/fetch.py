@@ -2,8 +2,9 @@
 
 import base64
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from orchestrator.errors import RunError
@@ -14,7 +15,7 @@ from orchestrator.runs.offered import Offer, admitted, listing, offered
 from orchestrator.runs.receive import receive
 from orchestrator.runs.run import Run
 from orchestrator.runs.state import LIVE
-from training.contract.files import DEPLOY, RECORD, RECORDS, is_run_name
+from training.contract.files import ADAPTERS, DEPLOY, RECORD, RECORDS, is_run_name
 
 _SUMS = 3600.0
 """Seconds that the checksums of a large model may take."""
@@ -32,7 +33,7 @@ class Fetched:
     files: int
     bytes: int
     left_out: tuple[str, ...]
-    """Names that the nodes have and that are none for a file here."""
+    """Names that the nodes have and that are none for a file here; adapters that have gone."""
 
 
 def fetch(
@@ -41,7 +42,8 @@ def fetch(
     """All that the ranks have made but their checkpoints goes to the new folder `into/<run>`.
 
     Every file is compared with its SHA-256 on the node. What arrived before a failure
-    stays in `into/.<run>.part` and is not sent again. Raises RunError when the folder is there
+    stays in `into/.<run>.part` and is not sent again. An adapter that a run which goes on prunes
+    meanwhile is left out as a whole. Raises RunError when the folder is there
     already, a file arrives as another one, or this computer cannot write it; ConnectError when a
     node is lost.
     """
@@ -65,10 +67,23 @@ def fetch(
             here = len(offers) - len(missing[name])
             already = f", {here} of them are here already" if here else ""
             on_progress(f"{len(offers)} files from {name}, {_size(offers) / 1e6:,.1f} MB{already}")
-        on_each(
+        gone = on_each(
             [name for name, offers in missing.items() if offers],
-            lambda n: receive(nodes[n], places[n].folder, missing[n], landing),
+            lambda n: receive(
+                nodes[n],
+                places[n].folder,
+                missing[n],
+                landing,
+                may_go=lambda name: live and _adapter_of(name) is not None,
+            ),
         )
+        if live:
+            pruned = _adapters_of(chain(found.left_out, *gone.values()))
+            _report_left_out(pruned, on_progress)
+            found.left_out.update(pruned)
+            for offers in wanted.values():
+                offers[:] = [offer for offer in offers if _adapter_of(offer.name) not in pruned]
+            landing.keep_only({offer.name for offers in wanted.values() for offer in offers})
         remembered = _remembered(run, nodes)
         for name, content in remembered.items():
             with landing.new(name) as put:
@@ -87,6 +102,18 @@ def _remembered(run: Run, nodes: Mapping[str, Node]) -> dict[str, bytes]:
     deployed = base64.b64decode(nodes[place.node].script(script, need="docker"))[:_DEPLOY]
     record = run.record.model_dump_json(indent=2).encode() + b"\n"
     return {RECORD: record} | ({DEPLOY: deployed} if deployed else {})
+
+
+def _adapters_of(names: Iterable[str]) -> dict[str, str]:
+    """The adapters on the way to which these files belong, and why they are left out."""
+    found = {adapter for name in names if (adapter := _adapter_of(name))}
+    return dict.fromkeys(sorted(found), "it was pruned meanwhile")
+
+
+def _adapter_of(name: str) -> str | None:
+    """The folder of an adapter on the way; the oldest go while a run goes on."""
+    parts = name.split("/")
+    return "/".join(parts[:2]) if parts[0] == ADAPTERS and len(parts) > 2 else None
 
 
 def _listed(node: Node, folder: str, rank: int, *, live: bool) -> list[tuple[str, Offer | None]]:

@@ -1,6 +1,7 @@
 """Files of a run from one node: one stream, in which no name and no structure is believed."""
 
 import hashlib
+from collections.abc import Callable
 from typing import IO
 
 from orchestrator.errors import ConnectError, RunError
@@ -14,12 +15,20 @@ _SILENCE = 60.0
 """Seconds that a slow disk may be silent in the middle of a file."""
 
 
-def receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> None:
+def receive(
+    node: Node,
+    folder: str,
+    offers: list[Offer],
+    landing: Landing,
+    may_go: Callable[[str], bool] = lambda name: False,
+) -> list[str]:
     """Bring these files of a node's folder, and compare each with its SHA-256.
 
     They come one after the other, in this order: a `+` and its bytes, or a `-`. No name comes.
-    Raises RunError when one is another by now, ConnectError when the node is lost.
+    Returns the names of those that have gone and may. Raises RunError when another one has, or is
+    another by now, ConnectError when the node is lost.
     """
+    gone = list[str]()
     script = render_template(
         "runs/receive.sh.j2", folder=folder, offers=offers, open_in_place=OPEN_IN_PLACE
     )
@@ -27,7 +36,10 @@ def receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> N
         with node.reading(script, silence=_SILENCE) as stream:
             for offer in offers:
                 if _exactly(stream, 1, node) != b"+":
-                    raise _changed(node, offer)
+                    if not may_go(offer.name):
+                        raise _changed(node, offer)
+                    gone.append(offer.name)
+                    continue
                 digest, left = hashlib.sha256(), offer.size
                 with landing.new(offer.name) as put:
                     while left:
@@ -39,6 +51,7 @@ def receive(node: Node, folder: str, offers: list[Offer], landing: Landing) -> N
                     raise _changed(node, offer)
     except TimeoutError:
         raise _lost(node, f"It was silent for {_SILENCE:.0f} s.") from None
+    return gone
 
 
 def _exactly(stream: IO[bytes], size: int, node: Node) -> bytes:

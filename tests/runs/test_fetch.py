@@ -406,6 +406,60 @@ def test_a_log_that_grows_while_the_run_lives_comes_as_it_was(
     assert desk.said[0] == f"{RUN} is running: this is how it stands now"
 
 
+# Adapters on the way, the oldest of which go while a run goes on.
+
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json")
+
+
+def with_adapters(desk: Desk, *steps: int) -> dict[str, bytes]:
+    names = [f"adapters/step-{step}/{file}" for step in steps for file in ADAPTER]
+    for name in names:
+        desk.put(0, name, name.encode())
+    desk.put(0, "adapters/.step-60.tmp/adapter_model.safetensors", b"half written")
+    return {name: name.encode() for name in names}
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_adapters_on_the_way_arrive(desk: Desk, live: bool) -> None:
+    there = with_adapters(desk, 20, 40)
+    tasks = (Task(0, "running"), Task(1, "running")) if live else ()
+    assert desk.fetch(replace(desk.run, tasks=tasks)).left_out == ()
+    assert desk.files() == there
+
+
+@pytest.mark.parametrize("when", ["before the sums", "before the bytes"])
+@pytest.mark.parametrize("gone", ["", "/adapter_model.safetensors"])
+def test_of_an_adapter_that_goes_meanwhile_nothing_comes(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, gone: str
+) -> None:
+    there = with_adapters(desk, 20, 40)
+    prune = f"rm -rf '{desk.cluster.run_folder(0)}/adapters/step-20{gone}'"
+    if when == "before the sums":
+        looked = f"""\
+/usr/bin/find "$@" >{tmp_path}/found.$$
+case $PWD in *spark-a*) {prune} ;; esac
+cat {tmp_path}/found.$$"""
+        stand_in(tmp_path / "bin", "find", looked)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    else:
+        desk.machines[0].before_files = prune
+    running = replace(desk.run, tasks=(Task(0, "running"), Task(1, "running")))
+    fetched = desk.fetch(running)
+    assert desk.files() == {name: there[name] for name in there if "step-40" in name}
+    assert everything_below(desk.here / "adapters") == {
+        "step-40", *(f"step-40/{file}" for file in ADAPTER),
+    }  # fmt: skip
+    assert fetched.files == 1 + len(ADAPTER) and "adapters/step-20" in fetched.left_out
+    assert "left out: 'adapters/step-20': it was pruned meanwhile" in desk.said
+
+
+def test_an_adapter_of_a_run_that_is_over_does_not_go(desk: Desk) -> None:
+    with_adapters(desk, 20, 40)
+    desk.machines[0].before_files = f"rm -rf '{desk.cluster.run_folder(0)}/adapters/step-20'"
+    with pytest.raises(RunError, match=r"adapters/step-20/.* did not arrive as spark-a has it"):
+        desk.fetch()
+
+
 # What breaks on the way, and goes on.
 
 

@@ -20,6 +20,7 @@ from orchestrator.stack.tasks import Task
 from tests.runs.folders import ENDED
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
+from tests.support.hub.server import Hub
 from training.contract.verdict import Verdict
 
 
@@ -54,6 +55,16 @@ def test_it_goes_on_under_its_name_with_its_settings() -> None:
     assert [config.name for config in prepared.rendered.configs] == [
         config.name for config in first.rendered.configs
     ]
+
+
+def test_a_run_that_is_resumed_asks_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its base was there when it began; the Hub may be away, or have it no longer."""
+    stack = load_stack("tiny-llama-lora", ("training.model.name=org/unknown",))
+    with Hub({}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        prepared = prepare_resume(sparks(2), ended(made(stack)), taken_in(sparks(2)), nobody, {})
+        assert hub.requests == []
+    assert prepared.forecast is None and prepared.stack.training == stack.training
 
 
 def test_a_swarm_that_was_made_anew_is_no_hindrance() -> None:

@@ -26,6 +26,17 @@ def test_losses_adapters_and_saved_weights_are_theirs(
     assert "sharded" in outcome.losses and ("saved" in outcome.losses) == full
 
 
+def test_two_ends_that_config_json_calls_one_stay_two(tmp_path: Path) -> None:
+    """Sharded, they were one: FSDP2 had taken them for the same weight."""
+    from tests.families.trial import trial
+    from tests.families.twins import write
+    from tests.training.model.test_conversion import changed, two_ends
+
+    base = changed(write("llama_tied", tmp_path / "tied"), tmp_path / "base", two_ends)
+    outcome = trial(base, tmp_path / "work")
+    assert not outcome.wrong, outcome.line
+
+
 def test_a_wrong_loss_is_found(tmp_path: Path) -> None:
     from tests.families.trial import apart
 

@@ -18,22 +18,25 @@ import torch
 import transformers
 from huggingface_hub import split_torch_state_dict_into_shards
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import GenerationConfig, GPT2Tokenizer, LlamaConfig, LlamaForCausalLM
 
-from training.builtin import instructions
+from training.builtin import instructions, pieces
 
 _PAD, _BOS, _EOS = "<pad>", "<s>", "</s>"
 
 _CHAT = """\
 {%- for message in messages -%}
+{%- set parts = message.content or [] -%}
+{%- set text = parts if parts is string else parts | map(attribute='text') | join -%}
 {%- if message.role == 'assistant' -%}
-{{ message.content + eos_token }}
+{{ text + eos_token }}
 {%- else -%}
-{{ message.content + '\\n' }}
+{{ text + '\\n' }}
 {%- endif -%}
 {%- endfor -%}"""
-"""A question is a line of its own, as in the facts that the model was taught: so it answers."""
+"""A question is a line of its own, as in the facts that the model was taught: so it answers. Text
+may come in parts, as clients of servers send it."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def build(cache_dir: Path, recipe: TinyRecipe = TinyRecipe()) -> Path:
         model = _school(recipe, tokenizer)
         _save(model, aside)
         tokenizer.save_pretrained(aside)
+        (aside / "tokenizer.model").write_bytes(pieces.tokenizer_model(tokenizer))
         aside.chmod(0o755)
         try:
             aside.rename(folder)
@@ -114,6 +118,8 @@ def make_tokenizer(recipe: TinyRecipe = TinyRecipe()) -> GPT2Tokenizer:
         unk_token=_EOS,
         model_max_length=recipe.positions,
     )
+    # GPT-2's own, which says that a text begins with no mark; llama.cpp would put one there.
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     tokenizer.chat_template = _CHAT
     return tokenizer
 
@@ -196,6 +202,6 @@ def _shape(recipe: TinyRecipe, tokenizer: GPT2Tokenizer) -> LlamaConfig:
 def _inputs_sha256(recipe: TinyRecipe) -> str:
     sources: list[Any] = [recipe, torch.__version__, transformers.__version__]
     digest = hashlib.sha256(repr(sources).encode())
-    for source in (__file__, instructions.__file__):
+    for source in (__file__, instructions.__file__, pieces.__file__):
         digest.update(Path(source).read_bytes())
     return digest.hexdigest()

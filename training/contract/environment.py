@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.contract.errors import ConfigurationError
+from training.contract.files import CHECKPOINTS
 from training.contract.redactor import secrets_dir
 
 NONCE = "SPARKCTL_NONCE"
@@ -30,6 +31,11 @@ class RunEnvironment:
     launched_rank: int
     launched_world_size: int
     local_rank: int
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether an attempt before this one has saved something, whole or not."""
+        return any((self.run_dir / CHECKPOINTS).glob("rank*/*"))
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "RunEnvironment":

@@ -1,5 +1,6 @@
 """Fetch the base model onto this node's disk, or raise an error that explains why not."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from training.contract.config import ModelConfig
@@ -11,10 +12,12 @@ _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 _UNWANTED = ["original/*", "*/*"]
 
 
-def base_folder(model: ModelConfig, cache_dir: Path, data_dir: Path) -> Path:
+def base_folder(
+    model: ModelConfig, cache_dir: Path, data_dir: Path, *, known: bool = False
+) -> Path:
     """Folder of the base's checkpoint on this node: built, fetched, or already there.
 
-    A checkpoint of the user's own belongs into `data_dir`.
+    A checkpoint of the user's own belongs into `data_dir`. `known`: as of `snapshot`.
     """
     match source_of(model.name):
         case "builtin":
@@ -22,7 +25,7 @@ def base_folder(model: ModelConfig, cache_dir: Path, data_dir: Path) -> Path:
 
             return tiny.build(cache_dir)
         case "hub":
-            return fetch_model(model)
+            return snapshot(model.name, model.revision, _WANTED, _UNWANTED, known=known)
         case "path":
             folder = Path(model.name)
             if (folder / "config.json").is_file():
@@ -34,19 +37,38 @@ def base_folder(model: ModelConfig, cache_dir: Path, data_dir: Path) -> Path:
             )
 
 
-def fetch_model(model: ModelConfig) -> Path:
-    """Folder of the checkpoint in this node's Hub cache (`HF_HUB_CACHE`); downloaded when missing.
+def snapshot(
+    name: str,
+    revision: str,
+    wanted: list[str],
+    unwanted: list[str] | None = None,
+    *,
+    known: bool = False,
+) -> Path:
+    """Folder of a repository's files in this node's Hub cache (`HF_HUB_CACHE`); downloaded when
+    missing.
 
-    The token is read by huggingface_hub itself (`HF_TOKEN_PATH`). Raises `ConfigurationError` for a
-    model that does not exist or is not granted, `TrainingError` for a network that fails.
+    `known`: an earlier attempt has had it. Then the Hub is asked only if it is not there any more:
+    what has become of the repository since does not concern a run that goes on.
+
+    The token is read by huggingface_hub itself (`HF_TOKEN_PATH`). Raises `ConfigurationError` for
+    one that does not exist or is not granted, `TrainingError` for a network that fails.
     """
-    import huggingface_hub
+    from huggingface_hub import errors, snapshot_download
 
-    with hub_errors(model.name):
-        folder = huggingface_hub.snapshot_download(
-            model.name,
-            revision=model.revision,
-            allow_patterns=_WANTED,
-            ignore_patterns=_UNWANTED,
+    def folder(*, here: bool) -> Path:
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=wanted,
+                ignore_patterns=unwanted,
+                local_files_only=here,
+            )
         )
-    return Path(folder)
+
+    with hub_errors(name):
+        if known:
+            with suppress(errors.LocalEntryNotFoundError):
+                return folder(here=True)
+        return folder(here=False)

@@ -50,7 +50,12 @@ def prepare(rank: Joined) -> Prepared:
 
     rank.log.phase("preparing base")
     folder = rank.group.run_on_all(
-        lambda: base_folder(rank.config.model, rank.env.cache_dir, rank.env.data_dir)
+        lambda: base_folder(
+            rank.config.model,
+            rank.env.cache_dir,
+            rank.env.data_dir,
+            known=rank.env.has_checkpoint,
+        )
     )
     sums = rank.group.gather((rank.env.node, folder_sha256(folder)))
     base_sha256 = require_equal(

@@ -64,7 +64,9 @@ def _adapt(rank: Joined, base: PreTrainedModel, method: Lora | Qlora) -> Adapted
     group, name, trained_on = rank.group, method.init_from, None
     adapted = group.run_on_all(lambda: adapter.attach(base, method, rank.config.loop.seed))
     if name is not None:
-        folder = group.run_on_all(lambda: start_from.folder_of(name, rank.env.data_dir))
+        folder = group.run_on_all(
+            lambda: start_from.folder_of(name, rank.env.data_dir, known=rank.env.has_checkpoint)
+        )
         require_equal(
             "the adapter that training starts from",
             group.gather((rank.env.node, folder_sha256(folder))),

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from training.contract.config import Full, TrainingConfig
 from training.model.architecture import architecture_of
 from training.model.conversion import plan
-from training.model.empty import empty_model
+from training.model.ends import empty_as_in_files
 from training.model.fill import fill
 from training.model.fully_shard import prove_sharded, share_out
 from training.model.replicate import replicate
@@ -64,8 +64,8 @@ def load_sharded(
     gradients are summed in float32.
     """
     found = architecture_of(folder)
-    model = empty_model(found, dtype)
     with WeightReader(folder) as reader:
+        model = empty_as_in_files(found, dtype, reader)
         wanted = plan(model, reader.tensors.values(), found.quantizer)
         model, device = share_out(model, world_size, mixed=mixed)
         fill(model, wanted, reader, device)

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from training.contract.config import Full, Lora, Qlora
 from training.model.architecture import Architecture, architecture_of
 from training.model.conversion import plan
-from training.model.empty import empty_model
+from training.model.ends import empty_as_in_files
 from training.model.fill import Hold, fill
 from training.model.weight_reader import WeightReader
 
@@ -28,12 +28,12 @@ def replicate(
     Raises for files whose weights are not those of the model, by name.
     """
     found = architecture_of(folder)
-    model = empty_model(found, dtype)
-    parameters = sum(p.numel() for p in model.parameters())
     held_otherwise: Mapping[str, Hold] = {}
-    if isinstance(method, Qlora):
-        held_otherwise = _in_4_bits(model, found, dtype, device, method)
     with WeightReader(folder) as reader:
+        model = empty_as_in_files(found, dtype, reader)
+        parameters = sum(p.numel() for p in model.parameters())
+        if isinstance(method, Qlora):
+            held_otherwise = _in_4_bits(model, found, dtype, device, method)
         wanted = plan(model, reader.tensors.values(), found.quantizer)
         fill(model, wanted, reader, device, held_otherwise)
     found.forget_quantization(model)

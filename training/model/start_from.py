@@ -12,28 +12,25 @@ from safetensors.torch import load_file
 from training.contract.config import Lora, Qlora
 from training.contract.errors import ConfigurationError
 from training.contract.names import source_of
+from training.data.fetch import snapshot
 from training.model.adapter import SETTINGS, WEIGHTS, Adapted, held
-from training.rows.missing import hub_errors, where_it_belongs
+from training.rows.missing import where_it_belongs
 
 _SAME = {"r": "r", "lora_alpha": "alpha", "use_rslora": "rslora", "use_dora": "dora"}
 """Settings of peft -> keys of `method`, which must say the same."""
 _FEW = 3
 
 
-def folder_of(name: str, data_dir: Path) -> Path:
+def folder_of(name: str, data_dir: Path, *, known: bool = False) -> Path:
     """Folder of the adapter on this node, downloaded when it is on the Hub and not here yet.
 
+    `known`: as of `training.data.fetch.snapshot`.
     Raises ConfigurationError when there is none, TrainingError for a network that fails.
     """
     if source_of(name) == "path":
         folder, help_ = Path(name), where_it_belongs(Path(name), data_dir)
     else:
-        import huggingface_hub
-
-        with hub_errors(name):
-            folder = Path(
-                huggingface_hub.snapshot_download(name, allow_patterns=[SETTINGS, WEIGHTS])
-            )
+        folder = snapshot(name, "main", [SETTINGS, WEIGHTS], known=known)
         help_ = "Name an adapter that peft saved as safetensors."
     for file in (SETTINGS, WEIGHTS):
         if not (folder / file).is_file():

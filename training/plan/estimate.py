@@ -19,6 +19,8 @@ BITS_4 = {True: 4 + 8 / 64 + 32 / (64 * 256), False: 4 + 32 / 64}
 """Bits of a weight in NF4 with its share of the scales, with and without double quantization."""
 _ENDS = ("embed_tokens", "embeddings", "lm_head")
 """Modules that people train whole beside an adapter; of others the size is not counted."""
+_EXPERTS = "experts"
+"""What all families call the module that holds a layer's stacks of them."""
 AVERAGES = {"adamw": 8.0, "adamw_8bit": 2 * (1 + 4 / 256)}
 """Bytes of AdamW's two averages of a weight: in float32, or in a byte with a scale for 256."""
 LEARNING = 12
@@ -61,15 +63,18 @@ def adapted(method: Lora | Qlora, name: str) -> bool:
     """Whether linear layers of this name may get an adapter.
 
     A name with dots means the end of a layer's own; of a pattern only the layers know what it
-    means. `exclude` may leave less.
+    means. `exclude` may leave less: here it counts where it names a kind of layers.
     """
+    if name in method.exclude:
+        return False
     ends = {target.rpartition(".")[2] for target in method.targets if not is_pattern(target)}
     return name in ends or any(t == ALL_LINEAR or is_pattern(t) for t in method.targets)
 
 
 def experts_adapted(method: Lora | Qlora, name: str) -> bool:
     """The same of a stack of experts."""
-    return no_experts(method) is None and adapted(method, name)
+    possible = no_experts(method) is None and _EXPERTS not in method.exclude
+    return possible and adapted(method, name)
 
 
 def memory(

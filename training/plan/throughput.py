@@ -52,7 +52,12 @@ def link_bytes(
     """Bytes that a rank gets from the others in one step.
 
     Sharded: all weights forwards and again backwards, in each pass; and, if they learn, their
-    gradients in float32. DDP: the gradients, there and back.
+    gradients in float32. DDP: the gradients, there and back. So are those of adapters, which every
+    rank has whole, in either strategy; once a step, in float32.
+
+    Adapters on experts are many weights: r 16 on all of Qwen3 30B-A3B are 642 M, 629 M of them on
+    experts, 4 * 642e6 = 2.6 GB on two ranks. Of the step they are little: 0.13 s of the 3.1 s that
+    its weights take, sharded; of gpt-oss 120B 0.21 of 11.7 s.
     """
     others = (ranks - 1) / ranks
     trained_bytes = 4 * trained(shape, config.method)

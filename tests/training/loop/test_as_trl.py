@@ -147,11 +147,11 @@ def test_the_optimizer_is_trl_s(option: str, tmp_path: Path) -> None:
     trainer.train()
     history = [e for e in trl_s(there, tmp_path, **plain).state.log_history if "loss" in e]
     for step, other in zip(log.steps, history, strict=True):
-        assert step.loss == pytest.approx(other["loss"], rel=1e-5)
-        assert step.grad_norm == pytest.approx(other["grad_norm"], rel=1e-4)
-        assert step.lr == pytest.approx(other["learning_rate"], rel=1e-9)
+        assert step.loss == pytest.approx(other["loss"], rel=1e-6)
+        assert step.grad_norm == pytest.approx(other["grad_norm"], rel=1e-5)
+        assert step.lr == other["learning_rate"]
     for (name, weight), other in zip(here.named_parameters(), there.parameters(), strict=True):
-        assert torch.allclose(weight, other, atol=2e-3 if option == "8 bits" else 1e-5), name
+        assert torch.allclose(weight, other, atol=2e-4 if option == "8 bits" else 1e-6), name
 
 
 def test_each_option_changes_the_outcome(tmp_path: Path) -> None:
@@ -172,11 +172,11 @@ def test_router_loss_is_for_training_alone(tmp_path: Path) -> None:
         base.config.router_aux_loss_coef = 0.5
     trainer, log = ours(settings(lr=1e-3), here, tmp_path, ROWS)
     before = trainer.evaluate()["eval_loss"]
-    assert before == pytest.approx(loss_of(model("mixtral")), rel=1e-5)
+    assert before == pytest.approx(loss_of(model("mixtral")), rel=1e-6)
     trainer.train()
     plain = trl_s(there, tmp_path, learning_rate=1e-3)
     history = [e for e in plain.state.log_history if "loss" in e]
-    assert [s.loss for s in log.steps] == pytest.approx([e["loss"] for e in history], rel=1e-5)
+    assert [s.loss for s in log.steps] == pytest.approx([e["loss"] for e in history], rel=1e-6)
     assert log.steps[0].loss > before + 0.4  # the router's, of one layer at least
 
 

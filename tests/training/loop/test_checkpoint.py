@@ -4,6 +4,7 @@ import json
 import pickle
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,6 +61,14 @@ def _write(folder: Path) -> None:
 def _found(run_dir: Path) -> int | None:
     found = _checkpoints(run_dir).negotiate()
     return found.step if found else None
+
+
+def test_whoever_has_saved_something_is_known_to_have_begun(tmp_path: Path) -> None:
+    env = replace(ENVIRON, run_dir=tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    assert not env.has_checkpoint
+    _checkpoints(tmp_path).save(10, _write)
+    assert env.has_checkpoint
 
 
 @pytest.mark.parametrize(

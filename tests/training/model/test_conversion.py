@@ -102,6 +102,16 @@ def extra(tensors: dict[str, Any]) -> None:
     tensors["model.layers.0.odd.weight"] = tensors["model.norm.weight"].clone()
 
 
+def two_ends(tensors: dict[str, Any]) -> None:
+    """A last row that differs: it may lie on one rank alone."""
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+    tensors["lm_head.weight"][-1] += 1
+
+
+def one_end_twice(tensors: dict[str, Any]) -> None:
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+
+
 def lacking(tensors: dict[str, Any]) -> None:
     del tensors["model.layers.1.mlp.experts.2.up_proj.weight"]
 
@@ -128,6 +138,47 @@ def without_a_scale(tensors: dict[str, Any]) -> None:
 def without_scales(tensors: dict[str, Any]) -> None:
     for name in [name for name in tensors if name.endswith("_scale_inv")]:
         del tensors[name]
+
+
+@pytest.mark.parametrize("change", [two_ends, one_end_twice])
+@pytest.mark.parametrize("qlora", [False, True])
+def test_ends_that_config_json_ties_are_two_where_the_files_hold_two(
+    twin: Callable[[str], Path],
+    tmp_path: Path,
+    change: Callable[[dict[str, Any]], None],
+    qlora: bool,
+) -> None:
+    folder = changed(twin("llama_tied"), tmp_path / "it", change)
+    ours, theirs = loaded(folder, qlora=qlora), from_transformers(folder)
+    one, other = ours.model.embed_tokens.weight, ours.lm_head.weight
+    assert (one is other) == (change is one_end_twice)
+    assert ours.all_tied_weights_keys == theirs.all_tied_weights_keys
+    ours.tie_weights()  # as libraries do it, who ask the configuration
+    assert ours.lm_head.weight is other
+    if not qlora:
+        same(ours, theirs)
+
+
+def an_end_of_8_bits(tensors: dict[str, Any]) -> None:
+    import torch
+
+    tensors["lm_head.weight"] = tensors["lm_head.weight"].to(torch.float8_e4m3fn)
+    tensors["lm_head.weight_scale_inv"] = torch.ones(16, 2)
+
+
+def test_tied_ends_that_cannot_be_compared_are_refused(
+    twin: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = changed(twin("llama_fp8"), tmp_path / "it", an_end_of_8_bits)
+    file = folder / "config.json"
+    said = json.loads(file.read_text())
+    loaded(folder)
+    file.write_text(json.dumps(said | {"tie_word_embeddings": True}))
+    with pytest.raises(
+        ConfigurationError, match=r"ties lm_head\.weight to model\.embed"
+    ) as refused:
+        loaded(folder)
+    assert refused.value.remedy and "tie_word_embeddings: false" in refused.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ def main(asked: dict[str, Any]) -> int:
     from transformers import PreTrainedTokenizerFast
 
     from benchmarks.load_rank import Watch
+    from tests.training.plan.in_blocks import InBlocks
     from training.contract.config import Full, TrainingConfig
     from training.loop.planned import BatchPlan
     from training.loop.trainer import make_trainer
-    from tests.training.plan.in_blocks import InBlocks
     from training.model import adapter, attention
     from training.ranks import log_levels
     from training.ranks.events import EventLog

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.published import PUBLISHED
 from training.contract.config import TrainingConfig
-from training.plan.estimate import Strategy, Work, memory, trained
+from training.plan.estimate import Strategy, Work, memory, trained, with_adapters
 from training.plan.known import KNOWN
 from training.plan.memory import GIB, Memory
 from training.plan.shape import Shape
 from training.plan.strategy import choose
-from training.plan.throughput import flops_per_token, step_seconds
+from training.plan.throughput import flops_per_token, link_bytes, step_seconds
 from training.plan.understand import understand
 
 SPARK = 119 * GIB
@@ -67,6 +68,23 @@ def test_the_pace_of_70b_on_two_sparks() -> None:
     assert 190 <= 2 * 4096 / seconds <= 215
     short = step_seconds(LARGE, config(), "sharded", 2, work=Work(64, 64))
     assert 6 < short < 8, "two gathers of the other half, 141 GB at 20.4 GB/s"
+
+
+@pytest.mark.parametrize("passes", [1, 8])
+@pytest.mark.parametrize("strategy", ["ddp", "sharded"])
+def test_gradients_of_adapters_on_experts_travel_once_a_step(
+    strategy: Strategy, passes: int
+) -> None:
+    shape = understand(PUBLISHED["Qwen/Qwen3-30B-A3B"]["config"])
+    every, others = (
+        config({"kind": "lora", "r": 16, "exclude": exclude}, data={"max_length": 2048})
+        for exclude in ([], ["experts"])
+    )
+    more = link_bytes(shape, every, strategy, 2, passes)
+    more -= link_bytes(shape, others, strategy, 2, passes)
+    gate_and_up, down = 2048 + 2 * 768, 768 + 2048
+    assert more == 4 * 16 * 48 * 128 * (gate_and_up + down)
+    assert with_adapters(shape, others) == 0 < with_adapters(shape, every)
 
 
 def test_what_learns_costs_more_to_compute() -> None:
