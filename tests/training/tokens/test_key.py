@@ -87,7 +87,7 @@ def test_the_version_of_the_code_is_in_it(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_file_counts_by_its_bytes_and_its_ending(tmp_path: Path) -> None:
     def sum_of(name: str, content: bytes) -> str:
         (tmp_path / name).write_bytes(content)
-        return rows_sha256(Data(name=name), tmp_path, [])
+        return rows_sha256([name], tmp_path, [])
 
     assert sum_of("a.jsonl", b"x") == sum_of("b.jsonl", b"x")
     assert len({sum_of("a.jsonl", b"x"), sum_of("a.txt", b"x"), sum_of("a.jsonl", b"y")}) == 3
@@ -96,7 +96,7 @@ def test_a_file_counts_by_its_bytes_and_its_ending(tmp_path: Path) -> None:
 def test_elsewhere_the_rows_count() -> None:
     def sum_of(*rows: dict[str, Any]) -> str:
         numbered = [Row(f"row {n}", row) for n, row in enumerate(rows)]
-        return rows_sha256(Data(name="org/data"), Path(), iter(numbered))
+        return rows_sha256(["org/data"], Path(), iter(numbered))
 
     a, b = {"text": "a", "day": date(2026, 1, 1), "image": object()}, {"text": "b"}
     assert sum_of(a, b) == sum_of({**a, "image": object()}, b)

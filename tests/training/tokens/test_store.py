@@ -38,7 +38,7 @@ def names(cache: Path) -> list[str]:
 
 
 def everything(found: DataSet) -> list[Any]:
-    both = parts(found.stored, DATA, 1)
+    both = parts([found.stored], DATA, 1)
     return [list(both.train), list(both.held_out), found.stored.counts, found.stored.sha256]
 
 
@@ -52,7 +52,7 @@ def test_a_second_start_calls_no_tokenizer(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_examples_are_split_as_rows_were(tmp_path: Path) -> None:
-    both = parts(made(tmp_path).stored, DATA, 2)
+    both = parts([made(tmp_path).stored], DATA, 2)
     assert list(both.held_out.lengths) == [3, 3]  # examples 0 and 4
     assert list(both.train.lengths) == [4, 3, 4, 4, 3, 4, 3]
 
@@ -224,10 +224,10 @@ def test_nothing_to_learn_is_an_error_that_counts(tmp_path: Path) -> None:
 
 def test_too_few_for_all_ranks_is_an_error_that_counts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"3 ranks need one .*\(9 rows; 9 sequences"):
-        parts(made(tmp_path).stored, DATA, 3)
+        parts([made(tmp_path).stored], DATA, 3)
     few = made(tmp_path, "1-few", rows=ROWS[:2])
     with pytest.raises(ConfigurationError, match=r"nothing is left to train on \(2 rows; 2 seq"):
-        parts(few.stored, DATA, 1)
+        parts([few.stored], DATA, 1)
 
 
 def test_a_full_disk_is_said_and_nothing_is_left(tmp_path: Path) -> None:
