@@ -99,8 +99,8 @@ def _require_rows(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
             raise _unfit(
                 f"{folder}: the {name} of the tokenizer is number {token}, but the model has "
                 f"embeddings for {rows} tokens (numbers from 0)",
-                "Use the tokenizer that belongs to this model; tokenizer_config.json names eos, bos "
-                "and pad tokens.",
+                "Use the tokenizer that belongs to this model; tokenizer_config.json names eos, "
+                "bos and pad tokens.",
             )
 
 
