@@ -117,3 +117,10 @@ def test_templates_by_name(tmp_path: Path) -> None:
     (folder / "additional_chat_templates" / "tool_use.jinja").write_text("two")
     template = encoder_in(folder).template
     assert (template.source, template.with_tools.source) == ("one", "two")
+
+
+def test_without_generation_settings_the_configuration_says_where_it_stops(tmp_path: Path) -> None:
+    folder = write(tmp_path, special=SPECIAL)
+    (folder / "config.json").write_text(json.dumps({"vocab_size": 7, "eos_token_id": [5]}))
+    (folder / "chat_template.jinja").write_text("one")
+    assert encoder_in(folder).template.stops == ("</s>", "<end>")
