@@ -46,6 +46,7 @@ def with_a_slow_tokenizer(base: Path) -> None:
 
 def without_an_end(base: Path) -> None:
     edited(base / "tokenizer_config.json", eos_token=None)
+    edited(base / "config.json", eos_token_id=None)
     for name in ("special_tokens_map.json", "generation_config.json"):
         (base / name).unlink(missing_ok=True)
 

@@ -73,7 +73,10 @@ def _stops(tokenizer: PreTrainedTokenizerBase, folder: Path | None) -> tuple[str
     def text_of(token: int) -> str | None:
         return tokenizer.decode([token]) if token < len(tokenizer) else None
 
-    return stops_of(tokenizer.eos_token, _settings(folder, "generation_config.json"), text_of)
+    # Without generation settings transformers takes them from the model's configuration.
+    files = ("generation_config.json", "config.json")
+    settings = next(filter(None, (_settings(folder, name) for name in files)), {})
+    return stops_of(tokenizer.eos_token, settings, text_of)
 
 
 def _embeddings(folder: Path | None) -> int | None:
@@ -99,8 +102,8 @@ def _require_rows(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
             raise _unfit(
                 f"{folder}: the {name} of the tokenizer is number {token}, but the model has "
                 f"embeddings for {rows} tokens (numbers from 0)",
-                "Use the tokenizer that belongs to this model; tokenizer_config.json names eos, bos "
-                "and pad tokens.",
+                "Use the tokenizer that belongs to this model; tokenizer_config.json names eos, "
+                "bos and pad tokens.",
             )
 
 

@@ -34,6 +34,8 @@ _QUESTIONS = (
 )
 _ANSWERS = ("completion", "answer", "response", "output", "solution", "highlights", "summary")
 
+_OURS = {"messages", "add_generation_prompt"}
+
 _EMPTY = "empty answer"
 _EMPTY_TEXT = "empty text"
 _NO_ANSWER = "no answer to learn"
@@ -129,6 +131,8 @@ def _context(row: Row) -> dict[str, Any]:
     settings = from_json(row.columns.get("chat_template_kwargs"))
     if settings and not isinstance(settings, Mapping):
         raise bad_row(row.where, "chat_template_kwargs is not an object")
+    if given_twice := _OURS & set(settings or ()):
+        raise bad_row(row.where, f"chat_template_kwargs has {', '.join(sorted(given_twice))}")
     return {**given, **plain(row.where, "chat_template_kwargs", settings or {})}
 
 

@@ -26,8 +26,12 @@ TODAY = datetime(2024, 7, 26)
 """The day that templates are told: a run that is resumed after midnight would else read other data
 than it began with. It is the day that Llama's templates write without a clock."""
 
-STEPS = 10_000_000
-"""Rounds of loops, and calls, of one rendering. A thousand turns with tools take some thousands."""
+STEPS = 2_000_000
+"""Rounds of all loops of one rendering. A conversation of a thousand turns with tools may take half
+a million, where for every turn a template goes through those that follow."""
+
+CALL = 20
+"""Rounds that a call counts for, by the time that it takes."""
 
 LONGEST = 64 * 2**20
 """Characters of a text."""
@@ -47,7 +51,7 @@ class Watch:
     def step(self, count: int = 1) -> None:
         self.steps += count
         if self.steps > STEPS:
-            raise SecurityError(f"it does not end within {STEPS} steps")
+            raise SecurityError(f"it does not end within {STEPS} rounds of its loops")
 
     def wrote(self, piece: str) -> str:
         self.length += len(piece)
@@ -144,7 +148,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         }
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **named: Any) -> Any:  # noqa: N805
-        __context[WATCH].step()
+        __context[WATCH].step(CALL)
         return super().call(__context, __obj, *args, **named)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:

@@ -57,9 +57,13 @@ class Script:
         return frozenset(self.chat.context) - self.template.names
 
     def is_gone(self, turn: int, turns: int, text: str) -> bool:
-        """Whether `text`, of the first `turns` turns, would be the same with another content of
-        this one. It may say it in another form, JSON for example."""
+        """Whether `text`, of the first `turns` turns, says nothing of the content of this one.
+
+        It may say it in another form, JSON for example: then another content gives another text.
+        """
         said = joined(self.chat.turns[turn]["content"] or "").strip()
+        if said and "content" not in self._forms[0].read[turn]:
+            return True
         if said in text:
             return False
         return self.saying(turn, OTHER).write(turns).text == self.write(turns).text
@@ -99,9 +103,10 @@ def _forms(turns: tuple[Turn, ...], takes: Takes) -> list[list[Turn]]:
         else turn
         for turn in first
     ]
+    blank = "" if takes.text else [{"type": "text", "text": ""}]
     return [
         [turn if "content" in turn else {**turn, **missing} for turn in form]
-        for missing in ({}, {"content": None}, {"content": ""})
+        for missing in ({}, {"content": None}, {"content": blank})
         for form in (first, as_text)
     ]
 

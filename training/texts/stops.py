@@ -7,7 +7,7 @@ from typing import Any
 def stops_of(
     eos: str | None, generation: Mapping[str, Any], text_of: Callable[[int], str | None]
 ) -> tuple[str, ...]:
-    """Their texts: the tokenizer's eos, and those of `generation_config.json`.
+    """Their texts: the tokenizer's eos, and those of the model's generation settings.
 
     `text_of`: the text of a token id; None where there is no such token.
     """

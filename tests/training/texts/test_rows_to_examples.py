@@ -4,11 +4,15 @@ import datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from training.contract.errors import ConfigurationError
 from training.rows.row import Row
 from training.texts.example import Chat, LeftOut, Segment, Text
+from training.texts.samples import samples
 from training.texts.shapes import to_example
+from training.texts.template import ChatTemplate
 
 U, A = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
 S = {"role": "system", "content": "s"}
@@ -248,6 +252,10 @@ def deep(levels: int) -> Any:
             {"messages": [U, A], "chat_template_kwargs": [1]},
             "chat_template_kwargs is not an object",
         ),
+        (
+            {"messages": [U, A], "chat_template_kwargs": {"messages": []}},
+            "chat_template_kwargs has messages",
+        ),
     ],
 )
 def test_a_row_that_cannot_be_understood_says_where_and_what(
@@ -275,3 +283,67 @@ def test_the_error_shows_what_to_write(columns: dict[str, Any], mapping: str) ->
     with pytest.raises(ConfigurationError) as caught:
         example_of(**columns)
     assert f"data.columns: {mapping}" in caught.value.remedy
+
+
+_NAMES = st.sampled_from(
+    [
+        "messages",
+        "conversations",
+        "prompt",
+        "completion",
+        "instruction",
+        "input",
+        "output",
+        "text",
+        "system",
+        "tools",
+        "documents",
+        "chat_template_kwargs",
+        "chosen",
+        "rejected",
+        "other",
+    ]
+)
+_TURN_KEYS = st.sampled_from(
+    [
+        "role",
+        "from",
+        "content",
+        "value",
+        "tool_calls",
+        "function_call",
+        "weight",
+        "train",
+        "thinking",
+        "name",
+    ]
+)
+_WORDS = st.sampled_from(["user", "assistant", "gpt", "tool", "function_call", "", " ", "x", "[1]"])
+_VALUES: Any = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 2) | st.floats() | _WORDS | st.binary(max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(_TURN_KEYS, inner, max_size=4)
+        | st.lists(st.fixed_dictionaries({"role": _WORDS, "content": inner}), max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(_NAMES, _VALUES, max_size=4), st.sampled_from(["alpaca", "plain", "chat"]))
+def test_any_row_is_an_example_or_left_out_or_named(columns: dict[str, Any], template: str) -> None:
+    try:
+        found = to_example(Row("here", columns), template)
+        if not isinstance(found, LeftOut):
+            samples(found, _TEMPLATE)
+    except ConfigurationError as bad:
+        assert bad.code in ("data_invalid", "chat_template_unfit")
+        assert bad.message.startswith("here")
+
+
+_TEMPLATE = ChatTemplate(
+    "{% for m in messages %}{{ m.role }}{{ m.content + '' }}{{ m.tool_calls | tojson }}</s>"
+    "{% endfor %}{% if add_generation_prompt %}assistant{% endif %}",
+    {},
+    ("</s>",),
+)
