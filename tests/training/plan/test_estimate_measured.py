@@ -76,7 +76,7 @@ LARGE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.skipif(
     "SPARKCTL_TEST_LARGE" not in os.environ,
-    reason="a quarter of an hour and 6 GB each: make estimates",
+    reason="minutes and 6 GB each: make estimates",
 )
 @pytest.mark.parametrize("name", LARGE)
 def test_the_peak_of_a_gigabyte_of_weights_in_bfloat16_is_as_estimated(name: str) -> None:
