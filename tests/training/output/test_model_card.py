@@ -58,7 +58,8 @@ def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
         "| ranks | 2 (sharded) |",
         (
             "| data | org/data, split train: 1,205 rows, 1 bad and skipped, 2 left out "
-            "(2 empty answer); 1,202 sequences of 9 tokens, 4 learned, the longest 0; key 1-efefefefefefef |"
+            "(2 empty answer); 1,202 sequences of 9 tokens, 4 learned, the longest 0; "
+            "key 1-efefefefefefef |"
         ),
         "| held-out loss | 9.1250 before, 0.5000 after |",
         f"| weights | sha256 {WEIGHTS}, the same on all ranks |",
