@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults estimates resume recipes screens families twins bench-loading bench-padding bench-launching bench-noop check format engine clean always
+.PHONY: help demo test test-fast test-lab faults estimates resume recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -28,6 +28,7 @@ help:
 	@echo 'make bench-padding  what padding costs; writes docs/benchmarks.md'
 	@echo 'make bench-launching  from the command to the first step, beside launchers by hand'
 	@echo 'make bench-noop  a cluster up with nothing to do, beside Ansible and pyinfra'
+	@echo 'make bench-tokenising  data to tokens, once and again, beside datasets.map; writes docs/benchmarks.md'
 	@echo 'make check      lint, types and shellcheck alone'
 	@echo 'make clean      remove labs, their images, and the environment'
 
@@ -77,6 +78,9 @@ bench-launching: $(VENV)/.complete engine
 
 bench-noop: $(VENV)/.controller engine
 	$(PY) -m benchmarks.noop --write
+
+bench-tokenising: $(VENV)/.complete
+	$(PY) -m benchmarks.tokenising --write
 
 check: $(VENV)/.complete
 	$(VENV)/bin/ruff check .

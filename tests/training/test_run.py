@@ -10,7 +10,7 @@ import pytest
 from tests.support.ranks.nodes import Nodes, Rank
 from tests.support.ranks.recipe import TINY
 from training.contract.environment import NONCE
-from training.contract.events import Adapts, Error, Eval, Result, Start, Step, parse
+from training.contract.events import Adapts, DataRead, Error, Eval, Result, Start, Step, parse
 from training.contract.redactor import SECRETS_DIR
 
 pytestmark = pytest.mark.torch
@@ -136,6 +136,17 @@ def test_the_adapter_works_on_a_freshly_loaded_base(trained: list[Rank]) -> None
     assert tuned == pytest.approx(last.loss, rel=1e-4)
 
 
+def test_the_first_lines_say_what_came_of_the_rows(trained: list[Rank]) -> None:
+    for rank in trained:
+        (told,), (start,) = rank.events(DataRead), rank.events(Start)
+        assert (told.train, told.held_out) == (start.train_rows, start.held_out_rows)
+        assert told.held_out == 48
+        counts = told.counts
+        assert counts.rows == counts.sequences == told.train + told.held_out
+        assert 0 < counts.learned < counts.tokens
+        assert (counts.bad, counts.left_out, counts.cut, counts.unread) == (0, {}, 0, ())
+
+
 def test_the_first_lines_say_what_is_adapted(trained: list[Rank]) -> None:
     for rank in trained:
         (told,) = rank.events(Adapts)
@@ -161,6 +172,7 @@ def test_whole_copies_train_to_the_very_same_adapter(trained: list[Rank], nodes:
     assert [rank.status for rank in replicated] == [0, 0]
     start, result = replicated[0].events(Start)[0], replicated[0].events(Result)[0]
     assert (start.strategy, start.local_parameters) == ("ddp", start.parameters)
+    assert [rank.events(DataRead)[0].reused for rank in replicated] == [True, True]
     assert result.weights_sha256 == trained[0].events(Result)[0].weights_sha256
 
 

@@ -9,10 +9,14 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 """What is counted here fits a machine's word; a longer number is no count."""
 
 PHRASE = 200
-"""Characters of what is kept of a row's words."""
 PLACES = 5
 KEYS = 20
 Phrase = Annotated[str, Field(max_length=PHRASE)]
+
+
+def phrase(text: str) -> str:
+    """What is kept of a row's own words: a line of some length."""
+    return " ".join(text.split())[:PHRASE]
 
 
 class DataCounts(BaseModel):
@@ -70,8 +74,7 @@ def sentence(counts: DataCounts) -> str:
 def _rows(counts: DataCounts) -> Iterator[str]:
     yield _many(counts.rows, "row")
     if counts.bad:
-        places = f" ({_first(counts)})" if counts.bad_places else ""
-        yield f"{counts.bad:,} bad{places}"
+        yield f"{counts.bad:,} bad{_first(counts)}"
     if counts.left_out:
         yield f"{sum(counts.left_out.values()):,} left out ({_reasons(counts.left_out)})"
     if counts.cut:
@@ -95,7 +98,7 @@ def _many(number: int, what: str) -> str:
 
 def _first(counts: DataCounts) -> str:
     more = ["…"] if counts.bad > len(counts.bad_places) else []
-    return "; ".join([*counts.bad_places, *more])
+    return f" ({'; '.join([*counts.bad_places, *more])})" if counts.bad_places else ""
 
 
 def _reasons(left_out: Mapping[str, int]) -> str:

@@ -68,6 +68,8 @@ def _within(value: Any, redact: Redactor) -> Any:
             return redact(value)
         case list():
             return [_within(one, redact) for one in value]
+        case tuple():
+            return tuple(_within(one, redact) for one in value)
         case dict():
             return {_within(key, redact): _within(one, redact) for key, one in value.items()}
         case BaseModel():

@@ -56,10 +56,11 @@ def model_card(config: TrainingConfig, facts: CardFacts, weights_sha256: str) ->
     kept = ""
     if facts.kept_step != facts.steps:
         kept = f"; these weights are of step {facts.kept_step}, the lowest held-out loss"
+    found = sentence(facts.data.model_copy(update={"bad_places": ()}))  # of a node's folders
     rows = {
         "base": f"{base}, revision {config.model.revision}, sha256 {facts.base_sha256[:16]}",
         "method": f"{method} {_settings(config)}".strip(),
-        "data": f"{_data(config.data)}: {sentence(facts.data)}; key {facts.data_key[:16]}",
+        "data": f"{_data(config.data)}: {found}; key {facts.data_key[:16]}",
         "optimizer": _optimizer(config.optim),
         "steps": f"{facts.steps} ({facts.tokens:,} tokens without padding)" + kept,
         "ranks": f"{facts.world_size} ({facts.strategy})",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.contract.config import Data
-from training.contract.counts import KEYS, PHRASE, PLACES, DataCounts
+from training.contract.counts import KEYS, PLACES, DataCounts, phrase
 from training.contract.errors import ConfigurationError
 from training.rows.row import BadRow, Row
 from training.texts.example import Example, LeftOut, Sample
@@ -72,11 +72,11 @@ def tokenise(rows: Sequence[Row | BadRow], recipe: Recipe) -> Chunk:
         DataCounts(
             rows=len(rows),
             bad=len(found.bad),
-            bad_places=tuple(told[:PHRASE] for told in found.bad[:PLACES]),
-            left_out={why[:PHRASE]: number for why, number in found.left_out.items() if number},
+            bad_places=tuple(map(phrase, found.bad[:PLACES])),
+            left_out={phrase(why): number for why, number in found.left_out.items() if number},
             cut=cut["cut"],
             endless=cut["endless"],
-            unread=tuple(sorted(key[:PHRASE] for key in unread)[:KEYS]),
+            unread=tuple(sorted(set(map(phrase, unread)))[:KEYS]),
             sequences=len(sequences),
             tokens=len(words),
             learned=int(is_learned(words).sum()),

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.contract.config import Data
 from training.contract.counts import DataCounts, sentence, total
-from training.contract.errors import ConfigurationError
+from training.contract.errors import ConfigurationError, TrainingError
 from training.rows.row import BadRow, Row
 from training.texts.shapes import split
 from training.tokens.chunk import Recipe
@@ -20,6 +20,8 @@ from training.tokens.workers import tokenised
 
 FOLDER = "tokens"
 """In the cache."""
+_TIMES = 3
+"""Another process may put its own there in between."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,18 @@ def data_set(
     """
     shelf = Shelf(cache / FOLDER)
     vocabulary = recipe.encoder.vocabulary
-    found = read(shelf.at(key), key, vocabulary)
-    reused = found is not None
-    if found is None:
+    for times in range(_TIMES):
+        if (found := read(shelf.at(key), key, vocabulary)) is not None:
+            shelf.tidy(key)
+            return DataSet(found, reused=not times)
         counts = write(shelf, key, tokenised(rows(), recipe))
         if not counts.sequences:
             raise _too_small(f"no row has anything to learn: {sentence(counts)}", counts)
-        found = read(shelf.at(key), key, vocabulary)
-        assert found is not None, f"{shelf.at(key)} is not as it was written a moment ago"
-    shelf.tidy(key)
-    return DataSet(found, reused)
+    raise TrainingError(
+        "tokens_changed",
+        f"{shelf.at(key)} is never as it was written a moment before",
+        "Look at the disk of this node, and who else writes there.",
+    )
 
 
 def parts(stored: Sequence[Stored], data: Data, ranks: int) -> Sequences:

@@ -168,4 +168,4 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 def _mapped(path: Path, kind: type[Number]) -> NDArray[Number]:
     """Raises ValueError for a file that is empty, or ends inside a number."""
     with _opened(path) as stream:
-        return np.memmap(stream, kind, "r")
+        return np.memmap(stream, kind, "r").view(np.ndarray)

@@ -39,7 +39,9 @@ def tokenised(rows: Iterable[Row | BadRow], recipe: Recipe) -> Generator[Chunk]:
         yield from (tokenise(chunk, recipe) for chunk in first)
         return
     with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(recipe)) for _ in range(processes())]
+        workers = [stack.enter_context(Worker()) for _ in range(processes())]
+        for worker in workers:  # all of them are starting by now
+            worker.send(recipe)
         asked = deque[Worker]()
         for number, chunk in enumerate(chain(first, chunks)):
             if len(asked) == _AHEAD * len(workers):
@@ -57,9 +59,9 @@ def processes() -> int:
 
 
 class Worker:
-    """One process; killed at the end of the block."""
+    """One process, which wants a Recipe first; killed at the end of the block."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self) -> None:
         # -P: nothing is imported from the folder that this happens to run in.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "training.tokens.worker"],
@@ -75,7 +77,6 @@ class Worker:
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
-        self.send(recipe)
 
     def __enter__(self) -> "Worker":
         return self

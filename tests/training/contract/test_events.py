@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.contract.counts import DataCounts
 from training.contract.errors import ConfigurationError, TrainingError
-from training.contract.events import Error, Phase, Result, Step, parse
+from training.contract.events import DataRead, Error, Phase, Result, Step, parse
 from training.contract.redactor import Redactor
 from training.ranks.events import EventLog
 
@@ -142,6 +143,8 @@ def test_no_secret_is_in_what_a_rank_keeps(pipe: tuple[int, int], tmp_path: Path
     log = EventLog(writer, rank=0, redact=Redactor(["s3cr3t-key", "saved", "error"]))
     log.keep_in(str(tmp_path))
     log.phase("with s3cr3t-key")
+    counts = DataCounts(bad=1, bad_places=("a s3cr3t-key",), left_out={"s3cr3t-key": 1})
+    log.emit(DataRead(rank=0, counts=counts, train=1, held_out=1, reused=False, elapsed=1))
     log.failed(TrainingError("crash", f"{'x' * 1995} s3cr3t-key", "not s3cr3t-key"))
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     said = os.read(reader, 65536)

@@ -17,7 +17,15 @@ FACTS = CardFacts(
     loss_after=0.5,
     base_sha256="cd" * 32,
     data_key="1-" + "ef" * 32,
-    data=DataCounts(rows=1204, left_out={"empty answer": 2}, sequences=1202, tokens=9, learned=4),
+    data=DataCounts(
+        rows=1205,
+        bad=1,
+        bad_places=("/data/x:1: no",),
+        left_out={"empty answer": 2},
+        sequences=1202,
+        tokens=9,
+        learned=4,
+    ),
     libraries="torch=2 peft=0",
 )
 
@@ -49,8 +57,9 @@ def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
         "| steps | 60 (12,345 tokens without padding) |",
         "| ranks | 2 (sharded) |",
         (
-            "| data | org/data, split train: 1,204 rows, 2 left out (2 empty answer); "
-            "1,202 sequences of 9 tokens, 4 learned, the longest 0; key 1-efefefefefefef |"
+            "| data | org/data, split train: 1,205 rows, 1 bad and skipped, 2 left out "
+            "(2 empty answer); 1,202 sequences of 9 tokens, 4 learned, the longest 0; "
+            "key 1-efefefefefefef |"
         ),
         "| held-out loss | 9.1250 before, 0.5000 after |",
         f"| weights | sha256 {WEIGHTS}, the same on all ranks |",

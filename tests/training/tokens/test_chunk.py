@@ -145,10 +145,12 @@ def test_keys_that_nobody_reads_are_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         chunk,
         "samples",
-        lambda example, _: (Sample(example.where, segments, False, frozenset({"why", "x" * 999})),),
+        lambda example, _: (
+            Sample(example.where, segments, False, frozenset({"why\nnot", "x" * 999})),
+        ),
     )
     made = tokenised(asked("a", "b"), asked("c", "d"))
-    assert made.counts.unread == ("why", "x" * 200)
+    assert made.counts.unread == ("why not", "x" * 200)
 
 
 def test_parts_add_up() -> None:

@@ -43,7 +43,7 @@ def test_the_same_tokens_come_out_as_long_as_the_version_is_the_same(
     golden = json.loads(GOLDEN.read_text())
     if request.config.getoption("--update-golden") and str(VERSION) not in golden:
         golden[str(VERSION)] = found
-        GOLDEN.write_text(json.dumps(golden, indent=0) + "\n")
+        GOLDEN.write_text(json.dumps(golden) + "\n")
     assert golden[str(VERSION)] == found, "other tokens: raise VERSION of training/tokens/key.py"
     assert [*golden] == [str(number + 1) for number in range(VERSION)]
 

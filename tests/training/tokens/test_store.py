@@ -126,7 +126,7 @@ def _forge(folder: Path, **changes: Any) -> None:
         {"starts": np.array([0, 0, *range(2, 9), 31], np.int64)},
         {"owners": np.array([*range(8), 9], np.int64)},
         {"owners": np.array([-1, *range(8)], np.int64)},
-        {"owners": np.arange(9)[::-1].copy()},
+        {"owners": np.array([0, 2, 1, *range(3, 9)], np.int64)},
     ],
     ids=str,
 )
@@ -164,6 +164,15 @@ def test_what_stands_in_the_way_goes(there: str, tmp_path: Path) -> None:
     assert not made(tmp_path / "cache").reused
     assert made(tmp_path / "cache").reused
     assert made(elsewhere).reused
+
+
+def test_a_disk_that_never_keeps_what_was_written_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.tokens.prepare.read", lambda *_: None)
+    with pytest.raises(TrainingError, match="1-ab is never as it was written") as told:
+        made(tmp_path)
+    assert told.value.code == "tokens_changed"
 
 
 def test_one_of_another_key_is_not_used(tmp_path: Path) -> None:

@@ -51,9 +51,9 @@ def test_few_rows_start_no_process(
     begun = []
 
     class Counted(Worker):
-        def __init__(self, recipe: Recipe) -> None:
-            begun.append(recipe)
-            super().__init__(recipe)
+        def __init__(self) -> None:
+            begun.append(self)
+            super().__init__()
 
     monkeypatch.setattr(workers, "Worker", Counted)
     monkeypatch.setattr(workers, "processes", lambda: 2)
