@@ -17,6 +17,7 @@ from orchestrator.engines.spec import EngineSpec
 from orchestrator.errors import SparkctlError
 from orchestrator.runs.outlook import DryRun
 from orchestrator.spec.cluster import ClusterSpec
+from orchestrator.spec.data_report import DataReport
 from orchestrator.spec.describe import as_table, keys_of
 from orchestrator.spec.explanation import Explanations
 from orchestrator.spec.load import load_cluster
@@ -44,6 +45,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "stacks-report": StacksReport,
     "explanations": Explanations,
     "dry-run": DryRun,
+    "data-report": DataReport,
 }
 TABLES: dict[str, dict[str, type[BaseModel]]] = {
     "docs/reference.md": {"cluster": ClusterSpec, "stack": StackSpec, "step": Step},

@@ -18,12 +18,14 @@ class LengthPart(_Part):
     tokens_at_most: int
     """Longer than the part before, up to this."""
     sequences: int
+    """How many are so long."""
 
 
 class SegmentPart(_Part):
     """A piece of a text, as the model reads it."""
 
     text: str
+    """As it is."""
     learned: bool
     """Whether the loss counts it."""
 

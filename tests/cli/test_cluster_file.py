@@ -11,7 +11,7 @@ from orchestrator.cli.main import cli
 from tests.cli.conftest import Sparkctl
 from tests.cli.test_main import below, commands
 
-WITHOUT = ("stacks", "explain", "completion", "lab")
+WITHOUT = ("stacks", "data", "explain", "completion", "lab")
 """Commands that read no cluster file, with all that is below them."""
 
 

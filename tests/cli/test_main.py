@@ -28,7 +28,7 @@ def commands(group: click.Command, *path: str) -> list[tuple[str, ...]]:
     return [path, *(p for name, sub in below(group).items() for p in commands(sub, *path, name))]
 
 
-GROUPS = [(), ("cluster",), ("cluster", "lock"), ("stacks",), ("runs",), ("lab",)]
+GROUPS = [(), ("cluster",), ("cluster", "lock"), ("stacks",), ("data",), ("runs",), ("lab",)]
 
 
 @pytest.mark.parametrize("path", commands(cli), ids=" ".join)

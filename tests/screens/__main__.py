@@ -24,6 +24,7 @@ from tests.screens.scenario import SCENARIO, Screen, helps, of_no_command, witho
 from tests.screens.terminal import NoTmuxError, terminal
 
 ROOT = Path(__file__).parents[2]
+CHATS = ROOT / "tests" / "cases" / "data" / "01-sharegpt" / "a.jsonl"
 
 
 def main() -> int:
@@ -42,6 +43,7 @@ def main() -> int:
     chosen = [s for s in (*helps(), *SCENARIO) if re.search(options.only, s.command)]
     widths = options.columns or [80, 160]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        shutil.copy(CHATS, Path(folder) / "chats.jsonl")
         for number, columns in enumerate(widths):
             last = number == len(widths) - 1
             skipped = ("lab up --name", "lab down --name") if options.file else ()

@@ -39,6 +39,7 @@ SCENARIO: tuple[Screen, ...] = (
     Screen("stacks list"),
     Screen("stacks show tiny-llama-lora"),
     Screen("stacks copy tiny-llama-lora mine.yaml"),
+    Screen("data check chats.jsonl --set data.held_out_rows=4"),
     Screen("explain lr"),
     Screen("explain not_one_gang"),
     Screen("cluster plan"),
