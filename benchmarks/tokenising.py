@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import accumulate
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, Thread
@@ -73,12 +74,11 @@ def chats(rows: int, seed: int) -> Iterator[dict[str, object]]:
     words = [
         "".join(chance.choices(letters, weights, k=chance.randint(2, 9))) for _ in range(20000)
     ]
-    often = [1 / (i + 2) for i in range(len(words))]
+    often = list(accumulate(1 / (i + 2) for i in range(len(words))))
 
     def said(few: int, many: int) -> str:
-        return (
-            " ".join(chance.choices(words, often, k=chance.randint(few, many))).capitalize() + "."
-        )
+        found = chance.choices(words, cum_weights=often, k=chance.randint(few, many))
+        return f"{' '.join(found).capitalize()}."
 
     for _ in range(rows):
         turns = []
