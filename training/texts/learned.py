@@ -83,11 +83,18 @@ def _goes_on(script: Script, answer: int, before: str, text: str) -> int | None:
     """
     if text.startswith(before):
         return len(before)
-    earlier = script.write(answer - 1).text if answer > 1 else ""
-    last = before.removeprefix(earlier)
+    last = before.removeprefix(_earlier(script, answer))
     if last in ("", before) or text.count(last) != 1:
         return None
     return text.index(last) + len(last)
+
+
+def _earlier(script: Script, answer: int) -> str:
+    """What is written before the turn that an answer follows; nothing where that is no talk yet."""
+    try:
+        return script.write(answer - 1).text
+    except ConfigurationError:  # a system turn alone, or no turn at all
+        return ""
 
 
 def _by_adding(script: Script) -> Sequence[Draft]:

@@ -123,11 +123,14 @@ def _answers(turns: Sequence[Turn]) -> frozenset[int]:
 
 def _context(row: Row) -> dict[str, Any]:
     """What a template may read beside the turns."""
-    given = {}
-    for name in ("tools", "documents"):
-        value = from_json(row.columns.get(name))
-        if value:
-            given[name] = _objects(row.where, name, value)
+    given = {
+        name: found
+        for name in ("tools", "documents")
+        if (found := _objects(row.where, name, row.columns.get(name)))
+    }
+    functions = _objects(row.where, "functions", row.columns.get("functions"))
+    if functions and "tools" not in given:  # OpenAI's former name
+        given["tools"] = [{"type": "function", "function": function} for function in functions]
     settings = from_json(row.columns.get("chat_template_kwargs"))
     if settings and not isinstance(settings, Mapping):
         raise bad_row(row.where, "chat_template_kwargs is not an object")
@@ -137,8 +140,10 @@ def _context(row: Row) -> dict[str, Any]:
 
 
 def _objects(where: str, name: str, value: Any) -> list[Any]:
-    found = plain(where, name, value)
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+    """A list of objects, of which all or each may be JSON in a string; none there is empty."""
+    found = plain(where, name, from_json(value) or [])
+    found = [from_json(item) for item in found] if isinstance(found, list) else None
+    if found is None or not all(isinstance(item, dict) for item in found):
         raise bad_row(where, f"{name} must be a list of objects")
     return found
 

@@ -38,13 +38,14 @@ class Script:
         Raises `ConfigurationError` that names the row, whatever the template does.
         """
         failures = []
-        for form in self._forms[:]:
+        for place, form in enumerate(self._forms):
             try:
-                return self.template.write(form.turns[:turns], self.chat.context, asking=asking)
+                written = self.template.write(form.turns[:turns], self.chat.context, asking=asking)
             except Exception as failure:  # a template is a program of somebody else's
                 failures.append(failure)
-                if form is not self._forms[-1]:
-                    self._forms.remove(form)
+            else:
+                del self._forms[:place]  # what these turns have shown to be no form for it
+                return written
         raise _refusal(self.chat.where, failures) from None
 
     def unread(self, turns: Iterable[int]) -> frozenset[str]:

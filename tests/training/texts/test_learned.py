@@ -10,6 +10,7 @@ from training.rows.row import Row
 from training.texts import template as template_module
 from training.texts.example import Chat, LeftOut, Sample, Text
 from training.texts.samples import samples
+from training.texts.script import Script
 from training.texts.shapes import to_example
 from training.texts.template import ChatTemplate, chat_template
 
@@ -359,3 +360,15 @@ def test_all_of_it_goes_to_another_process_after_use() -> None:
     there = pickle.loads(pickle.dumps((example, used, found)))
     assert there == (example, used, found)
     assert samples(there[0], there[1]) == found
+
+
+def test_turns_that_no_form_fits_leave_the_forms_as_they_are() -> None:
+    """A template may refuse the first turns alone, and take the whole in the first form."""
+    source = "{% if messages | length < 2 %}{{ raise_exception('no') }}{% endif %}"
+    source += "{{ messages[1].tool_calls | tojson }}"
+    chat = Chat("here", ({"role": "system", "content": "s"}, {"content": None, **CALLED}))
+    script = Script(chat, template_of(source))
+    whole = script.write(2)
+    with pytest.raises(ConfigurationError, match="refuses it: no"):
+        script.write(1)
+    assert script.write(2) == whole

@@ -133,6 +133,9 @@ def test_what_stands_beside_the_turns_is_for_the_template() -> None:
         "tools": [{"name": "f"}], "documents": [{"title": "d"}], "enable_thinking": False,
     }  # fmt: skip
     assert not example_of(messages=[U, A], tools=[], documents=None).context
+    assert example_of(messages=[U, A], tools=['{"name": "f"}']).context["tools"] == [{"name": "f"}]
+    former = example_of(messages=[U, A], functions=[{"name": "f"}])
+    assert former.context["tools"] == TOOLS
 
 
 @pytest.mark.parametrize(
