@@ -23,15 +23,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the answers
-    inbox = SimpleQueue[Any]()
+    inbox, outbox = SimpleQueue[Any](), SimpleQueue[Any]()
     Thread(target=_receive, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    # An answer is larger than a pipe: the next one is begun before the last one is read.
+    Thread(target=_send, args=(answers, outbox), daemon=True).start()
     recipe: Recipe = inbox.get()
-    try:
-        while True:
-            pickle.dump(_answer(inbox.get(), recipe), answers, pickle.HIGHEST_PROTOCOL)
-            answers.flush()
-    except BrokenPipeError:
-        os._exit(0)
+    while True:
+        outbox.put(_answer(inbox.get(), recipe))
 
 
 def _receive(stream: BinaryIO, inbox: "SimpleQueue[Any]") -> None:
@@ -39,6 +37,18 @@ def _receive(stream: BinaryIO, inbox: "SimpleQueue[Any]") -> None:
         while True:
             inbox.put(pickle.load(stream))
     except (EOFError, pickle.UnpicklingError):  # the latter: killed while it wrote
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _send(stream: BinaryIO, outbox: "SimpleQueue[Any]") -> None:
+    try:
+        while True:
+            pickle.dump(outbox.get(), stream, pickle.HIGHEST_PROTOCOL)
+            stream.flush()
+    except BrokenPipeError:
         os._exit(0)
     except BaseException:
         traceback.print_exc()

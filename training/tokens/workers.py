@@ -24,8 +24,8 @@ FEW = 2 * ROWS
 """So many are done sooner than a process starts."""
 MOST = 8
 """Processes."""
-_AHEAD = 2
-"""Chunks that a process may have: one in its hands, one at its door."""
+_AHEAD = 4
+"""Chunks that a process may have, done or not."""
 
 
 def tokenised(rows: Iterable[Row | BadRow], recipe: Recipe) -> Generator[Chunk]:

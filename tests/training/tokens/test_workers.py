@@ -80,7 +80,7 @@ def test_only_a_few_chunks_are_under_way() -> None:
     chunks = tokenised(endless_rows(), RECIPE)
     for done in range(1, 20):
         next(chunks)
-        assert len(taken) <= (done + 2 * workers.processes() + 1) * ROWS
+        assert len(taken) <= (done + 4 * workers.processes() + 1) * ROWS
     chunks.close()
     assert children(os.getpid()) == []
 
