@@ -65,9 +65,9 @@ def theirs(name: str, columns: dict[str, Any], *, asking: bool) -> Any:
     return texts[0], tuple(marks[0])
 
 
-@pytest.mark.parametrize("name", SOURCES)
-@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("asking", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", SOURCES)
 def test_the_same_text_and_marks(name: str, shape: str, asking: bool) -> None:
     try:
         expected = theirs(name, SHAPES[shape], asking=asking)

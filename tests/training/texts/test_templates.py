@@ -3,10 +3,13 @@
 Each template of a model twice: as it is where trl is installed (its training template), and alone.
 """
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
+from tests.support.clusters import ROOT
 from tests.support.generated import Generated
 from tests.training.texts.shipped_templates import SHAPES, SOURCES, special_tokens_of, stops_of
 from training.contract.errors import ConfigurationError
@@ -65,8 +68,8 @@ def test_what_is_learned_with_each(generated: Generated) -> None:
     generated("tests/golden/chat-templates.txt", "\n".join(told) + "\n")
 
 
-@pytest.mark.parametrize("name", TRAINING)
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", TRAINING)
 def test_a_training_template_says_the_same_by_itself(name: str, shape: str) -> None:
     marks = template_of(f"{name}_training")
     paired = template_of(name)
@@ -75,8 +78,8 @@ def test_a_training_template_says_the_same_by_itself(name: str, shape: str) -> N
     assert told[0] == [line.replace("    training template", "    marks") for line in told[1]]
 
 
-@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", MODELS)
 def test_no_key_of_a_turn_is_lost(name: str, shape: str) -> None:
     """What a turn says is in a text, or it is named."""
     template = template_of(name)
@@ -91,3 +94,16 @@ def test_no_key_of_a_turn_is_lost(name: str, shape: str) -> None:
             said = value if isinstance(value, str) else "tide" if value else ""
             if key not in {"role", "name", "tool_call_id"} | named:  # these may only be looked up
                 assert said in text, key
+
+
+def test_they_are_read_without_trl_or_anything_that_it_imports() -> None:
+    code = (
+        "import sys\n"
+        "from tests.training.texts.test_templates import SHAPES, learned, template_of\n"
+        "assert learned(template_of('qwen3'), SHAPES['chat'])[0].way == 'training template'\n"
+        "print(sorted({'trl', 'torch', 'transformers', 'datasets', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
