@@ -3,6 +3,7 @@
 import os
 from bisect import bisect_right
 from collections.abc import Mapping
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from training.contract.errors import ConfigurationError, TrainingError
 from training.contract.names import source_of
 from training.rows.read import read_rows
 from training.texts.example import Sample
-from training.texts.shapes import split
+from training.texts.split import split
 from training.tokens.chunk import Recipe
 from training.tokens.encode import Encoder
 from training.tokens.look import Look, look
@@ -108,7 +109,7 @@ def _looked_at(
         rows = islice(read_rows(patient, folder), most)
         found = look(rows, Recipe(patient, tokens.encoder))
     except TrainingError as unfit:
-        return _report(name, data, tokens, None, unfit)
+        return _report(name, data, tokens, None, _as_known_here(unfit))
     return _report(name, data, tokens, found, _unfit(found, data, whole=most is None))
 
 
@@ -161,6 +162,14 @@ def _tokenizer_files(model: ModelConfig, environ: Mapping[str, str], fetch: bool
         if not fetch:
             raise
         return of_hub(model, login_token(environ), environ)
+
+
+def _as_known_here(unfit: TrainingError) -> TrainingError:
+    """A template that is refused here may have a form with marks in trl, which the image has."""
+    if unfit.code != "chat_template_unfit" or find_spec("trl") is not None:
+        return unfit
+    remedy = "trl in the training image may have another form of this template; here is no trl."
+    return ConfigurationError(unfit.code, f"not known here: {unfit.message}", remedy)
 
 
 def _unfit(found: Look, data: Data, *, whole: bool) -> ConfigurationError | None:

@@ -25,15 +25,14 @@ def sequences_of(
     rows: Iterable[Row | BadRow] | None = None,
 ) -> Sequences:
     """Those of `rows`, or of what the data name. Its files are gone; what is mapped stays."""
-    wanted = None if data.rows is None else data.rows + data.held_out_rows
     with tempfile.TemporaryDirectory() as cache:
         made = data_set(
             "any",
             Recipe(data, encoder),
-            lambda: read_rows(data, wanted, Path()) if rows is None else rows,
+            lambda: read_rows(data, Path()) if rows is None else rows,
             Path(cache),
         )
-        return parts(made.stored, data, ranks)
+        return parts([made.stored], data, ranks)
 
 
 def tokens_of(example: Example, encoder: Encoder) -> list[Tokens]:

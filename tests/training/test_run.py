@@ -225,9 +225,9 @@ def _held_out_loss(model: Any, tokenizer: Any) -> float:
     """Mean over all completion tokens, one row at a time, without anything of ours in between."""
     import torch
 
+    from tests.support.examples import read_examples
     from training.contract.config import Data
     from training.texts.example import Text
-    from training.texts.shapes import read_examples
 
     total, tokens = 0.0, 0
     for example in read_examples(Data.model_validate(TINY["data"])).held_out:

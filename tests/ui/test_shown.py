@@ -195,7 +195,7 @@ def test_what_came_of_the_rows_is_told_once(console: Console, file: Pieces) -> N
         view.on_event(rank_event("data", 0, reused=True))
     told = " ".join(file.getvalue().split())
     assert (
-        f"rank 0 spark-a data: 1,204 rows, 7 bad and skipped (mine.jsonl:3: {ODD}; …), 3 left out "
+        f"rank 0 spark-a data: 1,204 rows, 7 bad (mine.jsonl:3: {ODD}; …), 3 left out "
         "(2 empty answer, 1 too long), 12 cut: 4 lose the end of their answer (raise "
         "data.max_length); 1,194 sequences of 90,000 tokens, 4,000 learned, the longest 512; read "
         "by nobody: thinking; 1,146 to train on, 48 held out rank 0"

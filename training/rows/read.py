@@ -17,7 +17,7 @@ from training.rows.columns import chosen
 from training.rows.files import rows_of_path
 from training.rows.hub import rows_of_set
 from training.rows.mix import mixed
-from training.rows.row import BadRow, Row
+from training.rows.row import BadRow, Row, ends_a_run
 
 Found = Iterator[Row | BadRow]
 
@@ -94,5 +94,5 @@ def _at_most(rows: Found, wanted: int | None) -> Found:
 
 def _judged(row: Row | BadRow, data: Data) -> Row | BadRow:
     if isinstance(row, BadRow) and data.on_bad_row == "stop":
-        raise row.error()
+        raise ends_a_run(row.error())
     return row

@@ -22,5 +22,11 @@ class BadRow(NamedTuple):
     remedy: str = ""
 
     def error(self) -> ConfigurationError:
-        """What ends a run with `on_bad_row: stop`."""
+        """The same as an error."""
         return ConfigurationError("data_invalid", f"{self.where}: {self.why}", self.remedy)
+
+
+def ends_a_run(bad: ConfigurationError) -> ConfigurationError:
+    """What is wrong with a row, where `data.on_bad_row` is `stop`."""
+    remedy = f"{bad.remedy} data.on_bad_row: skip leaves such rows out.".lstrip()
+    return ConfigurationError(bad.code, bad.message, remedy)

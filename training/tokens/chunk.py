@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from training.contract.config import Data
 from training.contract.counts import KEYS, PLACES, DataCounts, phrase
 from training.contract.errors import ConfigurationError
-from training.rows.row import BadRow, Row
+from training.rows.row import BadRow, Row, ends_a_run
 from training.texts.example import Example, LeftOut, Sample
+from training.texts.row_shapes import to_example
 from training.texts.samples import samples
-from training.texts.shapes import to_example
 from training.tokens.encode import Encoded, Encoder
 from training.tokens.rough import RoughEncoder
 from training.tokens.tokens import Words, is_learned
@@ -103,9 +103,10 @@ class _Found:
                 return
             found = samples(example, recipe.encoder.template)
         except ConfigurationError as bad:
-            # Only what is wrong with a row: without a template no row could be used.
-            if bad.code != "data_invalid" or recipe.data.on_bad_row == "stop":
+            if bad.code != "data_invalid":  # of all rows: without a template none could be used
                 raise
+            if recipe.data.on_bad_row == "stop":
+                raise ends_a_run(bad) from None
             self.bad.append(bad.message)
             return
         self.samples.extend((len(self.examples), sample) for sample in found)

@@ -11,7 +11,7 @@ from training.contract.config import Data
 from training.contract.counts import DataCounts, sentence, total
 from training.contract.errors import ConfigurationError, TrainingError
 from training.rows.row import BadRow, Row
-from training.texts.shapes import split
+from training.texts.split import split
 from training.tokens.chunk import Recipe
 from training.tokens.shelf import Shelf
 from training.tokens.store import Stored, read, write

@@ -222,7 +222,7 @@ def test_every_field_explains_itself() -> None:
 def test_the_controller_can_import_it_without_torch() -> None:
     code = (
         "import sys, training.contract.config, training.ranks.events\n"
-        "import training.texts.shapes, training.tokens.prepare\n"
+        "import training.texts.row_shapes, training.tokens.prepare\n"
         "import training.plan.strategy\n"
         "print(sorted({'torch', 'transformers', 'datasets', 'peft', 'trl'} & set(sys.modules)))"
     )

@@ -57,7 +57,7 @@ def test_an_adapter_names_its_base_as_hubs_read_it() -> None:
         "| steps | 60 (12,345 tokens without padding) |",
         "| ranks | 2 (sharded) |",
         (
-            "| data | org/data, split train: 1,205 rows, 1 bad and skipped, 2 left out "
+            "| data | org/data, split train: 1,205 rows, 1 bad, 2 left out "
             "(2 empty answer); 1,202 sequences of 9 tokens, 4 learned, the longest 0; "
             "key 1-efefefefefefef |"
         ),
@@ -80,7 +80,7 @@ def test_every_source_is_named() -> None:
     text = model_card(TrainingConfig.model_validate(training), FACTS, WEIGHTS)
     assert (
         "| data | org/a main, split train, share 3; b.csv, split train, share 1; org/a other, "
-        "split train, share 1; evaluated on org/c, split test, sha256 "
+        "split train, share 1; evaluated on org/c, split test: "
     ) in text
     assert front(text)["datasets"] == ["org/a", "org/c"]  # type: ignore[index]
 

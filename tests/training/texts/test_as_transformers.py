@@ -7,8 +7,8 @@ import pytest
 from tests.training.texts.shipped_templates import SHAPES, SOURCES, special_tokens_of
 from training.rows.row import Row
 from training.texts.example import Chat
+from training.texts.row_shapes import to_example
 from training.texts.script import Script
-from training.texts.shapes import to_example
 from training.texts.template import ChatTemplate
 
 pytestmark = [
@@ -105,7 +105,9 @@ def test_through_a_tokenizer() -> None:
     chat = to_example(Row("row", columns), "chat")
     assert isinstance(chat, Chat)
     (sample,) = samples(chat, encoder.template)
-    tokens = encoder.tokens(sample)
+    from training.tokens.tokens import to_tokens
+
+    tokens = to_tokens(encoder.encode([sample])[0].words)
     expected = tokenizer.apply_chat_template(
         columns["messages"], return_dict=True, return_assistant_tokens_mask=True
     )

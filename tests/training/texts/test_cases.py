@@ -7,8 +7,8 @@ import pytest
 from training.contract.errors import ConfigurationError
 from training.rows.row import Row
 from training.texts.example import LeftOut, Text
+from training.texts.row_shapes import to_example
 from training.texts.samples import samples
-from training.texts.shapes import to_example
 from training.texts.template import ChatTemplate
 
 END = "<|im_end|>"

@@ -9,9 +9,9 @@ from training.contract.errors import ConfigurationError
 from training.rows.row import Row
 from training.texts import template as template_module
 from training.texts.example import Chat, LeftOut, Sample, Text
+from training.texts.row_shapes import to_example
 from training.texts.samples import samples
 from training.texts.script import Script
-from training.texts.shapes import to_example
 from training.texts.template import ChatTemplate, chat_template
 
 U, A = {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}

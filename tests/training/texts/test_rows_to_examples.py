@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from training.contract.errors import ConfigurationError
 from training.rows.row import Row
 from training.texts.example import Chat, LeftOut, Segment, Text
+from training.texts.row_shapes import to_example
 from training.texts.samples import samples
-from training.texts.shapes import to_example
 from training.texts.template import ChatTemplate
 
 U, A = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}

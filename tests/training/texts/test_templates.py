@@ -15,8 +15,8 @@ from tests.training.texts.shipped_templates import SHAPES, SOURCES, special_toke
 from training.contract.errors import ConfigurationError
 from training.rows.row import Row
 from training.texts.example import Chat, Sample
+from training.texts.row_shapes import to_example
 from training.texts.samples import samples
-from training.texts.shapes import to_example
 from training.texts.stops import last_stop
 from training.texts.template import ChatTemplate, chat_template
 

@@ -85,7 +85,7 @@ def test_the_masks_are_those_of_trl(tokenizer: Any, tmp_path: Path) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
     from trl import SFTConfig, SFTTrainer
 
-    from training.texts.shapes import read_examples
+    from tests.support.examples import read_examples
 
     shape = LlamaConfig(
         vocab_size=512, hidden_size=8, intermediate_size=8, num_hidden_layers=1,

@@ -226,7 +226,7 @@ def test_nothing_to_learn_is_an_error_that_counts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as told:
         made(tmp_path, rows=[*rows, bad], data=data)
     assert told.value.code == "data_too_small"
-    assert "2 rows, 1 bad and skipped (mine.jsonl:2" in told.value.message
+    assert "2 rows, 1 bad (mine.jsonl:2" in told.value.message
     assert "1 left out (1 nothing to learn within data.max_length), 1 cut" in told.value.message
     assert names(tmp_path) == []
 

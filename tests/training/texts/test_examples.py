@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import read_examples
 from training.builtin.instructions import base_texts, facts, instruction_rows
 from training.contract.config import Data
 from training.contract.errors import ConfigurationError
 from training.rows.row import Row
 from training.texts.example import Chat, Example, LeftOut, Segment, Text
-from training.texts.shapes import read_examples, split, to_example
+from training.texts.row_shapes import to_example
+from training.texts.split import split
 
 
 def _data(name: str = "builtin:instructions", **settings: object) -> Data:
