@@ -166,6 +166,20 @@ def test_none_outlives_its_parent_and_nothing_half_is_used(end: str, tmp_path: P
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["1-ab"]
 
 
+def test_one_that_waits_does_not_outlive_its_parent_either() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.training.tokens.waiting"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        (below,) = children(process.pid)
+        process.kill()
+    _until(lambda: not _runs(below))
+
+
 def test_a_worker_imports_nothing_heavy_and_nothing_from_where_it_runs(tmp_path: Path) -> None:
     (tmp_path / "training").mkdir()
     (tmp_path / "training/__init__.py").write_text("raise SystemExit('the wrong one')")
