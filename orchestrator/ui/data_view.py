@@ -48,8 +48,7 @@ def _lines(report: DataReport) -> Iterator[tuple[str, Text | str]]:
     if report.counts.rows:
         yield "counted", sentence(report.counts.model_copy(update={"bad_places": ()}))
         yield from _tokens(report)
-    for place in report.counts.bad_places:
-        yield "bad", place
+    yield from (("bad", place) for place in _other_faults(report))
     if report.lengths:
         yield (
             "length",
@@ -58,6 +57,16 @@ def _lines(report: DataReport) -> Iterator[tuple[str, Text | str]]:
         yield from (("", line) for line in _bars(report.lengths))
     if report.learned_by:
         yield "learned", report.learned_by
+
+
+def _other_faults(report: DataReport) -> Iterator[str]:
+    """The first bad row of each kind, but for what the verdict has said."""
+    said = report.problem or ""
+    for place in report.counts.bad_places:
+        fault = place.partition(": ")[2]
+        if fault not in said:
+            yield place
+            said += fault
 
 
 def _tokens(report: DataReport) -> Iterator[tuple[str, str]]:
