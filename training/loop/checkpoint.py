@@ -18,7 +18,6 @@ parts of two attempts never mix under one step.
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import Any
 
 import torch
 
+from training.contract.durable import sync
 from training.contract.errors import ConfigurationError, writing
 from training.contract.files import CHECKPOINTS
 from training.loop.settings import Settings, require_same
@@ -166,18 +166,18 @@ class Checkpoints:
         temp = self._folder / f".{_STEP}{step}.tmp"
         shutil.rmtree(temp, ignore_errors=True)
         temp.mkdir(parents=True)
-        _sync(self._folder.parent)  # the first time these folders are new to the disk too
-        _sync(self._folder.parent.parent)
+        sync(self._folder.parent)  # the first time these folders are new to the disk too
+        sync(self._folder.parent.parent)
         write(temp)
         for file in temp.iterdir():
-            _sync(file)
+            sync(file)
         manifest = {
             "settings": self._settings,
             "best": best,
             "sha256": {file.name: _sha256(file) for file in temp.iterdir()},
         }
         _write_synced(temp / _MANIFEST, json.dumps(manifest, indent=1).encode())
-        _sync(temp)
+        sync(temp)
         _rename(temp, self._at(step))
 
     def _read_manifests(self) -> dict[int, dict[str, Any]]:
@@ -223,17 +223,9 @@ def _sha256(file: Path) -> str:
 
 def _write_synced(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    _sync(file)
+    sync(file)
 
 
 def _rename(old: Path, new: Path) -> None:
     old.replace(new)
-    _sync(new.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(new.parent)

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.contract.durable import sync
+
 _ASIDE = "."
 """Names of folders that are being made or removed begin with it."""
 _YOUNG = 60
@@ -43,13 +45,13 @@ class Shelf:
 
     def put(self, aside: Path, key: str) -> None:
         """It is there from now on, after a power cut too; what was there is not."""
-        _sync(aside)
+        sync(aside)
         try:
             aside.rename(self.at(key))
         except OSError:
             self._remove(self.at(key))
             aside.rename(self.at(key))
-        _sync(self.folder)
+        sync(self.folder)
 
     def tidy(self, used: str) -> None:
         """Note that this one was used now. Remove those whose use was longest ago, and leftovers of
@@ -86,11 +88,3 @@ def _locked(path: Path) -> bool:
 
 def _delete(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
