@@ -8,6 +8,7 @@ import pytest
 
 from training.contract.errors import ConfigurationError
 from training.texts.example import Sample, Segment
+from training.tokens.tokens import to_tokens
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -94,9 +95,8 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 )
 def test_a_text_begins_once(text: str, ids: list[int], tmp_path: Path) -> None:
     encoder = encoder_in(write(tmp_path, special=SPECIAL))
-    tokens = encoder.tokens(Sample("here", (Segment(text, in_loss=True),), marked=False))
-    assert tokens.input_ids == ids
-    assert len(tokens.labels) == len(ids)
+    (encoded,) = encoder.encode([Sample("here", (Segment(text, in_loss=True),), marked=False)])
+    assert to_tokens(encoded.words).input_ids == ids
 
 
 def test_a_token_without_an_embedding_is_refused_where_it_stands(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_a_token_without_an_embedding_is_refused_where_it_stands(tmp_path: Path)
         Sample(f"mine.jsonl:{line}", (Segment(text, in_loss=True),), marked=False)
         for line, text in enumerate(["a <end>", "a <image>"], start=1)
     )
-    assert encoder.tokens(fine).input_ids == [1, 3, 5, 2]
+    assert to_tokens(encoder.encode([fine])[0].words).input_ids == [1, 3, 5, 2]
     with pytest.raises(ConfigurationError, match=r"mine\.jsonl:2: it has the token <image>"):
-        encoder.tokens(beyond)
+        encoder.encode([beyond])
 
 
 def test_templates_by_name(tmp_path: Path) -> None:

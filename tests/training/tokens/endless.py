@@ -1,5 +1,6 @@
 """Makes tokens of rows that never end, in the cache that is named: to be killed."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -26,4 +27,6 @@ def main(cache: Path, key: str) -> None:
 
 
 if __name__ == "__main__":
+    # A shell that starts tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(Path(sys.argv[1]), sys.argv[2])
