@@ -104,8 +104,6 @@ def _train(
         for rank in prepared.ranks:
             where = f"{rank.node}  {rank.interface} {rank.address}"
             console.print(f"  rank {rank.rank}  {where}")
-        for line in prepared.forecast.lines if prepared.forecast else ():
-            console.print(line, soft_wrap=True)
         for line in prepared.notes:
             console.print(one_line(line), soft_wrap=True)
         console.print(f"image {prepared.image.tag} on {prepared.image.base}")

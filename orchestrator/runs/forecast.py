@@ -43,25 +43,6 @@ class Forecast:
         """Whether full rows take more than that."""
         return self.memory.peak > self.usable
 
-    @property
-    def lines(self) -> list[str]:
-        """The forecast as text."""
-        terms = ", ".join(
-            f"{name} {size / GIB:.1f}"
-            for name, size in self.memory.terms.items()
-            if size >= GIB / 20
-        )
-        there = f" of {self.there / GIB:.0f}" if self.there else ""
-        how = {"sharded": "the base is sharded (FSDP2)", "ddp": "every node has a copy (DDP)"}
-        lines = [
-            f"{self.strategy}: {how[self.strategy]}",
-            f"memory of a node at most {self.memory.peak / GIB:.1f}{there} GiB: {terms}",
-        ]
-        if self.tokens_per_second is not None:
-            pace = f"{self.tokens_per_second:,.0f} tokens/s"
-            lines.append(f"about {pace} on Sparks (estimated, not measured)")
-        return lines
-
 
 def forecast(
     stack: StackSpec, ranks: list[Rank], world: Mapping[str, Machine] | None, shape: Shape | None

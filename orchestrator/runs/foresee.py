@@ -129,15 +129,15 @@ def _memory(expected: Forecast) -> MemoryPart:
 def _time(prepared: Prepared) -> TimePart | None:
     config = prepared.stack.training
     most = None if config is None else most_tokens(config, len(prepared.ranks))
-    if most is None:
-        return None
-    steps, tokens = most
     pace = None if prepared.forecast is None else prepared.forecast.tokens_per_second
+    if most is None and pace is None:
+        return None
+    steps, tokens = most or (None, None)
     return TimePart(
         steps_at_most=steps,
         tokens_at_most=tokens,
         tokens_per_second=pace,
-        seconds_at_most=None if pace is None else tokens / pace,
+        seconds_at_most=None if pace is None or tokens is None else tokens / pace,
     )
 
 

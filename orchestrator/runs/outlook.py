@@ -73,14 +73,14 @@ class MemoryPart(_Part):
 class TimePart(_Part):
     """How long the steps take, at most: for full rows. Loading and evaluations come on top."""
 
-    steps_at_most: int
-    """Optimizer steps."""
-    tokens_at_most: int
-    """Of all ranks."""
+    steps_at_most: int | None
+    """Optimizer steps; null: it depends on how many rows the data has."""
+    tokens_at_most: int | None
+    """Of all ranks; null as above."""
     tokens_per_second: float | None
     """Of all ranks on Sparks: estimated, not measured. null where there is no estimate."""
     seconds_at_most: float | None
-    """The two divided."""
+    """The two divided; null where one of them is."""
 
 
 class DownloadPart(_Part):

@@ -67,7 +67,7 @@ def rendered_text(found: DryRun) -> str:
     return "\n".join([*comments, visible(found.rendered.compose), *map(visible, files)])
 
 
-_EXPECTED = ("time", "download", "disk")
+_EXPECTED = ("strategy", "memory", "time", "download", "disk")
 _ESTIMATES = ("memory", "time", "engine")
 
 
@@ -120,12 +120,15 @@ def _memory(part: MemoryPart) -> str:
 
 
 def _time(part: TimePart | None) -> str:
+    depends = "depends on how many rows the data has (set training.loop.max_steps)"
     if part is None:
-        return "not known: it depends on how many rows the data has (set training.loop.max_steps)"
+        return f"not known: it {depends}"
+    pace = f"{part.tokens_per_second or 0:,.0f} tokens/s on Sparks"
+    if part.steps_at_most is None:
+        return f"{pace} (estimated, not measured); how long {depends}"
     amount = f"{part.steps_at_most:,} steps, {part.tokens_at_most:,} tokens at most"
-    if part.seconds_at_most is None or part.tokens_per_second is None:
+    if part.seconds_at_most is None:
         return f"not known: {amount}, and no estimate of the speed"
-    pace = f"{part.tokens_per_second:,.0f} tokens/s on Sparks"
     took = figures.duration(part.seconds_at_most)
     return f"at most about {took}: {amount}, {pace} (estimated, not measured)"
 

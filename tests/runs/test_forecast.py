@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.runs.base_model import BaseModel
+from orchestrator.runs.foresee import foresee
 from orchestrator.runs.launch import prepare
 from orchestrator.spec.load import load_stack
+from orchestrator.ui.dry_run_view import expected_lines
 from tests.runs.test_prepare import taken_in
 from tests.support.clusters import sparks
 from tests.support.published import PUBLISHED
@@ -25,7 +27,7 @@ def lines(stack: str, *settings: str, machines: int = 2) -> str:
     name = read.training.model.name if read.training else ""
     base = BaseModel(understand(PUBLISHED[name]["config"])) if name in PUBLISHED else None
     prepared = prepare(spec, read, taken_in(spec), TOKEN, base=base)
-    return "\n".join(prepared.forecast.lines) if prepared.forecast else ""
+    return "\n".join(expected_lines(foresee(prepared, {}, secrets={}, powers=())))
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -40,10 +42,10 @@ def test_every_shipped_stack_fits_on_two_sparks(name: str) -> None:
 
 def test_memory_speed_and_how_the_work_is_shared_are_told() -> None:
     said = lines("llama3-70b-lora")
-    assert "sharded: the base is sharded (FSDP2)" in said
+    assert "strategy: sharded: the base is sharded over the ranks (FSDP2)" in said
     assert "weights 65.7" in said
     assert "(estimated, not measured)" in said
-    assert lines("llama3-8b-lora").startswith("ddp: every node has a copy (DDP)")
+    assert "strategy: ddp: every rank has a whole copy (DDP)" in lines("llama3-8b-lora")
 
 
 def test_a_packed_pass_is_told_as_full_as_it_gets() -> None:
@@ -65,10 +67,12 @@ def test_what_a_gpu_has_of_its_own_counts_where_it_is_less() -> None:
 
 
 def test_of_a_model_that_is_not_known_nothing_is_told() -> None:
-    assert lines("tiny-llama-lora", "training.model.name=someone/something") == ""
+    said = lines("tiny-llama-lora", "training.model.name=someone/something")
+    assert not any(word in said for word in ("strategy:", "memory:", "tokens/s"))
 
 
 def test_without_machines_it_is_told_for_sparks() -> None:
-    forecast = prepare(sparks(2), load_stack("llama3-70b-lora"), None, {}).forecast
-    assert forecast and forecast.there is None
-    assert "GiB" in forecast.lines[1] and "81.0 GiB: weights" in forecast.lines[1]
+    prepared = prepare(sparks(2), load_stack("llama3-70b-lora"), None, {})
+    assert prepared.forecast and prepared.forecast.there is None
+    told = expected_lines(foresee(prepared, {}, secrets={}, powers=()))
+    assert any("at most 81.0 GiB a node: weights 65.7" in line for line in told)
