@@ -202,6 +202,7 @@ def test_a_conversation_of_before_opens_nothing() -> None:
     met(scenario)
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize("forged", ["unsealed", "twice", "reflected", "changed"])
 def test_nobody_else_speaks_in_a_conversation(forged: str) -> None:
     async def scenario(meeting: Meeting) -> None:
@@ -225,6 +226,7 @@ def test_nobody_else_speaks_in_a_conversation(forged: str) -> None:
     met(scenario)
 
 
+@pytest.mark.patient
 def test_a_rank_speaks_for_itself_alone() -> None:
     async def scenario(meeting: Meeting) -> None:
         first, second = await meeting.come(0), await meeting.come(1)

@@ -23,6 +23,8 @@ from training.tokens.chunk import Recipe, tokenise
 from training.tokens.prepare import FOLDER, data_set
 from training.tokens.workers import FEW, MOST, ROWS, Worker, tokenised
 
+pytestmark = pytest.mark.patient  # starts processes
+
 RECIPE = Recipe(Data(name="mine.jsonl", max_length=16), letters())
 DEADLINE = 60
 
