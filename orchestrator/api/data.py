@@ -202,6 +202,7 @@ def _report(
         problem=unfit.message if unfit else None,
         remedy=(unfit.remedy or None) if unfit else None,
         data=name,
+        kind_of_rows=_kind(sample) if sample else None,
         columns=found.columns if found else (),
         counts=counts,
         exact=tokens.why_not_exact is None,
@@ -225,6 +226,12 @@ def _histogram(lengths: list[int]) -> tuple[LengthPart, ...]:
         parts.append(LengthPart(tokens_at_most=most, sequences=upto - done))
         most, done = most * 2, upto
     return tuple(parts)
+
+
+def _kind(sample: Sample) -> str:
+    if sample.marked:
+        return "conversations"
+    return "answers to something" if len(sample.segments) > 1 else "plain texts"
 
 
 def _part(sample: Sample) -> SamplePart:

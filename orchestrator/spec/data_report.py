@@ -51,6 +51,8 @@ class DataReport(_Part):
     """What to do about it."""
     data: str
     """What was looked at."""
+    kind_of_rows: str | None
+    """What the first row that can be used is: a conversation, an answer to something, a text."""
     columns: tuple[str, ...]
     """Of its first rows."""
     counts: DataCounts

@@ -44,7 +44,8 @@ def _lines(report: DataReport) -> Iterator[tuple[str, Text | str]]:
     if report.remedy:
         yield "", report.remedy
     columns = ", ".join(report.columns[:_COLUMNS]) + (", …" if report.columns[_COLUMNS:] else "")
-    yield "data", f"{report.data}: {columns}" if columns else report.data
+    kind = f"{report.kind_of_rows}, of " if report.kind_of_rows else ""
+    yield "data", f"{report.data}: {kind}{columns}" if columns else report.data
     if report.counts.rows:
         yield "counted", sentence(report.counts.model_copy(update={"bad_places": ()}))
         yield from _tokens(report)
