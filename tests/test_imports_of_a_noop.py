@@ -88,3 +88,12 @@ def test_plans_and_checks_need_no_models_of_stacks() -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_a_training_is_watched_without_what_counts_tokens() -> None:
+    code = (
+        "import sys, orchestrator.cli.progress\n"
+        "print(sorted({'numpy', 'tokenizers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

@@ -24,6 +24,7 @@ from training.contract.counts import DataCounts
 from training.contract.errors import ConfigurationError, TrainingError
 from training.contract.names import source_of
 from training.rows.read import read_rows
+from training.rows.row import ends_a_run
 from training.texts.example import Sample
 from training.texts.split import split
 from training.tokens.chunk import Recipe
@@ -75,30 +76,17 @@ def check(
     training = _training(file, stack, settings)
     tokens = _Tokens(RoughEncoder(), None, f"no model is named (--stack NAME); {_PLAIN}")
     if stack is not None:
-        tokens = _tokens(training.model, environ, fetch=True)
+        tokens = _tokens(training, environ, fetch=True)
     return _looked_at(str(file), file.parent, training.data, tokens)
 
 
 def glimpse(
-    stack: StackSpec, folder: Path, environ: Mapping[str, str] = os.environ
-) -> DataReport | None:
-    """The first rows of a stack's data, where they are at hand without fetching anything: built in,
-    or in a file of that name in `folder`. None: they are not."""
-    training = stack.training
-    if training is None or training.data.name is None:
-        return None
-    match source_of(training.data.name):
-        case "hub":
-            return None
-        case "path" if not _is_beside(training.data.name, folder):
-            return None
+    training: TrainingConfig, folder: Path, environ: Mapping[str, str] = os.environ
+) -> DataReport:
+    """The first rows of a training's data, which are built in or in `folder`. Fetches nothing."""
     data = training.data.model_copy(update={"rows": None})
-    tokens = _tokens(training.model, environ, fetch=False)
-    return _looked_at(training.data.name, folder, data, tokens, _GLIMPSE)
-
-
-def _is_beside(name: str, folder: Path) -> bool:
-    return not Path(name).is_absolute() and (folder / name).exists()
+    tokens = _tokens(training, environ, fetch=False)
+    return _looked_at(data.label, folder, data, tokens, _GLIMPSE)
 
 
 def _looked_at(
@@ -138,16 +126,28 @@ def _with_data(document: Document, file: Path) -> Document:
     return document
 
 
-def _tokens(model: ModelConfig, environ: Mapping[str, str], *, fetch: bool) -> _Tokens:
+def _tokens(training: TrainingConfig, environ: Mapping[str, str], *, fetch: bool) -> _Tokens:
     """With the model's tokenizer, wherever it is found; else about."""
+    model = training.model
     try:
         files = _tokenizer_files(model, environ, fetch)
+        template = _own_template(training.data) or files.chat_template
         encoder = encoder_of_files(
-            files.tokenizer, files.config, files.generation, files.chat_template
+            files.tokenizer, files.config, files.generation, files.model, template
         )
     except (Unread, ConfigurationError) as reason:
         return _Tokens(RoughEncoder(), None, f"{reason}; {_PLAIN}")
     return _Tokens(encoder, f"{model.name}, from {files.where}", None)
+
+
+def _own_template(data: Data) -> str | None:
+    """`data.chat_template`: a path as the nodes have it. Raises Unread where it is not here."""
+    if data.chat_template is None:
+        return None
+    try:
+        return Path(data.chat_template).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise Unread(f"data.chat_template, {data.chat_template}, is not on this computer") from None
 
 
 def _tokenizer_files(model: ModelConfig, environ: Mapping[str, str], fetch: bool) -> TokenizerFiles:
@@ -174,18 +174,20 @@ def _as_known_here(unfit: TrainingError) -> TrainingError:
 
 def _unfit(found: Look, data: Data, *, whole: bool) -> ConfigurationError | None:
     """Why a run would not start with it; `whole`: all rows were looked at."""
-    if found.counts.bad and data.on_bad_row == "stop" and found.first_bad:
-        bad, rows = found.counts.bad, found.counts.rows
-        told = f"{bad:,} of {rows:,} rows cannot be used; the first: {found.first_bad.message}"
-        return ConfigurationError(found.first_bad.code, told, found.first_bad.remedy)
-    if not found.counts.sequences:
+    counts = found.counts
+    if counts.bad and data.on_bad_row == "stop":
+        first = found.first_bad or ConfigurationError("data_invalid", counts.bad_places[0])
+        told = f"{counts.bad:,} of {counts.rows:,} rows cannot be used; the first: {first.message}"
+        return ConfigurationError(first.code, told, ends_a_run(first).remedy)
+    if not counts.sequences:
         return ConfigurationError(
             "data_too_small", "no row has anything to learn", "Is it the right file?"
         )
-    try:
-        split(range(found.examples), data)
-    except ConfigurationError as small:
-        return small if whole else None
+    if whole and data.evaluation is None:
+        try:
+            split(range(found.examples), data)
+        except ConfigurationError as small:
+            return small
     return None
 
 

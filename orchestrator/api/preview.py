@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from orchestrator.api.data import glimpse
 from orchestrator.api.person import Person
 from orchestrator.doctor.readiness import NodeReadiness
 from orchestrator.errors import ConnectError, NodeErrors, SparkctlError
@@ -18,6 +17,8 @@ from orchestrator.spec.cluster import ClusterSpec
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.powers import powers_of
 from orchestrator.stack.secret import secret_sources
+from training.contract.config import Data
+from training.contract.names import source_of
 
 __all__ = ["DryRun", "preview"]
 
@@ -47,4 +48,17 @@ def preview(
         prepared = prepare(spec, stack, None, run=run, base=base.result())
     powers = [power.line for power in powers_of(stack) if power.key[0] != "secrets"]
     found = foresee(prepared, readings, secrets=secret_sources(stack), powers=powers, unread=unread)
-    return found.model_copy(update={"data": glimpse(stack, Path())})
+    if stack.training is None or not _is_at_hand(stack.training.data, Path()):
+        return found
+    from orchestrator.api.data import glimpse  # what counts tokens is for who looks at data
+
+    return found.model_copy(update={"data": glimpse(stack.training, Path())})
+
+
+def _is_at_hand(data: Data, folder: Path) -> bool:
+    """Whether this computer has its data: built in, or in a file of that name in `folder`."""
+    name = data.name
+    if name is None or source_of(name) == "hub":
+        return False
+    beside = not Path(name).is_absolute() and (folder / name).exists()
+    return beside or source_of(name) == "builtin"

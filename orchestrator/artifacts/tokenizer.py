@@ -30,6 +30,8 @@ class TokenizerFiles:
     """`tokenizer_config.json`."""
     generation: Mapping[str, Any]
     """`generation_config.json`; empty where the model has none."""
+    model: Mapping[str, Any]
+    """`config.json`: how many tokens the model knows."""
     chat_template: str | None
     """`chat_template.jinja`, the newer place of it."""
 
@@ -68,6 +70,7 @@ def _read(where: str, read: Callable[[str], bytes]) -> TokenizerFiles:
         tokenizer,
         _object("tokenizer_config.json", read),
         _object("generation_config.json", read),
+        _object("config.json", read),
         _or_none("chat_template.jinja", read),
     )
 

@@ -31,7 +31,7 @@ def test_of_a_model_of_the_hub_only_small_files_are_fetched(folder: Path) -> Non
         asked = [path for method, path in hub.requests if method == "GET"]
     assert found.where == "the Hub"
     assert (found.tokenizer, found.config) == ('{"model": {}}', {"eos_token": "</s>"})
-    assert (found.generation, found.chat_template) == ({}, None)
+    assert (found.generation, found.model, found.chat_template) == ({}, {}, None)
     assert not any("safetensors" in path for path in asked)
 
 

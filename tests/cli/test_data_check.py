@@ -14,6 +14,7 @@ import pytest
 from tests.cli.conftest import Sparkctl
 from tests.support.clusters import ROOT
 from tests.support.generated import Generated
+from tests.support.tokens import CHAT, letters
 
 CASES = ROOT / "tests" / "cases" / "data"
 FILES = sorted(str(file.relative_to(CASES)) for file in CASES.rglob("*") if file.is_file())
@@ -70,6 +71,43 @@ def test_a_stack_brings_its_settings_and_the_file_takes_the_place_of_its_data(
     found = json.loads(ran.stdout)
     assert found["usable"] and found["data"] == "mine.jsonl"
     assert "made on the nodes" in found["not_exact_because"]
+
+
+def test_a_bad_row_far_down_is_found(sparkctl: Sparkctl, tmp_path: Path) -> None:
+    rows = [*map(json.dumps, CHATS * 4), '{"question": "?"}', "{", json.dumps(CHATS[0])]
+    (tmp_path / "mine.jsonl").write_text("\n".join(rows))
+    ran = sparkctl("data", "check", "mine.jsonl")
+    assert ran.code == 3
+    assert "2 of 163 rows cannot be used; the first: mine.jsonl:161" in ran.stdout
+    assert "data.on_bad_row: skip leaves such rows out" in ran.stdout
+    assert sparkctl("data", "check", "mine.jsonl", "--set", "data.on_bad_row=skip").code == 0
+
+
+def test_with_an_evaluation_set_no_row_is_set_apart(sparkctl: Sparkctl, tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, CHATS[:8])))
+    assert sparkctl("data", "check", "mine.jsonl").code == 3
+    apart = ("--set", "training.data.evaluation.name=org/other")
+    assert sparkctl("data", "check", "mine.jsonl", *apart).code == 0
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_template_of_your_own(is_here: bool, sparkctl: Sparkctl, tmp_path: Path) -> None:
+    model, template = tmp_path / "model", tmp_path / "chat.jinja"
+    model.mkdir()
+    (model / "tokenizer.json").write_text(letters().tokenizer)
+    (model / "tokenizer_config.json").write_text('{"eos_token": "</s>", "chat_template": "no"}')
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, CHATS)))
+    if is_here:
+        template.write_text(CHAT.replace(";", "</s>"))
+    stack = tmp_path / "mine.yaml"
+    data = {"name": "org/other", "chat_template": str(template)}
+    training = {"model": {"name": str(model)}, "data": data}
+    head = "apiVersion: sparkctl/v1\nkind: Stack\nname: mine\ndescription: mine\n"
+    stack.write_text(f"{head}training: {json.dumps(training)}")
+    ran = sparkctl("data", "check", "mine.jsonl", "--stack", "./mine.yaml")
+    assert ran.code == 0
+    assert ("a:⟦2</s>⟧" in ran.stdout) == is_here
+    assert (f"data.chat_template, {template}, is not on this computer" in ran.stdout) != is_here
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from training.contract.errors import ConfigurationError, first_line
 from training.texts.stops import stops_of
 from training.texts.template import chat_template as template_of
+from training.tokens.embeddings import embeddings_of
 from training.tokens.encode import Encoder
 
 
@@ -65,7 +66,7 @@ def encoder_of(tokenizer: PreTrainedTokenizerBase, folder: Path | None = None) -
         tokenizer.backend_tokenizer.to_str(),
         tokenizer.eos_token_id,
         template_of(source, special_tokens, _stops(tokenizer, folder)) if source else None,
-        _embeddings(folder),
+        embeddings_of(_settings(folder, "config.json")),
     )
 
 
@@ -79,18 +80,10 @@ def _stops(tokenizer: PreTrainedTokenizerBase, folder: Path | None) -> tuple[str
     return stops_of(tokenizer.eos_token, settings, text_of)
 
 
-def _embeddings(folder: Path | None) -> int | None:
-    """How many tokens the model has rows for; None: its config.json does not say."""
-    config = _settings(folder, "config.json")
-    text = config.get("text_config")
-    sizes = [part.get("vocab_size") for part in (config, text) if isinstance(part, dict)]
-    return next((size for size in sizes if type(size) is int and size > 0), None)
-
-
 def _require_rows(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Of the tokens that any text may have. Others that are added (for images) may lie beyond, and
     are refused where a row has one. On a GPU such a token ends in a failed assertion."""
-    rows = _embeddings(folder)
+    rows = embeddings_of(_settings(folder, "config.json"))
     named = {
         "eos_token": tokenizer.eos_token_id,
         "bos_token": tokenizer.bos_token_id,

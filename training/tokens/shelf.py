@@ -56,7 +56,8 @@ class Shelf:
     def tidy(self, used: str) -> None:
         """Note that this one was used now. Remove those whose use was longest ago, and leftovers of
         processes that are gone."""
-        os.utime(self.at(used))
+        with suppress(OSError):  # it is there; that somebody else may have made it is no matter
+            os.utime(self.at(used))
         whole = list[tuple[float, Path]]()
         for path in self.folder.iterdir():
             with suppress(OSError):  # another process tidies up, too

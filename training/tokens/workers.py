@@ -54,8 +54,9 @@ def tokenised(rows: Iterable[Row | BadRow], recipe: Recipe) -> Generator[Chunk]:
 
 
 def processes() -> int:
-    """As many as this process may use cores."""
-    return min(len(os.sched_getaffinity(0)), MOST)
+    """As many as this process may use cores; macOS only says how many there are."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return min(len(usable(0)) if usable else os.cpu_count() or 1, MOST)
 
 
 class Worker:

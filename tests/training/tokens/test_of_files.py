@@ -38,15 +38,19 @@ def test_it_is_as_transformers_reads_it(settings: dict[str, Any], tmp_path: Path
         (tmp_path / "chat_template.jinja").unlink(missing_ok=True)
     file.write_text(json.dumps(config | settings))
 
-    theirs = encoder_of(AutoTokenizer.from_pretrained(tmp_path))
+    model = {"model_type": "llama", "vocab_size": 512, "eos_token_id": [2, 0]}
+    (tmp_path / "config.json").write_text(json.dumps(model))
+    theirs = encoder_of(AutoTokenizer.from_pretrained(tmp_path), tmp_path)
     jinja = tmp_path / "chat_template.jinja"
     ours = encoder_of_files(
         (tmp_path / "tokenizer.json").read_text(),
         json.loads(file.read_text()),
         {},
+        model,
         jinja.read_text() if jinja.is_file() else None,
     )
     assert (ours.end, ours.template) == (theirs.end, theirs.template)
+    assert ours.rows == theirs.rows == 512
     for text in TEXTS:
         for marks in (True, False):
             mine, its = (
@@ -61,5 +65,5 @@ def test_it_is_as_transformers_reads_it(settings: dict[str, Any], tmp_path: Path
 )
 def test_what_is_no_tokenizer_is_said(tokenizer: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as caught:
-        encoder_of_files(tokenizer, {"eos_token": "</s>"}, {}, None)
+        encoder_of_files(tokenizer, {"eos_token": "</s>"}, {}, {}, None)
     assert caught.value.code == "tokenizer_unfit"

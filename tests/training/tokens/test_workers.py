@@ -168,6 +168,15 @@ def test_none_outlives_its_parent_and_nothing_half_is_used(end: str, tmp_path: P
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["1-ab"]
 
 
+def test_a_computer_that_says_only_how_many_cores_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As macOS, where data are checked, too."""
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert workers.processes() == 3
+
+
 def test_one_that_waits_does_not_outlive_its_parent_either() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.training.tokens.waiting"],
