@@ -136,6 +136,10 @@ class Parallel(Section):
     timeout: float = Field(600, gt=0)
     """Longest wait for another rank at the start and in a training collective, in seconds."""
 
+    gpu_memory_share: float = Field(0.9, gt=0, le=1)
+    """Share of the GPU's memory that a rank may take. What needs more ends with `out_of_memory`; on
+    unified memory the machine would freeze instead."""
+
     prepare_timeout: float = Field(6 * 3600, gt=0)
     """Longest wait for another rank while models and data are fetched and loaded, in seconds."""
 
@@ -152,6 +156,10 @@ class Loop(Section):
     per_device_batch_size: int = Field(4, ge=1)
     """Sequences per rank in one forward pass."""
 
+    tokens_per_pass: int | None = Field(None, ge=8)
+    """`packed` only: tokens per rank in one forward pass, at most; null: per_device_batch_size x
+    max_length."""
+
     batching: Literal["auto", "padding-free", "packed", "padded"] = "auto"
     """`padding-free`: the sequences of a batch in one row, one after the other.
 
@@ -164,8 +172,21 @@ class Loop(Section):
     gradient_accumulation_steps: int = Field(1, ge=1)
     """Forward passes per optimizer step."""
 
-    gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass instead of keeping them: slower, smaller."""
+    gradient_checkpointing: bool | Literal["auto", "selective"] = False
+    """Compute activations again in the backward pass instead of keeping them: slower, smaller.
+
+    `selective` keeps what is dear to compute (attention, multiplications) and computes the rest
+    again. `auto`: the least of false, selective and true that fits, by the estimate; true for a
+    model that is not understood.
+    """
+
+    kernels: Literal["plain", "liger", "compiled"] = "plain"
+    """What computes norms, rotary positions and gates between the multiplications, on a GPU.
+
+    `plain`: torch, one operation after the other. `liger`: Liger's fused kernels. `compiled`: each
+    layer by torch.compile, which takes minutes at the first start on a node and is kept in
+    paths.cache.
+    """
 
     eval_every: int = Field(0, ge=0)
     """Optimizer steps between evaluations; 0: only before the first and after the last step."""

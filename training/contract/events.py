@@ -46,6 +46,14 @@ class Start(Event):
     train_rows: Count
     held_out_rows: Count
     device: str
+    batching: str | None = None
+    """As chosen: `padding-free`, `packed` or `padded`."""
+    gradient_checkpointing: bool | Literal["selective"] | None = None
+    """As chosen."""
+    attention: str | None = None
+    """What computes it: `varlen`, `by sequence`, or transformers' name of an implementation."""
+    kernels: str | None = None
+    """As chosen: `plain`, `liger` or `compiled`."""
 
 
 class DataRead(Event):
@@ -129,6 +137,9 @@ class Step(Event):
     """
     memory_peak: Count | None = None
     """Most bytes that this process held at once so far, and a GPU's own for it."""
+    memory: dict[str, Count] | None = None
+    """Peaks so far in bytes: `host` (this process), on a GPU `allocated` (tensors) and `reserved`
+    (what torch took for them)."""
     memory_available: Count | None = None
     """MemAvailable of the node, in bytes."""
     elapsed: float
@@ -224,6 +235,8 @@ class Result(Event):
     """Mean of this attempt's steps."""
     memory_peak: Count | None = None
     """Bytes, as in `step`."""
+    memory: dict[str, Count] | None = None
+    """As in `step`."""
     step_seconds: dict[str, float] | None = None
     """Of all steps of this attempt together, by phase as in `step`."""
     seconds: float

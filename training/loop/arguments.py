@@ -27,7 +27,7 @@ def arguments(config: TrainingConfig, steps: int, device: torch.device, scratch:
         per_device_train_batch_size=loop.per_device_batch_size,
         per_device_eval_batch_size=loop.per_device_batch_size,
         gradient_accumulation_steps=loop.gradient_accumulation_steps,
-        gradient_checkpointing=loop.gradient_checkpointing,
+        gradient_checkpointing=bool(loop.gradient_checkpointing),
         learning_rate=optim.lr,
         lr_scheduler_type=kind,
         lr_scheduler_kwargs=settings,

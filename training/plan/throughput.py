@@ -30,10 +30,10 @@ def flops_per_token(shape: Shape, config: TrainingConfig) -> int:
     Gradient checkpointing goes forwards twice. Looking up an embedding is free, the output layer is
     not; attention reads half of a full row on average. Of experts those count that a token uses.
     """
-    passes = 2 + isinstance(config.method, Full) + config.loop.gradient_checkpointing
+    passes = 2 + isinstance(config.method, Full) + bool(config.loop.gradient_checkpointing)
     weights = sum(part.computed for part in shape.layers) + shape.embedding
     attention = 2 * config.data.max_length * sum(part.scores for part in shape.layers)
-    again = 3 + config.loop.gradient_checkpointing
+    again = 3 + bool(config.loop.gradient_checkpointing)
     return 2 * passes * weights + again * attention
 
 
