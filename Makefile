@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults estimates resume recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising check format engine clean always
+.PHONY: help demo test test-fast test-lab faults estimates resume recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising bench-gpu check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench-launching  from the command to the first step, beside launchers by hand'
 	@echo 'make bench-noop  a cluster up with nothing to do, beside Ansible and pyinfra'
 	@echo 'make bench-tokenising  data to tokens, once and again, beside datasets.map; writes docs/benchmarks.md'
+	@echo 'make bench-gpu [BEFORE=DIR] [UNSLOTH=DIR]  on one GPU, beside trl and Unsloth; writes docs/benchmarks.md'
 	@echo 'make check      lint, types and shellcheck alone'
 	@echo 'make clean      remove labs, their images, and the environment'
 
@@ -81,6 +82,10 @@ bench-noop: $(VENV)/.controller engine
 
 bench-tokenising: $(VENV)/.complete
 	$(PY) -m benchmarks.tokenising --write
+
+# On a machine with a GPU, with the Python that has torch for it; nothing is installed.
+bench-gpu:
+	python3 -m benchmarks.gpu --write $(if $(BEFORE),--before '$(BEFORE)') $(if $(UNSLOTH),--unsloth '$(UNSLOTH)')
 
 check: $(VENV)/.complete
 	$(VENV)/bin/ruff check .
