@@ -42,17 +42,18 @@ def attend(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    sequence_starts: torch.Tensor | None = None,
-    longest: int | None = None,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    max_length_q: int | None = None,
     scaling: float | None = None,
     **settings: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each sequence of a row; without their starts what sdpa does.
 
-    Takes (1, heads, tokens, head), gives (1, tokens, heads, head). `sequence_starts` are int32 on
-    the same device, the number of tokens last; `longest` is no less than the longest sequence.
+    Takes (1, heads, tokens, head), gives (1, tokens, heads, head). `cu_seq_lens_q`: where each
+    begins, int32, on the same device, the number of tokens last; `max_length_q`: no less than the
+    longest.
     """
-    if sequence_starts is None or longest is None:
+    if cu_seq_lens_q is None or max_length_q is None:
         whole: torch.Tensor
         whole, _ = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **settings
@@ -71,5 +72,5 @@ def attend(
         how["enable_gqa"] = True
     elif groups > 1:
         k, v = (t.repeat_interleave(groups, dim=1) for t in (k, v))
-    out = varlen_attn(q, k, v, sequence_starts, sequence_starts, longest, longest, **how)
+    out = varlen_attn(q, k, v, cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q, **how)
     return out.unsqueeze(0), None

@@ -17,9 +17,8 @@ from training.model import adapter
 from training.model import attention
 from training.loop import checkpoint
 from training.loop import curves
-from training.loop import planned
+from training.loop import training
 from training.output import save
-from training.loop import trainer
 print(*sorted({"bitsandbytes.nn", "torch._inductor.compile_fx"} & sys.modules.keys()))
 """
 

@@ -1,0 +1,63 @@
+"""The work of each step, made ready while the step before it computes."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from training.loop.batch_plan import BatchPlan
+
+_AHEAD = 2
+"""Steps that are ready, or being made ready, beside the one at work."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One optimizer step of this rank. What is said of all ranks follows from the plan: no rank has
+    to ask."""
+
+    step: int
+    batches: list[dict[str, Any]]
+    tokens: int
+    """Real tokens of this rank."""
+    all_tokens: int
+    """Of all ranks."""
+    counted: int
+    """Tokens of all ranks that the loss counts."""
+
+
+def feed(plan: BatchPlan, rank: int, after: int, *, pin: bool) -> Iterator[Work]:
+    """The steps after step `after`, in order. With `pin` a GPU can fetch them without a wait."""
+    with ThreadPoolExecutor(1, "feed") as pool:
+        waiting: deque[Future[Work]] = deque()
+        for step in range(after + 1, plan.steps + 1):
+            waiting.append(pool.submit(_work, plan, rank, step, pin))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _work(plan: BatchPlan, rank: int, step: int, pin: bool) -> Work:
+    every = plan.of_step(step)
+    own = plan.of_rank(every, rank)
+    rows = plan.sequences.train
+    batches = [plan.collate([rows[row] for row in batch]) for batch in own]
+    if pin:
+        batches = [{k: _pinned(v) for k, v in batch.items()} for batch in batches]
+    return Work(step, batches, plan.tokens(own), plan.tokens(every), plan.counted(every))
+
+
+def _pinned(value: Any) -> Any:
+    return value.pin_memory() if isinstance(value, torch.Tensor) else value
+
+
+def on_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """The batch there; what is pinned is fetched while the GPU works."""
+    return {
+        k: v.to(device, non_blocking=True) if isinstance(v, torch.Tensor) else v
+        for k, v in batch.items()
+    }
