@@ -42,13 +42,13 @@ def feed(plan: BatchPlan, rank: int, after: int, *, pin: bool) -> Iterator[Work]
 
 
 def _work(plan: BatchPlan, rank: int, step: int, pin: bool) -> Work:
-    every = plan.of_step(step)
-    own = plan.of_rank(every, rank)
-    rows = plan.sequences.train
-    batches = [plan.collate([rows[row] for row in batch]) for batch in own]
+    every, train = plan.train[step - 1], plan.sequences.train
+    batches = [plan.collate([train[row] for row in batch]) for batch in every[rank]]
     if pin:
         batches = [{k: _pinned(v) for k, v in batch.items()} for batch in batches]
-    return Work(step, batches, plan.tokens(own), plan.tokens(every), plan.counted(every))
+    tokens = [sum(train.lengths[row] for batch in own for row in batch) for own in every]
+    counted = sum(train.counted(row) for own in every for batch in own for row in batch)
+    return Work(step, batches, tokens[rank], sum(tokens), counted)
 
 
 def _pinned(value: Any) -> Any:

@@ -1,10 +1,13 @@
 """The training of this rank from its first step, or from a checkpoint, to its last."""
 
+import sys
 from dataclasses import dataclass
 
 import torch
 
 from training.contract.events import Resumed, Start
+from training.data.batching import Circumstances, choose, told
+from training.data.batching import shape as shape_of
 from training.data.prepared import Prepared
 from training.loop.adapters_on_the_way import AdaptersOnTheWay
 from training.loop.batch_plan import BatchPlan
@@ -15,7 +18,7 @@ from training.loop.progress import Progress
 from training.loop.run_totals import RunTotals
 from training.loop.settings import settings_of, usual_settings
 from training.loop.step_timer import StepTimer
-from training.loop.training import AfterStep, Training
+from training.loop.training import AfterStep, Training, batching_of
 from training.model import attention
 from training.model.base import Base
 from training.model.checkpointing import recompute
@@ -60,10 +63,21 @@ def agree_on_checkpoint(rank: Joined, prepared: Prepared) -> CheckpointChoice:
 def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) -> Trained:
     """Train and evaluate."""
     config, env, log, resume_point = rank.config, rank.env, rank.log, resume.resume_point
-    batching = attention.choose_batching(config.loop.batching, base.model)
+    allowed = attention.choose_batching(config.loop.batching, base.model)
+    here = Circumstances(
+        apart=allowed != "padded",
+        parameters=base.loaded.parameters,
+        sharded=base.strategy == "sharded" and env.world_size > 1,
+        ranks=env.world_size,
+        lengths=prepared.sequences.train.lengths,
+        before=batching_of(resume_point),
+    )
+    batching = choose(config, here)
     pad = prepared.tokenizer.pad_token_id or 0 if batching == "padded" else None
-    collate = attention.collate(base.model, pad)
-    plan = BatchPlan.of(prepared.sequences, config, batching, env.world_size, collate)
+    collate, shape = attention.collate(base.model, pad), shape_of(config, env.world_size, batching)
+    plan = BatchPlan.of(prepared.sequences, config, shape, collate)
+    if config.loop.batching == "auto" and batching == "packed":
+        print(told(config, here, plan.steps) or "", file=sys.stderr)
     recompute(base.model, bool(config.loop.gradient_checkpointing))
     timer = StepTimer()
     learner = Learner(base.model, config, plan.steps, env.world_size, rank.group.device, timer)
@@ -79,6 +93,7 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
         log,
         progress,
         resume.checkpoints,
+        batching,
         _after_step(rank, prepared, base),
     )
     torch.manual_seed(config.loop.seed)  # whatever loading and probing have drawn

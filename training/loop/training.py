@@ -10,6 +10,7 @@ import torch
 from training.contract.config import TrainingConfig
 from training.contract.errors import ConfigurationError, Stopped
 from training.contract.events import Saved
+from training.data.batches import Batching
 from training.loop.batch_plan import BatchPlan
 from training.loop.checkpoint import Checkpoints, ResumePoint, State
 from training.loop.feeding import Work, feed
@@ -37,6 +38,7 @@ class Training:
         log: EventLog,
         progress: Progress,
         checkpoints: Checkpoints,
+        batching: Batching,
         after_step: AfterStep = lambda step: None,
     ) -> None:
         """`after_step`: what else happens after a step but the last. Listens for SIGTERM from now
@@ -44,6 +46,7 @@ class Training:
         self._learner, self._plan, self._config = learner, plan, config
         self._group, self._log, self._progress = group, log, progress
         self._checkpoints, self._after_step = checkpoints, after_step
+        self._batching = batching
         self._points = SavePoints(
             group, config.checkpoint.every, config.loop, StopSignal(), plan.steps
         )
@@ -85,8 +88,7 @@ class Training:
         plan, env = self._plan, self._group.env
         rows = plan.sequences.held_out
         batches = (
-            plan.collate([rows[row] for row in batch])
-            for batch in plan.of_rank(plan.held_out, env.rank)
+            plan.collate([rows[row] for row in batch]) for batch in plan.held_out_of(env.rank)
         )
         with self._progress.apart():
             loss: float = self._learner.evaluate(
@@ -172,7 +174,11 @@ class Training:
             optimizer=local(self._learner.optimizer.state_dict()),
             scheduler=self._learner.schedule.state_dict(),
             rng=rng_state(),
-            counters={"tokens": self.tokens, "held_out": self.held_out},
+            counters={
+                "tokens": self.tokens,
+                "held_out": self.held_out,
+                "batching": self._batching,
+            },
         ).write(folder)
 
     def _resume(self, point: ResumePoint) -> None:
@@ -198,6 +204,14 @@ class Training:
             )
         for name, weight in trained.items():
             weight.copy_(saved[name])
+
+
+def batching_of(point: ResumePoint | None) -> Batching | None:
+    """How the checkpoint's batches were made; one of an older version did not say, nor pack."""
+    if point is None:
+        return None
+    batching: Batching = State.read(point.folder).counters.get("batching", "padding-free")
+    return batching
 
 
 def _placed(saved: Any, like: torch.Tensor) -> Any:

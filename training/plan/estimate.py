@@ -42,7 +42,10 @@ class Work:
     @classmethod
     def most(cls, config: TrainingConfig) -> "Work":
         """Full rows of `max_length`, all counted in the loss: no batch can be larger."""
-        tokens = config.loop.per_device_batch_size * config.data.max_length
+        loop = config.loop
+        tokens = loop.per_device_batch_size * config.data.max_length
+        if loop.batching in ("packed", "auto"):
+            tokens = loop.tokens_per_pass or tokens
         return cls(tokens, tokens)
 
 

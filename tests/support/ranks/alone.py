@@ -11,6 +11,7 @@ from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.contract.events import Event, Step
 from training.data.batches import Batching
+from training.data.batching import shape
 from training.loop.batch_plan import BatchPlan
 from training.loop.checkpoint import Checkpoints
 from training.loop.learner import Learner
@@ -58,10 +59,10 @@ def alone(
     chosen = attention.choose_batching(batching or config.loop.batching, model)
     collate = attention.collate(model, 0 if chosen == "padded" else None)
     sequences = Sequences(TokenList.of(rows), TokenList.of(held_out))
-    plan = BatchPlan.of(sequences, config, chosen, 1, collate)
+    plan = BatchPlan.of(sequences, config, shape(config, 1, chosen), collate)
     recompute(model, bool(config.loop.gradient_checkpointing))
     log, timer, group = Told(), StepTimer(), Group(env, CPU)
     learner = Learner(model, config, plan.steps, 1, CPU, timer)
     progress = Progress(log, config, 1, plan.steps, timer)
     checkpoints = Checkpoints(folder, group, {}, 2, {})
-    return Training(learner, plan, config, group, log, progress, checkpoints), log
+    return Training(learner, plan, config, group, log, progress, checkpoints, chosen), log
