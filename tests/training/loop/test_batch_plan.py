@@ -20,7 +20,12 @@ def _plan(batching: Any, **loop: Any) -> Any:
         {
             "model": {"name": "builtin:tiny-llama"},
             "data": {"name": "builtin:instructions", "max_length": 10},
-            "loop": {"per_device_batch_size": 3, "gradient_accumulation_steps": 2, **loop},
+            "loop": {
+                "per_device_batch_size": 3,
+                "gradient_accumulation_steps": 2,
+                "batching": batching,
+                **loop,
+            },
         }
     )
     collate = Collate(0 if batching == "padded" else None)
