@@ -9,6 +9,7 @@ from orchestrator.runs.remedy import nodes_that_fit, settings_that_fit
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
 from training.contract.config import TrainingConfig
+from training.plan.checkpointing import Recompute, recomputing, settle
 from training.plan.estimate import Strategy, Work, memory
 from training.plan.memory import GIB, Memory
 from training.plan.shape import Shape
@@ -28,6 +29,8 @@ class Forecast:
     """Bytes of the base's weight files, about."""
     tokens_per_second: float | None
     """Of all ranks together; None for a small model, whose time is not spent on computing."""
+    recompute: Recompute = False
+    """What the backward pass computes again."""
     remedy: tuple[str, ...] = ()
     """Where it is tight: settings with which it would fit, as `--set` takes them, if there are."""
     nodes: int | None = None
@@ -53,13 +56,15 @@ def forecast(
         return None
     there = min(world[rank.node].for_a_rank for rank in ranks) if world else None
     strategy = choose(config, number, shape, 0, there or SPARK)
+    again = settle(config, shape, strategy, number, there or SPARK)
+    config = recomputing(config, again)
     needed = memory(shape, config, strategy, number)
     checkpoint = shape.stored
     pace = None
     if shape.parameters >= _SMALL:
         tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
         pace = tokens / step_seconds(shape, config, strategy, number)
-    expected = Forecast(strategy, needed, there, checkpoint, pace)
+    expected = Forecast(strategy, needed, there, checkpoint, pace, again)
     if not expected.tight:
         return expected
     return replace(

@@ -43,7 +43,7 @@ def _milder(config: TrainingConfig, ranks: int) -> Iterator[dict[str, Any]]:
     if config.parallel.strategy == "ddp" and ranks > 1 and not config.never_sharded:
         settings["parallel.strategy"] = "sharded"
         yield dict(settings)
-    if not config.loop.gradient_checkpointing:
+    if config.loop.gradient_checkpointing not in (True, "auto"):
         settings["loop.gradient_checkpointing"] = True
         yield dict(settings)
     for rows in _halves(config.loop.per_device_batch_size, 1):

@@ -173,7 +173,7 @@ class Loop(Section):
     gradient_accumulation_steps: int = Field(1, ge=1)
     """Forward passes per optimizer step."""
 
-    gradient_checkpointing: bool | Literal["auto", "selective"] = False
+    gradient_checkpointing: bool | Literal["auto", "selective"] = "auto"
     """Compute activations again in the backward pass instead of keeping them: slower, smaller.
 
     `selective` keeps what is dear to compute (attention, multiplications) and computes the rest

@@ -146,8 +146,9 @@ def explain(failure: BaseException) -> TrainingError:
         return TrainingError(
             "out_of_memory",
             text,
-            "Lower loop.per_device_batch_size or data.max_length, or switch on "
-            "loop.gradient_checkpointing.",
+            "Lower loop.tokens_per_pass, loop.per_device_batch_size or data.max_length, or set "
+            "loop.gradient_checkpointing to true. parallel.gpu_memory_share is what a rank may "
+            "take of a GPU's memory.",
         )
     if is_full(failure):
         return disk_full(getattr(failure, "filename", None) or f"a file ({text})")

@@ -78,7 +78,7 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
     plan = BatchPlan.of(prepared.sequences, config, shape, collate)
     if config.loop.batching == "auto" and batching == "packed":
         print(told(config, here, plan.steps) or "", file=sys.stderr)
-    recompute(base.model, bool(config.loop.gradient_checkpointing))
+    recompute(base.model, base.recompute)
     timer = StepTimer()
     learner = Learner(base.model, config, plan.steps, env.world_size, rank.group.device, timer)
     progress = Progress(log, config, base.loaded.parameters, plan.steps, timer)
@@ -145,7 +145,7 @@ def _start(rank: Joined, prepared: Prepared, base: Base, total_steps: int, batch
         held_out_rows=len(prepared.sequences.held_out),
         device=str(rank.group.device),
         batching=batching,
-        gradient_checkpointing=bool(loop.gradient_checkpointing),
+        gradient_checkpointing=base.recompute,
         attention=attention.how(base.model),
         kernels=loop.kernels,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 
 from training.contract.config import Full, Lora, Qlora
@@ -14,6 +15,7 @@ from training.model import adapter, full, load, start_from
 from training.model.adapter import Adapted
 from training.model.architecture import require_trainable
 from training.model.load import Loaded
+from training.plan.checkpointing import Recompute, settle
 from training.plan.estimate import Strategy, memory
 from training.plan.hardware import CPU, GB10
 from training.plan.memory import too_large
@@ -22,6 +24,7 @@ from training.plan.understand import shape_of
 from training.ranks.fingerprint import folder_sha256
 from training.ranks.group_check import require_equal
 from training.ranks.joined import Joined
+from training.ranks.software import require_torch_to_shard
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Base:
     """The base itself, or the base with an adapter on it."""
     adapted: Adapted | None = None
     """The latter."""
+    recompute: Recompute = False
+    """What the backward pass computes again, as settled."""
 
 
 def load_base(rank: Joined, folder: Path) -> Base:
@@ -47,16 +52,19 @@ def load_base(rank: Joined, folder: Path) -> Base:
     machine = GB10 if group.device.type == "cuda" else CPU
     strategy = choose(config, world_size, shape, checkpoint_bytes(folder), smallest, machine)
     least = memory(shape, config, strategy, world_size, machine).least if shape else 0
+    again = settle(config, shape, strategy, world_size, smallest, machine)
     if least > smallest:
         raise ConfigurationError("does_not_fit", *too_large(least, smallest))
+    if strategy == "sharded" and world_size > 1:
+        require_torch_to_shard(torch.__version__)
     group.run_on_all(
         lambda: require_trainable(folder, config.method, sharded=strategy == "sharded")
     )
     loaded = group.run_on_all(lambda: load.load(folder, strategy, world_size, config, group.device))
     if isinstance(config.method, Full):
-        return Base(strategy, loaded, full.train_all(loaded.model, folder))
+        return Base(strategy, loaded, full.train_all(loaded.model, folder), recompute=again)
     adapted = _adapt(rank, loaded.model, config.method)
-    return Base(strategy, loaded, adapted.model, adapted)
+    return Base(strategy, loaded, adapted.model, adapted, again)
 
 
 def _adapt(rank: Joined, base: PreTrainedModel, method: Lora | Qlora) -> Adapted:

@@ -1,12 +1,14 @@
 """What a backward pass needs is kept, or computed again."""
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from peft import PeftModel
 from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
 from transformers import PreTrainedModel
+
+from training.plan.checkpointing import Recompute
 
 _DEAR = 512
 """Products of matrices with at least so many terms in a sum are kept. An adapter's second one has
@@ -21,7 +23,7 @@ _ATTENTION = (
 """Of torch; what trl's own policy keeps, which knows neither varlen_attn nor products."""
 
 
-def recompute(model: PreTrainedModel | PeftModel, how: bool | Literal["selective"]) -> None:
+def recompute(model: PreTrainedModel | PeftModel, how: Recompute) -> None:
     """Let each layer keep its input alone (True), what is dear to compute (`selective`), or all."""
     if not how:
         return

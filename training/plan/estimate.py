@@ -170,8 +170,10 @@ def activations(shape: Shape, config: TrainingConfig, work: Work) -> tuple[int, 
     size = BYTES[config.model.dtype]
     layers = [_layer_bytes(part, shape.hidden, config, size) for part in shape.layers]
     ends = 2 * size * shape.hidden
-    if config.loop.gradient_checkpointing:
+    if again := config.loop.gradient_checkpointing:
         inputs = size * shape.hidden * len(shape.layers) + ends
+        if again == "selective":
+            inputs += size * sum(part.products for part in shape.layers)
         return work.tokens * inputs, work.tokens * max(kept + working for kept, working in layers)
     kept = sum(kept for kept, _ in layers) + ends
     return work.tokens * kept, work.tokens * max(working for _, working in layers)

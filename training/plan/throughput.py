@@ -30,11 +30,16 @@ def flops_per_token(shape: Shape, config: TrainingConfig) -> int:
     Gradient checkpointing goes forwards twice. Looking up an embedding is free, the output layer is
     not; attention reads half of a full row on average. Of experts those count that a token uses.
     """
-    passes = 2 + isinstance(config.method, Full) + bool(config.loop.gradient_checkpointing)
+    forwards = 1 + _again(config)
+    passes = 1 + isinstance(config.method, Full) + forwards
     weights = sum(part.computed for part in shape.layers) + shape.embedding
     attention = 2 * config.data.max_length * sum(part.scores for part in shape.layers)
-    again = 3 + bool(config.loop.gradient_checkpointing)
-    return 2 * passes * weights + again * attention
+    return 2 * passes * weights + (2 + forwards) * attention
+
+
+def _again(config: TrainingConfig) -> bool:
+    """Whether products of matrices are computed again in the backward pass."""
+    return config.loop.gradient_checkpointing in (True, "auto")
 
 
 def model_flops_per_token(parameters: int, method: Full | Lora | Qlora) -> int:

@@ -41,6 +41,9 @@ class Group:
         device = torch.device("cuda", env.local_rank) if cuda else torch.device("cpu")
         if cuda:
             torch.cuda.set_device(device)
+            # On unified memory too large an allocation hangs the machine (pytorch#174358); with a
+            # limit it fails.
+            torch.cuda.set_per_process_memory_fraction(parallel.gpu_memory_share, device)
         if env.launched_world_size == 1:
             return cls(env, device)
         rank, world_size = env.launched_rank, env.launched_world_size

@@ -1,8 +1,8 @@
 """Check that the ranks belong together: every rank compares what all ranks report of themselves."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
@@ -10,14 +10,13 @@ from training.contract.errors import ConfigurationError
 from training.contract.memory import memory_total
 from training.ranks.fingerprint import document_sha256
 
-_LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl")
-
 
 @dataclass(frozen=True)
 class RankInfo:
     """What a rank reports about itself before anything is loaded.
 
     `memory`: bytes that there are for a training, the smaller of what the host and its GPU have.
+    `software`: versions by name; `machine`: its GPU and driver, in words.
     """
 
     rank: int
@@ -26,12 +25,18 @@ class RankInfo:
     nonce: str
     world_size: int
     config: str
-    versions: str
+    software: Mapping[str, str]
     memory: int
+    machine: str = ""
 
     @classmethod
     def of(
-        cls, config: TrainingConfig, env: RunEnvironment, gpu_memory: int | None = None
+        cls,
+        config: TrainingConfig,
+        env: RunEnvironment,
+        software: Mapping[str, str],
+        machine: str = "",
+        gpu_memory: int | None = None,
     ) -> "RankInfo":
         """The info of this process. `gpu_memory`: bytes that its GPU has; None without one."""
         return cls(
@@ -41,9 +46,15 @@ class RankInfo:
             nonce=document_sha256({"nonce": env.nonce}),  # shown when it differs
             world_size=env.world_size,
             config=document_sha256(config.model_dump(mode="json")),
-            versions=" ".join(f"{name}={version(name)}" for name in _LIBRARIES),
+            software=software,
             memory=min(memory_total(), gpu_memory or memory_total()),
+            machine=machine,
         )
+
+    @property
+    def versions(self) -> str:
+        """The software in one line."""
+        return " ".join(f"{name}={one}" for name, one in self.software.items())
 
 
 _MUST_AGREE = {
@@ -51,8 +62,8 @@ _MUST_AGREE = {
     "run_id": "A rank of another run joined: is its container still there? Stop it.",
     "nonce": "A rank of an older attempt joined: is its container still there? Stop it.",
     "config": "Every rank must read the same training configuration.",
-    "versions": "Every node must run the same image.",
 }
+_SAME_IMAGE = "Every node must run the same image."
 
 
 def check_group(rank_infos: list[RankInfo]) -> None:
@@ -62,6 +73,9 @@ def check_group(rank_infos: list[RankInfo]) -> None:
     """
     for name, remedy in _MUST_AGREE.items():
         require_equal(name, [(info.node, str(getattr(info, name))) for info in rank_infos], remedy)
+    for name in dict.fromkeys(name for info in rank_infos for name in info.software):
+        of_each = [(info.node, info.software.get(name, "none")) for info in rank_infos]
+        require_equal(name, of_each, _SAME_IMAGE)
     expected = rank_infos[0].world_size
     if [info.rank for info in rank_infos] != list(range(expected)):
         ranks = ", ".join(f"{info.node} for rank {info.rank}" for info in rank_infos)
@@ -71,6 +85,15 @@ def check_group(rank_infos: list[RankInfo]) -> None:
             "machine_rank, num_machines and num_processes of each accelerate config must equal "
             "SPARKCTL_RANK and SPARKCTL_WORLD_SIZE of its node.",
         )
+
+
+def odd_machines(rank_infos: list[RankInfo]) -> str | None:
+    """In a sentence, where GPUs or drivers are not the same: it works, but the ranks' numbers may
+    differ in their last digits, and the slower one sets the pace."""
+    if len({info.machine for info in rank_infos}) == 1:
+        return None
+    each = "; ".join(f"{info.node}: {info.machine or 'no GPU'}" for info in rank_infos)
+    return f"the ranks' machines are not alike ({each})"
 
 
 def require_equal(

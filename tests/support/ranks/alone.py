@@ -60,7 +60,8 @@ def alone(
     collate = attention.collate(model, 0 if chosen == "padded" else None)
     sequences = Sequences(TokenList.of(rows), TokenList.of(held_out))
     plan = BatchPlan.of(sequences, config, shape(config, 1, chosen), collate)
-    recompute(model, bool(config.loop.gradient_checkpointing))
+    again = config.loop.gradient_checkpointing
+    recompute(model, False if again == "auto" else again)
     log, timer, group = Told(), StepTimer(), Group(env, CPU)
     learner = Learner(model, config, plan.steps, 1, CPU, timer)
     progress = Progress(log, config, 1, plan.steps, timer)

@@ -21,7 +21,7 @@ from training.contract.errors import (
 from training.contract.memory import memory_total
 from training.contract.redactor import SECRETS_DIR
 from training.ranks.fingerprint import WHOLE_FILE, document_sha256, folder_sha256
-from training.ranks.group_check import RankInfo, check_group, require_equal
+from training.ranks.group_check import RankInfo, check_group, odd_machines, require_equal
 
 ENVIRON = {
     "SPARKCTL_RUN_ID": "run-1",
@@ -36,7 +36,14 @@ ENVIRON = {
     "LOCAL_RANK": "0",
 }
 CARD = RankInfo(
-    rank=0, node="spark-0", run_id="r", nonce="n", world_size=2, config="c", versions="v", memory=1
+    rank=0,
+    node="spark-0",
+    run_id="r",
+    nonce="n",
+    world_size=2,
+    config="c",
+    software={"torch": "2.13", "NCCL": "2.28"},
+    memory=1,
 )
 
 
@@ -49,7 +56,27 @@ def test_a_whole_group_is_proven(count: int) -> None:
     check_group(_cards(count))
 
 
-@pytest.mark.parametrize("field", ["run_id", "nonce", "config", "versions", "world_size"])
+@pytest.mark.parametrize(
+    "software",
+    [{"torch": "2.13", "NCCL": "2.27"}, {"torch": "2.13"}, {"torch": "2.10", "NCCL": "2.28"}],
+)
+def test_other_software_is_named(software: dict[str, str]) -> None:
+    rank_infos = [CARD, replace(CARD, rank=1, node="spark-1", software=software)]
+    odd = "torch" if software["torch"] != "2.13" else "NCCL"
+    with pytest.raises(ConfigurationError, match=rf"agree on {odd} .*spark-1: ") as caught:
+        check_group(rank_infos)
+    assert "same image" in caught.value.remedy
+
+
+def test_machines_that_differ_are_told_and_not_refused() -> None:
+    one = replace(CARD, machine="NVIDIA GB10, driver 580.95")
+    other = replace(one, rank=1, node="spark-1", machine="NVIDIA GB10, driver 590.11")
+    check_group([one, other])
+    assert odd_machines([one, replace(one, rank=1)]) is None
+    assert "spark-1: NVIDIA GB10, driver 590.11" in (odd_machines([one, other]) or "")
+
+
+@pytest.mark.parametrize("field", ["run_id", "nonce", "config", "world_size"])
 def test_a_stranger_is_named(field: str) -> None:
     odd: Any = 3 if field == "world_size" else "other"
     rank_infos = [CARD, replace(CARD, rank=1, node="spark-1", **{field: odd})]
