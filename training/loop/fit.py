@@ -19,7 +19,7 @@ from training.loop.run_totals import RunTotals
 from training.loop.settings import settings_of, usual_settings
 from training.loop.step_timer import StepTimer
 from training.loop.training import AfterStep, Training, batching_of
-from training.model import attention
+from training.model import attention, kernels
 from training.model.base import Base
 from training.model.checkpointing import recompute
 from training.ranks.joined import Joined
@@ -79,6 +79,7 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
     if config.loop.batching == "auto" and batching == "packed":
         print(told(config, here, plan.steps) or "", file=sys.stderr)
     recompute(base.model, base.recompute)
+    kernels.use(base.model, config.loop.kernels, env.cache_dir)
     timer = StepTimer()
     learner = Learner(base.model, config, plan.steps, env.world_size, rank.group.device, timer)
     progress = Progress(log, config, base.loaded.parameters, plan.steps, timer)
@@ -96,6 +97,9 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
         batching,
         _after_step(rank, prepared, base),
     )
+    if config.loop.kernels == "compiled":
+        log.phase("compiling")  # minutes, the first time on a node; nobody counts them as silence
+        training.warm_up()
     torch.manual_seed(config.loop.seed)  # whatever loading and probing have drawn
     log.phase("training")
     if resume_point is not None:

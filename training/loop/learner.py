@@ -100,6 +100,16 @@ class Learner:
         self._sum += loss
         self._steps += 1
 
+    def warm_up(self, batch: dict[str, Any]) -> None:
+        """Compute a batch both ways, and learn nothing: what has to be compiled is then."""
+        self.evaluate([batch], lambda: None)
+        self.model.train()
+        with self._in_half():
+            loss = self._loss.of_training(self._called, on_device(batch, self._device), 1, 1)
+        loss.backward()
+        self._gradients.clear()
+        self._timer.take()
+
     def read(self) -> Told:
         """What has come since the last reading. All ranks together; waits for the device."""
         if self._ranks > 1 and not self._gradients.travel:

@@ -83,6 +83,11 @@ class Training:
             self.evaluate()
         return self._take_what_is_kept()
 
+    def warm_up(self) -> None:
+        """A pass as in an evaluation, and one as in training, of which nothing is learned."""
+        work = next(feed(self._plan, self._group.env.rank, 0, pin=False))
+        self._learner.warm_up(work.batches[0])
+
     def evaluate(self) -> float:
         """Held-out loss of the model as it is, told and kept."""
         plan, env = self._plan, self._group.env
