@@ -184,7 +184,7 @@ def main() -> None:
     options.add_argument("--device", default="cuda")
     options.add_argument("--before", type=Path)
     options.add_argument("--unsloth", type=Path)
-    options.add_argument("--only", default="", help="names of systems, a part of each, with commas")
+    options.add_argument("--only", default="", help="parts of names, with ; between")
     options.add_argument("--write", action="store_true")
     chosen = options.parse_args()
     end = time.monotonic() + chosen.seconds
@@ -198,7 +198,7 @@ def main() -> None:
         card = json.loads(said.stdout.splitlines()[-1])
         rows: list[Row] = []
         for number, system in enumerate(systems(chosen.before, chosen.unsloth)):
-            names = chosen.only.split(",")
+            names = chosen.only.split(";")
             if not any(name in f"{system.name} {system.texts}" for name in names):
                 continue
             if end - time.monotonic() < 20:

@@ -63,7 +63,7 @@ def base(gpu: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
     config = LlamaConfig(
         vocab_size=32000, hidden_size=2048, intermediate_size=5632, num_hidden_layers=24,
-        num_attention_heads=32, num_key_value_heads=32, dtype="bfloat16",
+        num_attention_heads=32, num_key_value_heads=8, dtype="bfloat16",
     )  # fmt: skip
     with torch.device("cuda"):
         model = LlamaForCausalLM(config).to(torch.bfloat16)
