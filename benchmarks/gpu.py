@@ -57,20 +57,20 @@ def systems(before: Path | None, unsloth: Path | None) -> list[System]:
         ours(", as it is"),
         System(PLAYBOOK, ALPACA, peer=("trl", "--recompute")),
         ours(", not packed", **loop(batching=free)),
-        ours(", not packed, compiled", **loop(batching=free, kernels="compiled")),
         System("Unsloth, no recomputing", ALPACA, peer=("unsloth",), path=path),
-        ours(", packed, compiled", **loop(batching="packed", kernels="compiled")),
-        ours(", packed, Liger", **loop(batching="packed", kernels="liger")),
+        ours(", Liger", **loop(kernels="liger")),
         ours(", as it is", FULL),
         System(PLAYBOOK, FULL, peer=("trl", "--recompute")),
-        ours(", not packed, Liger", **loop(batching=free, kernels="liger")),
-        System("trl, no recomputing", ALPACA, peer=("trl",)),
-        System("trl + Liger, no recomputing", ALPACA, peer=("trl", "--liger")),
         ours(", QLoRA", method={"kind": "qlora", "r": 8, "alpha": 16}),
+        ours(", selective", **loop(gradient_checkpointing="selective")),
+        ours(", not packed, Liger", **loop(batching=free, kernels="liger")),
+        ours(", recomputing", **loop(gradient_checkpointing=True)),
+        ours(", compiled", **loop(kernels="compiled")),
+        ours(", not packed, compiled", **loop(batching=free, kernels="compiled")),
         System("Unsloth, QLoRA", ALPACA, peer=("unsloth", "--four"), path=path),
         System("Unsloth", FULL, peer=("unsloth", "--recompute"), path=path),
-        ours(", not packed, selective", **loop(batching=free, gradient_checkpointing="selective")),
-        ours(", not packed, recomputing", **loop(batching=free, gradient_checkpointing=True)),
+        System("trl, no recomputing", ALPACA, peer=("trl",)),
+        System("trl + Liger, no recomputing", ALPACA, peer=("trl", "--liger")),
     ]
     if before:
         every.insert(3, System("sparkctl before", ALPACA, {}, code=before))
@@ -95,11 +95,12 @@ class Row:
     @property
     def loading(self) -> float | None:
         """GB/s from the files; None where it is not told."""
-        phases = {e.get("name"): at for at, e in self.seen.of("phase")}
-        for _, start in self.seen.of("start"):
-            taken = phases.get("training", 0.0) - phases.get("loading", 0.0)
-            return float(start["bytes_read"] / taken / 1e9) if taken > 0 else None
-        return None
+        began = [at for at, e in self.seen.of("phase") if e.get("name") == "loading"]
+        ended = [at for at, _ in self.seen.of("adapts")]
+        starts = [event["bytes_read"] for _, event in self.seen.of("start")]
+        if not (began and ended and starts):
+            return None
+        return float(starts[0] / (ended[0] - began[0]) / 1e9)
 
     def cells(self, beside: float | None, flops: float) -> str:
         """A line of the table. `beside`: the playbook's tokens/s; `flops`: share of the card's."""

@@ -135,11 +135,8 @@ def test_one_call_of_attention_learns_what_plain_ones_do(base: Path) -> None:
     rows = [Tokens(ids, ids) for ids in ([7 + 3 * i for i in range(n)] for n in (5, 300, 17, 64))]
     attention.choose_batching("padding-free", adapted)
     learned = {}
-    for way, collate in (
-        ("one call", attention.collate(adapted)),
-        ("plain", attention.collate(adapted, 0)),
-    ):
-        learned[way] = _gradients(adapted, collate(rows))
+    for way, pad in (("one call", None), ("plain", 0)):
+        learned[way] = _gradients(adapted, attention.collate(adapted, pad)(rows))
         model.set_attn_implementation("sdpa")
     (loss, one), (plain_loss, plain) = learned["one call"], learned["plain"]
     assert loss == pytest.approx(plain_loss, rel=2e-3)
@@ -167,7 +164,9 @@ def test_every_way_of_computing_learns(gpu: None, nodes: Nodes, way: str) -> Non
         pytest.importorskip("liger_kernel")
     config |= {key: config[key] | some for key, some in changes.items() if key != "method"}
     (rank,) = nodes.run(
-        world_size=1, config=config | {"method": changes.get("method", METHODS["lora"])}
+        entry_point=True,
+        world_size=1,
+        config=config | {"method": changes.get("method", METHODS["lora"])},
     )
     assert rank.status == 0, rank.stderr
     (start,), (first, *_, last) = rank.events(Start), rank.events(Eval)
@@ -183,7 +182,8 @@ def test_two_equal_runs_see_the_same(gpu: None, nodes: Nodes) -> None:
     """The same rows, and losses within rounding. Bits are promised on CPUs alone: kernels of
     attention add up in any order."""
     runs = [
-        nodes.run(world_size=1, config=learning(METHODS["lora"]))[0].events(Step) for _ in range(2)
+        nodes.run(entry_point=True, world_size=1, config=learning(METHODS["lora"]))[0].events(Step)
+        for _ in range(2)
     ]
     assert len(runs[0]) == len(runs[1]) == 40
     for one, other in zip(*runs, strict=True):
@@ -199,7 +199,7 @@ def test_too_much_memory_is_an_error_and_no_crash(base: Path, nodes: Nodes) -> N
     config["model"] |= {"name": str(base)}
     config["parallel"] |= {"gpu_memory_share": 0.01}  # of 2.7 GB a card of 80 GB gives 0.8
     config["data"] = {"template": "plain"}
-    (rank,) = nodes.run(world_size=1, config=config)
+    (rank,) = nodes.run(entry_point=True, world_size=1, config=config)
     (error,) = rank.events(Error)
     assert error.code == "out_of_memory"
     assert rank.status == error.exit_code == 1
