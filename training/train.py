@@ -47,6 +47,8 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
     """Train; raises what `training.contract.errors.explain` understands."""
     if not isinstance(config.method, Qlora) and config.optim.name != "adamw_8bit":
         hide_package("bitsandbytes")  # peft imports it, and it torch's compiler: seconds of a start
+    for tracker in {"wandb", "mlflow", "trackio"} - {*config.tracking.to}:
+        hide_package(tracker)  # accelerate imports all that it finds
 
     # Seconds of imports, so they wait until environment and configuration are known to be good.
     from training.data.prepared import prepare

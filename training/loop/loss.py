@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from trl.trainer.utils import add_fused_lm_head
 
 
 class Loss:
@@ -11,6 +10,9 @@ class Loss:
 
     def __init__(self, base: Any) -> None:
         """`base`: the model of transformers, not a wrapper around it."""
+        # It brings pandas and datasets along: nothing that a rank needs before it has joined.
+        from trl.trainer.utils import add_fused_lm_head
+
         add_fused_lm_head(base)
         text = base.config.get_text_config()
         known = hasattr(text, "output_router_logits")

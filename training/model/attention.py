@@ -13,7 +13,6 @@ import torch
 from peft import PeftModel
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from training.contract.errors import ConfigurationError, explain, first_line
 from training.data.batches import Batching
@@ -80,9 +79,10 @@ def _ways(base: PreTrainedModel) -> tuple[str, ...]:
     before: str = base.config._attn_implementation
     if before != "sdpa" or not _attends_to_all(base):
         return (before,)
+    # Without a mask of their own transformers makes none, and does not ask the device whether a row
+    # has several sequences. Padding comes last, where nothing that counts looks at it.
     for name, attend in ((VARLEN, varlen.attend), (BY_SEQUENCE, attend_by_sequence)):
         AttentionInterface.register(name, attend)
-        AttentionMaskInterface.register(name, mask_of_padding)
     return (VARLEN, BY_SEQUENCE) if varlen.possible(base) else (BY_SEQUENCE,)
 
 
@@ -118,14 +118,6 @@ def attend_by_sequence(
     sequences = zip(*(t.split(sequence_lengths, dim=2) for t in (query, key, value)), strict=True)
     parts = [sdpa_attention_forward(module, q, k, v, None, **settings)[0] for q, k, v in sequences]
     return torch.cat(parts, dim=1), None
-
-
-def mask_of_padding(*shape: Any, **settings: Any) -> torch.Tensor | None:
-    """A mask only where there is padding to hide."""
-    if settings.get("attention_mask") is None:
-        return None
-    mask: torch.Tensor | None = sdpa_mask(*shape, **settings)
-    return mask
 
 
 def leakage(model: torch.nn.Module) -> float:
