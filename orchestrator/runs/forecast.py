@@ -14,7 +14,7 @@ from training.plan.estimate import Strategy, Work, memory
 from training.plan.memory import GIB, Memory
 from training.plan.shape import Shape
 from training.plan.strategy import SPARE, choose
-from training.plan.throughput import step_seconds
+from training.plan.throughput import pace
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Forecast:
     """Of all ranks together; None for a small model, whose time is not spent on computing."""
     recompute: Recompute = False
     """What the backward pass computes again."""
+    bound: str | None = None
+    """What takes the time of a step: computing, memory or link."""
     remedy: tuple[str, ...] = ()
     """Where it is tight: settings with which it would fit, as `--set` takes them, if there are."""
     nodes: int | None = None
@@ -60,11 +62,12 @@ def forecast(
     config = recomputing(config, again)
     needed = memory(shape, config, strategy, number)
     checkpoint = shape.stored
-    pace = None
+    speed, bound = None, None
     if shape.parameters >= _SMALL:
         tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
-        pace = tokens / step_seconds(shape, config, strategy, number)
-    expected = Forecast(strategy, needed, there, checkpoint, pace, again)
+        step = pace(shape, config, strategy, number)
+        speed, bound = tokens / step.seconds, step.bound
+    expected = Forecast(strategy, needed, there, checkpoint, speed, again, bound)
     if not expected.tight:
         return expected
     return replace(

@@ -179,6 +179,12 @@ def activations(shape: Shape, config: TrainingConfig, work: Work) -> tuple[int, 
     return work.tokens * kept, work.tokens * max(working for _, working in layers)
 
 
+def kept_bytes(shape: Shape, config: TrainingConfig) -> int:
+    """What a token leaves in all layers for the backward pass, were nothing computed again."""
+    size = BYTES[config.model.dtype]
+    return sum(_layer_bytes(part, shape.hidden, config, size)[0] for part in shape.layers)
+
+
 def _layer_bytes(part: Part, hidden: int, config: TrainingConfig, size: int) -> tuple[int, int]:
     """What a token keeps in a layer, and what is there besides in the layer's backward pass."""
     square = size * part.square * config.data.max_length
