@@ -14,6 +14,8 @@ _PRESSED = 25.0
 """Percent of the last 10 s in which nothing on the machine could run for want of memory."""
 _CONSECUTIVE = 2
 """Bad readings in a row: a single one may be a moment's."""
+_AHEAD = 3.0
+"""Seconds. Owners saw 22 GiB go in 10 s, and machines freeze within them (vllm#56824)."""
 
 
 @dataclass(frozen=True)
@@ -71,28 +73,41 @@ class MemoryGuard:
     """Sees a machine that is about to freeze: unified memory has no other brake.
 
     Out of memory means on a GB10 that the kernel throws out every page of every program, sshd's
-    too, long before it kills anybody.
+    too, long before it kills anybody. Too little is there also where it will be in a moment, as
+    fast as it goes.
     """
 
     floor: float
     """Share of all memory that must stay available; 0 switches the guard off."""
     meminfo: Path = Path("/proc/meminfo")
     pressure: Path = Path("/proc/pressure/memory")
+    clock: Callable[[], float] = time.monotonic
     _bad: int = field(default=0)
+    _last: tuple[float, int] | None = field(default=None)
+    """When it was read, and what was there."""
 
     def look(self) -> str | None:
         """Why the trainer must go now, or None."""
         if not self.floor:
             return None
         there, total = memory_available(self.meminfo), memory_total(self.meminfo)
-        pressed = _full(self.pressure)
-        low = there < self.floor * total or (pressed > _PRESSED and there < 3 * self.floor * total)
+        pressed, least = _full(self.pressure), self.floor * total
+        soon = there - _AHEAD * self._falls(there)
+        low = min(there, soon) < least or (pressed > _PRESSED and there < 3 * least)
         self._bad = self._bad + 1 if low else 0
         if self._bad < _CONSECUTIVE:
             return None
         return f"{there / 2**30:.1f} of {total / 2**30:.0f} GiB of memory were left" + (
             f", {pressed:.0f} % of the time lost to paging" if pressed else ""
         )
+
+    def _falls(self, there: int) -> float:
+        """Bytes that go in a second, since the last look."""
+        now, last = self.clock(), self._last
+        self._last = now, there
+        if last is None or now <= last[0]:
+            return 0.0
+        return max(last[1] - there, 0) / (now - last[0])
 
 
 def _full(pressure: Path) -> float:

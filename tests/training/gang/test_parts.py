@@ -336,6 +336,29 @@ def test_the_guard_wants_to_see_it_twice(tmp_path: Path) -> None:
     assert watch.look() is None
 
 
+def test_the_guard_looks_ahead(tmp_path: Path) -> None:
+    """From 28.9 GiB to 6.3 in 10 s: stopped with several left, while the same amount that stays is
+    no reason."""
+    now = [0.0]
+
+    def falls(*gib: float) -> list[bool]:
+        watch = MemoryGuard(0.04, tmp_path / "meminfo", tmp_path / "none", lambda: now[0])
+        seen = []
+        for there in gib:
+            (tmp_path / "meminfo").write_text(
+                f"MemTotal: {int(119.7 * 2**20)} kB\nMemAvailable: {int(there * 2**20)} kB\n"
+            )
+            seen.append(watch.look() is not None)
+            now[0] += 1.0
+        return seen
+
+    down = [28.9 - 2.26 * second for second in range(11)]
+    stopped = falls(*down).index(True)
+    assert 6.5 < down[stopped] < 12
+    assert not any(falls(*[8.0] * 10))  # a run that takes all it may leaves this much
+    assert not any(falls(28.0, 8.0, 8.0, 8.0))  # one large step, and no more
+
+
 def test_pressure_alone_is_no_reason(tmp_path: Path) -> None:
     for available, pressed, goes in ((50_000, "60.0", True), (50_000, "1.0", False),
                                      (500_000, "60.0", False)):  # fmt: skip

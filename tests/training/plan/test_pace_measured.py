@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.document import put
+from tests.support.clusters import ROOT
 from tests.support.generated import Generated
 from tests.support.published import PUBLISHED
 from training.contract.config import TrainingConfig
@@ -75,27 +77,12 @@ def test_two_sparks_are_worth_what_was_measured() -> None:
 
 
 def test_the_page(generated: Generated) -> None:
-    lines = [
-        "# The forecast, beside what was measured",
-        "",
-        "Made by `tests/training/plan/test_pace_measured.py` from `tests/cases/pace/sparks.yaml`: rows that owners of Sparks have",
-        "published as measured. Nothing here was measured by us; no Spark was at hand. The forecast takes the constants of",
-        "`training/plan/hardware.py` as they are; nothing is fitted to a row. Tokens/s are of all Sparks together.",
-        "",
-        "| what | measured | forecast | forecast / measured | bound by | source | why they differ |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    columns = "what", "measured", "forecast", "ratio", "bound by", "source", "why they differ"
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for case in CASES:
         said, bound = forecast(case)
-        ratio = said / case["measured"]
-        cells = [case["what"], f"{case['measured']:,}", f"{said:,.0f}", f"{ratio:.2f}", bound,
-                 case["source"], case["why"]]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        "Left out: a maker's peaks that no such GPU can compute (82,739 tokens/s of a 3B model, all weights: 1.6 PFLOP/s), and",
-        "numbers without the length of the rows.",
-        "",
-        "On one H100 and one H200 memory as forecast was within 1 % of what tensors held (docs/benchmarks.md).",
-    ]
-    generated("docs/forecast.md", "\n".join(lines) + "\n")
+        cells = [case["what"], f"{case['measured']:,}", f"{said:,.0f}",
+                 f"{said / case['measured']:.2f}", bound, case["source"], case["why"]]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    page = ROOT / "docs/forecast.md"
+    generated("docs/forecast.md", put(page.read_text(encoding="utf-8"), "rows", "\n".join(lines)))
