@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults estimates resume recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising bench-gpu check format engine clean always
+.PHONY: help demo test test-fast test-lab faults estimates resume soak soak-hour recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising bench-gpu check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make estimates  memory as estimated, beside peaks of models of a gigabyte and more'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
+	@echo 'make soak       15 minutes of training in the lab: memory, files and threads stay; soak-hour: an hour'
 	@echo 'make families MODELS=DIR [ONLY=REGEX] [WRITE=1]  every checkpoint of DIR, beside transformers and peft'
 	@echo 'make twins MODELS=DIR  tiny checkpoints of many families to try that with'
 	@echo 'make recipes    every shipped recipe in the lab, with a tiny twin of its base'
@@ -54,6 +55,12 @@ estimates: $(VENV)/.complete
 
 resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random
+
+soak: $(VENV)/.complete engine
+	SPARKCTL_TEST_SOAK_SECONDS=900 $(PY) -m pytest -v tests/lab/test_soak.py
+
+soak-hour: $(VENV)/.complete engine
+	SPARKCTL_TEST_SOAK_SECONDS=3600 $(PY) -m pytest -v tests/lab/test_soak.py
 
 families: $(VENV)/.complete
 	$(PY) -m tests.families '$(MODELS)' --only '$(ONLY)' $(if $(WRITE),--write)
