@@ -63,7 +63,8 @@ def agree_on_checkpoint(rank: Joined, prepared: Prepared) -> CheckpointChoice:
 def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) -> Trained:
     """Train and evaluate."""
     config, env, log, resume_point = rank.config, rank.env, rank.log, resume.resume_point
-    allowed = attention.choose_batching(config.loop.batching, base.model)
+    passes = getattr(torch, config.model.dtype)
+    allowed = attention.choose_batching(config.loop.batching, base.model, passes)
     here = Circumstances(
         apart=allowed != "padded",
         parameters=base.loaded.parameters,

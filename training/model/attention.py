@@ -29,21 +29,25 @@ _NOISE = {torch.float32: 0.01, torch.bfloat16: 0.1}
 and 16 layers: 2e-6 and 0.02; a leak: 0.7 and more. On a GPU, TF32 and 80 layers round more."""
 
 
-def choose_batching(wanted: str, model: PreTrainedModel | PeftModel) -> Batching:
+def choose_batching(
+    wanted: str, model: PreTrainedModel | PeftModel, passes: torch.dtype | None = None
+) -> Batching:
     """Choose the batching for this model, and set up its attention. All ranks call this together.
 
-    Raises `ConfigurationError` when sequences in one row would see each other and padding was not
-    allowed; `auto` pads then.
+    `passes`: in what the model will be called, by autocast where its weights are held otherwise, as
+    those that learn are; None: in what they are held. Raises `ConfigurationError` when sequences in
+    one row would see each other and padding was not allowed; `auto` pads then.
     """
     if wanted == "padded":
         return "padded"
     base = _base(model)
+    passes = passes or base.dtype
     before = base.config._attn_implementation
     leak: float | str = ""
-    for way in _ways(base):
+    for way in _ways(base, passes):
         base.set_attn_implementation(way)
-        leak = _probe(model)
-        if isinstance(leak, float) and leak <= _NOISE[base.dtype]:
+        leak = _probe(model, passes)
+        if isinstance(leak, float) and leak <= _NOISE[passes]:
             return "packed" if wanted == "packed" else "padding-free"
     base.set_attn_implementation(before)
     how = f"their logits change by {leak:.0%}" if isinstance(leak, float) else leak
@@ -74,30 +78,31 @@ def _base(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
-def _ways(base: PreTrainedModel) -> tuple[str, ...]:
+def _ways(base: PreTrainedModel, passes: torch.dtype) -> tuple[str, ...]:
     """Implementations that may keep sequences apart, the fastest first."""
     before: str = base.config._attn_implementation
-    if before != "sdpa" or not _attends_to_all(base):
+    if before != "sdpa":
         return (before,)
     # Without a mask of their own transformers makes none, and does not ask the device whether a row
     # has several sequences. Padding comes last, where nothing that counts looks at it.
     for name, attend in ((VARLEN, varlen.attend), (BY_SEQUENCE, attend_by_sequence)):
         AttentionInterface.register(name, attend)
-    return (VARLEN, BY_SEQUENCE) if varlen.possible(base) else (BY_SEQUENCE,)
+    slower = BY_SEQUENCE if _attends_to_all(base) else before
+    return (VARLEN, slower) if varlen.possible(base, passes) else (slower,)
 
 
-def _probe(model: PreTrainedModel | PeftModel) -> float | str:
+def _probe(model: PreTrainedModel | PeftModel, passes: torch.dtype) -> float | str:
     """The leakage, or why the model does not take several sequences in a row at all.
 
     Layers with a state (Mamba, linear attention) raise where the kernels that could tell sequences
     apart are not installed. What is no answer of the model's (no memory, a lost rank) goes on.
     """
     try:
-        return float(leakage(model))
+        return float(leakage(model, passes))
     except Exception as refused:
         if explain(refused).code != "crash":
             raise
-        _pass(model, Collate(0))  # FSDP2 gives back what a pass has gathered when one is complete
+        _pass(model, Collate(0), passes)  # FSDP2 gives back what a pass has gathered when one is complete
         return f"it raises {type(refused).__name__}: {first_line(refused)}"
 
 
@@ -110,7 +115,11 @@ def attend_by_sequence(
     sequence_lengths: tuple[int, ...] | None = None,
     **settings: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each sequence of a row; without lengths what sdpa does."""
+    """Causal attention within each sequence of a row; without lengths what sdpa does.
+
+    Raises ValueError for what is more than that.
+    """
+    varlen.require_plain(settings)
     if sequence_lengths is None:
         whole: torch.Tensor
         whole, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
@@ -120,27 +129,28 @@ def attend_by_sequence(
     return torch.cat(parts, dim=1), None
 
 
-def leakage(model: torch.nn.Module) -> float:
+def leakage(model: torch.nn.Module, passes: torch.dtype | None = None) -> float:
     """How far the logits of sequences in one row are from those of the same in rows of their own.
 
-    As a share of their size; two small forward passes of the model as it is, adapter included,
-    under autocast where the model is in bfloat16.
+    As a share of their size; two small forward passes of the model as it is, adapter included.
+    `passes`: as in `choose_batching`.
     """
-    flat, padded = _pass(model, collate(model)), _pass(model, Collate(0))
+    passes = passes or _base(model).dtype
+    flat, padded = _pass(model, collate(model), passes), _pass(model, Collate(0), passes)
     own = torch.cat([row[:length] for row, length in zip(padded, _LENGTHS, strict=True)])
     return float((flat[0] - own).norm() / own.norm())
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
-def _pass(model: torch.nn.Module, collate: Collate) -> torch.Tensor:
-    """Logits of a few short sequences in a batch of this kind."""
+def _pass(model: torch.nn.Module, collate: Collate, passes: torch.dtype) -> torch.Tensor:
+    """Logits of a few short sequences in a batch of this kind; bfloat16 is autocast's."""
     device = next(model.parameters()).device
     embeddings = model.get_input_embeddings()
     ids = [[(7 * i + 3 * n) % embeddings.num_embeddings for i in range(n)] for n in _LENGTHS]
     batch = collate([Tokens(row, row) for row in ids])
     training = model.training
     model.eval()
-    half = embeddings.weight.dtype == torch.bfloat16
+    half = passes == torch.bfloat16
     try:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             logits = _logits(model, batch, device)
