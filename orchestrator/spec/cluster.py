@@ -147,7 +147,7 @@ class GpuSpec(Model):
 class ContainerSpec(Model):
     """Defaults for every training container."""
 
-    base_image: str = "nvcr.io/nvidia/pytorch:25.11-py3"
+    base_image: str = "nvcr.io/nvidia/pytorch:26.07-py3"
     """Image with Python and torch that the training image is built upon."""
     shm: SharedMemory = 16 * 2**30
     """Size of /dev/shm, e.g. 16GiB. It comes out of the unified memory."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 
 from training.contract.config import Full, Lora, Qlora
@@ -22,6 +23,7 @@ from training.plan.understand import shape_of
 from training.ranks.fingerprint import folder_sha256
 from training.ranks.group_check import require_equal
 from training.ranks.joined import Joined
+from training.ranks.software import require_whole_groups
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def load_base(rank: Joined, folder: Path) -> Base:
     smallest = min(info.memory for info in rank.rank_infos)
     machine = GB10 if group.device.type == "cuda" else CPU
     strategy = choose(config, world_size, shape, checkpoint_bytes(folder), smallest, machine)
+    if strategy == "sharded":
+        require_whole_groups(torch.__version__)
     least = memory(shape, config, strategy, world_size, machine).least if shape else 0
     if least > smallest:
         raise ConfigurationError("does_not_fit", *too_large(least, smallest))

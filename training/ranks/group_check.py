@@ -1,8 +1,8 @@
 """Check that the ranks belong together: every rank compares what all ranks report of themselves."""
 
 from collections import Counter
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
@@ -10,14 +10,13 @@ from training.contract.errors import ConfigurationError
 from training.contract.memory import memory_total
 from training.ranks.fingerprint import document_sha256
 
-_LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl")
-
 
 @dataclass(frozen=True)
 class RankInfo:
     """What a rank reports about itself before anything is loaded.
 
     `memory`: bytes that there are for a training, the smaller of what the host and its GPU have.
+    `software` must be the same on all ranks, `machine` need not (`training/ranks/software.py`).
     """
 
     rank: int
@@ -26,12 +25,18 @@ class RankInfo:
     nonce: str
     world_size: int
     config: str
-    versions: str
     memory: int
+    software: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, config: TrainingConfig, env: RunEnvironment, gpu_memory: int | None = None
+        cls,
+        config: TrainingConfig,
+        env: RunEnvironment,
+        software: Mapping[str, str],
+        machine: Mapping[str, str],
+        gpu_memory: int | None = None,
     ) -> "RankInfo":
         """The info of this process. `gpu_memory`: bytes that its GPU has; None without one."""
         return cls(
@@ -41,8 +46,9 @@ class RankInfo:
             nonce=document_sha256({"nonce": env.nonce}),  # shown when it differs
             world_size=env.world_size,
             config=document_sha256(config.model_dump(mode="json")),
-            versions=" ".join(f"{name}={version(name)}" for name in _LIBRARIES),
             memory=min(memory_total(), gpu_memory or memory_total()),
+            software=software,
+            machine=machine,
         )
 
 
@@ -51,8 +57,12 @@ _MUST_AGREE = {
     "run_id": "A rank of another run joined: is its container still there? Stop it.",
     "nonce": "A rank of an older attempt joined: is its container still there? Stop it.",
     "config": "Every rank must read the same training configuration.",
-    "versions": "Every node must run the same image.",
 }
+_SAME_IMAGE = (
+    "Every node must run the same image. It is built on each from container.base_image: name that "
+    "by digest, or `docker pull` it on all of them, and remove the sparkctl/train image of the "
+    "node that differs."
+)
 
 
 def check_group(rank_infos: list[RankInfo]) -> None:
@@ -62,6 +72,8 @@ def check_group(rank_infos: list[RankInfo]) -> None:
     """
     for name, remedy in _MUST_AGREE.items():
         require_equal(name, [(info.node, str(getattr(info, name))) for info in rank_infos], remedy)
+    for name, told in _each(rank_infos, "software"):
+        require_equal(name, told, _SAME_IMAGE)
     expected = rank_infos[0].world_size
     if [info.rank for info in rank_infos] != list(range(expected)):
         ranks = ", ".join(f"{info.node} for rank {info.rank}" for info in rank_infos)
@@ -73,6 +85,25 @@ def check_group(rank_infos: list[RankInfo]) -> None:
         )
 
 
+def differences(rank_infos: list[RankInfo]) -> list[str]:
+    """A line for each thing in which the ranks' machines differ, and may."""
+    return [
+        f"{name} differs between the nodes ({_listed(told)}): their results may, in the last bits"
+        for name, told in _each(rank_infos, "machine")
+        if len({value for _, value in told}) > 1
+    ]
+
+
+def _each(rank_infos: list[RankInfo], kind: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """(node, value) pairs of all ranks by name; a rank that does not say it has `none`."""
+    for name in dict.fromkeys(name for info in rank_infos for name in getattr(info, kind)):
+        yield name, [(info.node, getattr(info, kind).get(name, "none")) for info in rank_infos]
+
+
+def _listed(told: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{node}: {value[:40]}" for node, value in told)
+
+
 def require_equal(
     what: str, values: list[tuple[str, str]], remedy: str, code: str = "group_mismatch"
 ) -> str:
@@ -80,5 +111,4 @@ def require_equal(
     counts = Counter(value for _, value in values)
     if len(counts) == 1:
         return values[0][1]
-    each = ", ".join(f"{node}: {value[:40]}" for node, value in values)
-    raise ConfigurationError(code, f"the ranks do not agree on {what} ({each})", remedy)
+    raise ConfigurationError(code, f"the ranks do not agree on {what} ({_listed(values)})", remedy)

@@ -1,5 +1,6 @@
 """A rank that has joined its group and checked it: what every step needs."""
 
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,8 @@ from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.ranks.events import EventLog
 from training.ranks.group import Group
-from training.ranks.group_check import RankInfo, check_group
+from training.ranks.group_check import RankInfo, check_group, differences
+from training.ranks.software import machine, software
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ def join(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> Joined:
     """Join the other ranks. Raises ConfigurationError unless they are one complete group."""
     log.phase("joining")
     group = Group.join(env, config.parallel)
-    rank_infos = group.gather(RankInfo.of(config, env, _gpu_memory(group.device)))
+    device = group.device
+    info = RankInfo.of(config, env, software(device), machine(device), _gpu_memory(device))
+    rank_infos = group.gather(info)
     check_group(rank_infos)
+    if env.rank == 0:
+        for line in differences(rank_infos):
+            print(line, file=sys.stderr)
     return Joined(config, env, log, group, rank_infos)
