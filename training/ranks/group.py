@@ -41,6 +41,8 @@ class Group:
         device = torch.device("cuda", env.local_rank) if cuda else torch.device("cpu")
         if cuda:
             torch.cuda.set_device(device)
+            # Before anything is loaded: who asks for more fails, and the machine goes on.
+            torch.cuda.set_per_process_memory_fraction(parallel.gpu_memory_share, device)
         if env.launched_world_size == 1:
             return cls(env, device)
         rank, world_size = env.launched_rank, env.launched_world_size

@@ -5,9 +5,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import torch
 
 from training.contract.errors import ConfigurationError, ExitCode
+
+pytest.importorskip("torch")
+
+import torch
+
 from training.ranks.software import BASE, machine, require_whole_groups, software
 
 pytestmark = pytest.mark.torch
