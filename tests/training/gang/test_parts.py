@@ -16,7 +16,7 @@ from training.contract.redactor import Redactor
 from training.contract.verdict import Attempt, Verdict
 from training.gang.child import Child
 from training.gang.config import GangConfig
-from training.gang.health import LastHeartbeat, MemoryGuard, Silence, oom_kills
+from training.gang.health import LastHeartbeat, Silence, oom_kills
 from training.gang.history import AttemptLog, History
 from training.gang.judge import attempt_of, first_failure, is_decided, verdict_of
 from training.gang.log import RankLog
@@ -317,37 +317,6 @@ def test_a_beat_is_read_from_its_file(tmp_path: Path) -> None:
     file.write_text('{"rank": 0, "step": null, "phase": "loading", "pid": 7}')
     found = LastHeartbeat.read(file)
     assert found is not None and (found.step, found.training, found.pid) == (0, False, 7)
-
-
-def guard(tmp_path: Path, available: int, pressed: str | None = None) -> MemoryGuard:
-    (tmp_path / "meminfo").write_text(f"MemTotal: 1000000 kB\nMemAvailable: {available} kB\n")
-    if pressed is not None:
-        (tmp_path / "pressure").write_text(f"some avg10=99\nfull avg10={pressed} avg60=0.00\n")
-    return MemoryGuard(0.02, tmp_path / "meminfo", tmp_path / "pressure")
-
-
-def test_the_guard_wants_to_see_it_twice(tmp_path: Path) -> None:
-    watch = guard(tmp_path, 19_000)
-    assert watch.look() is None
-    assert "0.0 of 1 GiB" in (watch.look() or "")
-    guard(tmp_path, 500_000)
-    assert watch.look() is None
-    guard(tmp_path, 19_000)
-    assert watch.look() is None
-
-
-def test_pressure_alone_is_no_reason(tmp_path: Path) -> None:
-    for available, pressed, goes in ((50_000, "60.0", True), (50_000, "1.0", False),
-                                     (500_000, "60.0", False)):  # fmt: skip
-        watch = guard(tmp_path, available, pressed)
-        watch.look()
-        assert (watch.look() is not None) == goes
-
-
-def test_the_guard_can_be_switched_off(tmp_path: Path) -> None:
-    guard(tmp_path, 1)
-    watch = MemoryGuard(0.0, tmp_path / "meminfo")
-    assert watch.look() is None and watch.look() is None
 
 
 def test_kills_of_the_kernel_are_counted(tmp_path: Path) -> None:
