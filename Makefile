@@ -11,7 +11,7 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults estimates resume recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising check format engine clean always
+.PHONY: help demo test test-fast test-lab faults estimates resume soak soak-hour recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising bench-gpu check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
 	@echo 'make estimates  memory as estimated, beside peaks of models of a gigabyte and more'
 	@echo 'make resume     a training stopped 20 times ends with the same weights'
+	@echo 'make soak       15 minutes of training in the lab: memory, files and threads stay; soak-hour: an hour'
 	@echo 'make families MODELS=DIR [ONLY=REGEX] [WRITE=1]  every checkpoint of DIR, beside transformers and peft'
 	@echo 'make twins MODELS=DIR  tiny checkpoints of many families to try that with'
 	@echo 'make recipes    every shipped recipe in the lab, with a tiny twin of its base'
@@ -29,6 +30,7 @@ help:
 	@echo 'make bench-launching  from the command to the first step, beside launchers by hand'
 	@echo 'make bench-noop  a cluster up with nothing to do, beside Ansible and pyinfra'
 	@echo 'make bench-tokenising  data to tokens, once and again, beside datasets.map; writes docs/benchmarks.md'
+	@echo 'make bench-gpu [BEFORE=DIR] [UNSLOTH=DIR]  on one GPU, beside trl and Unsloth; writes docs/benchmarks.md'
 	@echo 'make check      lint, types and shellcheck alone'
 	@echo 'make clean      remove labs, their images, and the environment'
 
@@ -53,6 +55,12 @@ estimates: $(VENV)/.complete
 
 resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random
+
+soak: $(VENV)/.complete engine
+	SPARKCTL_TEST_SOAK_SECONDS=900 $(PY) -m pytest -v tests/lab/test_soak.py
+
+soak-hour: $(VENV)/.complete engine
+	SPARKCTL_TEST_SOAK_SECONDS=3600 $(PY) -m pytest -v tests/lab/test_soak.py
 
 families: $(VENV)/.complete
 	$(PY) -m tests.families '$(MODELS)' --only '$(ONLY)' $(if $(WRITE),--write)
@@ -81,6 +89,10 @@ bench-noop: $(VENV)/.controller engine
 
 bench-tokenising: $(VENV)/.complete
 	$(PY) -m benchmarks.tokenising --write
+
+# On a machine with a GPU, with the Python that has torch for it; nothing is installed.
+bench-gpu:
+	python3 -m benchmarks.gpu --write $(if $(BEFORE),--before '$(BEFORE)') $(if $(UNSLOTH),--unsloth '$(UNSLOTH)')
 
 check: $(VENV)/.complete
 	$(VENV)/bin/ruff check .

@@ -11,10 +11,8 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.artifacts.base_image import base_id, pulled
 from orchestrator.errors import RunError
 from orchestrator.names import IMAGE, LABEL_IMAGE
 from orchestrator.node.node import Node
@@ -67,11 +65,10 @@ def ensure_image(node: Node, recipe: ImageRecipe, on_progress: Callable[[str], N
         there = client.images.get(recipe.tag)
         if there.labels.get(LABEL_IMAGE) == recipe.digest:
             return str(there.id)
-    # Pulled here, not by the build: the image is to say which base it was built upon.
     lines: list[str] = []
     began = spoke = time.monotonic()
     on_progress(f"building {recipe.tag}")
-    for event in chain(pulled(client, recipe.base), _build(client, recipe)):
+    for event in _build(client, recipe):
         for line in str(event.get("stream") or event.get("status") or "").splitlines():
             if line.strip():
                 lines.append(line)
@@ -94,19 +91,18 @@ def ensure_image(node: Node, recipe: ImageRecipe, on_progress: Callable[[str], N
 
 
 def _build(client: "DockerClient", recipe: ImageRecipe) -> Iterator[dict[str, Any]]:
-    base = base_id(client.images.get(recipe.base).attrs)
     events: Iterator[dict[str, Any]] = client.api.build(
         fileobj=io.BytesIO(recipe.context),
         custom_context=True,
         tag=recipe.tag,
-        buildargs={"BASE_IMAGE": recipe.base, "BASE_ID": base},
+        buildargs={"BASE_IMAGE": recipe.base},
         labels={LABEL_IMAGE: recipe.digest},
         rm=True,
         forcerm=True,
         decode=True,
         timeout=3600,
     )
-    yield from events
+    return events
 
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes) -> None:

@@ -9,11 +9,12 @@ from orchestrator.runs.remedy import nodes_that_fit, settings_that_fit
 from orchestrator.spec.stack import StackSpec
 from orchestrator.stack.ranks import Rank
 from training.contract.config import TrainingConfig
+from training.plan.checkpointing import Recompute, recomputing, settle
 from training.plan.estimate import Strategy, Work, memory
 from training.plan.memory import GIB, Memory
 from training.plan.shape import Shape
-from training.plan.strategy import SPARE, choose
-from training.plan.throughput import step_seconds
+from training.plan.strategy import choose, usable
+from training.plan.throughput import pace
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,20 @@ class Forecast:
     memory: Memory
     there: int | None
     """Bytes of the smallest node, of its GPU where that has less; None when none was read."""
+    usable: int
+    """Of them, or of a Spark's, what a run may take (`parallel.gpu_memory_share`)."""
     checkpoint: int
     """Bytes of the base's weight files, about."""
     tokens_per_second: float | None
     """Of all ranks together; None for a small model, whose time is not spent on computing."""
+    recompute: Recompute = False
+    """What the backward pass computes again."""
+    bound: str | None = None
+    """What takes the time of a step: computing, memory or link."""
     remedy: tuple[str, ...] = ()
     """Where it is tight: settings with which it would fit, as `--set` takes them, if there are."""
     nodes: int | None = None
     """Where it is tight: how many such nodes it would fit on as it is, if any number is enough."""
-
-    @property
-    def usable(self) -> int:
-        """Bytes that a run may take of the smallest node, or of a Spark when none was read."""
-        return int((1 - SPARE) * (self.there or SPARK))
 
     @property
     def tight(self) -> bool:
@@ -53,13 +55,17 @@ def forecast(
         return None
     there = min(world[rank.node].for_a_rank for rank in ranks) if world else None
     strategy = choose(config, number, shape, 0, there or SPARK)
+    again = settle(config, shape, strategy, number, there or SPARK)
+    config = recomputing(config, again)
     needed = memory(shape, config, strategy, number)
     checkpoint = shape.stored
-    pace = None
+    speed, bound = None, None
     if shape.parameters >= _SMALL:
         tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
-        pace = tokens / step_seconds(shape, config, strategy, number)
-    expected = Forecast(strategy, needed, there, checkpoint, pace)
+        step = pace(shape, config, strategy, number)
+        speed, bound = tokens / step.seconds, step.bound
+    may = usable(config, there or SPARK)
+    expected = Forecast(strategy, needed, there, may, checkpoint, speed, again, bound)
     if not expected.tight:
         return expected
     return replace(

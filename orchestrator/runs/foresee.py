@@ -122,6 +122,7 @@ def _memory(expected: Forecast) -> MemoryPart:
         peak_bytes=expected.memory.peak,
         terms_bytes=dict(expected.memory.terms),
         smallest_node_bytes=expected.there,
+        gradient_checkpointing=expected.recompute,
         usable_bytes=expected.usable,
     )
 

@@ -66,6 +66,8 @@ class MemoryPart(_Part):
     """What that is made of, the largest first."""
     smallest_node_bytes: int | None
     """null when the nodes were not read."""
+    gradient_checkpointing: bool | Literal["selective"]
+    """What `auto` means here, or as the recipe says."""
     usable_bytes: int
     """What a run may take of it, or of a Spark where it was not read: the system keeps a tenth."""
 

@@ -108,6 +108,13 @@ def _to_build(found: DryRun) -> str:
     return f", to be built on {', '.join(image.to_build)}{pull}"
 
 
+_AGAIN: dict[bool | str, str] = {
+    False: "activations kept",
+    "selective": "cheap activations computed again",
+    True: "activations computed again",
+}
+
+
 def _memory(part: MemoryPart) -> str:
     there = part.smallest_node_bytes
     of = "" if there is None else f" of {there / GIB:.0f}"
@@ -116,7 +123,8 @@ def _memory(part: MemoryPart) -> str:
     rest = part.peak_bytes - sum(size for _, size in named)
     if rest >= _LEAST:
         terms.append(f"other {rest / GIB:.1f}")
-    return f"at most {part.peak_bytes / GIB:.1f}{of} GiB a node: {', '.join(terms)}"
+    again = _AGAIN[part.gradient_checkpointing]
+    return f"at most {part.peak_bytes / GIB:.1f}{of} GiB a node, {again}: {', '.join(terms)}"
 
 
 def _time(part: TimePart | None) -> str:

@@ -7,13 +7,11 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from orchestrator.artifacts.base_image import base_id
 from orchestrator.artifacts.image import ImageRecipe, ensure_image
-from orchestrator.errors import ConnectError, LockLostError, RemoteError, RunError
+from orchestrator.errors import ConnectError, LockLostError, RemoteError
 from orchestrator.names import LABEL_IMAGE
 from orchestrator.node.connection import Stream
 from orchestrator.node.docker_client import docker_over
@@ -33,9 +31,6 @@ class Engine:
         """The labels of the one image that is there, whatever its name."""
         self.built: dict[str, str] = {}
         """The labels of the one that a build makes."""
-        self.layers = ["sha256:aa", "sha256:bb"]
-        """Of each image."""
-        self.refuses_pulls = False
         self.streams: list[Stream] = []
         self.threads: list[threading.Thread] = []
 
@@ -67,7 +62,7 @@ class Engine:
                     while size := int(self.rfile.readline(), 16):
                         self.rfile.read(size + 2)
                     self.rfile.readline()
-                self._answer(engine.told_to(self.path))
+                self._answer(engine.built_now())
 
             def _answer(self, answer: object) -> None:
                 engine.requests.append(self.path)
@@ -93,17 +88,11 @@ class Engine:
             return {"Swarm": {"NodeID": "abc"}}
         if "/images/" in path:
             labels = self.image
-            known = {"Id": "sha256:abc", "RootFS": {"Layers": self.layers}}
-            return None if labels is None else known | {"Config": {"Labels": labels}}
+            return None if labels is None else {"Id": "sha256:abc", "Config": {"Labels": labels}}
         return []
 
-    def told_to(self, path: str) -> object:
-        """The answer to a pull, which brings an image that is not ours, or to a build."""
-        if "/images/create" in path:
-            if self.refuses_pulls:
-                return None
-            self.image = self.image or {}
-            return {"status": "Pull complete"}
+    def built_now(self) -> object:
+        """The answer to a build."""
         self.image = self.built
         return {"stream": "Successfully built abc"}
 
@@ -148,7 +137,7 @@ def test_proxies_of_this_computer_are_not_asked(
     client.close()
 
 
-RECIPE = ImageRecipe("nvcr.io/nvidia/pytorch:26.07-py3", b"")
+RECIPE = ImageRecipe("nvcr.io/nvidia/pytorch:25.11-py3", b"")
 OURS = {LABEL_IMAGE: RECIPE.digest}
 
 
@@ -176,7 +165,7 @@ def test_nothing_of_this_computer_s_docker_config_goes_to_a_node(
     node = node_of(engine)
     assert ensure_image(node, RECIPE, lambda line: None) == "sha256:abc"
     # Read to its end: a server whose client has gone cannot finish what it says.
-    assert list(node.docker.api.pull("nvcr.io/nvidia/pytorch", tag="26.07-py3", stream=True))
+    assert list(node.docker.api.pull("nvcr.io/nvidia/pytorch", tag="25.11-py3", stream=True))
     node.close()
     assert engine.builds == 1
     assert any("/images/create?" in path for path in engine.requests)
@@ -197,46 +186,6 @@ def test_an_image_that_only_has_the_name_is_built(
     ensure_image(node, RECIPE, lambda line: None)
     assert engine.builds == 1
     node.close()
-
-
-def built_upon(engine: Engine) -> str:
-    """The base that a build was told of."""
-    (asked,) = (path for path in engine.requests if "/build?" in path)
-    (arguments,) = parse_qs(urlsplit(asked).query)["buildargs"]
-    told: dict[str, str] = json.loads(arguments)
-    assert told.pop("BASE_IMAGE") == RECIPE.base
-    return told.pop("BASE_ID")
-
-
-def test_an_image_says_which_base_it_was_built_upon(engine: Engine) -> None:
-    engine.built = OURS
-    node = node_of(engine)
-    ensure_image(node, RECIPE, lambda line: None)
-    node.close()
-    order = [path for path in engine.requests if "/images/create?" in path or "/build?" in path]
-    assert ["fromImage=nvcr.io%2Fnvidia%2Fpytorch" in path for path in order] == [True, False]
-    assert built_upon(engine) == base_id(
-        {"Id": "another store's", "RootFS": {"Layers": engine.layers}}
-    )
-    assert base_id({"Id": "a", "RootFS": {"Layers": ["sha256:cc"]}}) != built_upon(engine)
-
-
-def test_a_base_that_is_there_is_not_pulled(engine: Engine) -> None:
-    engine.image, engine.built = {}, OURS
-    node = node_of(engine)
-    ensure_image(node, RECIPE, lambda line: None)
-    node.close()
-    assert not any("/images/create?" in path for path in engine.requests)
-
-
-def test_a_base_that_cannot_be_pulled_is_named(engine: Engine) -> None:
-    engine.refuses_pulls = True
-    node = node_of(engine)
-    with pytest.raises(RunError, match="could not be built on spark-a") as caught:
-        ensure_image(node, RECIPE, lambda line: None)
-    node.close()
-    assert engine.builds == 0
-    assert "No such image" in caught.value.details and RECIPE.base in caught.value.resolution
 
 
 @pytest.fixture

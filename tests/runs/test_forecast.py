@@ -75,4 +75,6 @@ def test_without_machines_it_is_told_for_sparks() -> None:
     prepared = prepare(sparks(2), load_stack("llama3-70b-lora"), None, {})
     assert prepared.forecast and prepared.forecast.there is None
     told = expected_lines(foresee(prepared, {}, secrets={}, powers=()))
-    assert any("at most 81.0 GiB a node: weights 65.7" in line for line in told)
+    assert any(
+        "at most 81.0 GiB a node, activations computed again: weights 65.7" in line for line in told
+    )

@@ -48,21 +48,22 @@ def test_every_step_is_told_by_every_rank(trained: list[Rank]) -> None:
     told = [rank.events(Step) for rank in trained]
     for steps in told:
         assert [step.step for step in steps] == list(range(1, 21))
-        assert all(step.tokens > 0 and step.tokens_per_second for step in steps)
+        assert all(step.tokens > 0 and step.memory for step in steps)
     for ours, theirs in zip(*told, strict=True):
         assert (ours.loss, ours.grad_norm, ours.lr) == (theirs.loss, theirs.grad_norm, theirs.lr)
     for step in chain.from_iterable(told):
-        assert step.tflops and step.rank_tokens_per_second and step.mfu is None
-        assert step.rank_tokens_per_second < (step.tokens_per_second or 0)
+        assert step.mfu is None and step.memory_peak and step.memory_available
         seconds = dict(step.seconds or {})
-        talked = seconds.pop("communication", None)
-        assert (talked is not None) == (step.step == 3)  # one step out of many is looked at
+        if step.step == 3:  # one step out of many is looked at, and does not count for the pace
+            assert seconds.pop("communication") > 0 and not seconds
+            assert step.tokens_per_second is step.rank_tokens_per_second is step.tflops is None
+            continue
+        assert step.tflops and step.rank_tokens_per_second
+        assert step.rank_tokens_per_second < (step.tokens_per_second or 0)
         assert set(seconds) == {"data", "forward", "backward", "other"}
         assert seconds["forward"] > 0 and seconds["backward"] > 0
         spent = sum(seconds.values())
-        assert talked is None or 0 < talked < spent
         assert spent == pytest.approx(step.tokens / step.rank_tokens_per_second, rel=0.02)
-        assert step.memory_peak and step.memory_available
     for number, rank in enumerate(trained):
         beat = json.loads((rank.run_dir / f"heartbeat-rank{number}.json").read_text())
         assert beat["phase"] == "saving"

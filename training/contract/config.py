@@ -137,8 +137,8 @@ class Parallel(Section):
     """Longest wait for another rank at the start and in a training collective, in seconds."""
 
     gpu_memory_share: float = Field(0.9, gt=0, le=1)
-    """Share of the GPU's memory that a rank may take. What needs more ends with `out_of_memory`; on
-    unified memory the machine would freeze instead."""
+    """Share of a node's memory that a run may take, by the estimate. A GPU gives a rank no more of
+    its own: what needs it ends with `out_of_memory`; on unified memory the machine would freeze."""
 
     prepare_timeout: float = Field(6 * 3600, gt=0)
     """Longest wait for another rank while models and data are fetched and loaded, in seconds."""
@@ -163,16 +163,17 @@ class Loop(Section):
     batching: Literal["auto", "padding-free", "packed", "padded"] = "auto"
     """`padding-free`: the sequences of a batch in one row, one after the other.
 
-    `packed`: as many sequences as fit in per_device_batch_size x max_length tokens; fewer, larger
-    steps. `padded`: each in a row of its own, filled up to the longest. `auto`: `padding-free`
-    wherever a probe shows that the model's attention keeps the sequences of a row apart, else
-    `padded`.
+    `packed`: as many sequences as fit in tokens_per_pass; fewer, larger steps. `padded`: each in a
+    row of its own, filled up to the longest. `auto`: `padded` where a probe shows that the model's
+    attention does not keep the sequences of a row apart; `packed` where passes are dear (a sharded
+    base, or passes of less than 2,048 tokens), but with gradient accumulation every row stays in
+    its step; else `padding-free`.
     """
 
     gradient_accumulation_steps: int = Field(1, ge=1)
     """Forward passes per optimizer step."""
 
-    gradient_checkpointing: bool | Literal["auto", "selective"] = False
+    gradient_checkpointing: bool | Literal["auto", "selective"] = "auto"
     """Compute activations again in the backward pass instead of keeping them: slower, smaller.
 
     `selective` keeps what is dear to compute (attention, multiplications) and computes the rest
@@ -273,6 +274,12 @@ class TrainingConfig(Section):
             raise ValueError(f"parallel.strategy cannot be sharded: {reason}")
         if self.loop.compares_evaluations and not self.loop.eval_every:
             raise ValueError("loop: keep best and patience compare evaluations: set eval_every")
+        room = self.loop.tokens_per_pass
+        if room is not None and room < self.data.max_length:
+            raise ValueError(
+                f"loop.tokens_per_pass {room} is less than data.max_length "
+                f"{self.data.max_length}: the longest row would not fit"
+            )
         if self.checkpoint.adapter_every and isinstance(self.method, Full):
             raise ValueError("checkpoint.adapter_every: full fine-tuning makes no adapter")
         return self

@@ -5,15 +5,8 @@ adapters/step-20/       on rank 0's node, as peft's from_pretrained takes it
 
 import shutil
 from pathlib import Path
-from typing import Any
 
-from transformers import (
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PreTrainedTokenizerBase
 
 from training.contract.errors import writing
 from training.contract.events import AdapterSaved
@@ -25,7 +18,7 @@ from training.ranks.joined import Joined
 _STEP = "step-"
 
 
-class AdaptersOnTheWay(TrainerCallback):  # type: ignore[misc]
+class AdaptersOnTheWay:
     """Writes one every so many steps, and keeps the newest; not after the last step."""
 
     def __init__(self, rank: Joined, adapted: Adapted, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -34,12 +27,10 @@ class AdaptersOnTheWay(TrainerCallback):  # type: ignore[misc]
         self._tokenizer = tokenizer
         self._folder = rank.env.run_dir / ADAPTERS
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def after(self, step: int) -> None:
         """Rank 0 writes; where it cannot, all ranks end."""
-        step, settings = state.global_step, self._rank.config.checkpoint
-        if step >= state.max_steps or step % settings.adapter_every:
+        settings = self._rank.config.checkpoint
+        if step % settings.adapter_every:
             return
         kept = self._rank.group.with_step_timeout().run_on_all(
             lambda: self._save(step, settings.adapter_keep)

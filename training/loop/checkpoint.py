@@ -5,8 +5,7 @@
         step-20/
             state.pt            trained weights, optimizer, scheduler, random numbers, counters;
                                 of what is sharded this rank's slices
-            trainer_state.json  step, epoch and losses so far, as transformers writes it
-            manifest.json       settings, the best step so far, and the SHA-256 of the other two;
+            manifest.json       settings, the best step so far, and the SHA-256 of the other;
                                 written last
 
 Nodes share no disk: every rank writes its part into the run folder of its own node, under another
@@ -39,7 +38,7 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class State:
-    """One rank in the middle of a training, but for what transformers' own file says."""
+    """One rank in the middle of a training. The step is in the folder's name."""
 
     weights: dict[str, torch.Tensor]
     optimizer: dict[str, Any]

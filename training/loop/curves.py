@@ -1,6 +1,7 @@
 """The curves of a training, from the same events that everything else reads.
 
-TensorBoard's files always, and what the stack names beside them; all through accelerate's trackers.
+TensorBoard's files always; what the stack names beside them through accelerate's trackers, which
+are imported where there are some: they bring the services' own libraries.
 A tracker is an external service: one that cannot start ends a run that has not started either;
 one that fails later is given up, and training continues.
 """
@@ -12,13 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from accelerate.tracking import (
-    GeneralTracker,
-    MLflowTracker,
-    TensorBoardTracker,
-    TrackioTracker,
-    WandBTracker,
-)
+from torch.utils.tensorboard import SummaryWriter
 
 from training.contract.config import Tracker, TrainingConfig
 from training.contract.errors import ConfigurationError
@@ -39,8 +34,23 @@ def numbers(event: Step | Eval) -> dict[str, float]:
     return {name: value for name, value in known.items() if value is not None}
 
 
+class _Board:
+    """TensorBoard's files, as the trackers of others are used."""
+
+    def __init__(self, folder: Path, purge_step: int) -> None:
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def finish(self) -> None:
+        self._writer.close()
+
+
 class Curves:
-    """Of one run; for rank 0 alone. Needs accelerate's process state."""
+    """Of one run; for rank 0 alone."""
 
     def __init__(
         self, run_dir: Path, run_id: str, config: TrainingConfig, resumed_from: int | None
@@ -50,10 +60,13 @@ class Curves:
         Raises ConfigurationError when a tracker cannot start; in a resumed run it is left out.
         """
         step = resumed_from or 0
-        board = TensorBoardTracker("tensorboard", run_dir, purge_step=step + 1)
-        board.start()
-        self._trackers: dict[str, GeneralTracker] = {"tensorboard": board}
+        board = _Board(run_dir / "tensorboard", purge_step=step + 1)
+        self._trackers: dict[str, Any] = {"tensorboard": board}
         settings = _flat(config.model_dump(mode="json"))
+        if config.tracking.to:
+            from accelerate import PartialState
+
+            PartialState()  # they ask it which rank this is
         for name in config.tracking.to:
             tracker = _BEGIN[name](run_dir, run_id, config.tracking.project)
             if (why := _failure(tracker.start)) is None:
@@ -99,14 +112,18 @@ def _give_up(name: str, why: str) -> None:
     print(f"{name} is given up: {why}", file=sys.stderr)
 
 
-def _wandb(run_dir: Path, run_id: str, project: str) -> GeneralTracker:
+def _wandb(run_dir: Path, run_id: str, project: str) -> Any:
+    from accelerate.tracking import WandBTracker
+
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_CONSOLE", "off")
     return WandBTracker(project, id=run_id, name=run_id, resume="allow", dir=str(run_dir))
 
 
-def _mlflow(run_dir: Path, run_id: str, project: str) -> GeneralTracker:
+def _mlflow(run_dir: Path, run_id: str, project: str) -> Any:
     """MLflow names runs itself, so which one this is, is kept in the run folder."""
+    from accelerate.tracking import MLflowTracker
+
     kept = run_dir / "mlflow-run"
 
     class Kept(MLflowTracker):  # type: ignore[misc]
@@ -120,12 +137,14 @@ def _mlflow(run_dir: Path, run_id: str, project: str) -> GeneralTracker:
     return Kept(project, run_id=known, run_name=run_id)
 
 
-def _trackio(run_dir: Path, run_id: str, project: str) -> GeneralTracker:
+def _trackio(run_dir: Path, run_id: str, project: str) -> Any:
+    from accelerate.tracking import TrackioTracker
+
     os.environ.setdefault("TRACKIO_DIR", str(run_dir / "trackio"))
     return TrackioTracker(project, name=run_id, resume="allow")
 
 
-_BEGIN: Mapping[Tracker, Callable[[Path, str, str], GeneralTracker]] = {
+_BEGIN: Mapping[Tracker, Callable[[Path, str, str], Any]] = {
     "wandb": _wandb,
     "mlflow": _mlflow,
     "trackio": _trackio,

@@ -1,19 +1,27 @@
 """The training of this rank from its first step, or from a checkpoint, to its last."""
 
+import sys
 from dataclasses import dataclass
 
+import torch
+
 from training.contract.events import Resumed, Start
-from training.contract.files import CHECKPOINTS
+from training.data.batching import Circumstances, choose, told
+from training.data.batching import shape as shape_of
 from training.data.prepared import Prepared
 from training.loop.adapters_on_the_way import AdaptersOnTheWay
+from training.loop.batch_plan import BatchPlan
 from training.loop.checkpoint import Checkpoints, ResumePoint
 from training.loop.curves import Curves
-from training.loop.planned import BatchPlan
+from training.loop.learner import Learner
+from training.loop.progress import Progress
 from training.loop.run_totals import RunTotals
 from training.loop.settings import settings_of, usual_settings
-from training.loop.trainer import make_trainer
-from training.model import attention
+from training.loop.step_timer import StepTimer
+from training.loop.training import AfterStep, Training, batching_of
+from training.model import attention, kernels
 from training.model.base import Base
+from training.model.checkpointing import recompute
 from training.ranks.joined import Joined
 
 
@@ -55,26 +63,44 @@ def agree_on_checkpoint(rank: Joined, prepared: Prepared) -> CheckpointChoice:
 def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) -> Trained:
     """Train and evaluate."""
     config, env, log, resume_point = rank.config, rank.env, rank.log, resume.resume_point
-    batching = attention.choose_batching(config.loop.batching, base.model)
-    pad = prepared.tokenizer.pad_token_id or 0
-    batch_plan = BatchPlan.of(prepared.sequences, config, batching, env.world_size, pad)
-    trainer = make_trainer(
-        base.model,
-        prepared.tokenizer,
-        batch_plan,
-        config,
-        device=rank.group.device,
-        scratch=env.run_dir / CHECKPOINTS,
-        log=log,
+    allowed = attention.choose_batching(config.loop.batching, base.model)
+    here = Circumstances(
+        apart=allowed != "padded",
         parameters=base.loaded.parameters,
-        on_start=lambda total_steps: log.emit(_start(rank, prepared, base, total_steps)),
+        sharded=base.strategy == "sharded" and env.world_size > 1,
+        ranks=env.world_size,
+        lengths=prepared.sequences.train.lengths,
+        before=batching_of(resume_point),
     )
+    batching = choose(config, here)
+    pad = prepared.tokenizer.pad_token_id or 0 if batching == "padded" else None
+    collate, shape = attention.collate(base.model, pad), shape_of(config, env.world_size, batching)
+    plan = BatchPlan.of(prepared.sequences, config, shape, collate)
+    if config.loop.batching == "auto" and batching == "packed":
+        print(told(config, here, plan.steps) or "", file=sys.stderr)
+    recompute(base.model, base.recompute)
+    kernels.use(base.model, config.loop.kernels, env.cache_dir)
+    timer = StepTimer()
+    learner = Learner(base.model, config, plan.steps, env.world_size, rank.group.device, timer)
+    progress = Progress(log, config, base.loaded.parameters, plan.steps, timer)
     if env.rank == 0:
         resumed_from = resume_point.step if resume_point else None
-        trainer.curves = Curves(env.run_dir, env.run_id, config, resumed_from)
-    trainer.keep_checkpoints(resume.checkpoints, config, rank.group, log)
-    if base.adapted is not None and config.checkpoint.adapter_every:
-        trainer.add_callback(AdaptersOnTheWay(rank, base.adapted, prepared.tokenizer))
+        progress.curves = Curves(env.run_dir, env.run_id, config, resumed_from)
+    training = Training(
+        learner,
+        plan,
+        config,
+        rank.group,
+        log,
+        progress,
+        resume.checkpoints,
+        batching,
+        _after_step(rank, prepared, base),
+    )
+    if config.loop.kernels == "compiled":
+        log.phase("compiling")  # minutes, the first time on a node; nobody counts them as silence
+        training.warm_up()
+    torch.manual_seed(config.loop.seed)  # whatever loading and probing have drawn
     log.phase("training")
     if resume_point is not None:
         log.emit(
@@ -85,21 +111,28 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
                 elapsed=log.elapsed,
             )
         )
-    kept = trainer.train_and_evaluate(resume_point)
+    log.emit(_start(rank, prepared, base, plan.steps, batching))
+    kept = training.train(resume_point)
     return Trained(
-        steps=trainer.state.global_step,
+        steps=training.step,
         kept_step=kept,
-        ended_early=trainer.ended_early,
-        tokens=trainer.tokens,
-        loss_before=trainer.held_out[0],
-        loss_after=trainer.held_out[kept],
-        totals=trainer.totals,
-        curves=trainer.curves,
+        ended_early=training.ended_early,
+        tokens=training.tokens,
+        loss_before=training.held_out[0],
+        loss_after=training.held_out[kept],
+        totals=progress.totals,
+        curves=progress.curves,
     )
 
 
-def _start(rank: Joined, prepared: Prepared, base: Base, total_steps: int) -> Start:
-    env, loaded = rank.env, base.loaded
+def _after_step(rank: Joined, prepared: Prepared, base: Base) -> AfterStep:
+    if base.adapted is None or not rank.config.checkpoint.adapter_every:
+        return lambda step: None
+    return AdaptersOnTheWay(rank, base.adapted, prepared.tokenizer).after
+
+
+def _start(rank: Joined, prepared: Prepared, base: Base, total_steps: int, batching: str) -> Start:
+    env, loaded, loop = rank.env, base.loaded, rank.config.loop
     return Start(
         rank=env.rank,
         run_id=env.run_id,
@@ -115,4 +148,8 @@ def _start(rank: Joined, prepared: Prepared, base: Base, total_steps: int) -> St
         train_rows=len(prepared.sequences.train),
         held_out_rows=len(prepared.sequences.held_out),
         device=str(rank.group.device),
+        batching=batching,
+        gradient_checkpointing=base.recompute,
+        attention=attention.how(base.model),
+        kernels=loop.kernels,
     )

@@ -10,7 +10,14 @@ from training.contract.errors import ConfigurationError
 Settings = Mapping[str, Any]
 """What makes a training this one, by dotted key."""
 
-_MAY_CHANGE = ("parallel.", "checkpoint.", "loop.log_every", "loop.peak_tflops", "tracking.")
+_MAY_CHANGE = (
+    "parallel.",
+    "checkpoint.",
+    "loop.gradient_checkpointing",
+    "loop.log_every",
+    "loop.peak_tflops",
+    "tracking.",
+)
 """Keys that say how it is run or watched, not what comes out."""
 _DATA_KEY = "data_key"
 

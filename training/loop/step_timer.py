@@ -23,6 +23,10 @@ class StepTimer:
             taken = self._clock() - began - counted
             self._spent[name] = self._spent.get(name, 0.0) + taken
 
+    def put(self, spent: dict[str, float]) -> None:
+        """Count from there on, whatever was measured."""
+        self._spent = spent
+
     def take(self) -> dict[str, float]:
         """Seconds by name since the last call."""
         taken, self._spent = self._spent, {}

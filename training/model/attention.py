@@ -2,8 +2,8 @@
 
 transformers tells sequences in one row apart by their positions, but hides them from each other
 with a dense mask: every token is multiplied with every other one of the row, and torch's fast
-kernels, which take no mask, stay unused. Here each sequence is given to those kernels by itself
-(measured on a CPU: docs/benchmarks.md).
+kernels, which take no mask, stay unused. Here they get each sequence apart: on a GPU all of a row
+in one call (`varlen`), else one after the other (measured: docs/benchmarks.md).
 """
 
 import sys
@@ -13,12 +13,13 @@ import torch
 from peft import PeftModel
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from training.contract.errors import ConfigurationError, explain, first_line
 from training.data.batches import Batching
 from training.data.collate import Collate
+from training.model import varlen
 from training.model.shards import reshard
+from training.model.varlen import VARLEN
 from training.tokens.tokens import Tokens
 
 BY_SEQUENCE = "sdpa_by_sequence"
@@ -36,15 +37,14 @@ def choose_batching(wanted: str, model: PreTrainedModel | PeftModel) -> Batching
     """
     if wanted == "padded":
         return "padded"
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base = _base(model)
     before = base.config._attn_implementation
-    if before == "sdpa" and _attends_to_all(base):
-        AttentionInterface.register(BY_SEQUENCE, attend_by_sequence)
-        AttentionMaskInterface.register(BY_SEQUENCE, mask_of_padding)
-        base.set_attn_implementation(BY_SEQUENCE)
-    leak = _probe(model)
-    if isinstance(leak, float) and leak <= _NOISE[base.dtype]:
-        return "packed" if wanted == "packed" else "padding-free"
+    leak: float | str = ""
+    for way in _ways(base):
+        base.set_attn_implementation(way)
+        leak = _probe(model)
+        if isinstance(leak, float) and leak <= _NOISE[base.dtype]:
+            return "packed" if wanted == "packed" else "padding-free"
     base.set_attn_implementation(before)
     how = f"their logits change by {leak:.0%}" if isinstance(leak, float) else leak
     kind = type(base).__name__.removeprefix("FSDP")
@@ -57,6 +57,33 @@ def choose_batching(wanted: str, model: PreTrainedModel | PeftModel) -> Batching
         f"{found}, so loop.batching cannot be {wanted}",
         "Set loop.batching to padded, or to auto.",
     )
+
+
+def how(model: PreTrainedModel | PeftModel) -> str:
+    """What computes attention: `varlen`, `sdpa_by_sequence`, or a name of transformers."""
+    name: str = _base(model).config._attn_implementation
+    return name
+
+
+def collate(model: PreTrainedModel | PeftModel, pad: int | None = None) -> Collate:
+    """Makes batches as this model's attention takes them; with a `pad` token a row for each."""
+    return Collate(pad, "starts" if how(model) == VARLEN else "lengths")
+
+
+def _base(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def _ways(base: PreTrainedModel) -> tuple[str, ...]:
+    """Implementations that may keep sequences apart, the fastest first."""
+    before: str = base.config._attn_implementation
+    if before != "sdpa" or not _attends_to_all(base):
+        return (before,)
+    # Without a mask of their own transformers makes none, and does not ask the device whether a row
+    # has several sequences. Padding comes last, where nothing that counts looks at it.
+    for name, attend in ((VARLEN, varlen.attend), (BY_SEQUENCE, attend_by_sequence)):
+        AttentionInterface.register(name, attend)
+    return (VARLEN, BY_SEQUENCE) if varlen.possible(base) else (BY_SEQUENCE,)
 
 
 def _probe(model: PreTrainedModel | PeftModel) -> float | str:
@@ -93,21 +120,13 @@ def attend_by_sequence(
     return torch.cat(parts, dim=1), None
 
 
-def mask_of_padding(*shape: Any, **settings: Any) -> torch.Tensor | None:
-    """A mask only where there is padding to hide."""
-    if settings.get("attention_mask") is None:
-        return None
-    mask: torch.Tensor | None = sdpa_mask(*shape, **settings)
-    return mask
-
-
 def leakage(model: torch.nn.Module) -> float:
     """How far the logits of sequences in one row are from those of the same in rows of their own.
 
     As a share of their size; two small forward passes of the model as it is, adapter included,
     under autocast where the model is in bfloat16.
     """
-    flat, padded = _pass(model, Collate()), _pass(model, Collate(0))
+    flat, padded = _pass(model, collate(model)), _pass(model, Collate(0))
     own = torch.cat([row[:length] for row, length in zip(padded, _LENGTHS, strict=True)])
     return float((flat[0] - own).norm() / own.norm())
 

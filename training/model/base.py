@@ -15,6 +15,7 @@ from training.model import adapter, full, load, start_from
 from training.model.adapter import Adapted
 from training.model.architecture import require_trainable
 from training.model.load import Loaded
+from training.plan.checkpointing import Recompute, settle
 from training.plan.estimate import Strategy, memory
 from training.plan.hardware import CPU, GB10
 from training.plan.memory import too_large
@@ -23,7 +24,7 @@ from training.plan.understand import shape_of
 from training.ranks.fingerprint import folder_sha256
 from training.ranks.group_check import require_equal
 from training.ranks.joined import Joined
-from training.ranks.software import require_whole_groups
+from training.ranks.software import require_torch_to_shard
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Base:
     """The base itself, or the base with an adapter on it."""
     adapted: Adapted | None = None
     """The latter."""
+    recompute: Recompute = False
+    """What the backward pass computes again, as settled."""
 
 
 def load_base(rank: Joined, folder: Path) -> Base:
@@ -48,19 +51,20 @@ def load_base(rank: Joined, folder: Path) -> Base:
     smallest = min(info.memory for info in rank.rank_infos)
     machine = GB10 if group.device.type == "cuda" else CPU
     strategy = choose(config, world_size, shape, checkpoint_bytes(folder), smallest, machine)
-    if strategy == "sharded":
-        require_whole_groups(torch.__version__)
     least = memory(shape, config, strategy, world_size, machine).least if shape else 0
+    again = settle(config, shape, strategy, world_size, smallest, machine)
     if least > smallest:
         raise ConfigurationError("does_not_fit", *too_large(least, smallest))
+    if strategy == "sharded" and world_size > 1:
+        require_torch_to_shard(torch.__version__)
     group.run_on_all(
         lambda: require_trainable(folder, config.method, sharded=strategy == "sharded")
     )
     loaded = group.run_on_all(lambda: load.load(folder, strategy, world_size, config, group.device))
     if isinstance(config.method, Full):
-        return Base(strategy, loaded, full.train_all(loaded.model, folder))
+        return Base(strategy, loaded, full.train_all(loaded.model, folder), recompute=again)
     adapted = _adapt(rank, loaded.model, config.method)
-    return Base(strategy, loaded, adapted.model, adapted)
+    return Base(strategy, loaded, adapted.model, adapted, again)
 
 
 def _adapt(rank: Joined, base: PreTrainedModel, method: Lora | Qlora) -> Adapted:

@@ -23,9 +23,8 @@ _EXPERTS = "experts"
 """What all families call the module that holds a layer's stacks of them."""
 AVERAGES = {"adamw": 8.0, "adamw_8bit": 2 * (1 + 4 / 256)}
 """Bytes of AdamW's two averages of a weight: in float32, or in a byte with a scale for 256."""
-LEARNING = 12
-"""Bytes of a weight that learns on several ranks: itself, its gradient, and DDP's own copy of that,
-all in float32."""
+LEARNING = 8
+"""Bytes of a weight that learns: itself and its gradient, which DDP's buckets hold; in float32."""
 LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 """Largest tile of logits that trl's loss makes at a time: tokens x words of the vocabulary."""
 LOSS_COPIES = {"cuda": 1, "cpu": 9}
@@ -42,7 +41,10 @@ class Work:
     @classmethod
     def most(cls, config: TrainingConfig) -> "Work":
         """Full rows of `max_length`, all counted in the loss: no batch can be larger."""
-        tokens = config.loop.per_device_batch_size * config.data.max_length
+        loop = config.loop
+        tokens = loop.per_device_batch_size * config.data.max_length
+        if loop.batching in ("packed", "auto"):
+            tokens = loop.tokens_per_pass or tokens
         return cls(tokens, tokens)
 
 
@@ -92,7 +94,6 @@ def memory(
     share = ranks if strategy == "sharded" else 1
     compute = BYTES[config.model.dtype]
     trained_bytes = 4 * trained(shape, method) // (share if full else 1)
-    several = strategy == "ddp" and ranks > 1
     mixed = full and compute == 2 and strategy == "ddp"
     held = {
         "weights": base_bytes(shape, config) // share,
@@ -100,7 +101,6 @@ def memory(
         "gradients": trained_bytes,
         "optimizer": int(AVERAGES[config.optim.name] * trained_bytes / 4),
         "runtime": hardware.runtime,
-        "gradient buckets": trained_bytes if several else 0,  # DDP's own copy
     }
     inputs, at_work = activations(shape, config, work)
     tiles = loss(shape, compute, hardware, work, full)
@@ -167,11 +167,19 @@ def activations(shape: Shape, config: TrainingConfig, work: Work) -> tuple[int, 
     size = BYTES[config.model.dtype]
     layers = [_layer_bytes(part, shape.hidden, config, size) for part in shape.layers]
     ends = 2 * size * shape.hidden
-    if config.loop.gradient_checkpointing:
+    if again := config.loop.gradient_checkpointing:
         inputs = size * shape.hidden * len(shape.layers) + ends
+        if again == "selective":
+            inputs += size * sum(part.products for part in shape.layers)
         return work.tokens * inputs, work.tokens * max(kept + working for kept, working in layers)
     kept = sum(kept for kept, _ in layers) + ends
     return work.tokens * kept, work.tokens * max(working for _, working in layers)
+
+
+def kept_bytes(shape: Shape, config: TrainingConfig) -> int:
+    """What a token leaves in all layers for the backward pass, were nothing computed again."""
+    size = BYTES[config.model.dtype]
+    return sum(_layer_bytes(part, shape.hidden, config, size)[0] for part in shape.layers)
 
 
 def _layer_bytes(part: Part, hidden: int, config: TrainingConfig, size: int) -> tuple[int, int]:

@@ -8,8 +8,10 @@ from typing import Literal
 class Hardware:
     """What one machine can do. GB10: unverified by us, overridable, see docs/unverified.md."""
 
-    flops: float = 45e12
-    """Sustained FLOP/s in bfloat16: 849 tokens/s of a 9 B LoRA x 6 x 9e9 (unsloth#10280)."""
+    flops: float = 80e12
+    """FLOP/s of products of bfloat16 matrices alone: owners measured 62e12 to 100e12."""
+    memory: float = 200e9
+    """Bytes/s of its memory: 273e9 by its maker, 180e9 to 192e9 and more measured by owners."""
     link: float = 20.4e9
     """Bytes/s of a collective between two machines (nccl-tests by two-Spark users)."""
     runtime: int = 3 * 2**30

@@ -74,6 +74,12 @@ class Part:
         return self.other + linear + sum(one.weights for one in self.experts)
 
     @property
+    def products(self) -> int:
+        """Numbers of a token that come out of attention and of products of matrices."""
+        linear = sum(one.outputs for one in self.linear)
+        return self.scores + linear + sum(one.used * one.outputs for one in self.experts)
+
+    @property
     def computed(self) -> int:
         """Weights of matrices that one token is multiplied with."""
         return sum(one.weights for one in self.linear) + sum(one.active for one in self.experts)

@@ -2,20 +2,23 @@
 
 Collectives run beside the computing, on threads and streams of their own, so a stopwatch around
 them would show when they were asked for, not how long they took. torch's profiler sees them; it
-costs too much for every step (docs/reference.md says how much).
+costs too much for every step (docs/reference.md says how much), so a step that it looks at does not
+count for the pace.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 _FIRST = 3
 """The first steps are not like the others: memory is asked for, kernels are chosen."""
 _EVERY = 100
 _COLLECTIVES = ("gloo:", "nccl:", "ncclDevKernel")
+Span = tuple[float, float]
 
 
 def due(steps_made: int) -> bool:
@@ -23,7 +26,7 @@ def due(steps_made: int) -> bool:
     return (steps_made + 1) % _EVERY == _FIRST
 
 
-def covered(spans: Iterable[tuple[float, float]]) -> float:
+def covered(spans: Iterable[Span]) -> float:
     """Length of the union of spans (begin, end): what overlaps counts once."""
     total, reached = 0.0, float("-inf")
     for begin, end in sorted(spans):
@@ -32,38 +35,37 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-class Communication(TrainerCallback):  # type: ignore[misc]
-    """Looks at a step now and then. `take` has the seconds that some collective was under way."""
+def exposed(talking: Iterable[Span], computing: Iterable[Span]) -> float:
+    """Length of what is in the first and in none of the second."""
+    computing = list(computing)
+    return covered([*talking, *computing]) - covered(computing)
 
-    def __init__(self) -> None:
-        self._made = 0
-        self._profile: profile | None = None
-        self._seconds: float | None = None
 
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Begin to look, when it is time."""
-        if due(self._made):
-            activities = [ProfilerActivity.CPU]
-            if torch.cuda.is_available():
-                activities.append(ProfilerActivity.CUDA)
-            self._profile = profile(activities=activities)
-            self._profile.start()
+@dataclass
+class Seen:
+    """Of a step that was looked at."""
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Count what was seen."""
-        self._made += 1
-        if self._profile is None:
-            return
-        self._profile.stop()
-        seen = [e.time_range for e in self._profile.events() if e.name.startswith(_COLLECTIVES)]
-        self._seconds = covered((span.start, span.end) for span in seen) / 1e6  # from microseconds
-        self._profile = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    """`communication`: some collective was under way; on a GPU also `exposed`: and nothing was
+    computed meanwhile."""
 
-    def take(self) -> float | None:
-        """Of the step that was looked at since the last call, if there was one."""
-        taken, self._seconds = self._seconds, None
-        return taken
+
+@contextmanager
+def look() -> Iterator[Seen]:
+    """Look at what happens in this block; what was seen is there at its end."""
+    seen, cuda = Seen(), torch.cuda.is_available()
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
+    with profile(activities=activities) as profiler:
+        yield seen
+        if cuda:
+            torch.cuda.synchronize()
+    talking, computing = list[Span](), list[Span]()
+    for event in profiler.events() or ():
+        span = event.time_range.start / 1e6, event.time_range.end / 1e6  # from microseconds
+        if event.name.startswith(_COLLECTIVES):
+            talking.append(span)
+        elif event.device_type == DeviceType.CUDA:
+            computing.append(span)
+    seen.seconds["communication"] = covered(talking)
+    if cuda:
+        seen.seconds["exposed"] = exposed(talking, computing)

@@ -1,8 +1,8 @@
 """Check that the ranks belong together: every rank compares what all ranks report of themselves."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
@@ -16,7 +16,7 @@ class RankInfo:
     """What a rank reports about itself before anything is loaded.
 
     `memory`: bytes that there are for a training, the smaller of what the host and its GPU have.
-    `software` must be the same on all ranks, `machine` need not (`training/ranks/software.py`).
+    `software`: versions by name; `machine`: its GPU and driver, in words.
     """
 
     rank: int
@@ -25,9 +25,9 @@ class RankInfo:
     nonce: str
     world_size: int
     config: str
+    software: Mapping[str, str]
     memory: int
-    software: Mapping[str, str] = field(default_factory=dict)
-    machine: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
 
     @classmethod
     def of(
@@ -35,7 +35,7 @@ class RankInfo:
         config: TrainingConfig,
         env: RunEnvironment,
         software: Mapping[str, str],
-        machine: Mapping[str, str],
+        machine: str = "",
         gpu_memory: int | None = None,
     ) -> "RankInfo":
         """The info of this process. `gpu_memory`: bytes that its GPU has; None without one."""
@@ -46,10 +46,15 @@ class RankInfo:
             nonce=document_sha256({"nonce": env.nonce}),  # shown when it differs
             world_size=env.world_size,
             config=document_sha256(config.model_dump(mode="json")),
-            memory=min(memory_total(), gpu_memory or memory_total()),
             software=software,
+            memory=min(memory_total(), gpu_memory or memory_total()),
             machine=machine,
         )
+
+    @property
+    def versions(self) -> str:
+        """The software in one line."""
+        return " ".join(f"{name}={one}" for name, one in self.software.items())
 
 
 _MUST_AGREE = {
@@ -58,11 +63,7 @@ _MUST_AGREE = {
     "nonce": "A rank of an older attempt joined: is its container still there? Stop it.",
     "config": "Every rank must read the same training configuration.",
 }
-_SAME_IMAGE = (
-    "Every node must run the same image. It is built on each from container.base_image: name that "
-    "by digest, or `docker pull` it on all of them, and remove the sparkctl/train image of the "
-    "node that differs."
-)
+_SAME_IMAGE = "Every node must run the same image."
 
 
 def check_group(rank_infos: list[RankInfo]) -> None:
@@ -72,8 +73,9 @@ def check_group(rank_infos: list[RankInfo]) -> None:
     """
     for name, remedy in _MUST_AGREE.items():
         require_equal(name, [(info.node, str(getattr(info, name))) for info in rank_infos], remedy)
-    for name, told in _each(rank_infos, "software"):
-        require_equal(name, told, _SAME_IMAGE)
+    for name in dict.fromkeys(name for info in rank_infos for name in info.software):
+        of_each = [(info.node, info.software.get(name, "none")) for info in rank_infos]
+        require_equal(name, of_each, _SAME_IMAGE)
     expected = rank_infos[0].world_size
     if [info.rank for info in rank_infos] != list(range(expected)):
         ranks = ", ".join(f"{info.node} for rank {info.rank}" for info in rank_infos)
@@ -85,23 +87,13 @@ def check_group(rank_infos: list[RankInfo]) -> None:
         )
 
 
-def differences(rank_infos: list[RankInfo]) -> list[str]:
-    """A line for each thing in which the ranks' machines differ, and may."""
-    return [
-        f"{name} differs between the nodes ({_listed(told)}): their results may, in the last bits"
-        for name, told in _each(rank_infos, "machine")
-        if len({value for _, value in told}) > 1
-    ]
-
-
-def _each(rank_infos: list[RankInfo], kind: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """(node, value) pairs of all ranks by name; a rank that does not say it has `none`."""
-    for name in dict.fromkeys(name for info in rank_infos for name in getattr(info, kind)):
-        yield name, [(info.node, getattr(info, kind).get(name, "none")) for info in rank_infos]
-
-
-def _listed(told: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{node}: {value[:40]}" for node, value in told)
+def odd_machines(rank_infos: list[RankInfo]) -> str | None:
+    """In a sentence, where GPUs or drivers are not the same: it works, but the ranks' numbers may
+    differ in their last digits, and the slower one sets the pace."""
+    if len({info.machine for info in rank_infos}) == 1:
+        return None
+    each = "; ".join(f"{info.node}: {info.machine or 'no GPU'}" for info in rank_infos)
+    return f"the ranks' machines are not alike ({each})"
 
 
 def require_equal(
@@ -111,4 +103,5 @@ def require_equal(
     counts = Counter(value for _, value in values)
     if len(counts) == 1:
         return values[0][1]
-    raise ConfigurationError(code, f"the ranks do not agree on {what} ({_listed(values)})", remedy)
+    each = ", ".join(f"{node}: {value[:40]}" for node, value in values)
+    raise ConfigurationError(code, f"the ranks do not agree on {what} ({each})", remedy)

@@ -9,7 +9,7 @@ from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.ranks.events import EventLog
 from training.ranks.group import Group
-from training.ranks.group_check import RankInfo, check_group, differences
+from training.ranks.group_check import RankInfo, check_group, odd_machines
 from training.ranks.software import machine, software
 
 
@@ -37,10 +37,9 @@ def join(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> Joined:
     log.phase("joining")
     group = Group.join(env, config.parallel)
     device = group.device
-    info = RankInfo.of(config, env, software(device), machine(device), _gpu_memory(device))
-    rank_infos = group.gather(info)
+    own = RankInfo.of(config, env, software(device), machine(device), _gpu_memory(device))
+    rank_infos = group.gather(own)
     check_group(rank_infos)
-    if env.rank == 0:
-        for line in differences(rank_infos):
-            print(line, file=sys.stderr)
+    if (odd := odd_machines(rank_infos)) is not None:
+        print(odd, file=sys.stderr)
     return Joined(config, env, log, group, rank_infos)

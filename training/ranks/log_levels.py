@@ -4,7 +4,6 @@ import logging
 import os
 import warnings
 
-import datasets
 import transformers
 
 
@@ -12,7 +11,7 @@ def silence_libraries() -> None:
     """No progress bars, no hints, no deprecation talk; errors stay."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"  # it may never be imported
     for name in ("accelerate", "bitsandbytes"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ["KINETO_LOG_LEVEL"] = "99"  # torch's profiler logs when it starts and stops

@@ -1,8 +1,6 @@
-"""What this rank computes with: versions that must be the same on all ranks, and what only may."""
+"""What this rank runs on: libraries, which must be the same on all ranks, and its machine."""
 
-import os
 import re
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,51 +9,49 @@ import torch
 from training.contract.errors import ConfigurationError
 
 _LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl")
-BASE = "SPARKCTL_BASE_ID"
-"""In the image: which base it was built upon (`orchestrator/artifacts/image.py`)."""
+BASE = Path("/opt/sparkctl/base.sha256")
+"""Of the packages of the base image; written when the image is built (entrypoints/Dockerfile)."""
 _DRIVER = Path("/proc/driver/nvidia/version")
-_DRIVER_VERSION = re.compile(r"\b\d{3,}\.\d+(?:\.\d+)?\b")
-SHARDS_WITH = (2, 13)
-"""torch whose FSDP2 completes a group of layers of which only some ran: trl's loss runs the norm of
-the group `[norm, lm_head]` alone. 2.10 leaves such a group as it is (both read)."""
+_LEAST = (2, 13)
+"""FSDP2 of older ones leaves groups whole that ran in part: with trl's head that is the last norm
+and the output layer. What a checkpoint then holds, nobody has tested."""
 
 
-def software(device: torch.device, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Versions by name, of what decides what a rank computes and whether it can talk to others.
-
-    On CUDA with NCCL and CUDA's runtime. `base image` where the image says it.
-    """
+def software(device: torch.device) -> dict[str, str]:
+    """Name and version of each; on a GPU also NCCL and CUDA's runtime."""
     found = {name: version(name) for name in _LIBRARIES}
+    if BASE.exists():
+        found["base image"] = BASE.read_text(encoding="utf-8").strip()[:12]
     if device.type == "cuda":
-        found["NCCL"] = ".".join(map(str, torch.cuda.nccl.version()))
         found["CUDA"] = str(torch.version.cuda)
-    if base := environ.get(BASE):
-        found["base image"] = base
+        found["NCCL"] = ".".join(map(str, torch.cuda.nccl.version()))
     return found
 
 
-def machine(device: torch.device, driver: Path = _DRIVER) -> dict[str, str]:
-    """GPU and driver by name; empty without a GPU.
-
-    The kernel module says its version where a container sees it too, without NVML or a program.
-    """
+def machine(device: torch.device) -> str:
+    """GPU and driver. Empty without a GPU."""
     if device.type != "cuda":
-        return {}
-    found = {"GPU": torch.cuda.get_device_name(device)}
-    said = driver.read_text(encoding="utf-8") if driver.exists() else ""
-    if numbers := _DRIVER_VERSION.search(said):
-        found["driver"] = numbers.group()
-    return found
+        return ""
+    return f"{torch.cuda.get_device_name(device)}, driver {_driver(_DRIVER)}"
 
 
-def require_whole_groups(torch_version: str) -> None:
-    """Raise `ConfigurationError` for a torch that must not shard; `2.13.0a0+…` counts as 2.13."""
-    major, minor = torch_version.split(".")[:2]
-    if (int(major), int(minor)) < SHARDS_WITH:
+def _driver(file: Path) -> str:
+    """As the kernel's module says; `unknown` where it does not."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "unknown"
+    found = re.search(r"Kernel Module.*?\b(\d+\.\d+(?:\.\d+)*)\b", text)
+    return found[1] if found else "unknown"
+
+
+def require_torch_to_shard(installed: str) -> None:
+    """Raise ConfigurationError for a torch that this sharding was never tested with."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", installed)[:2])
+    if numbers < _LEAST:
         raise ConfigurationError(
             "torch_too_old",
-            f"this image has torch {torch_version}, and sharding (FSDP2) needs "
-            f"{'.'.join(map(str, SHARDS_WITH))} or newer",
-            "Set container.base_image to an image with such a torch (the default has), or "
-            "parallel.strategy to ddp where a whole copy of the model fits on every node.",
+            f"the image has torch {installed}; a base is sharded over ranks with "
+            f"{'.'.join(map(str, _LEAST))} or newer",
+            "Set container.base_image to a newer image, or parallel.strategy to ddp.",
         )

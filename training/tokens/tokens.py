@@ -57,6 +57,12 @@ class TokenList(Sequence[Tokens]):
         at = self._chosen[index]
         return to_tokens(self._words[self._starts[at] : self._starts[at + 1]])
 
+    def counted(self, index: int) -> int:
+        """Tokens of one that the loss counts: nothing tells the first."""
+        at = self._chosen[index]
+        words = self._words[self._starts[at] + 1 : self._starts[at + 1]]
+        return int(np.count_nonzero(is_learned(words)))
+
 
 @dataclass(frozen=True)
 class Sequences:

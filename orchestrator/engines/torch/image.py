@@ -6,10 +6,14 @@ from training.contract.config import TrainingConfig
 
 
 def contents(training: TrainingConfig | None = None) -> dict[str, bytes]:
-    """The whole training code, and the trackers that the recipe names."""
-    trackers = training.tracking.to if training else ()
-    known = assets.text("training/trackers.txt").splitlines()
-    chosen = [line for line in known if line.startswith(tuple(sorted(trackers)))]
+    """The whole training code, and what the recipe names besides: trackers, kernels."""
+    named = {*training.tracking.to, training.loop.kernels} if training else set()
+    known = [
+        line
+        for file in ("trackers.txt", "kernels.txt")
+        for line in assets.text(f"training/{file}").splitlines()
+    ]
+    chosen = [line for line in known if line.startswith(tuple(sorted(named)))]
     return {
         "Dockerfile": (assets.folder("entrypoints") / "Dockerfile").read_bytes(),
         "packages.txt": "".join(f"{line}\n" for line in chosen).encode(),

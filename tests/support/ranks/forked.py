@@ -11,7 +11,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 PRELOAD = [
-    "training.loop.trainer",
+    "training.loop.fit",
     "training.model.load",
     "training.model.adapter",
     "transformers.models.llama",

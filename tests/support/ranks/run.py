@@ -153,8 +153,9 @@ class Run:
 
 def told(node: str, rank: int, world_size: int, run_dir: Path, secrets: Path) -> dict[str, str]:
     """What the environment of every rank says of it, whatever runs there."""
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # of a machine without our .venv
     return {
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, others)]),
         "SPARKCTL_RUN_ID": "test",
         "SPARKCTL_SECRETS_DIR": str(secrets),
         "SPARKCTL_NODE": node,

@@ -85,11 +85,12 @@ def test_a_faster_fall_ends_with_more_left(tmp_path: Path) -> None:
     "readings",
     [
         [*range(115, 20, -3), *[20.0] * 60],  # llama3-70b-lora: weights come at 3 GiB/s
+        [*range(85, 18, -11), *[15.0] * 60],  # a first pass that takes 11 GiB/s, and no more
         [110, 95, 60, 20, *[8.0] * 60],  # all that the estimate lets a run have, within seconds
         [*[9.0, 8.0, 9.0] * 20],  # a save now and then
         [*[17 - 0.05 * second for second in range(200)]],  # page cache and logs
     ],
-    ids=["loading", "a large first batch", "saving", "slowly"],
+    ids=["loading", "a first pass", "a large first batch", "saving", "slowly"],
 )
 def test_a_healthy_run_is_left_alone(tmp_path: Path, readings: list[float]) -> None:
     assert left_when_it_goes(tmp_path, readings) is None

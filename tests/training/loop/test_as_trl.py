@@ -1,6 +1,5 @@
 """One rank of ours and a plain script of trl: the same losses, norms, rates and weights."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,15 @@ from datasets import Dataset  # noqa: E402
 from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig, set_seed  # noqa: E402
 from trl import SFTConfig, SFTTrainer  # noqa: E402
 
+from tests.support.ranks.alone import CPU, Told, alone  # noqa: E402
 from training.builtin.tiny import make_tokenizer  # noqa: E402
-from training.contract.events import Step  # noqa: E402
-from training.loop.arguments import arguments  # noqa: E402
-from training.loop.planned import BatchPlan  # noqa: E402
-from training.loop.trainer import make_trainer  # noqa: E402
-from training.ranks.events import EventLog  # noqa: E402
-from training.tokens.tokens import Sequences, TokenList, Tokens  # noqa: E402
+from training.loop.optimizer import make_optimizer  # noqa: E402
+from training.loop.training import Training  # noqa: E402
+from training.tokens.tokens import Tokens  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
 STEPS = 6
-CPU = torch.device("cpu")
 ROWS = tuple(
     Tokens(row, [-100, *row[1:]])
     for row in (list(range(3 + n, 3 + n + length)) for n, length in enumerate((4, 9, 2, 17, 6, 11)))
@@ -41,8 +37,8 @@ SIZES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def alone() -> Iterator[None]:
-    """A group of one, as a single rank has."""
+def group() -> Iterator[None]:
+    """A group of one for trl."""
     from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -52,18 +48,6 @@ def alone() -> Iterator[None]:
     yield
     torch.distributed.destroy_process_group()
     AcceleratorState._reset_state(reset_partial_state=True)
-
-
-class Told(EventLog):
-    """Keeps what was told."""
-
-    def __init__(self) -> None:
-        super().__init__(os.open(os.devnull, os.O_WRONLY), 0)
-        self.steps: list[Step] = []
-
-    def emit(self, event: Any) -> None:
-        if isinstance(event, Step):
-            self.steps.append(event)
 
 
 def model(kind: str = "llama") -> Any:
@@ -85,14 +69,10 @@ def settings(**optim: object) -> TrainingConfig:
     )
 
 
-def ours(config: TrainingConfig, base: Any, folder: Path, held_out: Any = ROWS[:2]) -> Any:
-    log = Told()
-    sequences = Sequences(TokenList.of(ROWS), TokenList.of(held_out))
-    trainer = make_trainer(
-        base, make_tokenizer(), BatchPlan.of(sequences, config, "padded", 1, 0), config,
-        device=CPU, scratch=folder, log=log, parameters=1, on_start=lambda _: None,
-    )  # fmt: skip
-    return trainer, log
+def ours(
+    config: TrainingConfig, base: Any, folder: Path, held_out: Any = ROWS[:2]
+) -> tuple[Training, Told]:
+    return alone(base, ROWS, held_out, config, folder, "padded")
 
 
 def trl_s(base: Any, folder: Path, **options: Any) -> Any:
@@ -143,8 +123,8 @@ def test_the_optimizer_is_trl_s(option: str, tmp_path: Path) -> None:
         pytest.importorskip("bitsandbytes")
     asked, plain = OPTIONS[option]
     here, there = model(), model()
-    trainer, log = ours(settings(**asked), here, tmp_path)
-    trainer.train()
+    training, log = ours(settings(**asked), here, tmp_path)
+    training.train()
     history = [e for e in trl_s(there, tmp_path, **plain).state.log_history if "loss" in e]
     for step, other in zip(log.steps, history, strict=True):
         assert step.loss == pytest.approx(other["loss"], rel=1e-6)
@@ -160,8 +140,8 @@ def test_each_option_changes_the_outcome(tmp_path: Path) -> None:
     for option, (asked, _) in OPTIONS.items():
         if option == "8 bits":
             continue
-        trainer, log = ours(settings(**asked), model(), tmp_path)
-        trainer.train()
+        training, log = ours(settings(**asked), model(), tmp_path)
+        training.train()
         seen.add(tuple((step.loss, step.lr) for step in log.steps))
     assert len(seen) == len(OPTIONS) - 1
 
@@ -170,10 +150,10 @@ def test_router_loss_is_for_training_alone(tmp_path: Path) -> None:
     here, there = model("mixtral"), model("mixtral")
     for base in (here, there):
         base.config.router_aux_loss_coef = 0.5
-    trainer, log = ours(settings(lr=1e-3), here, tmp_path, ROWS)
-    before = trainer.evaluate()["eval_loss"]
+    training, log = ours(settings(lr=1e-3), here, tmp_path, ROWS)
+    before = training.evaluate()
     assert before == pytest.approx(loss_of(model("mixtral")), rel=1e-6)
-    trainer.train()
+    training.train()
     plain = trl_s(there, tmp_path, learning_rate=1e-3)
     history = [e for e in plain.state.log_history if "loss" in e]
     assert [s.loss for s in log.steps] == pytest.approx([e["loss"] for e in history], rel=1e-6)
@@ -192,7 +172,7 @@ def loss_of(base: Any) -> float:
     return total / tokens
 
 
-def test_a_machine_without_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     optim = pytest.importorskip("bitsandbytes.optim")
 
     def broken(*_: object) -> None:
@@ -200,5 +180,5 @@ def test_a_machine_without_it_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(optim.AdamW8bit, "step", broken)
     with pytest.raises(ConfigurationError, match="adamw_8bit does not run on this machine") as told:
-        arguments(settings(name="adamw_8bit"), STEPS, CPU, tmp_path)
+        make_optimizer(model(), settings(name="adamw_8bit").optim, CPU)
     assert (told.value.code, "\n" in told.value.message) == ("optimizer_unfit", False)

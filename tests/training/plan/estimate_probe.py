@@ -14,18 +14,14 @@ from typing import Any
 
 def main(asked: dict[str, Any]) -> int:
     import torch
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
 
     from benchmarks.load_rank import Watch
+    from tests.support.ranks.alone import alone
     from tests.training.plan.in_blocks import InBlocks
     from training.contract.config import Full, TrainingConfig
-    from training.loop.planned import BatchPlan
-    from training.loop.trainer import make_trainer
-    from training.model import adapter, attention
+    from training.model import adapter
     from training.ranks import log_levels
-    from training.ranks.events import EventLog
-    from training.tokens.tokens import Sequences, TokenList, Tokens
+    from training.tokens.tokens import Tokens
 
     log_levels.silence_libraries()
     torch.set_num_threads(1)
@@ -33,29 +29,14 @@ def main(asked: dict[str, Any]) -> int:
     text = asked["shape"].get("text_config", asked["shape"])
     words, length = text["vocab_size"], asked["length"]
     ids = [[(7 * i + 3 * row) % words for i in range(length)] for row in range(asked["rows"])]
-    rows = TokenList.of(Tokens(row, row) for row in ids)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), pad_token="<pad>")
+    rows = [Tokens(row, row) for row in ids]
     with TemporaryDirectory() as folder, Watch([]) as watch:
         model = random_model(asked["shape"], config)
         if not isinstance(config.method, Full):
             model = adapter.attach(model, config.method, 0).model
-        batching = attention.choose_batching(config.loop.batching, model)
-        batch_plan = BatchPlan.of(Sequences(rows, rows[:1]), config, batching, 1, 0)
-        log = EventLog(2, 0)
-        cpu, scratch = torch.device("cpu"), Path(folder)
-        trainer = make_trainer(
-            model,
-            tokenizer,
-            batch_plan,
-            config,
-            device=cpu,
-            scratch=scratch,
-            log=log,
-            parameters=0,
-            on_start=lambda _: None,
-        )
+        training, _ = alone(model, rows, rows[:1], config, Path(folder))
         with InBlocks():
-            trainer.train()
+            training.train()
     return watch.anonymous
 
 

@@ -11,7 +11,7 @@ from training.plan.known import KNOWN
 from training.plan.memory import GIB, Memory
 from training.plan.shape import Shape
 from training.plan.strategy import choose
-from training.plan.throughput import flops_per_token, link_bytes, step_seconds
+from training.plan.throughput import flops_per_token, link_bytes, pace
 from training.plan.understand import understand
 
 SPARK = 119 * GIB
@@ -63,11 +63,15 @@ def test_short_rows_take_less() -> None:
 
 
 def test_the_pace_of_70b_on_two_sparks() -> None:
-    """190 to 210 tokens/s expected when the link is hidden behind the computing."""
-    seconds = step_seconds(LARGE, config(), "sharded", 2)
-    assert 190 <= 2 * 4096 / seconds <= 215
-    short = step_seconds(LARGE, config(), "sharded", 2, work=Work(64, 64))
-    assert 6 < short < 8, "two gathers of the other half, 141 GB at 20.4 GB/s"
+    """Full rows hide the link behind the computing; of short ones the weights go through memory
+    for nothing, which takes longer than the link."""
+    full = pace(LARGE, config(), "sharded", 2)
+    assert full.bound == "computing"
+    assert 200 <= 2 * 4096 / full.seconds <= 300
+    short = pace(LARGE, config(), "sharded", 2, work=Work(520, 520))
+    assert short.bound == "memory"
+    assert 80 <= 2 * 520 / short.seconds <= 130, "findings: 91 to 126"
+    assert 6 < short.link < 8, "two gathers of the other half, 141 GB at 20.4 GB/s"
 
 
 @pytest.mark.parametrize("passes", [1, 8])
@@ -100,11 +104,11 @@ def test_four_bits_are_a_quarter_of_sixteen() -> None:
     assert 35 < small / GIB < 42
 
 
-def test_full_fine_tuning_takes_sixteen_bytes_a_weight_and_more_on_several_nodes() -> None:
+def test_full_fine_tuning_takes_sixteen_bytes_a_weight_on_several_nodes_too() -> None:
     shape = KNOWN["meta-llama/Llama-3.2-3B"]
     alone, two = (memory(shape, config({"kind": "full"}), "ddp", ranks) for ranks in (1, 2))
     assert sum(alone.held.values()) - alone.held["runtime"] == 16 * shape.parameters
-    assert two.least - alone.least == 4 * shape.parameters
+    assert two.least == alone.least  # gradients are in DDP's buckets, and nowhere else
     shared = memory(shape, config({"kind": "full"}), "sharded", 2)
     assert shared.least - shared.held["runtime"] == 8 * shape.parameters
 

@@ -1,76 +1,70 @@
-"""What a rank says of the software and the GPU that it runs on."""
+"""What a rank says of its software and its machine."""
 
-import re
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from training.contract.errors import ConfigurationError, ExitCode
+from training.contract.config import Parallel
+from training.contract.environment import RunEnvironment
+from training.contract.errors import ConfigurationError
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-import torch
-
-from training.ranks.software import BASE, machine, require_whole_groups, software
+from tests.training.loop.test_checkpoint import ENVIRON  # noqa: E402
+from training.ranks import software  # noqa: E402
+from training.ranks.group import Group  # noqa: E402
 
 pytestmark = pytest.mark.torch
-
-CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
-
-
-def test_each_library_has_a_row_and_the_base_where_the_image_says_it() -> None:
-    said = software(CPU, {})
-    assert said["torch"] == version("torch") and said["peft"] == version("peft")
-    assert not {"NCCL", "CUDA", "base image"} & set(said)
-    assert software(CPU, {BASE: "sha256:ab"})["base image"] == "sha256:ab"
-    assert machine(CPU) == {}
+CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
 
-@pytest.fixture
-def gb10(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As torch answers on one."""
-    monkeypatch.setattr(torch.cuda.nccl, "version", lambda: (2, 31, 2))
-    monkeypatch.setattr(torch.version, "cuda", "13.3")
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA GB10")
-
-
-@pytest.mark.usefixtures("gb10")
-def test_on_a_gpu_it_says_what_ranks_talk_with() -> None:
-    said = software(GPU, {})
-    assert (said["NCCL"], said["CUDA"]) == ("2.31.2", "13.3")
-
-
-@pytest.mark.usefixtures("gb10")
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        (
-            "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.95.05  Release Build\n",
-            "580.95.05",
-        ),
-        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129  Thu Oct 19", "535.129"),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_the_driver_as_the_kernel_names_it(
-    tmp_path: Path, line: str | None, expected: str | None
+def test_libraries_and_what_the_base_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if line is not None:
-        (tmp_path / "version").write_text(line)
-    said = machine(GPU, tmp_path / "version")
-    assert (said["GPU"], said.get("driver")) == ("NVIDIA GB10", expected)
+    assert {"torch", "transformers", "peft"} <= software.software(CPU).keys()
+    assert "base image" not in software.software(CPU)
+    (tmp_path / "base").write_text("0123456789abcdef0123\n")
+    monkeypatch.setattr(software, "BASE", tmp_path / "base")
+    assert software.software(CPU)["base image"] == "0123456789ab"
 
 
-@pytest.mark.parametrize("good", ["2.13.0", "2.13.0a0+9186a08b2c.nv26.07", "2.14.1+cu130", "3.0.0"])
-def test_a_torch_that_may_shard(good: str) -> None:
-    require_whole_groups(good)
+def test_on_a_gpu_also_what_talks_and_what_drives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The GPU's answers are a stand-in's."""
+    monkeypatch.setattr(torch.cuda.nccl, "version", lambda: (2, 28, 9))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA GB10")
+    module = "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  580.95.05  Release Build\n"
+    (tmp_path / "driver").write_text(module)
+    monkeypatch.setattr(software, "_DRIVER", tmp_path / "driver")
+    assert software.software(CUDA)["NCCL"] == "2.28.9"
+    assert software.machine(CUDA) == "NVIDIA GB10, driver 580.95.05"
+    (tmp_path / "driver").write_text("something else\n")
+    assert software.machine(CUDA) == "NVIDIA GB10, driver unknown"
+    assert software.machine(CPU) == ""
 
 
-@pytest.mark.parametrize("old", ["2.10.0a0+b558c986e8.nv25.11", "2.12.1", "2.9.0", "1.13.1"])
-def test_an_older_torch_does_not_shard(old: str) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(f"torch {old}")) as caught:
-        require_whole_groups(old)
-    assert (caught.value.code, caught.value.exit_code) == ("torch_too_old", ExitCode.CONFIGURATION)
-    assert "container.base_image" in caught.value.remedy
+@pytest.mark.parametrize("old", ["2.10.0a0+b558c986e8.nv25.11", "2.12.1", "1.13.0"])
+def test_an_old_torch_does_not_shard(old: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"has torch .*2\.13 or newer"):
+        software.require_torch_to_shard(old)
+
+
+@pytest.mark.parametrize("new", ["2.13.0+cpu", "2.14.0a0+abc.nv26.10", "3.0.0"])
+def test_a_new_one_does(new: str) -> None:
+    software.require_torch_to_shard(new)
+
+
+def test_a_gpu_s_memory_is_limited_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Calls of a stand-in, in their order."""
+    calls: list[object] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", calls.append)
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda share, device: calls.append(share)
+    )
+    env: RunEnvironment = ENVIRON
+    Group.join(env, Parallel(gpu_memory_share=0.75))
+    assert calls == [CUDA, 0.75]
