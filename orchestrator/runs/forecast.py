@@ -86,7 +86,7 @@ def most_tokens(config: TrainingConfig, ranks: int) -> tuple[int, int] | None:
     if config.data.rows is None:
         return None
     rows = ceil(config.data.rows * config.loop.epochs)
-    steps = ceil(rows / (a_pass * config.loop.per_device_batch_size))
+    steps = ceil(rows / (a_pass * (Work.most(config).tokens // config.data.max_length)))
     return steps, rows * config.data.max_length
 
 

@@ -90,12 +90,14 @@ class RunView:
             case Phase(name=name):
                 if self._table is None:
                     self._line(rank, name)
-            case Start():
+            case Start(packing=packing):
                 self._line(
                     rank,
                     f"world size {event.world_size}, {event.strategy}, "
                     f"{event.local_parameters:,} of {event.parameters:,} base parameters here",
                 )
+                if packing is not None and rank == 0:
+                    self._line(0, packing)
             case Error(message=message):
                 self._line(rank, f"error: {message}")
             case _ if rank != 0:

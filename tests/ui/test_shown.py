@@ -132,7 +132,8 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
         view.on_event(TaskState(1, "running", None))
         view.on_event(TaskState(1, "failed", f"exit {ODD}"))
         view.on_event(LogLine(0, "is not shown"))
-        view.on_event(rank_event("start", 0))
+        for rank in (0, 1):  # of what all say alike, one line
+            view.on_event(rank_event("start", rank, packing="passes are packed: 9 steps of many"))
         view.on_event(rank_event("phase", 0, name="train"))
         for step in range(1, 22):
             pace = None if step == 20 else 1234.5
@@ -159,6 +160,9 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
         "rank 1 spark-b  running",
         f"rank 1 spark-b  failed: exit {ODD}",
         "rank 0 spark-a  world size 2, sharded, 1,000 of 2,000 base parameters here",
+    ]
+    assert [line for line in lines if "packed" in line] == [
+        "rank 0 spark-a  passes are packed: 9 steps of many"
     ]
     steps = [line.split("  ")[1] for line in lines if " step " in line and "loss" in line]
     assert [s for s in steps if s.startswith("step")] == [

@@ -48,6 +48,8 @@ class Start(Event):
     device: str
     batching: str | None = None
     """As chosen: `padding-free`, `packed` or `padded`."""
+    packing: str | None = None
+    """Where `auto` packs, what that makes of the steps, in a sentence."""
     gradient_checkpointing: bool | Literal["selective"] | None = None
     """As chosen."""
     attention: str | None = None

@@ -40,11 +40,13 @@ class Work:
 
     @classmethod
     def most(cls, config: TrainingConfig) -> "Work":
-        """Full rows of `max_length`, all counted in the loss: no batch can be larger."""
+        """Full rows of `max_length`, all counted in the loss: no batch can be larger.
+
+        Packed passes have a budget of their own; `auto` may pack, or not.
+        """
         loop = config.loop
-        tokens = loop.per_device_batch_size * config.data.max_length
-        if loop.batching in ("packed", "auto"):
-            tokens = loop.tokens_per_pass or tokens
+        rows, room = loop.per_device_batch_size * config.data.max_length, loop.tokens_per_pass
+        tokens = {"packed": room or rows, "auto": max(room or 0, rows)}.get(loop.batching, rows)
         return cls(tokens, tokens)
 
 

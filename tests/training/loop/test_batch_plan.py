@@ -86,6 +86,13 @@ def test_packed_rows_are_fewer_and_full() -> None:
     assert 3 * 10 - 11 < max(full) <= 3 * 10
 
 
+def test_evaluations_keep_within_the_budget_of_a_pass() -> None:
+    usual = _plan("packed")
+    small = _plan("packed", tokens_per_pass=10)
+    assert [len(plan.held_out_of(0)) for plan in (usual, small)] == [1, 2]
+    assert all(len(batch) <= 2 for batch in small.held_out)
+
+
 def _rows(batch: dict[str, Any]) -> list[int]:
     """Which rows are in a batch: each is made of one token of its own."""
     found = [int(token) for token in batch["input_ids"].flatten() if token]
