@@ -250,6 +250,18 @@ def test_a_success_shows_the_losses_and_where_the_adapter_is(
     assert "/sparkctl/runs/run-1/adapter" in text
 
 
+def test_a_success_tells_the_most_memory_of_any_rank(console: Console, file: Pieces) -> None:
+    both = (
+        result(memory={"host": 2**31, "allocated": 3 * 2**30, "reserved": 4 * 2**30}),
+        result(memory={"host": 2**30, "allocated": 4 * 2**30, "reserved": 5 * 2**30}),
+    )
+    show_verdict(Outcome("run-1", "succeeded", "", results=both), ranks(2), console)
+    told = "peak memory    host 2.0 GiB, allocated 4.0 GiB, reserved 5.0 GiB\n"
+    assert told in file.getvalue()
+    show_verdict(Outcome("run-1", "succeeded", "", results=(result(),)), ranks(1), console)
+    assert file.getvalue().count("peak memory") == 1
+
+
 @pytest.mark.parametrize(
     ("first", "last", "said"),
     [

@@ -137,8 +137,8 @@ class Parallel(Section):
     """Longest wait for another rank at the start and in a training collective, in seconds."""
 
     gpu_memory_share: float = Field(0.9, gt=0, le=1)
-    """Share of the GPU's memory that a rank may take. What needs more ends with `out_of_memory`; on
-    unified memory the machine would freeze instead."""
+    """Share of a node's memory that a run may take, by the estimate. A GPU gives a rank no more of
+    its own: what needs it ends with `out_of_memory`; on unified memory the machine would freeze."""
 
     prepare_timeout: float = Field(6 * 3600, gt=0)
     """Longest wait for another rank while models and data are fetched and loaded, in seconds."""
