@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch")
 from transformers import LlamaConfig, LlamaForCausalLM, set_seed  # noqa: E402
 
 from tests.support.ranks.alone import Told, alone  # noqa: E402
+from training.loop.checkpoint import ResumePoint, State  # noqa: E402
+from training.loop.training import batching_of  # noqa: E402
 from training.tokens.tokens import Tokens  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
@@ -23,6 +25,7 @@ CONFIG = TrainingConfig.model_validate(
         "method": {"kind": "full"},
         "data": {"name": "builtin:instructions", "max_length": 32},
         "optim": {"lr": 1e-2},
+        "checkpoint": {"every": 2},
         "loop": {
             "max_steps": STEPS,
             "per_device_batch_size": 2,
@@ -60,3 +63,17 @@ def test_steps_are_the_same_in_fewer_passes(tmp_path: Path) -> None:
         assert other.tokens == one.tokens
     for name, weight in weights.items():
         torch.testing.assert_close(merged[name], weight, rtol=0, atol=1e-4)
+
+
+def test_a_checkpoint_keeps_how_its_steps_were_made(tmp_path: Path) -> None:
+    """What `auto` would choose today is another question."""
+    trained(tmp_path, "packed")
+    point = ResumePoint(2, tmp_path / "checkpoints" / "rank0" / "step-2", ())
+    assert batching_of(point) == "packed"
+    then = State.read(point.folder)
+    del then.counters["batching"]
+    before = ResumePoint(2, tmp_path / "before", ())
+    before.folder.mkdir()
+    then.write(before.folder)
+    assert batching_of(before) == "padding-free"  # of a version that never packed unasked
+    assert batching_of(None) is None
