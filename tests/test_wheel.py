@@ -92,7 +92,7 @@ def test_a_dry_run_from_the_wheel(unpacked: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "mode: replicated-job" in done.stdout
-    base = "nvcr.io/nvidia/pytorch:26.10-py3"
+    base = "nvcr.io/nvidia/pytorch:26.07-py3"
     assert (
         f"# image {image_recipe(base, contents()).tag}: built on every node from {base}"
         in done.stdout

@@ -10,6 +10,7 @@ Every step of the way is an event on stdout (`training.ranks.events`); the exit 
 import os
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 from training.contract.config import Qlora, TrainingConfig
@@ -18,7 +19,7 @@ from training.contract.errors import ConfigurationError, ExitCode, explain
 from training.contract.redactor import Redactor, secrets_dir
 from training.ranks.configuration import read_config
 from training.ranks.events import EventLog, take_stdout
-from training.ranks.hide_package import hide_package
+from training.ranks.hide_package import hide_package, stand_in
 from training.ranks.stack_dump import dump_on_signal
 
 
@@ -49,6 +50,8 @@ def run(config: TrainingConfig, env: RunEnvironment, log: EventLog) -> None:
         hide_package("bitsandbytes")  # peft imports it, and it torch's compiler: seconds of a start
     for tracker in {"wandb", "mlflow", "trackio"} - {*config.tracking.to}:
         hide_package(tracker)  # accelerate imports all that it finds
+    # Of it trl's kernel needs a context that does nothing without DeepSpeed; it brings pandas.
+    stand_in("trl.trainer.utils", maybe_gather_lm_head_ctx=lambda *_: nullcontext())
 
     # Seconds of imports, so they wait until environment and configuration are known to be good.
     from training.data.prepared import prepare

@@ -2,16 +2,24 @@
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator.api.batches import batches_of
 from orchestrator.artifacts.hub import Unread
 from orchestrator.artifacts.tokenizer import TokenizerFiles, of_cache, of_folder, of_hub
 from orchestrator.errors import SpecError
-from orchestrator.spec.data_report import DataReport, LengthPart, SamplePart, SegmentPart
+from orchestrator.spec.data_report import (
+    BatchesPart,
+    DataReport,
+    LengthPart,
+    SamplePart,
+    SegmentPart,
+)
 from orchestrator.spec.document import Document
 from orchestrator.spec.load import read_stack
 from orchestrator.spec.parse import parse_document
@@ -55,6 +63,10 @@ _LEARNED = {
 }
 
 
+_Made = Callable[[list[int]], BatchesPart | None]
+"""What batches are made of rows of these lengths."""
+
+
 class _Tokens(NamedTuple):
     """How tokens are counted."""
 
@@ -74,23 +86,33 @@ def check(
     Raises SpecError for what is no file, a stack that is none, and settings that do not fit.
     """
     training = _training(file, stack, settings)
-    tokens = _Tokens(RoughEncoder(), None, f"no model is named (--stack NAME); {_PLAIN}")
-    if stack is not None:
-        tokens = _tokens(training, environ, fetch=True)
-    return _looked_at(str(file), file.parent, training.data, tokens)
+    if stack is None:
+        tokens = _Tokens(RoughEncoder(), None, f"no model is named (--stack NAME); {_PLAIN}")
+        return _looked_at(str(file), file.parent, training.data, tokens, lambda _: None)
+    tokens = _tokens(training, environ, fetch=True)
+    made = partial(batches_of, training, sharded=training.parallel.strategy == "sharded")
+    return _looked_at(str(file), file.parent, training.data, tokens, made)
 
 
 def glimpse(
-    training: TrainingConfig, folder: Path, environ: Mapping[str, str] = os.environ
+    training: TrainingConfig,
+    folder: Path,
+    *,
+    sharded: bool,
+    environ: Mapping[str, str] = os.environ,
 ) -> DataReport:
-    """The first rows of a training's data, which are built in or in `folder`. Fetches nothing."""
+    """The first rows of a training's data, which are built in or in `folder`. Fetches nothing.
+
+    `sharded`: the base, over several ranks.
+    """
     data = training.data.model_copy(update={"rows": None})
     tokens = _tokens(training, environ, fetch=False)
-    return _looked_at(data.label, folder, data, tokens, _GLIMPSE)
+    made = partial(batches_of, training, sharded=sharded)
+    return _looked_at(data.label, folder, data, tokens, made, _GLIMPSE)
 
 
 def _looked_at(
-    name: str, folder: Path, data: Data, tokens: _Tokens, most: int | None = None
+    name: str, folder: Path, data: Data, tokens: _Tokens, made: _Made, most: int | None = None
 ) -> DataReport:
     patient = data.model_copy(update={"on_bad_row": "skip"})  # all bad rows are of interest
     try:
@@ -98,7 +120,8 @@ def _looked_at(
         found = look(rows, Recipe(patient, tokens.encoder))
     except TrainingError as unfit:
         return _report(name, data, tokens, None, _as_known_here(unfit))
-    return _report(name, data, tokens, found, _unfit(found, data, whole=most is None))
+    report = _report(name, data, tokens, found, _unfit(found, data, whole=most is None))
+    return report.model_copy(update={"batches": made(found.lengths.tolist())})
 
 
 def _training(file: Path, stack: str | None, settings: tuple[str, ...]) -> TrainingConfig:

@@ -52,7 +52,8 @@ def preview(
         return found
     from orchestrator.api.data import glimpse  # what counts tokens is for who looks at data
 
-    return found.model_copy(update={"data": glimpse(stack.training, Path())})
+    sharded = found.memory is not None and found.memory.strategy == "sharded"
+    return found.model_copy(update={"data": glimpse(stack.training, Path(), sharded=sharded)})
 
 
 def _is_at_hand(data: Data, folder: Path) -> bool:

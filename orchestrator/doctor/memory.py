@@ -15,7 +15,7 @@ _WHY = "A rank that runs out of memory ends the run, or hangs the machine."
     before=("train",),
     order=190,
     why=f"{_WHY} Asked of the largest batch that there can be: full rows of data.max_length. The "
-    "system keeps a tenth.",
+    "system keeps a tenth (parallel.gpu_memory_share).",
     fix="Lower loop.per_device_batch_size or data.max_length, switch on "
     "loop.gradient_checkpointing, or take more nodes with parallel.strategy sharded.",
 )

@@ -38,13 +38,17 @@ def compare(one: Run, other: Run) -> Comparison:
     return Comparison(
         (one.name, other.name),
         tuple(Difference(key, values) for key, values in pairs if values[0] != values[1]),
-        tuple(Difference(key, (results[0][key], results[1][key])) for key in results[0]),
+        tuple(
+            Difference(key, (results[0].get(key), results[1].get(key)))
+            for key in dict.fromkeys([*results[0], *results[1]])
+        ),
     )
 
 
 def _results(run: Run) -> dict[str, Any]:
     report = summary(run)
     result = run.ranks[0].last(Result) if 0 in run.ranks else None
+    peaks = (result.memory if result else None) or {}
     return {
         "state": report.state,
         "step": report.step,
@@ -57,7 +61,7 @@ def _results(run: Run) -> dict[str, Any]:
         "peak memory (bytes)": result.memory_peak if result else None,
         "seconds": result.seconds if result else None,
         "weights sha256": result.weights_sha256 if result else None,
-    }
+    } | {f"peak memory, {kind} (bytes)": size for kind, size in peaks.items()}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from training.plan.checkpointing import Recompute, recomputing, settle
 from training.plan.estimate import Strategy, Work, memory
 from training.plan.memory import GIB, Memory
 from training.plan.shape import Shape
-from training.plan.strategy import SPARE, choose
+from training.plan.strategy import choose, usable
 from training.plan.throughput import pace
 
 
@@ -25,6 +25,8 @@ class Forecast:
     memory: Memory
     there: int | None
     """Bytes of the smallest node, of its GPU where that has less; None when none was read."""
+    usable: int
+    """Of them, or of a Spark's, what a run may take (`parallel.gpu_memory_share`)."""
     checkpoint: int
     """Bytes of the base's weight files, about."""
     tokens_per_second: float | None
@@ -37,11 +39,6 @@ class Forecast:
     """Where it is tight: settings with which it would fit, as `--set` takes them, if there are."""
     nodes: int | None = None
     """Where it is tight: how many such nodes it would fit on as it is, if any number is enough."""
-
-    @property
-    def usable(self) -> int:
-        """Bytes that a run may take of the smallest node, or of a Spark when none was read."""
-        return int((1 - SPARE) * (self.there or SPARK))
 
     @property
     def tight(self) -> bool:
@@ -67,7 +64,8 @@ def forecast(
         tokens = number * Work.most(config).tokens * config.loop.gradient_accumulation_steps
         step = pace(shape, config, strategy, number)
         speed, bound = tokens / step.seconds, step.bound
-    expected = Forecast(strategy, needed, there, checkpoint, speed, again, bound)
+    may = usable(config, there or SPARK)
+    expected = Forecast(strategy, needed, there, may, checkpoint, speed, again, bound)
     if not expected.tight:
         return expected
     return replace(
@@ -88,7 +86,7 @@ def most_tokens(config: TrainingConfig, ranks: int) -> tuple[int, int] | None:
     if config.data.rows is None:
         return None
     rows = ceil(config.data.rows * config.loop.epochs)
-    steps = ceil(rows / (a_pass * config.loop.per_device_batch_size))
+    steps = ceil(rows / (a_pass * (Work.most(config).tokens // config.data.max_length)))
     return steps, rows * config.data.max_length
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from training.contract.config import TrainingConfig
 from training.plan.estimate import memory
 from training.plan.shape import Shape
-from training.plan.strategy import SPARE, choose
+from training.plan.strategy import choose, usable
 
 _MOST_NODES = 16
 _SHORTEST = 256
@@ -35,7 +35,7 @@ def nodes_that_fit(shape: Shape, config: TrainingConfig, ranks: int, there: int)
 
 def _fits(shape: Shape, config: TrainingConfig, ranks: int, there: int) -> bool:
     strategy = choose(config, ranks, shape, 0, there)
-    return memory(shape, config, strategy, ranks).peak <= (1 - SPARE) * there
+    return memory(shape, config, strategy, ranks).peak <= usable(config, there)
 
 
 def _milder(config: TrainingConfig, ranks: int) -> Iterator[dict[str, Any]]:

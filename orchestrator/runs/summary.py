@@ -35,6 +35,8 @@ class RankReport(_Part):
     """Real tokens, of this rank alone."""
     memory_available: int | None
     """Bytes of its node."""
+    memory: dict[str, int] | None = None
+    """Peaks in bytes, by kind as in the event `step`; null where the rank says none."""
     bytes: int
     """Size of the run folder on its node."""
     unreadable: list[str] = []
@@ -87,6 +89,12 @@ class RunReport(_Part):
     """As in verdict-rank<R>.json (docs/runs.md)."""
 
 
+def _peaks(seen: RankSeen) -> dict[str, int] | None:
+    """Of the whole training once it has ended, else so far."""
+    told = (seen.last(Result), seen.last(Step))
+    return next((event.memory for event in told if event and event.memory), None)
+
+
 def summary(run: Run) -> RunReport:
     """From its folders and Swarm."""
     first = run.ranks.get(0, RankSeen())
@@ -106,6 +114,7 @@ def summary(run: Run) -> RunReport:
                 step=max((beat.step or 0) if beat else 0, last.step if last else 0),
                 tokens_per_second=last.rank_tokens_per_second if last else None,
                 memory_available=last.memory_available if last else None,
+                memory=_peaks(seen),
                 bytes=run.bytes.get(place.node, 0),
                 unreadable=list(seen.unreadable),
             )

@@ -147,9 +147,9 @@ class GpuSpec(Model):
 class ContainerSpec(Model):
     """Defaults for every training container."""
 
-    base_image: str = "nvcr.io/nvidia/pytorch:26.10-py3"
+    base_image: str = "nvcr.io/nvidia/pytorch:26.07-py3"
     """Image with Python and torch (2.13 or newer, where a base is sharded) that the training image
-    is built upon. Unverified: the tag follows from NVIDIA's monthly ones."""
+    is built upon. Not pulled by us."""
     shm: SharedMemory = 16 * 2**30
     """Size of /dev/shm, e.g. 16GiB. It comes out of the unified memory."""
     ulimits: dict[Annotated[str, Field(pattern=ULIMIT)], int] = {

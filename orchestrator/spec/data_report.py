@@ -38,6 +38,22 @@ class SamplePart(_Part):
     segments: tuple[SegmentPart, ...]
 
 
+class BatchesPart(_Part):
+    """What the rows become, one node's forward pass at a time."""
+
+    batching: Literal["padding-free", "packed", "padded"]
+    """As the recipe says. What `auto` chooses: padded where a model's attention cannot keep the
+    sequences of a row apart, which the nodes find out."""
+    rows_per_pass: float
+    """Sequences, on average."""
+    tokens_per_pass: float
+    """Without padding, on average."""
+    room: int | None
+    """Tokens that a packed pass has room for."""
+    passes: int
+    """Of an epoch of these rows, of all nodes together, about."""
+
+
 class DataReport(_Part):
     """A data set, as a run would read it."""
 
@@ -67,6 +83,8 @@ class DataReport(_Part):
     """Tokens of a sequence."""
     max_length: int
     """`data.max_length`, at which sequences are cut."""
+    batches: BatchesPart | None = None
+    """null: no stack is named, or there are no rows."""
     learned_by: str | None
     """How it is decided which of a conversation is learned; null: there is none."""
     sample: SamplePart | None

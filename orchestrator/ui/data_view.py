@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.spec.data_report import DataReport, LengthPart, SamplePart
+from orchestrator.spec.data_report import BatchesPart, DataReport, LengthPart, SamplePart
 from orchestrator.ui.console import PlainConsole
 from orchestrator.ui.labelled import show_labelled
 from training.contract.counts import sentence
@@ -56,8 +56,18 @@ def _lines(report: DataReport) -> Iterator[tuple[str, Text | str]]:
             f"median {report.median:,} tokens; cut at data.max_length, {report.max_length:,}",
         )
         yield from (("", line) for line in _bars(report.lengths))
+    if report.batches is not None:
+        passes = f"about {report.batches.passes:,} passes an epoch, of all nodes together"
+        yield "batches", f"{batches_line(report.batches)}; {passes}"
     if report.learned_by:
         yield "learned", report.learned_by
+
+
+def batches_line(part: BatchesPart) -> str:
+    """What a pass has of such rows."""
+    of = "" if part.room is None else f" of {part.room:,}"
+    rows, tokens = f"{part.rows_per_pass:.1f} rows", f"{part.tokens_per_pass:,.0f}{of} tokens"
+    return f"{part.batching}: {rows} and {tokens} a pass"
 
 
 def _other_faults(report: DataReport) -> Iterator[str]:

@@ -15,7 +15,7 @@ from orchestrator.runs.outlook import (
 )
 from orchestrator.spec.data_report import DataReport
 from orchestrator.ui import figures
-from orchestrator.ui.data_view import show_sample
+from orchestrator.ui.data_view import batches_line, show_sample
 from orchestrator.ui.labelled import show_labelled
 from orchestrator.ui.plain import one_line, visible
 from training.contract.counts import sentence
@@ -85,6 +85,8 @@ def _lines(found: DryRun) -> Iterator[tuple[str, str]]:
     yield "disk", _disk(found.disk)
     if found.data is not None:
         yield "data", _data(found.data)
+        if found.data.batches is not None:
+            yield "batches", f"of such rows {batches_line(found.data.batches)}"
     for name, source in found.secrets.items():
         yield "secret", f"{name} {source}"
     for power in found.powers:

@@ -1,5 +1,6 @@
 """Numbers and times for people. A loss may be none: a rank writes null for what is no number."""
 
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
 
@@ -16,6 +17,11 @@ def pace(value: float | None) -> str:
 def gib(count: int | None) -> str:
     """Bytes as GiB."""
     return "-" if count is None else f"{count / 2**30:.1f} GiB"
+
+
+def peaks(memory: Mapping[str, int]) -> str:
+    """Bytes by kind, in one line: `host 1.2 GiB, allocated 58.0 GiB, reserved 61.3 GiB`."""
+    return ", ".join(f"{kind} {gib(count)}" for kind, count in memory.items())
 
 
 def clock(seconds: float) -> str:

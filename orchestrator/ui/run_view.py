@@ -1,6 +1,6 @@
 """A run while it runs: a live table in a terminal, plain lines elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -90,12 +90,14 @@ class RunView:
             case Phase(name=name):
                 if self._table is None:
                     self._line(rank, name)
-            case Start():
+            case Start(packing=packing):
                 self._line(
                     rank,
                     f"world size {event.world_size}, {event.strategy}, "
                     f"{event.local_parameters:,} of {event.parameters:,} base parameters here",
                 )
+                if packing is not None and rank == 0:
+                    self._line(0, packing)
             case Error(message=message):
                 self._line(rank, f"error: {message}")
             case _ if rank != 0:
@@ -182,9 +184,17 @@ def show_verdict(outcome: Outcome, ranks: Sequence[RankPlace], console: Console)
         console.print(f"  ended early    after step {first.step}: the held-out loss fell no more")
     if first.kept_step not in (None, first.step):
         console.print(f"  saved          is step {first.kept_step}, the lowest held-out loss")
+    if peaks := _largest([result.memory or {} for result in outcome.results]):
+        console.print(f"  peak memory    {figures.peaks(peaks)}")
     if first.saved is None:
         return
     kind = PurePosixPath(first.saved).name
     digest = first.weights_sha256[:16]
     console.print(f"  {kind:<13}  sha256 {digest}…, the same on all {len(ranks)} ranks")
     console.print(f"  on {ranks[0].node:<12}{ranks[0].folder}/{kind}")
+
+
+def _largest(memories: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Bytes by kind, of whichever rank has most."""
+    kinds = dict.fromkeys(kind for memory in memories for kind in memory)
+    return {kind: max(memory.get(kind, 0) for memory in memories) for kind in kinds}

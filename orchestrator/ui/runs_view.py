@@ -104,6 +104,8 @@ def show_run(run: Run, report: RunReport, console: Console) -> None:
     for rank in report.ranks:
         what = ", ".join(filter(None, (rank.task, rank.phase, f"step {rank.step}")))
         line(f"rank {rank.rank}", f"{rank.node}  {what}  {figures.size(rank.bytes)} in its folder")
+        if rank.memory:
+            line("", f"peak memory: {figures.peaks(rank.memory)}")
         for name in rank.unreadable:
             line("", f"{name} on {rank.node} cannot be understood")
     for attempt in run.attempts:

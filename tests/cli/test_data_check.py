@@ -111,6 +111,38 @@ def test_a_template_of_your_own(is_here: bool, sparkctl: Sparkctl, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("stack", "said", "batching"),
+    [
+        ("my-chats-lora", "packed: 40.0 rows and ", "packed"),
+        ("tiny-llama-lora", "padding-free: 8.0 rows and ", "padding-free"),
+        (None, None, None),
+    ],
+)
+def test_what_batches_become_of_the_rows(
+    stack: str | None,
+    said: str | None,
+    batching: str | None,
+    sparkctl: Sparkctl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, CHATS)))
+    asked = ["data", "check", "mine.jsonl", "--set", "data.held_out_rows=4"]
+    asked += ["--stack", stack] if stack else []
+    lines = sparkctl(*asked).stdout.splitlines()
+    told = [line.removeprefix("batches  ") for line in lines if line.startswith("batches")]
+    found = json.loads(sparkctl(*asked, "--json").stdout)["batches"]
+    if said is None or batching is None:
+        assert (told, found) == ([], None)
+        return
+    assert told[0].startswith(said)
+    assert found["batching"] == batching
+    assert found["passes"] == (1 if batching == "packed" else 5)
+    assert found["rows_per_pass"] == pytest.approx(40 if batching == "packed" else 8)
+
+
+@pytest.mark.parametrize(
     ("args", "said"),
     [
         (["none.jsonl"], "no such file on this computer"),

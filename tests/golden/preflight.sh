@@ -18,8 +18,8 @@ answers=$(
   { ping -c 1 -W 2 -I enp1s0f1np1 192.168.100.2 >/dev/null 2>&1 && echo peer spark-b; } &
   { users=$(nvidia-smi --query-compute-apps=pid,process_name --format=csv,noheader 2>/dev/null) && printf 'gpu answers\n%s\n' "$users" | sed '/^gpu/!s/^/user /'; } &
   nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | sed 's/^/driver /' &
-  docker image inspect --format 'base {{.Id}}' nvcr.io/nvidia/pytorch:25.11-py3 2>/dev/null &
-  docker image inspect --format 'image {{.Id}}' sparkctl/train:00da8dc8a1d2 2>/dev/null &
+  docker image inspect --format 'base {{.Id}}' nvcr.io/nvidia/pytorch:26.07-py3 2>/dev/null &
+  docker image inspect --format 'image {{.Id}}' sparkctl/train:9c1437c0866a 2>/dev/null &
   wait
 )
 for what in peer shut gpu user driver base image; do

@@ -25,8 +25,8 @@ LOOK = r"""
 for p in /proc/[0-9]*; do
     c=$(tr '\0' ' ' < $p/cmdline 2>/dev/null) || continue
     case $c in
-        *training.ranks.launch*) kind=trainer ;;
-        *training.gang*) kind=supervisor ;;
+        python3*training.ranks.launch*) kind=trainer ;;
+        python3*training.gang*) kind=supervisor ;;
         *) continue ;;
     esac
     pss=$(awk '/^Pss:/ {print $2}' $p/smaps_rollup 2>/dev/null) || continue

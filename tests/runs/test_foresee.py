@@ -142,6 +142,11 @@ def test_a_model_that_is_not_understood_is_said_so() -> None:
         (("training.loop.max_steps=7",), (7, 7 * 2 * 8 * 2048)),
         (("training.data.rows=17", "training.loop.gradient_accumulation_steps=2"), (1, 17 * 2048)),
         (("training.data.rows=null",), None),
+        # A room of 5,000 tokens holds two full rows.
+        (
+            ("training.loop.batching=packed", "training.loop.tokens_per_pass=5000"),
+            (128, 512 * 2048),
+        ),
     ],
 )
 def test_steps_and_tokens_at_most(settings: tuple[str, ...], most: tuple[int, int] | None) -> None:

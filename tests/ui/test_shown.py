@@ -132,7 +132,8 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
         view.on_event(TaskState(1, "running", None))
         view.on_event(TaskState(1, "failed", f"exit {ODD}"))
         view.on_event(LogLine(0, "is not shown"))
-        view.on_event(rank_event("start", 0))
+        for rank in (0, 1):  # of what all say alike, one line
+            view.on_event(rank_event("start", rank, packing="passes are packed: 9 steps of many"))
         view.on_event(rank_event("phase", 0, name="train"))
         for step in range(1, 22):
             pace = None if step == 20 else 1234.5
@@ -159,6 +160,9 @@ def test_a_run_without_a_terminal_is_told_in_lines(console: Console, file: Piece
         "rank 1 spark-b  running",
         f"rank 1 spark-b  failed: exit {ODD}",
         "rank 0 spark-a  world size 2, sharded, 1,000 of 2,000 base parameters here",
+    ]
+    assert [line for line in lines if "packed" in line] == [
+        "rank 0 spark-a  passes are packed: 9 steps of many"
     ]
     steps = [line.split("  ")[1] for line in lines if " step " in line and "loss" in line]
     assert [s for s in steps if s.startswith("step")] == [
@@ -244,6 +248,18 @@ def test_a_success_shows_the_losses_and_where_the_adapter_is(
     assert "4.0000 -> 1.0000 (0.25 of it)" in text
     assert "abababababababab…, the same on all 2 ranks" in text
     assert "/sparkctl/runs/run-1/adapter" in text
+
+
+def test_a_success_tells_the_most_memory_of_any_rank(console: Console, file: Pieces) -> None:
+    both = (
+        result(memory={"host": 2**31, "allocated": 3 * 2**30, "reserved": 4 * 2**30}),
+        result(memory={"host": 2**30, "allocated": 4 * 2**30, "reserved": 5 * 2**30}),
+    )
+    show_verdict(Outcome("run-1", "succeeded", "", results=both), ranks(2), console)
+    told = "peak memory    host 2.0 GiB, allocated 4.0 GiB, reserved 5.0 GiB\n"
+    assert told in file.getvalue()
+    show_verdict(Outcome("run-1", "succeeded", "", results=(result(),)), ranks(1), console)
+    assert file.getvalue().count("peak memory") == 1
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ PHASE = Phase(rank=0, name=EVIL, elapsed=1)
 ERROR = Error(rank=0, code=EVIL, message=EVIL, help=EVIL, exit_code=1, seconds=1)
 RESULT = Result(
     rank=0, step=1, eval_loss_first=2.0, eval_loss_last=1.0, weights_sha256=EVIL, saved=EVIL,
-    tokens=1, seconds=1.0,
+    tokens=1, seconds=1.0, memory={EVIL: 1},
 )  # fmt: skip
 
 

@@ -137,8 +137,8 @@ class Parallel(Section):
     """Longest wait for another rank at the start and in a training collective, in seconds."""
 
     gpu_memory_share: float = Field(0.9, gt=0, le=1)
-    """Share of the GPU's memory that a rank may take. What needs more ends with `out_of_memory`; on
-    unified memory the machine would freeze instead."""
+    """Share of a node's memory that a run may take, by the estimate. A GPU gives a rank no more of
+    its own: what needs it ends with `out_of_memory`; on unified memory the machine would freeze."""
 
     prepare_timeout: float = Field(6 * 3600, gt=0)
     """Longest wait for another rank while models and data are fetched and loaded, in seconds."""
@@ -158,7 +158,7 @@ class Loop(Section):
 
     tokens_per_pass: int | None = Field(None, ge=8)
     """`packed` only: tokens per rank in one forward pass, at most; null: per_device_batch_size x
-    max_length."""
+    max_length, where `auto` packs 2,048 at most (of several passes a step all)."""
 
     batching: Literal["auto", "padding-free", "packed", "padded"] = "auto"
     """`padding-free`: the sequences of a batch in one row, one after the other.
@@ -166,8 +166,8 @@ class Loop(Section):
     `packed`: as many sequences as fit in tokens_per_pass; fewer, larger steps. `padded`: each in a
     row of its own, filled up to the longest. `auto`: `padded` where a probe shows that the model's
     attention does not keep the sequences of a row apart; `packed` where passes are dear (a sharded
-    base, or passes of less than 2,048 tokens), but with gradient accumulation every row stays in
-    its step; else `padding-free`.
+    base, or passes of less than 2,048 tokens; not of a model below 100 M weights) and a fifth of
+    them are saved, but with gradient accumulation every row stays in its step; else `padding-free`.
     """
 
     gradient_accumulation_steps: int = Field(1, ge=1)

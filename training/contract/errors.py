@@ -32,6 +32,21 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_PATTERNS = ("no space left on device", "disk quota exceeded")
 """Libraries in other languages keep the text alone."""
 
+_OUT_OF_MEMORY_PATTERNS = (
+    "cuda out of memory",
+    "cuda error: out of memory",
+    "cuda failure 2 'out of memory'",  # NCCL's own buffers
+    "cublas_status_alloc_failed",
+    "defaultcpuallocator: can't allocate memory",
+    "not enough memory: you tried to allocate",
+)
+"""torch raises a kind of its own, but what lies below it, or hands it on, raises RuntimeErrors."""
+LESS_MEMORY = (
+    "Lower loop.per_device_batch_size, loop.tokens_per_pass or data.max_length, switch on "
+    "loop.gradient_checkpointing"
+)
+"""What a person can do; the beginning of a sentence."""
+
 
 class ExitCode(IntEnum):
     """Exit status of a rank, seen by the supervisor that decides about restarts."""
@@ -82,18 +97,31 @@ class Stopped(TrainingError):
     exit_code = ExitCode.STOPPED
 
 
-def is_full(failure: BaseException | None) -> bool:
-    """Whether a file could not grow: the disk, a quota or a limit is at its end.
-
-    What the failure comes from counts too: torch raises an error of its own in between.
-    """
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    """The failure and what it comes from: torch raises errors of its own in between."""
     while failure is not None:
-        if isinstance(failure, OSError) and failure.errno in _FULL:
-            return True
-        if any(pattern in str(failure).lower() for pattern in _FULL_PATTERNS):
-            return True
+        yield failure
         failure = failure.__cause__ or failure.__context__
+
+
+def is_out_of_memory(failure: BaseException) -> bool:
+    """Whether host or GPU had no memory left for this process, or the process none of its share."""
+    for cause in _causes(failure):
+        kinds = {kind.__name__ for kind in type(cause).__mro__}
+        if kinds & {"OutOfMemoryError", "MemoryError"}:
+            return True
+        if any(pattern in str(cause).lower() for pattern in _OUT_OF_MEMORY_PATTERNS):
+            return True
     return False
+
+
+def is_full(failure: BaseException | None) -> bool:
+    """Whether a file could not grow: the disk, a quota or a limit is at its end."""
+    return any(
+        (isinstance(cause, OSError) and cause.errno in _FULL)
+        or any(pattern in str(cause).lower() for pattern in _FULL_PATTERNS)
+        for cause in _causes(failure)
+    )
 
 
 def disk_full(place: Path | str) -> TrainingError:
@@ -123,6 +151,10 @@ def first_line(failure: BaseException) -> str:
     return lines[0] if lines else type(failure).__name__
 
 
+def _short(failure: BaseException) -> str:
+    return f"{type(failure).__name__}: {failure}".strip().splitlines()[0]
+
+
 def explain(failure: BaseException) -> TrainingError:
     """Turn any exception into the error that is reported; a `TrainingError` stays what it is.
 
@@ -131,8 +163,15 @@ def explain(failure: BaseException) -> TrainingError:
     """
     if isinstance(failure, TrainingError):
         return failure
+    if is_out_of_memory(failure):
+        return TrainingError(
+            "out_of_memory",
+            _short(failure),
+            f"{LESS_MEMORY}; `train --dry-run` says what would fit. Of the GPU's memory a rank "
+            "takes parallel.gpu_memory_share at most.",
+        )
     kinds = {kind.__name__ for kind in type(failure).__mro__}
-    text = f"{type(failure).__name__}: {failure}".strip().splitlines()[0]
+    text = _short(failure)
     if kinds & {"DistError", "DistBackendError", "DistNetworkError", "DistStoreError"} or (
         "RuntimeError" in kinds
         and any(pattern in str(failure).lower() for pattern in _CONNECTION_PATTERNS)
@@ -141,14 +180,6 @@ def explain(failure: BaseException) -> TrainingError:
             "peer_lost",
             f"the connection to another rank broke or stayed silent too long ({text})",
             "Look at the other ranks: the one that failed first says why.",
-        )
-    if "OutOfMemoryError" in kinds or "MemoryError" in kinds:
-        return TrainingError(
-            "out_of_memory",
-            text,
-            "Lower loop.tokens_per_pass, loop.per_device_batch_size or data.max_length, or set "
-            "loop.gradient_checkpointing to true. parallel.gpu_memory_share is what a rank may "
-            "take of a GPU's memory.",
         )
     if is_full(failure):
         return disk_full(getattr(failure, "filename", None) or f"a file ({text})")

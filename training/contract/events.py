@@ -48,6 +48,8 @@ class Start(Event):
     device: str
     batching: str | None = None
     """As chosen: `padding-free`, `packed` or `padded`."""
+    packing: str | None = None
+    """Where `auto` packs, what that makes of the steps, in a sentence."""
     gradient_checkpointing: bool | Literal["selective"] | None = None
     """As chosen."""
     attention: str | None = None
@@ -123,7 +125,8 @@ class Step(Event):
     tokens: Count
     """Real tokens, prompt and completion without padding, that THIS RANK processed."""
     tokens_per_second: Number
-    """Real tokens per second of ALL RANKS together; evaluations are not in the time."""
+    """Real tokens per second of ALL RANKS together; evaluations are not in the time. Null for a
+    step that the profiler looked at (`communication`), when it is told alone."""
     rank_tokens_per_second: Number = None
     """Of this rank alone."""
     tflops: Number = None
@@ -133,7 +136,8 @@ class Step(Event):
     seconds: dict[str, float] | None = None
     """Of one step, as the host sees it: data, forward, backward, other (optimizer, saving).
 
-    `communication` now and then: how long collectives were under way in one step, beside the rest.
+    `communication` now and then: how long collectives were under way in one step, beside the rest;
+    on a GPU also `exposed`: how long of that nothing was computed.
     """
     memory_peak: Count | None = None
     """Most bytes that this process held at once so far, and a GPU's own for it."""

@@ -1,5 +1,7 @@
 """What to do about a run that failed, when the failed rank could not report it itself."""
 
+from training.contract.errors import LESS_MEMORY
+
 _SEE_LOGS = "`sparkctl runs logs {run}` has its last lines."
 ADVICE = {
     "lost": "Look at {node}: `docker node ls`, there `docker ps -a` and `journalctl -b -1`; and at "
@@ -12,8 +14,7 @@ ADVICE = {
     "df` the images.",
     "stopped": "`last reboot` and `journalctl -u docker` on {node} show who ended them.",
     "killed": "`journalctl -k` on {node} shows whether the kernel killed it. " + _SEE_LOGS,
-    "out_of_memory": "Lower loop.per_device_batch_size or data.max_length, switch on "
-    "loop.gradient_checkpointing, or end what else holds memory on {node}.",
+    "out_of_memory": f"{LESS_MEMORY}, or end what else holds memory on {{node}}.",
     "peer_lost": "Look at the cable between the nodes, and at the logs of the other ranks. "
     + _SEE_LOGS,
     "weights_mismatch": "Each rank must get the same data, settings and image; nothing of this run "

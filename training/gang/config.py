@@ -57,8 +57,9 @@ class GangConfig(BaseModel):
     start_seconds: float | None = Field(None, gt=0)
     """A rank that prints no line for this long before its first step hangs; null: it may load for
     hours. Our own training has timeouts for that."""
-    memory_floor: float = Field(0.04, ge=0, lt=1)
-    """Share of the node's memory; with less available, or less in three seconds as fast as it goes,
-    the trainer is stopped, before the kernel freezes the machine. 0: never."""
+    memory_floor: float = Field(0.05, ge=0, lt=1)
+    """Share of the node's memory; with less available the trainer is stopped, before the kernel
+    freezes the machine. Below three times that, also while memory would be gone in 5 s, or the
+    machine stands still for paging. 0: never."""
     hooks: tuple[Hook, ...] = ()
     """Commands and webhooks to notify when the run has ended."""

@@ -14,8 +14,11 @@ _PRESSED = 25.0
 """Percent of the last 10 s in which nothing on the machine could run for want of memory."""
 _CONSECUTIVE = 2
 """Bad readings in a row: a single one may be a moment's."""
-_AHEAD = 3.0
-"""Seconds. Owners saw 22 GiB go in 10 s, and machines freeze within them (vllm#56824)."""
+_NEAR = 3
+"""Floors: with less than that available, pressure and a fast fall count."""
+_SOON = 5.0
+"""Seconds. Memory that would be gone by then is: the second look, the kill, and the driver's giving
+back take some of them."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,14 @@ class MemoryGuard:
     """Sees a machine that is about to freeze: unified memory has no other brake.
 
     Out of memory means on a GB10 that the kernel throws out every page of every program, sshd's
-    too, long before it kills anybody. Too little is there also where it will be in a moment, as
-    fast as it goes.
+    too, long before it kills anybody. MemAvailable counts page cache, which CUDA does not get at
+    once, so there must be more of it than elsewhere. Reported (vllm-project/vllm#56824): 28.9 GiB
+    available became 6.3 in 10 s. At that 2.3 GiB/s a floor of 6 GiB alone, seen twice, ends a
+    trainer with 1 to 4 GiB left; the fall, seen from 18 GiB on, with 7 to 9.
+
+    Of a Spark's 119.7 GiB the estimate gives a run 107.7 at most, and the system takes some 4: 8
+    are left, 20 of the 70B recipe (93 GiB). Neither comes below 6, and what stands still at less
+    than 18 is left alone.
     """
 
     floor: float
@@ -84,30 +93,34 @@ class MemoryGuard:
     clock: Callable[[], float] = time.monotonic
     _bad: int = field(default=0)
     _last: tuple[float, int] | None = field(default=None)
-    """When it was read, and what was there."""
+    """When it looked, and the bytes that were available."""
 
     def look(self) -> str | None:
         """Why the trainer must go now, or None."""
         if not self.floor:
             return None
         there, total = memory_available(self.meminfo), memory_total(self.meminfo)
-        pressed, least = _full(self.pressure), self.floor * total
-        soon = there - _AHEAD * self._falls(there)
-        low = min(there, soon) < least or (pressed > _PRESSED and there < 3 * least)
+        pressed, fall = _full(self.pressure), self._fall(there)
+        floor = self.floor * total
+        strained = pressed > _PRESSED or fall * _SOON > there
+        low = there < floor or (strained and there < _NEAR * floor)
         self._bad = self._bad + 1 if low else 0
         if self._bad < _CONSECUTIVE:
             return None
-        return f"{there / 2**30:.1f} of {total / 2**30:.0f} GiB of memory were left" + (
-            f", {pressed:.0f} % of the time lost to paging" if pressed else ""
-        )
+        said = [f"{there / 2**30:.1f} of {total / 2**30:.0f} GiB of memory were left"]
+        if fall * _SOON > there:
+            said.append(f"{fall / 2**30:.1f} GiB fewer each second")
+        if pressed:
+            said.append(f"{pressed:.0f} % of the time lost to paging")
+        return ", ".join(said)
 
-    def _falls(self, there: int) -> float:
-        """Bytes that go in a second, since the last look."""
+    def _fall(self, there: int) -> float:
+        """Bytes a second that went since the last look; 0 when there are more."""
         now, last = self.clock(), self._last
         self._last = now, there
         if last is None or now <= last[0]:
             return 0.0
-        return max(last[1] - there, 0) / (now - last[0])
+        return max(0.0, (last[1] - there) / (now - last[0]))
 
 
 def _full(pressure: Path) -> float:

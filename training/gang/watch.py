@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.contract.errors import LESS_MEMORY
 from training.contract.files import DEBUG
 from training.gang.config import GangConfig
 from training.gang.health import LastHeartbeat, MemoryGuard, Silence
@@ -48,8 +49,7 @@ class Watcher:
                 return Problem(
                     "memory_guard",
                     f"stopped before the machine would freeze: {why}",
-                    "Lower loop.per_device_batch_size or data.max_length, switch on "
-                    "loop.gradient_checkpointing, or end what else holds memory on this machine.",
+                    f"{LESS_MEMORY}, or end what else holds memory on this machine.",
                 )
             if (silent := silence.look(heartbeat)) is not None:
                 step = heartbeat.step + 1 if heartbeat else 0

@@ -1,6 +1,6 @@
 """All batches of a training, and what is known of each step before it is made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.contract.config import TrainingConfig
 from training.data import batches
@@ -29,11 +29,13 @@ class BatchPlan:
     ) -> "BatchPlan":
         """`shape`: as training/data/batching.py chose it."""
         loop = config.loop
+        room = loop.tokens_per_pass or shape.rows * config.data.max_length
+        each = replace(shape, rows=min(shape.rows, room // config.data.max_length))
         return cls(
             sequences,
             shape,
             batches.steps(sequences.train.lengths, shape, loop.seed, loop.epochs, loop.max_steps),
-            batches.held_out(len(sequences.held_out), shape),
+            batches.held_out(len(sequences.held_out), each),
             collate,
         )
 

@@ -6,9 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from training.loop.batch_plan import BatchPlan
+from training.tokens.tokens import IGNORED
 
 _AHEAD = 2
 """Steps that are ready, or being made ready, beside the one at work."""
@@ -43,12 +45,24 @@ def feed(plan: BatchPlan, rank: int, after: int, *, pin: bool) -> Iterator[Work]
 
 def _work(plan: BatchPlan, rank: int, step: int, pin: bool) -> Work:
     every, train = plan.train[step - 1], plan.sequences.train
-    batches = [plan.collate([train[row] for row in batch]) for batch in every[rank]]
+    batches = [scored(plan.collate([train[row] for row in batch])) for batch in every[rank]]
     if pin:
         batches = [{k: _pinned(v) for k, v in batch.items()} for batch in batches]
     tokens = [sum(train.lengths[row] for batch in own for row in batch) for own in every]
     counted = sum(train.counted(row) for own in every for batch in own for row in batch)
     return Work(step, batches, tokens[rank], sum(tokens), counted)
+
+
+def scored(batch: dict[str, Any]) -> dict[str, Any]:
+    """With places in the flattened batch and the tokens that come next there in place of `labels`:
+    `positions` and `targets`, both (counted tokens,).
+
+    Found here, on the host: a GPU that is asked which labels count makes every pass wait for it.
+    """
+    following = torch.nn.functional.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED).flatten()
+    positions = torch.from_numpy(np.flatnonzero(following.numpy() != IGNORED))
+    others = {name: value for name, value in batch.items() if name != "labels"}
+    return others | {"positions": positions, "targets": following[positions]}
 
 
 def _pinned(value: Any) -> Any:

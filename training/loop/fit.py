@@ -77,8 +77,10 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
     pad = prepared.tokenizer.pad_token_id or 0 if batching == "padded" else None
     collate, shape = attention.collate(base.model, pad), shape_of(config, env.world_size, batching)
     plan = BatchPlan.of(prepared.sequences, config, shape, collate)
+    packing = None
     if config.loop.batching == "auto" and batching == "packed":
-        print(told(config, here, plan.steps) or "", file=sys.stderr)
+        packing = told(config, here, plan.train)
+        print(packing, file=sys.stderr)
     recompute(base.model, base.recompute)
     kernels.use(base.model, config.loop.kernels, env.cache_dir)
     timer = StepTimer()
@@ -112,7 +114,7 @@ def fit(rank: Joined, prepared: Prepared, base: Base, resume: CheckpointChoice) 
                 elapsed=log.elapsed,
             )
         )
-    log.emit(_start(rank, prepared, base, plan.steps, batching))
+    log.emit(_start(rank, prepared, base, plan.steps, batching, packing))
     kept = training.train(resume_point)
     return Trained(
         steps=training.step,
@@ -132,7 +134,14 @@ def _after_step(rank: Joined, prepared: Prepared, base: Base) -> AfterStep:
     return AdaptersOnTheWay(rank, base.adapted, prepared.tokenizer).after
 
 
-def _start(rank: Joined, prepared: Prepared, base: Base, total_steps: int, batching: str) -> Start:
+def _start(
+    rank: Joined,
+    prepared: Prepared,
+    base: Base,
+    total_steps: int,
+    batching: str,
+    packing: str | None,
+) -> Start:
     env, loaded, loop = rank.env, base.loaded, rank.config.loop
     return Start(
         rank=env.rank,
@@ -150,6 +159,7 @@ def _start(rank: Joined, prepared: Prepared, base: Base, total_steps: int, batch
         held_out_rows=len(prepared.sequences.held_out),
         device=str(rank.group.device),
         batching=batching,
+        packing=packing,
         gradient_checkpointing=base.recompute,
         attention=attention.how(base.model),
         kernels=loop.kernels,

@@ -65,17 +65,20 @@ class Learner:
             # Large gradients, many of them: their means are made while the pass goes on.
             devices = [device] if device.type == "cuda" else None
             self._called = DistributedDataParallel(
-                model, device_ids=devices, gradient_as_bucket_view=True
+                model,
+                device_ids=devices,
+                gradient_as_bucket_view=True,
+                broadcast_buffers=False,  # constants, which would travel before every pass
             )
         self.optimizer = make_optimizer(model, config.optim, device)
         self.schedule = make_schedule(self.optimizer, config.optim, steps)
+        model.train()
         self._sum = torch.zeros((), device=device)
         self._norm = torch.zeros((), device=device)
         self._steps, self._rate = 0, 0.0
 
     def learn(self, work: Work, beat: Beat) -> None:
         """One optimizer step."""
-        self.model.train()
         passes, loss = len(work.batches), torch.zeros((), device=self._device)
         for number, batch in enumerate(work.batches, 1):
             beat()
@@ -103,7 +106,6 @@ class Learner:
     def warm_up(self, batch: dict[str, Any]) -> None:
         """Compute a batch both ways, and learn nothing: what has to be compiled is then."""
         self.evaluate([batch], lambda: None)
-        self.model.train()
         with self._in_half():
             loss = self._loss.of_training(self._called, on_device(batch, self._device), 1, 1)
         loss.backward()
@@ -120,6 +122,20 @@ class Learner:
         self._steps = 0
         return Told(loss, norm, self._rate)
 
+    def wait(self) -> None:
+        """Until a GPU has done all that it was asked for."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
+    def unread(self) -> tuple[float, int]:
+        """The losses that nobody has read: their sum, as this rank has it, and how many."""
+        return float(self._sum), self._steps
+
+    def set_unread(self, loss: float, steps: int) -> None:
+        """As `unread` gave them."""
+        self._sum.fill_(loss)
+        self._steps = steps
+
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def evaluate(self, batches: Iterable[dict[str, Any]], beat: Beat) -> float:
         """Mean loss of a token of these batches, over all ranks.
@@ -132,7 +148,9 @@ class Learner:
         for batch in batches:
             beat()
             with self._timer.measure("evaluation"), self._in_half():
-                total += self._loss.of_evaluation(self.model, on_device(batch, self._device))
+                total[0] += self._loss.of_evaluation(self.model, on_device(batch, self._device))
+            total[1] += len(batch["targets"])
+        self.model.train()
         if self._ranks > 1:
             dist.all_reduce(total)
         loss, counted = total.tolist()

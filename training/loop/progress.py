@@ -51,9 +51,16 @@ class Progress:
     def __post_init__(self) -> None:
         self.totals = RunTotals(self.config.loop.log_every)
 
-    def begin(self) -> None:
-        """The clock starts: what came before was preparation, or has been told."""
-        self._own = self._all = self._tokens = self._steps = 0
+    @property
+    def untold(self) -> int:
+        """Real tokens of this rank in steps that were not told yet."""
+        return self._tokens
+
+    def begin(self, untold: int = 0) -> None:
+        """The clock starts: what came before was preparation, or has been told, but for `untold`
+        tokens before a restart."""
+        self._own = self._all = self._steps = 0
+        self._tokens = untold
         self._apart, self._since = 0.0, self.clock()
         self.timer.take()
 

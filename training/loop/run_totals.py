@@ -5,6 +5,9 @@ from statistics import fmean, median
 
 from training.contract.events import Step
 
+_OF_ONE_STEP = ("communication", "exposed")
+"""Beside the phases, and seen of one step out of many."""
+
 
 @dataclass
 class RunTotals:
@@ -15,7 +18,8 @@ class RunTotals:
     _paces: list[float] = field(default_factory=list)
     _shares: list[float] = field(default_factory=list)
     _seconds: dict[str, float] = field(default_factory=dict)
-    _memory: int | None = None
+    _memory_peak: int | None = None
+    _memory: dict[str, int] = field(default_factory=dict)
 
     def add(self, event: Step) -> None:
         """Add one event."""
@@ -24,9 +28,11 @@ class RunTotals:
         if event.mfu is not None:
             self._shares.append(event.mfu)
         for name, seconds in (event.seconds or {}).items():
-            if name != "communication":  # of one step alone, and beside the others
+            if name not in _OF_ONE_STEP:
                 self._seconds[name] = self._seconds.get(name, 0.0) + seconds * self.log_every
-        self._memory = max(self._memory or 0, event.memory_peak or 0) or None
+        self._memory_peak = max(self._memory_peak or 0, event.memory_peak or 0) or None
+        for name, held in (event.memory or {}).items():
+            self._memory[name] = max(self._memory.get(name, 0), held)
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -41,7 +47,12 @@ class RunTotals:
     @property
     def memory_peak(self) -> int | None:
         """Bytes."""
-        return self._memory
+        return self._memory_peak
+
+    @property
+    def memory(self) -> dict[str, int] | None:
+        """Peaks by kind, in bytes."""
+        return self._memory or None
 
     @property
     def seconds(self) -> dict[str, float]:

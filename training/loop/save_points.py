@@ -1,12 +1,12 @@
 """After which steps to save, and when to stop: the same on every rank, for the votes are shared."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from training.contract.config import Loop
 from training.loop.best import Standing, standing
-from training.ranks.group import Group
+from training.ranks.group import Answer, Group
 
 
 class StopSignal:
@@ -44,15 +44,19 @@ class SavePoints:
     stop: StopSignal
     total_steps: int
 
-    def after(self, step: int, held_out: Mapping[int, float]) -> Decision:
-        """`held_out`: losses so far by step. All ranks together.
+    def ask(self, step: int) -> Answer:
+        """Begin to ask which ranks got SIGTERM. All ranks together; after the last step nobody."""
+        return self.group.ask(self.stop.received) if step < self.total_steps else list
+
+    def after(self, step: int, stopped: Sequence[int], held_out: Mapping[int, float]) -> Decision:
+        """`stopped`: the ranks that got SIGTERM; `held_out`: losses so far by step.
 
         A training whose patience is over saves nothing more, and ends well also when it was to be
         stopped.
         """
         if step >= self.total_steps:
             return Decision()
-        stopped = tuple(self.group.ranks_where(self.stop.received))
+        stopped = tuple(stopped)
         save = (bool(self.every) and step % self.every == 0) or bool(stopped)
         if step not in held_out:
             return Decision(save, stopped)

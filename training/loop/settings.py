@@ -20,17 +20,16 @@ _MAY_CHANGE = (
 )
 """Keys that say how it is run or watched, not what comes out."""
 _DATA_KEY = "data_key"
+_PACKING = "packing"
+"""Of packed passes alone: how they are filled. Until 2026-11-28 with what came next."""
 
 
 def settings_of(
     config: TrainingConfig, world_size: int, base_sha256: str, data_key: str
 ) -> Settings:
     """Everything that shapes the result. `data_key`: of training/tokens/key.py."""
-    return _that_shape(config, config) | {
-        "world_size": world_size,
-        "base_sha256": base_sha256,
-        _DATA_KEY: data_key,
-    }
+    others = {"world_size": world_size, "base_sha256": base_sha256, _DATA_KEY: data_key}
+    return _that_shape(config, config) | _packing(config, "best fit") | others
 
 
 def usual_settings(config: TrainingConfig) -> Settings:
@@ -44,7 +43,11 @@ def usual_settings(config: TrainingConfig) -> Settings:
         "method": {"kind": config.method.kind},
         "data": {"name": config.data.name, "sources": config.data.sources},
     }
-    return _that_shape(TrainingConfig.model_validate(least), config)
+    return _that_shape(TrainingConfig.model_validate(least), config) | _packing(config, "next fit")
+
+
+def _packing(config: TrainingConfig, way: str) -> dict[str, str]:
+    return {_PACKING: way} if config.loop.batching == "packed" else {}
 
 
 def _that_shape(config: TrainingConfig, trained: TrainingConfig) -> dict[str, Any]:
@@ -61,16 +64,15 @@ def _that_shape(config: TrainingConfig, trained: TrainingConfig) -> dict[str, An
 
 def require_same(then: Settings, now: Settings, where: Path) -> None:
     """Raise unless a checkpoint made with the settings `then` can be resumed with `now`."""
-    if _version(then) != _version(now):
+    if does := _earlier_version(then, now):
         raise ConfigurationError(
             "checkpoint_unfit",
-            f"the checkpoint {where} was made by an earlier version of sparkctl, which made other "
-            "tokens of the same data",
+            f"the checkpoint {where} was made by an earlier version of sparkctl, which {does}",
             "Finish this run with that version, or start a new one.",
         )
     changed = [
         f"{key} was {then.get(key)}, now is {now.get(key)}"
-        for key in sorted({*then, *now})
+        for key in sorted({*then, *now} - {_PACKING})
         if then.get(key) != now.get(key)
     ]
     if len(changed) > 1:  # the key also changes with every setting of the data, which says more
@@ -81,6 +83,15 @@ def require_same(then: Settings, now: Settings, where: Path) -> None:
             f"the checkpoint {where} is of another training: {'; '.join(changed)}",
             "Restore the former settings, or start a new run for these.",
         )
+
+
+def _earlier_version(then: Settings, now: Settings) -> str | None:
+    """What the code that made a checkpoint does in another way, if it does."""
+    if _version(then) != _version(now):
+        return "made other tokens of the same data"
+    if then.get(_PACKING) != now.get(_PACKING) and then["loop.batching"] == now["loop.batching"]:
+        return "put other rows together in packed passes"
+    return None
 
 
 def _version(settings: Settings) -> str:

@@ -13,14 +13,14 @@ from training.contract.events import Saved
 from training.data.batches import Batching
 from training.loop.batch_plan import BatchPlan
 from training.loop.checkpoint import Checkpoints, ResumePoint, State
-from training.loop.feeding import Work, feed
+from training.loop.feeding import Work, feed, scored
 from training.loop.learner import Learner
 from training.loop.progress import Progress
 from training.loop.save_points import SavePoints, StopSignal
 from training.model.shards import local, reshard, shared
 from training.ranks.communication import Seen, due, look
 from training.ranks.events import EventLog
-from training.ranks.group import Group
+from training.ranks.group import Answer, Group
 from training.ranks.rng import rng_state, set_rng_state
 
 AfterStep = Callable[[int], None]
@@ -65,20 +65,24 @@ class Training:
 
         Raises `Stopped` when any rank got SIGTERM; all ranks have saved then.
         """
+        untold = 0
         if resume_point is None:
             self.evaluate()
         else:
-            self._resume(resume_point)
+            untold = self._resume(resume_point)
         first = self.step + 1
-        self._progress.begin()
+        self._progress.begin(untold)
         pin = self._group.device.type == "cuda"
         for work in feed(self._plan, self._group.env.rank, self.step, pin=pin):
             self._learn(work, looked_at=due(work.step - first))
-            if work.step % self._config.loop.log_every == 0:
-                self._tell()
-            if self._go_on():
-                continue
-            break
+            logged = work.step % self._config.loop.log_every == 0
+            told = self._learner.read() if logged else None
+            stops = self._points.ask(work.step)  # under way while the step is told
+            if told is not None:
+                self._progress.told(self.step, told, self._communication)
+                self._communication = None
+            if not self._go_on(stops):
+                break
         if self.step not in self.held_out:
             self.evaluate()
         return self._take_what_is_kept()
@@ -93,8 +97,10 @@ class Training:
         plan, env = self._plan, self._group.env
         rows = plan.sequences.held_out
         batches = (
-            plan.collate([rows[row] for row in batch]) for batch in plan.held_out_of(env.rank)
+            scored(plan.collate([rows[row] for row in batch]))
+            for batch in plan.held_out_of(env.rank)
         )
+        self._learner.wait()  # the steps before are still under way: their time counts
         with self._progress.apart():
             loss: float = self._learner.evaluate(
                 batches, lambda: self._log.beat("evaluating", self.step)
@@ -111,6 +117,7 @@ class Training:
             self._log.beat("training", work.step - 1)
 
         if looked_at:
+            self._learner.wait()
             with self._progress.apart(), look() as self._communication:
                 self._learner.learn(work, beat)
         else:
@@ -118,18 +125,15 @@ class Training:
         self._progress.learned(work, counts=not looked_at)
         self.step, self.tokens = work.step, self.tokens + work.tokens
 
-    def _tell(self) -> None:
-        self._progress.told(self.step, self._learner.read(), self._communication)
-        self._communication = None
-
-    def _go_on(self) -> bool:
-        """What follows a step. False when it was the last of this training."""
+    def _go_on(self, stops: Answer) -> bool:
+        """What follows a step; `stops`: which ranks are to. False when it was the last of this
+        training."""
         every, step = self._config.loop.eval_every, self.step
         if step < self._plan.steps:
             self._after_step(step)
         if every and step % every == 0:
             self.evaluate()
-        decision = self._points.after(step, self.held_out)
+        decision = self._points.after(step, stops(), self.held_out)
         if decision.save:
             self._save()
         if decision.stopped:
@@ -183,10 +187,13 @@ class Training:
                 "tokens": self.tokens,
                 "held_out": self.held_out,
                 "batching": self._batching,
+                "unread": self._learner.unread(),
+                "untold": self._progress.untold,
             },
         ).write(folder)
 
-    def _resume(self, point: ResumePoint) -> None:
+    def _resume(self, point: ResumePoint) -> int:
+        """Everything as it was; real tokens of the steps that were made and not told."""
         then = State.read(point.folder)
         self._take(then.weights, str(point.folder))
         optimizer = self._learner.optimizer
@@ -198,6 +205,9 @@ class Training:
         set_rng_state(then.rng)
         self.step, self.tokens = point.step, then.counters["tokens"]
         self.held_out = then.counters["held_out"]
+        self._learner.set_unread(*then.counters.get("unread", (0.0, 0)))
+        untold: int = then.counters.get("untold", 0)
+        return untold
 
     def _take(self, saved: dict[str, torch.Tensor], where: str) -> None:
         trained = self._trained()

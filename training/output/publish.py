@@ -48,6 +48,7 @@ def publish(rank: Joined, prepared: Prepared, base: Base, trained: Trained) -> N
             tokens_per_second=totals.tokens_per_second,
             mfu=totals.mfu,
             memory_peak=totals.memory_peak,
+            memory=totals.memory,
             step_seconds=totals.seconds,
             seconds=log.elapsed,
         )

@@ -6,7 +6,7 @@ from training.contract.config import TrainingConfig
 from training.plan.estimate import Strategy, memory
 from training.plan.hardware import GB10, Hardware
 from training.plan.shape import Shape
-from training.plan.strategy import SPARE
+from training.plan.strategy import usable
 
 Recompute = bool | Literal["selective"]
 
@@ -32,7 +32,7 @@ def settle(
     choices: tuple[Recompute, ...] = (False, "selective")
     for how in choices:
         peak = memory(shape, recomputing(config, how), strategy, ranks, hardware).peak
-        if peak <= (1 - SPARE) * memory_bytes:
+        if peak <= usable(config, memory_bytes):
             return how
     return True
 

@@ -23,9 +23,8 @@ _EXPERTS = "experts"
 """What all families call the module that holds a layer's stacks of them."""
 AVERAGES = {"adamw": 8.0, "adamw_8bit": 2 * (1 + 4 / 256)}
 """Bytes of AdamW's two averages of a weight: in float32, or in a byte with a scale for 256."""
-LEARNING = 12
-"""Bytes of a weight that learns on several ranks: itself, its gradient, and DDP's own copy of that,
-all in float32."""
+LEARNING = 8
+"""Bytes of a weight that learns: itself and its gradient, which DDP's buckets hold; in float32."""
 LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 """Largest tile of logits that trl's loss makes at a time: tokens x words of the vocabulary."""
 LOSS_COPIES = {"cuda": 1, "cpu": 9}
@@ -41,11 +40,13 @@ class Work:
 
     @classmethod
     def most(cls, config: TrainingConfig) -> "Work":
-        """Full rows of `max_length`, all counted in the loss: no batch can be larger."""
+        """Full rows of `max_length`, all counted in the loss: no batch can be larger.
+
+        Packed passes have a budget of their own; `auto` may pack, or not.
+        """
         loop = config.loop
-        tokens = loop.per_device_batch_size * config.data.max_length
-        if loop.batching in ("packed", "auto"):
-            tokens = loop.tokens_per_pass or tokens
+        rows, room = loop.per_device_batch_size * config.data.max_length, loop.tokens_per_pass
+        tokens = {"packed": room or rows, "auto": max(room or 0, rows)}.get(loop.batching, rows)
         return cls(tokens, tokens)
 
 
@@ -95,7 +96,6 @@ def memory(
     share = ranks if strategy == "sharded" else 1
     compute = BYTES[config.model.dtype]
     trained_bytes = 4 * trained(shape, method) // (share if full else 1)
-    several = strategy == "ddp" and ranks > 1
     mixed = full and compute == 2 and strategy == "ddp"
     held = {
         "weights": base_bytes(shape, config) // share,
@@ -103,7 +103,6 @@ def memory(
         "gradients": trained_bytes,
         "optimizer": int(AVERAGES[config.optim.name] * trained_bytes / 4),
         "runtime": hardware.runtime,
-        "gradient buckets": trained_bytes if several else 0,  # DDP's own copy
     }
     inputs, at_work = activations(shape, config, work)
     tiles = loss(shape, compute, hardware, work, full)

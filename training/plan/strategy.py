@@ -7,8 +7,6 @@ from training.plan.estimate import AVERAGES, BYTES, LEARNING, Strategy, memory
 from training.plan.hardware import GB10, Hardware
 from training.plan.shape import Shape
 
-SPARE = 0.1
-"""Share of a node's memory that stays with the system: one that runs out of it freezes."""
 REPLICA_SHARE = 0.5
 """Of a model that is not understood, what a whole copy needs may take this share of a node's
 memory: nobody knows what comes on top."""
@@ -37,8 +35,17 @@ def choose(
         fits = replica_bytes(config, checkpoint_bytes) <= REPLICA_SHARE * memory_bytes
     else:
         peak = memory(shape, config, "ddp", world_size, hardware).peak
-        fits = peak <= (1 - SPARE) * memory_bytes
+        fits = peak <= usable(config, memory_bytes)
     return "ddp" if fits else "sharded"
+
+
+def usable(config: TrainingConfig, memory_bytes: int) -> int:
+    """What a run may take of a node with so many bytes; the rest stays with the system, for a
+    machine that runs out of memory freezes.
+
+    On a GPU torch is held to the same share (`training/ranks/group.py`).
+    """
+    return int(config.parallel.gpu_memory_share * memory_bytes)
 
 
 def replica_bytes(config: TrainingConfig, checkpoint_bytes: int) -> int:

@@ -1,6 +1,7 @@
-"""Hide packages that this run does not need from libraries that import what they find."""
+"""Keep away what libraries import and this run does not need."""
 
 import sys
+from types import ModuleType
 
 
 def hide_package(package: str) -> None:
@@ -10,3 +11,13 @@ def hide_package(package: str) -> None:
     `importlib.util.find_spec`, by which libraries look, finds nothing then.
     """
     sys.modules[package] = None  # type: ignore[assignment]
+
+
+def stand_in(module: str, **names: object) -> None:
+    """Give imports of a module these names, and do not import it.
+
+    For a library that needs a trifle of a module which imports half a second's worth of others.
+    """
+    instead = ModuleType(module)
+    vars(instead).update(names)
+    sys.modules[module] = instead

@@ -1,5 +1,6 @@
 """The plan: one order of rows, however it is cut, and a position in it that can be gone back to."""
 
+import random
 from dataclasses import replace
 from itertools import chain, pairwise
 
@@ -96,6 +97,26 @@ def test_merged_passes_are_fewer_and_no_row_changes_its_step(
         assert max(sum(lengths[row] for row in batch) for p in other for batch in p) <= room
         rows = [sorted(row for p in step for batch in p for row in batch) for step in (one, other)]
         assert rows[0] == rows[1]
+
+
+@given(LENGTHS, CUTS, st.integers(1, 3))
+def test_packed_rooms_are_the_same_for_every_number_of_ranks(
+    lengths: list[int], shape: BatchShape, number: int
+) -> None:
+    packed = replace(shape, room=shape.room or 100)
+    alone = replace(packed, ranks=1, accumulation=packed.ranks * packed.accumulation)
+    assert plan(lengths, packed, 1, 1.0, number) == plan(lengths, alone, 1, 1.0, number)
+
+
+def test_in_a_packed_step_ranks_have_like_numbers_of_tokens() -> None:
+    chance = random.Random(1)
+    lengths = [min(2048, max(64, int(chance.lognormvariate(6.8, 0.8)))) for _ in range(5000)]
+    whole = steps(lengths, BatchShape(ranks=2, accumulation=1, rows=4, room=2048), 1, 1.0, None)
+    shares = [
+        min(each) / max(each)
+        for each in ([sum(lengths[r] for b in p for r in b) for p in one] for one in whole)
+    ]
+    assert sum(shares) / len(shares) > 0.95  # with what comes next: 0.79
 
 
 def test_short_rows_of_many_passes_are_one() -> None:

@@ -16,7 +16,7 @@ from training.contract.redactor import Redactor
 from training.contract.verdict import Attempt, Verdict
 from training.gang.child import Child
 from training.gang.config import GangConfig
-from training.gang.health import LastHeartbeat, MemoryGuard, Silence, oom_kills
+from training.gang.health import LastHeartbeat, Silence, oom_kills
 from training.gang.history import AttemptLog, History
 from training.gang.judge import attempt_of, first_failure, is_decided, verdict_of
 from training.gang.log import RankLog
@@ -317,60 +317,6 @@ def test_a_beat_is_read_from_its_file(tmp_path: Path) -> None:
     file.write_text('{"rank": 0, "step": null, "phase": "loading", "pid": 7}')
     found = LastHeartbeat.read(file)
     assert found is not None and (found.step, found.training, found.pid) == (0, False, 7)
-
-
-def guard(tmp_path: Path, available: int, pressed: str | None = None) -> MemoryGuard:
-    (tmp_path / "meminfo").write_text(f"MemTotal: 1000000 kB\nMemAvailable: {available} kB\n")
-    if pressed is not None:
-        (tmp_path / "pressure").write_text(f"some avg10=99\nfull avg10={pressed} avg60=0.00\n")
-    return MemoryGuard(0.02, tmp_path / "meminfo", tmp_path / "pressure")
-
-
-def test_the_guard_wants_to_see_it_twice(tmp_path: Path) -> None:
-    watch = guard(tmp_path, 19_000)
-    assert watch.look() is None
-    assert "0.0 of 1 GiB" in (watch.look() or "")
-    guard(tmp_path, 500_000)
-    assert watch.look() is None
-    guard(tmp_path, 19_000)
-    assert watch.look() is None
-
-
-def test_the_guard_looks_ahead(tmp_path: Path) -> None:
-    """From 28.9 GiB to 6.3 in 10 s: stopped with several left, while the same amount that stays is
-    no reason."""
-    now = [0.0]
-
-    def falls(*gib: float) -> list[bool]:
-        watch = MemoryGuard(0.04, tmp_path / "meminfo", tmp_path / "none", lambda: now[0])
-        seen = []
-        for there in gib:
-            (tmp_path / "meminfo").write_text(
-                f"MemTotal: {int(119.7 * 2**20)} kB\nMemAvailable: {int(there * 2**20)} kB\n"
-            )
-            seen.append(watch.look() is not None)
-            now[0] += 1.0
-        return seen
-
-    down = [28.9 - 2.26 * second for second in range(11)]
-    stopped = falls(*down).index(True)
-    assert 6.5 < down[stopped] < 12
-    assert not any(falls(*[8.0] * 10))  # a run that takes all it may leaves this much
-    assert not any(falls(28.0, 8.0, 8.0, 8.0))  # one large step, and no more
-
-
-def test_pressure_alone_is_no_reason(tmp_path: Path) -> None:
-    for available, pressed, goes in ((50_000, "60.0", True), (50_000, "1.0", False),
-                                     (500_000, "60.0", False)):  # fmt: skip
-        watch = guard(tmp_path, available, pressed)
-        watch.look()
-        assert (watch.look() is not None) == goes
-
-
-def test_the_guard_can_be_switched_off(tmp_path: Path) -> None:
-    guard(tmp_path, 1)
-    watch = MemoryGuard(0.0, tmp_path / "meminfo")
-    assert watch.look() is None and watch.look() is None
 
 
 def test_kills_of_the_kernel_are_counted(tmp_path: Path) -> None:

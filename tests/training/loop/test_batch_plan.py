@@ -53,14 +53,13 @@ def test_each_rank_knows_what_all_of_them_have() -> None:
     """So no collective is needed for it."""
     from training.data.collate import real_tokens
     from training.loop.feeding import feed
-    from training.tokens.tokens import IGNORED
 
     plan = _plan("padding-free", epochs=2)
     for one, other in zip(*(feed(plan, rank, 0, pin=False) for rank in (0, 1)), strict=True):
         both = [*one.batches, *other.batches]
         assert one.tokens == sum(map(real_tokens, one.batches))
         assert one.all_tokens == other.all_tokens == sum(map(real_tokens, both))
-        counted = sum(int((batch["labels"][:, 1:] != IGNORED).sum()) for batch in both)
+        counted = sum(len(batch["targets"]) for batch in both)
         assert one.counted == other.counted == counted
 
 
@@ -84,6 +83,13 @@ def test_packed_rows_are_fewer_and_full() -> None:
     lengths = packed.sequences.train.lengths
     full = [sum(lengths[r] for r in batch) for s in packed.train for p in s for batch in p]
     assert 3 * 10 - 11 < max(full) <= 3 * 10
+
+
+def test_evaluations_keep_within_the_budget_of_a_pass() -> None:
+    usual = _plan("packed")
+    small = _plan("packed", tokens_per_pass=10)
+    assert [len(plan.held_out_of(0)) for plan in (usual, small)] == [1, 2]
+    assert all(len(batch) <= 2 for batch in small.held_out)
 
 
 def _rows(batch: dict[str, Any]) -> list[int]:

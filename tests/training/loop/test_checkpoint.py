@@ -220,6 +220,24 @@ def test_other_data_are_named_by_what_was_set(tmp_path: Path) -> None:
         Checkpoints(tmp_path, ALONE, then | {"data_key": "1-cd"}, 2, {}).negotiate()
 
 
+def test_packed_passes_of_before_are_others(tmp_path: Path) -> None:
+    """A run that went on with them would see rows twice, and others never."""
+    config = TrainingConfig.model_validate(TINY | {"loop": {"batching": "packed"}})
+    now, usual = settings_of(config, 2, "base", "1-data"), usual_settings(config)
+    then = {key: value for key, value in now.items() if key != "packing"}
+    Checkpoints(tmp_path / "before", ALONE, then, 2, usual).save(10, _write)
+    with pytest.raises(
+        ConfigurationError, match="earlier version of sparkctl, which put other rows"
+    ):
+        Checkpoints(tmp_path / "before", ALONE, now, 2, usual).negotiate()
+    Checkpoints(tmp_path / "now", ALONE, now, 2, usual).save(10, _write)
+    assert Checkpoints(tmp_path / "now", ALONE, now, 2, usual).negotiate() is not None
+    other = TrainingConfig.model_validate(TINY | {"loop": {"batching": "padding-free"}})
+    with pytest.raises(ConfigurationError, match=r"batching was packed, now is padding-free$"):
+        free = settings_of(other, 2, "base", "1-data")
+        Checkpoints(tmp_path / "now", ALONE, free, 2, usual_settings(other)).negotiate()
+
+
 def test_defaults_are_those_of_the_same_method_model_and_data() -> None:
     config = TrainingConfig.model_validate(TINY)
     usual, own = usual_settings(config), settings_of(config, 2, "base", "data")

@@ -98,10 +98,16 @@ def _told(**numbers: object) -> Step:
 def test_totals_of_an_attempt() -> None:
     totals = RunTotals(log_every=10)
     assert (totals.tokens_per_second, totals.mfu, totals.memory_peak) == (None, None, None)
+    assert totals.memory is None
     for pace, share in ((1.0, 0.1), (50.0, 0.2), (60.0, 0.3)):
         seconds = {"data": 0.1, "forward": 1.0}
         if pace == 50:
-            seconds["communication"] = 99.0
-        totals.add(_told(tokens_per_second=pace, mfu=share, seconds=seconds, memory_peak=int(pace)))
+            seconds |= {"communication": 99.0, "exposed": 9.0}
+        memory = {"host": int(pace), "reserved": 70 - int(pace)}
+        totals.add(
+            _told(tokens_per_second=pace, mfu=share, seconds=seconds, memory_peak=int(pace),
+                  memory=memory)
+        )  # fmt: skip
     assert (totals.tokens_per_second, totals.mfu, totals.memory_peak) == (50.0, 0.2, 60)
+    assert totals.memory == {"host": 60, "reserved": 69}
     assert totals.seconds == {"data": 3.0, "forward": 30.0}

@@ -138,7 +138,8 @@ def _assert_equal(run: Run, undisturbed: Run) -> None:
     for rank in range(run.world_size):
         (ours,), (theirs,) = run.events(rank, Result), undisturbed.events(rank, Result)
         assert ours.weights_sha256 == theirs.weights_sha256
-        measured = {"seconds", "saved", "tokens_per_second", "memory_peak", "step_seconds"}
+        measured = {"seconds", "saved", "tokens_per_second", "memory_peak", "memory",
+                    "step_seconds"}  # fmt: skip
         assert ours.model_dump(exclude=measured) == theirs.model_dump(exclude=measured)
         assert _last_told(run, rank) == _last_told(undisturbed, rank)
         losses = {told.step: told.loss for told in run.events(rank, Eval)}

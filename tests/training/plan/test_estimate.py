@@ -104,11 +104,11 @@ def test_four_bits_are_a_quarter_of_sixteen() -> None:
     assert 35 < small / GIB < 42
 
 
-def test_full_fine_tuning_takes_sixteen_bytes_a_weight_and_more_on_several_nodes() -> None:
+def test_full_fine_tuning_takes_sixteen_bytes_a_weight_on_several_nodes_too() -> None:
     shape = KNOWN["meta-llama/Llama-3.2-3B"]
     alone, two = (memory(shape, config({"kind": "full"}), "ddp", ranks) for ranks in (1, 2))
     assert sum(alone.held.values()) - alone.held["runtime"] == 16 * shape.parameters
-    assert two.least - alone.least == 4 * shape.parameters
+    assert two.least == alone.least  # gradients are in DDP's buckets, and nowhere else
     shared = memory(shape, config({"kind": "full"}), "sharded", 2)
     assert shared.least - shared.held["runtime"] == 8 * shape.parameters
 

@@ -41,7 +41,12 @@ def training(method: dict[str, Any], rows: int, **loop: Any) -> dict[str, Any]:
         "model": {"name": "/unused", "dtype": "float32"},
         "method": method,
         "data": {"name": "/unused", "max_length": 512},
-        "loop": {"max_steps": 2, "per_device_batch_size": rows} | loop,
+        "loop": {
+            "max_steps": 2,
+            "per_device_batch_size": rows,
+            "gradient_checkpointing": False,
+        }
+        | loop,
     }
 
 
@@ -95,6 +100,7 @@ def test_the_peak_of_a_gigabyte_of_weights_in_bfloat16_is_as_estimated(name: str
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
     "activations": (llama(), training(LORA, 4), 4),
     "checkpointed": (llama(), training(LORA, 4, gradient_checkpointing=True), 4),
+    "selective": (llama(), training(LORA, 4, gradient_checkpointing="selective"), 4),
     "optimizer": (llama(), training(FULL, 1), 1),
     "adapter's optimizer": (llama(), training({"kind": "lora", "r": 256}, 1), 1),
     "logits": (llama(num_hidden_layers=2, vocab_size=32768), training(LORA, 4), 4),

@@ -174,6 +174,14 @@ class OutOfMemoryError(RuntimeError):
         (RuntimeError("[gloo/pair.cc] Connection closed by peer"), "peer_lost", 75),
         (RuntimeError("[gloo] Timed out waiting 60000ms for recv"), "peer_lost", 75),
         (OutOfMemoryError("CUDA out of memory"), "out_of_memory", ExitCode.CRASHED),
+        (RuntimeError("CUDA error: out of memory\nCompile with"), "out_of_memory", 1),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when"), "out_of_memory", 1),
+        (
+            DistBackendError("NCCL error in: x.cpp\nCuda failure 2 'out of memory'"),
+            "out_of_memory",
+            1,
+        ),
+        (MemoryError(), "out_of_memory", ExitCode.CRASHED),
         (OSError(28, "No space left on device"), "disk_full", ExitCode.CRASHED),
         (OSError(122, "Disk quota exceeded"), "disk_full", ExitCode.CRASHED),
         (ValueError("I/O error: No space left on device (os error 28)"), "disk_full", 1),
@@ -187,6 +195,20 @@ def test_failures_are_explained(failure: Exception, code: str, status: int) -> N
     error = explain(failure)
     assert (error.code, error.exit_code) == (code, status)
     assert error.message
+
+
+def test_what_hands_on_a_lack_of_memory_says_so_too() -> None:
+    """As autograd's, torch.compile's and DDP's own errors do."""
+    try:
+        try:
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee more")
+        except OutOfMemoryError as cause:
+            raise RuntimeError("a hook failed in the backward pass") from cause
+    except RuntimeError as handed_on:
+        error = explain(handed_on)
+    assert error.code == "out_of_memory" and "hook failed" in error.message
+    for key in ("loop.per_device_batch_size", "gradient_checkpointing", "gpu_memory_share"):
+        assert key in error.remedy
 
 
 def test_a_full_disk_is_told_with_its_place(tmp_path: Path) -> None:
