@@ -102,7 +102,8 @@ def _probe(model: PreTrainedModel | PeftModel, passes: torch.dtype) -> float | s
     except Exception as refused:
         if explain(refused).code != "crash":
             raise
-        _pass(model, Collate(0), passes)  # FSDP2 gives back what a pass has gathered when one is complete
+        # FSDP2 gives back what a pass has gathered when one is complete.
+        _pass(model, Collate(0), passes)
         return f"it raises {type(refused).__name__}: {first_line(refused)}"
 
 

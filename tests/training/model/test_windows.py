@@ -38,7 +38,9 @@ def _windowed(kind: str, window: int = WINDOW, **more: Any) -> Any:
         "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0,
         "initializer_range": 0.2, "sliding_window": window, "attention_dropout": 0.0,
-    } | ({"num_local_experts": 2, "output_router_logits": False} if kind == "mixtral" else {})  # fmt: skip
+    }  # fmt: skip
+    if kind == "mixtral":
+        settings |= {"num_local_experts": 2, "output_router_logits": False}
     if kind not in ALWAYS:
         settings |= {"layer_types": LAYERS}
     if kind.startswith("qwen"):
