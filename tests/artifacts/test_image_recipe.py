@@ -37,3 +37,12 @@ def test_only_the_named_trackers_are_put_in(trackers: tuple[str, ...], expected:
     recipe = image_recipe("base", contents(training))
     assert packages(recipe) == expected
     assert (recipe.tag == image_recipe("base", contents()).tag) == (not trackers)
+
+
+@pytest.mark.parametrize(
+    ("kernels", "expected"),
+    [("plain", []), ("compiled", []), ("liger", ["liger-kernel"]), ("fla", ["fla-core"])],
+)
+def test_only_the_named_kernels_are_put_in(kernels: str, expected: list[str]) -> None:
+    training = load_stack("tiny-llama-lora", (f"training.loop.kernels={kernels}",)).training
+    assert packages(image_recipe("base", contents(training))) == expected

@@ -181,12 +181,13 @@ class Loop(Section):
     model that is not understood.
     """
 
-    kernels: Literal["plain", "liger", "compiled"] = "plain"
+    kernels: Literal["plain", "liger", "fla", "compiled"] = "plain"
     """What computes norms, rotary positions and gates between the multiplications, on a GPU.
 
-    `plain`: torch, one operation after the other. `liger`: Liger's fused kernels. `compiled`: each
-    layer by torch.compile, which takes minutes at the first start on a node and is kept in
-    paths.cache.
+    `plain`: torch, one operation after the other. `liger`: Liger's fused kernels. `fla`: those of
+    flash-linear-attention for gated delta nets (Qwen3-Next, 3.5 and 3.6), the rest as in plain.
+    `compiled`: each layer by torch.compile, which takes minutes at the first start on a node and is
+    kept in paths.cache.
     """
 
     eval_every: int = Field(0, ge=0)

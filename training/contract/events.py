@@ -53,9 +53,9 @@ class Start(Event):
     gradient_checkpointing: bool | Literal["selective"] | None = None
     """As chosen."""
     attention: str | None = None
-    """What computes it: `varlen`, `by sequence`, or transformers' name of an implementation."""
+    """What computes it: `varlen`, `sdpa_by_sequence`, or a name of transformers (`sdpa`)."""
     kernels: str | None = None
-    """As chosen: `plain`, `liger` or `compiled`."""
+    """As chosen: `plain`, `liger`, `fla` or `compiled`."""
 
 
 class DataRead(Event):

@@ -1,6 +1,7 @@
 """What computes between the products of matrices: `loop.kernels`."""
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from training.contract.errors import ConfigurationError
 from training.model import attention
 
-Kernels = Literal["plain", "liger", "compiled"]
+Kernels = Literal["plain", "liger", "fla", "compiled"]
 CACHE = "compiled"
 """Folder of what is compiled, in the cache that containers may write to."""
 _SHAPES = 16
@@ -29,6 +30,8 @@ def use(model: PreTrainedModel | PeftModel, kernels: Kernels, cache_dir: Path) -
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     if kernels == "liger":
         _use_liger(base)
+    elif kernels == "fla":
+        _require_fla(base)
     elif kernels == "compiled":
         if attention.how(base) == attention.BY_SEQUENCE and _on_gpu(base):
             raise ConfigurationError(
@@ -42,26 +45,34 @@ def use(model: PreTrainedModel | PeftModel, kernels: Kernels, cache_dir: Path) -
 def _use_liger(base: Any) -> None:
     """Liger's norms, rotary positions and gates; the loss stays trl's."""
     kind = base.config.model_type
-    try:
-        from liger_kernel.transformers.monkey_patch import (  # type: ignore[import-not-found]
-            MODEL_TYPE_TO_APPLY_LIGER_FN,
-        )
-        from transformers.integrations.liger import apply_liger_kernel
-    except Exception as missing:  # the package, or Triton's half of it
-        raise ConfigurationError(
-            "kernels_unfit",
-            f"loop.kernels liger: {type(missing).__name__}: {missing}".splitlines()[0],
-            _REMEDY,
-        ) from None
-    if not _on_gpu(base):
-        raise ConfigurationError(
-            "kernels_unfit", "loop.kernels liger: its kernels need a GPU", _REMEDY
-        )
-    if kind not in MODEL_TYPE_TO_APPLY_LIGER_FN:
-        raise ConfigurationError(
-            "kernels_unfit", f"loop.kernels liger: it has none for {kind}", _REMEDY
-        )
+    module = _imported("liger", "liger_kernel.transformers.monkey_patch", base)
+    if kind not in module.MODEL_TYPE_TO_APPLY_LIGER_FN:
+        raise _unfit("liger", f"it has none for {kind}")
+    from transformers.integrations.liger import apply_liger_kernel
+
     apply_liger_kernel(base, {"cross_entropy": False, "fused_linear_cross_entropy": False})
+
+
+def _require_fla(base: Any) -> None:
+    """transformers takes them for gated delta nets wherever they can be imported."""
+    if not hasattr(base.config.get_text_config(), "linear_key_head_dim"):
+        raise _unfit("fla", f"{type(base).__name__} has no gated delta nets")
+    _imported("fla", "fla.ops.gated_delta_rule", base)
+
+
+def _imported(kernels: str, module: str, base: Any) -> Any:
+    """Kernels of a package that only images of recipes that ask for it have."""
+    try:
+        found = import_module(module)
+    except Exception as missing:  # the package, or Triton, which it needs
+        raise _unfit(kernels, f"{type(missing).__name__}: {missing}".splitlines()[0]) from None
+    if not _on_gpu(base):
+        raise _unfit(kernels, "its kernels need a GPU")
+    return found
+
+
+def _unfit(kernels: str, why: str) -> ConfigurationError:
+    return ConfigurationError("kernels_unfit", f"loop.kernels {kernels}: {why}", _REMEDY)
 
 
 def _on_gpu(base: Any) -> bool:
@@ -71,20 +82,12 @@ def _on_gpu(base: Any) -> bool:
 def _compile(base: Any, cache: Path) -> None:
     """Each layer by itself: one is compiled for all of its kind, and its shapes are few."""
     if any(isinstance(module, FSDPModule) for module in base.modules()):
-        raise ConfigurationError(
-            "kernels_unfit",
-            "loop.kernels compiled: the layers of a sharded base are not compiled",
-            _REMEDY,
-        )
+        raise _unfit("compiled", "the layers of a sharded base are not compiled")
     for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
         os.environ.setdefault(name, str(cache / f"{torch.__version__}" / name.partition("_")[0]))
     torch._dynamo.config.recompile_limit = _SHAPES
     layers = [one for one in base.modules() if isinstance(one, GradientCheckpointingLayer)]
     if not layers:
-        raise ConfigurationError(
-            "kernels_unfit",
-            f"loop.kernels compiled: {type(base).__name__} has no layers that are known here",
-            _REMEDY,
-        )
+        raise _unfit("compiled", f"{type(base).__name__} has no layers that are known here")
     for layer in layers:
         layer.compile(dynamic=True)

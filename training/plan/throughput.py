@@ -16,8 +16,8 @@ TOUCHED, TOUCHED_AGAIN = 20, 7
 """How many times the bytes that a layer keeps go through memory between the products of matrices,
 in both directions, and besides when it is computed again. Counted with a profiler on a CPU (8B
 proportions, LoRA, bfloat16): 2.7 and 0.9 MB a token of a layer that keeps 135 KB."""
-FUSED = {"plain": 1.0, "liger": 0.78, "compiled": 1 / 3}
-"""Share of that which is left (on a CPU, counted; compiled: an assumption)."""
+FUSED = {"plain": 1.0, "liger": 0.78, "fla": 1.0, "compiled": 1 / 3}
+"""Share of that which is left (on a CPU, counted; compiled: an assumption; fla: not known)."""
 GATHERED = 6
 """Bytes through memory for each byte of a layer that FSDP2 gathers: copied in, through NCCL's own
 buffers (a GB10's link cannot write into GPU memory), and copied out."""

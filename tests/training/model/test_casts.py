@@ -49,6 +49,22 @@ def test_a_layer_keeps_as_much_as_is_estimated(kind: str, dtype: str) -> None:
     assert told[1] - told[0] == pytest.approx(kept[1] - kept[0], rel=0.06)
 
 
+@pytest.mark.parametrize(("way", "forwards", "backwards"), [("ours", 18, 18), ("peft's", 32, 32)])
+def test_a_layer_copies_into_another_format_so_often(
+    way: str, forwards: int, backwards: int
+) -> None:
+    """The two weights of seven adapters, held in float32, of which autocast makes bfloat16; there
+    and back in two norms, which compute in float32. As many for the gradients."""
+    found = []
+    for layers in (1, 3):
+        model = _adapted("llama", layers)
+        for layer in _layers(model):
+            layer.cast_input_dtype_enabled = way != "ours"
+        found.append(_copies(model))
+    a_layer = [(three - one) / 2 for one, three in zip(*found, strict=True)]
+    assert a_layer == [forwards, backwards]
+
+
 def test_dora_goes_on_in_float32() -> None:
     """It adds and divides what it reads: in bfloat16 that would be other numbers."""
     model = _adapted("llama", method=Lora(kind="lora", dora=True))
@@ -127,3 +143,24 @@ def _kept(model: Any) -> int:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), _autocast(model):
         model.get_base_model().model(_ids(), use_cache=False)
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def _copies(model: Any) -> tuple[int, int]:
+    """Copies into another format, forwards and backwards."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Counts(TorchDispatchMode):
+        copies = 0
+
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            self.copies += func.name() == "aten::_to_copy"
+            return func(*args, **(kwargs or {}))
+
+    ids = _ids()
+    with Counts() as forwards, _autocast(model):
+        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+    with Counts() as backwards:
+        loss.backward()
+    return forwards.copies, backwards.copies
