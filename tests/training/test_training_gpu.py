@@ -82,6 +82,7 @@ def test_bfloat16_on_cuda_learns(gpu: None, nodes: Nodes, method: str) -> None:
     assert rank.status == 0, rank.stderr
     (start,), (first, *_, last) = rank.events(Start), rank.events(Eval)
     assert start.device == "cuda:0"
+    assert start.attention == "varlen"  # also where all weights learn, and are held in float32
     assert first.loss and last.loss and last.loss < 0.7 * first.loss
     assert rank.events(Result)
 

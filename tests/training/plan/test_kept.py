@@ -75,6 +75,7 @@ def test_a_layer_of_each_kind_keeps_as_much_as_is_estimated(kind: str) -> None:
                 "model": {"name": "/unused"},
                 "data": {"name": "/unused", "max_length": TOKENS},
                 "method": {"kind": "lora", "targets": sorted(names)},
+                "loop": {"gradient_checkpointing": False},
             }
         )
         told.append(activations(shape, config, Work(TOKENS, TOKENS))[0])
