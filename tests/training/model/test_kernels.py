@@ -138,10 +138,10 @@ def _one_operation() -> Any:
     It sees all of a row; that is not what is looked at."""
     import torch
 
-    from training.model import varlen
-
     @torch.library.custom_op("sparkctl_tests::one_call", mutates_args=())
-    def one_call(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def one_call(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, starts: torch.Tensor, most: int
+    ) -> torch.Tensor:
         return q + (k + v).mean()
 
     @torch.library.custom_op("sparkctl_tests::one_call_backward", mutates_args=())
@@ -150,19 +150,20 @@ def _one_operation() -> Any:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         return g.clone(), torch.ones_like(k), torch.ones_like(v)
 
-    one_call.register_fake(lambda q, k, v: torch.empty_like(q))
+    one_call.register_fake(lambda q, k, v, starts, most: torch.empty_like(q))
     backward.register_fake(
         lambda g, k, v: (torch.empty_like(g), torch.empty_like(k), torch.empty_like(v))
     )
     one_call.register_autograd(
-        lambda ctx, g: backward(g, *ctx.saved_tensors),
-        setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs[1:]),
+        lambda ctx, g: (*backward(g, *ctx.saved_tensors), None, None),
+        setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs[1:3]),
     )
 
-    def varlen_attn(q: Any, k: Any, v: Any, *starts: Any, **settings: Any) -> Any:
-        return one_call(q, k, v)
+    def varlen_attn(
+        q: Any, k: Any, v: Any, starts: Any, same: Any, most: int, as_many: int, **settings: Any
+    ) -> Any:
+        return one_call(q, k, v, starts, most)
 
-    assert varlen.varlen_attn is not varlen_attn
     return varlen_attn
 
 
