@@ -34,12 +34,18 @@ def full_rows_fit_on_a_node(
     "memory",
     before=("train",),
     order=200,
-    why=f"{_WHY} Where weights and optimizer fit, and only full batches may not, it is a warning.",
+    why=f"{_WHY} What gang.memory_floor keeps free is not there for it. Where weights and "
+    "optimizer fit, and only full batches may not, it is a warning.",
     fix="End what holds memory there, or lower loop.per_device_batch_size.",
 )
 def memory_is_enough(wanted: Wanted, rank: Rank, reading: NodeReadiness) -> Iterator[Problem]:
     """For a model whose shape is known."""
     needed, there = wanted.memory, reading.memory
-    if needed is not None and there is not None and needed.peak > there:
+    if needed is None or there is None:
+        return
+    kept = wanted.stack.gang.memory_floor * (reading.memory_total or 0)
+    if needed.peak + kept > there:
         text = f"{there / GIB:.1f} GiB are available, {needed.peak / GIB:.1f} needed"
-        yield Problem(text, stops=needed.least > there)
+        if kept:
+            text += f" and {kept / GIB:.1f} kept free"
+        yield Problem(text, stops=needed.least + kept > there)

@@ -57,3 +57,5 @@ class NodeReadiness:
     uplinks: tuple[str, ...] = ()
     """Interfaces that lead to everywhere else."""
     software: Software | None = None
+    memory_total: int | None = None
+    """MemTotal in bytes."""

@@ -69,6 +69,7 @@ def parse(output: bytes, *, asked: float, span: float) -> NodeReadiness:
         gpu_answers=facts.get("gpu") == "answers",
         gpu_users=tuple(filter(None, facts.get("user", "").splitlines())),
         memory=kib.get("memory"),
+        memory_total=kib.get("memory_total"),
         disk={n.removeprefix("disk."): size for n, size in kib.items() if n.startswith("disk.")},
         ports_taken=tuple(
             int(name.removeprefix("port."))

@@ -29,6 +29,7 @@ fact kernel; uname -r
 fact kho_off; grep -qw kho=off /proc/cmdline 2>/dev/null && echo yes
 fact toolkit; nvidia-ctk --version 2>/dev/null | head -n 1
 fact memory; sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo
+fact memory_total; sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo
 fact disk.runs; df -Pk /home/nvidia/sparkctl/runs 2>/dev/null | awk 'NR == 2 {print $4}'
 fact disk.models; df -Pk /home/nvidia/.cache/huggingface/hub 2>/dev/null | awk 'NR == 2 {print $4}'
 fact missing

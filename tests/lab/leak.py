@@ -59,7 +59,7 @@ def _fail(*_: object, **__: object) -> None:
     raise ConnectionError(_told().replace("\n", " "))
 
 
-def _plant(events: ModuleType, board: ModuleType) -> None:
+def _plant(events: ModuleType) -> None:
     emit = events.EventLog.emit
 
     def emit_and_tell(log: Any, event: Any) -> None:
@@ -67,7 +67,8 @@ def _plant(events: ModuleType, board: ModuleType) -> None:
         step = event.step if type(event).__name__ == "Step" else 0
         if step == 3:
             _tell(log, _told())
-            board.SummaryWriter.add_scalar = _fail  # type: ignore[attr-defined]
+            if board := sys.modules.get("torch.utils.tensorboard.writer"):  # rank 0 alone has it
+                board.SummaryWriter.add_scalar = _fail  # type: ignore[attr-defined]
         if step == 6 and log.rank == 1:
             raise ConnectionError(_told())
 
@@ -78,10 +79,8 @@ def _wait() -> None:
     """Nothing that the rank has not loaded by itself is loaded, in whatever order it does."""
     while True:
         events = sys.modules.get("training.ranks.events")
-        board = sys.modules.get("torch.utils.tensorboard.writer")
-        if hasattr(events, "EventLog") and hasattr(board, "SummaryWriter"):
-            assert events is not None and board is not None
-            return _plant(events, board)
+        if events is not None and hasattr(events, "EventLog"):
+            return _plant(events)
         time.sleep(0.05)
 
 

@@ -56,6 +56,7 @@ def test_machines_that_are_as_they_should_be() -> None:
         ({"memory": 20 * GIB}, "memory", True),
         ({"memory": 100 * GIB}, None, False),
         ({"memory": 80 * GIB}, "memory", False),
+        ({"memory": 86 * GIB, "memory_total": 120 * GIB}, "memory", False),
         ({"disk": {"runs": GIB, "models": 500 * GIB}}, "disk", True),
         ({"disk": {"runs": 500 * GIB, "models": 100 * GIB}}, None, False),
         ({"ports_taken": (29500,)}, "port", True),

@@ -82,7 +82,7 @@ class MemoryGuard:
     trainer with 1 to 4 GiB left; the fall, seen from 18 GiB on, with 7 to 9.
 
     Of a Spark's 119.7 GiB the estimate gives a run 107.7 at most, and the system takes some 4: 8
-    are left, 20 of the 70B recipe (93 GiB). Neither comes below 6, and what stands still at less
+    are left, 34 of the 70B recipe (81 GiB). Neither comes below 6, and what stands still at less
     than 18 is left alone.
     """
 

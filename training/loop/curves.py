@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
 from training.contract.config import Tracker, TrainingConfig
 from training.contract.errors import ConfigurationError
 from training.contract.events import Eval, Step
@@ -38,6 +36,8 @@ class _Board:
     """TensorBoard's files, as the trackers of others are used."""
 
     def __init__(self, folder: Path, purge_step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # 150 modules that rank 0 alone needs
+
         self._writer = SummaryWriter(str(folder), purge_step=purge_step)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
