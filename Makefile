@@ -51,7 +51,7 @@ faults: $(VENV)/.controller engine
 	$(PY) -m tests.faults --write
 
 estimates: $(VENV)/.complete
-	SPARKCTL_TEST_LARGE=1 $(PY) -m pytest -n 0 -s tests/training/plan/test_estimate_measured.py
+	SPARKCTL_TEST_ALL=1 SPARKCTL_TEST_LARGE=1 $(PY) -m pytest -n 0 -s tests/training/plan/test_estimate_measured.py
 
 resume: $(VENV)/.complete
 	SPARKCTL_TEST_STOPS=20 $(PY) -m pytest tests/training/loop/test_resume.py -k random
@@ -69,7 +69,7 @@ twins: $(VENV)/.complete
 	$(PY) -m tests.families.twins '$(MODELS)'
 
 recipes: $(VENV)/.complete engine
-	SPARKCTL_TEST_RECIPES=all $(PY) -m pytest -v tests/lab/test_recipes.py
+	SPARKCTL_TEST_ALL=1 $(PY) -m pytest -v tests/lab/test_recipes.py
 
 screens: $(VENV)/.controller engine
 	$(PY) -m tests.screens --write

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.generated import Generated
+from tests.support.sample import left_out
 
 # The same examples every time, so that a red run is red again; HYPOTHESIS_PROFILE=search looks
 # further (run it now and then); `few` is for copies of the tree (tests/support/copied_tree.py).
@@ -23,6 +24,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write golden files, docs/schema/*, docs/errors.md, docs/checks.md and "
         "docs/reference.md anew; then read `git diff`",
     )
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m: of what is left
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the mark `sample` leaves out."""
+    if out := left_out(items):
+        gone = set(out)
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=out)
 
 
 @pytest.fixture

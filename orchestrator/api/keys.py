@@ -60,11 +60,16 @@ def _quoted(setting: str) -> str:
     return f'"{setting}"' if any(char in setting for char in " []{}'*~") else setting
 
 
+@cache
+def _shipped() -> tuple[Any, ...]:
+    return tuple(parse_document(shipped_text(name), source=name).data for name in stack_names())
+
+
 def _written(path: str) -> list[Any]:
     """The values that the shipped stacks give this key."""
     found: list[Any] = []
-    for name in stack_names():
-        at: Any = parse_document(shipped_text(name), source=name).data
+    for stack in _shipped():
+        at: Any = stack
         for part in path.split("."):
             at = at.get(part) if isinstance(at, dict) else None
         if at is not None and not isinstance(at, dict):

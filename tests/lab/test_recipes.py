@@ -1,11 +1,9 @@
 """Shipped recipes on two machines, with a twin of their base: two steps, and what is left of them.
 
-SPARKCTL_TEST_RECIPES=all trains every one; else one is drawn by SPARKCTL_TEST_SEED (default 1).
+`make recipes` trains every one, `make test` one that is drawn.
 """
 
-import os
 from pathlib import Path, PurePosixPath
-from random import Random
 
 import pytest
 
@@ -19,18 +17,13 @@ SEEN = "/sparkctl/data"
 SMALL = ("data.rows=24", "data.held_out_rows=8", "data.max_length=512", "loop.max_steps=2")
 
 
-def chosen() -> list[str]:
-    if os.environ.get("SPARKCTL_TEST_RECIPES") == "all":
-        return sorted(TWINS)
-    return [Random(int(os.environ.get("SPARKCTL_TEST_SEED", "1"))).choice(sorted(TWINS))]
-
-
 def test_every_recipe_has_a_twin() -> None:
     bases = {name for name in stack_names() if not name.startswith(("tiny-", "playbook-"))}
     assert bases == set(TWINS)
 
 
-@pytest.mark.parametrize("recipe", chosen())
+@pytest.mark.sample(1)
+@pytest.mark.parametrize("recipe", sorted(TWINS))
 def test_a_recipe_trains_the_twin_of_its_base(
     recipe: str,
     machines: dict[str, Machine],

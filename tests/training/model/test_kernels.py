@@ -16,6 +16,7 @@ __all__ = ["rows"]
 
 @pytest.mark.patient
 @pytest.mark.skipif(not shutil.which("g++"), reason="compiling for a CPU needs a C++ compiler")
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("again", [False, True, "selective"])
 def test_compiled_layers_learn_the_same(
     rows: list[Any], again: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -91,6 +92,7 @@ def test_a_family_that_they_have_none_for_is_refused(
 
 
 @pytest.mark.patient
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("again", [False, True])
 def test_layers_are_compiled_once_for_all_lengths(
     again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ def copies(
         yield made
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize(
     ("copies", "ranks"), [("middle", 2), ("middle", 4), ("experts", 2)], indirect=["copies"]
 )

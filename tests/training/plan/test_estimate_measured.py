@@ -1,7 +1,7 @@
 """The estimate against the peaks of real trainings on a CPU: within ten per cent.
 
-A minute each, so `make test` draws two by SPARKCTL_TEST_SEED (default 1); `make estimates` measures
-all, and models of a gigabyte and more.
+A minute each, so `make test` draws one; `make estimates` measures all, and models of a gigabyte and
+more.
 """
 
 import json
@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -107,13 +106,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
 }
 
 
-def _drawn() -> list[str]:
-    if "SPARKCTL_TEST_LARGE" in os.environ:
-        return list(CASES)
-    return Random(int(os.environ.get("SPARKCTL_TEST_SEED", "1"))).sample(list(CASES), 2)
-
-
-@pytest.mark.parametrize("name", _drawn())
+@pytest.mark.sample(1)
+@pytest.mark.parametrize("name", CASES)
 def test_a_peak_is_as_estimated(name: str) -> None:
     model, config, rows = CASES[name]
     shape = shape_of(model)
