@@ -1,6 +1,8 @@
 # Everything here does its own set-up: the Python environment in .venv, and a Docker engine where
 # none answers and we are root.
 VENV := .venv
+# Python keeps what it compiled: tests start it thousands of times.
+export PYTHONDONTWRITEBYTECODE :=
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 ENGINE := forky
@@ -11,10 +13,11 @@ FAST := -m "not lab and not torch and not gang and not patient"
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 LABS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast test-lab faults estimates resume soak soak-hour recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising bench-gpu check format engine clean always
+.PHONY: help demo test test-all test-fast test-lab faults estimates resume soak soak-hour recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising bench-gpu check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
 	@echo 'make test       every test (lint, types, fast, torch, lab)'
+	@echo 'make test-all   the same with every case of the dear ones (make test draws a sample)'
 	@echo 'make test-fast  what needs neither Docker nor torch nor patience'
 	@echo 'make test-lab ENGINE=trixie  the lab alone, with Docker 26.1 (forky 28.5, bookworm 20.10)'
 	@echo 'make faults     every fault at every point of up and down; writes docs/reliability.md'
@@ -41,9 +44,13 @@ test: $(VENV)/.complete engine check
 	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not lab"
 	$(PY) -m pytest $(LABS) --durations=15 tests/lab
 
+test-all: export SPARKCTL_TEST_ALL := 1
+test-all: test
+
 test-lab: $(VENV)/.complete engine
 	SPARKCTL_TEST_ENGINE=$(ENGINE) $(PY) -m pytest $(LABS) --durations=15 tests/lab
 
+test-fast: export HYPOTHESIS_PROFILE ?= few
 test-fast: $(VENV)/.complete
 	$(PY) -m pytest $(SIDE_BY_SIDE) $(FAST)
 

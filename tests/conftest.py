@@ -1,5 +1,6 @@
 """What all tests share: the option that rewrites generated files, and how hypothesis searches."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tests.support.generated import Generated
 from tests.support.sample import left_out
 
 # The same examples every time, so that a red run is red again; HYPOTHESIS_PROFILE=search looks
-# further (run it now and then); `few` is for copies of the tree (tests/support/copied_tree.py).
+# further (run it now and then); `few` is for `make test-fast`, and for copies of the tree.
 settings.register_profile("steady", deadline=None, max_examples=60, database=None, derandomize=True)
 settings.register_profile("few", settings.get_profile("steady"), max_examples=15)
 settings.register_profile("search", deadline=None, max_examples=3000, database=None)
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         gone = set(out)
         items[:] = [item for item in items if item not in gone]
         config.hook.pytest_deselected(items=out)
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of tests are made of stays to the end: it is not looked through again and
+    again for what could be freed."""
+    gc.freeze()
 
 
 @pytest.fixture

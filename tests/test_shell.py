@@ -23,6 +23,7 @@ def found() -> list[Finding]:
     return findings(catalogue())
 
 
+@pytest.mark.patient
 def test_shellcheck_finds_nothing_but_what_is_meant(found: list[Finding]) -> None:
     assert [str(one) for one in found if not is_meant(one)] == []
 

@@ -10,6 +10,8 @@ import pytest
 from tests.cli.conftest import Sparkctl
 from tests.support.clusters import EXAMPLE, ROOT
 
+pytestmark = pytest.mark.patient
+
 COMMANDS = [
     ("--help",),
     ("train", "--help"),

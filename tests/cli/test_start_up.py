@@ -10,6 +10,8 @@ import pytest
 from tests.cli.test_main import cli, commands
 from tests.support.clusters import ROOT
 
+pytestmark = pytest.mark.patient
+
 MODELS = ("pydantic", "pydantic_core", "orchestrator.spec.cluster", "orchestrator.spec.stack")
 MACHINERY = (
     "paramiko",

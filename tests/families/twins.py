@@ -30,6 +30,11 @@ LINEAR = {
     "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 16,
     "linear_value_head_dim": 16, "layer_types": ["linear_attention", "full_attention"],
 }  # fmt: skip
+GEMMA_4_E = {
+    "num_hidden_layers": 4, "layer_types": ["sliding_attention", "full_attention"] * 2,
+    "num_kv_shared_layers": 2, "hidden_size_per_layer_input": 8, "use_double_wide_mlp": True,
+}  # fmt: skip
+"""As E2B and E4B: layers that take the keys and values of one before, and inputs of their own."""
 YARN = {
     "rope_type": "yarn", "rope_theta": 150000.0, "factor": 4.0, "beta_fast": 32.0,
     "beta_slow": 1.0, "truncate": False, "original_max_position_embeddings": 64,
@@ -118,6 +123,7 @@ TWINS: dict[str, Callable[[], Made]] = {
     "gemma4_moe": lambda: _gemma_4(
         enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=32
     ),
+    "gemma4_e": lambda: _gemma_4(**GEMMA_4_E),
     "mistral3": lambda: _wrapper(
         "Mistral3", text_config=transformers.MistralConfig(**{**BASE, **HEAD}),
         vision_config=TOWER | HEAD | {"model_type": "pixtral"}, image_token_index=10,

@@ -22,6 +22,8 @@ from orchestrator.node.parallel import try_each
 from orchestrator.testing.connection import FakeConnection
 from tests.support.clusters import sparks
 
+pytestmark = pytest.mark.patient
+
 SECRET = "open sesame"
 
 

@@ -19,6 +19,8 @@ from orchestrator.spec.validate import validate
 from training.contract.record import RunRecord
 from training.contract.sentences import told
 
+pytestmark = pytest.mark.patient
+
 THEIRS = re.compile(
     r"Input |should (be|have|match)|valid (dict|str|int|num|bool|tuple|list|set|IPv)|instance of"
     r"|expected tags|validation|Extra inputs|unable to (parse|interpret)|Value error|NoneType"

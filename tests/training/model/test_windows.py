@@ -6,15 +6,21 @@ import pytest
 
 from tests.training.model.test_attention import LENGTHS, _adapted, _learn, rows
 from tests.training.model.test_varlen import Recorded, _stand_in
-from training.model.varlen import _WINDOWED
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 __all__ = ["rows"]
 
+FAMILIES = ("gemma3_text", "mistral", "mixtral", "olmo3", "phi3", "qwen2", "qwen3")
 WINDOW = 4
 LAYERS = ["sliding_attention", "full_attention"]
 ALWAYS = ("mistral", "mixtral", "phi3")
 """Families of which every layer has the window."""
+
+
+def test_every_family_is_tried() -> None:
+    from training.model import varlen
+
+    assert varlen._WINDOWED == FAMILIES
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def _named(kind: str) -> dict[str, Any]:
     return {"targets": ["qkv_proj", "o_proj"]} if kind == "phi3" else {}
 
 
-@pytest.mark.parametrize("kind", _WINDOWED)
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_each_family_learns_what_its_own_mask_lets_it(
     kind: str, calls: Recorded, rows: list[Any]
 ) -> None:

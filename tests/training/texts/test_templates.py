@@ -20,7 +20,10 @@ from training.texts.samples import samples
 from training.texts.stops import last_stop
 from training.texts.template import ChatTemplate, chat_template
 
-pytestmark = pytest.mark.skipif(not SOURCES, reason="trl, which has the templates, is not here")
+pytestmark = [
+    pytest.mark.skipif(not SOURCES, reason="trl, which has the templates, is not here"),
+    pytest.mark.patient,
+]
 
 MODELS = [name for name in SOURCES if not name.endswith("_training")]
 TRAINING = [name.removesuffix("_training") for name in SOURCES if name.endswith("_training")]
