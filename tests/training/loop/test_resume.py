@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.support.ranks.nodes import Nodes
 from tests.support.ranks.recipe import TINY
 from tests.support.ranks.run import Run
-from training.contract.events import Error, Eval, Result, Resumed, Saved, Step
+from training.contract.events import Error, Eval, Result, Resumed, Saved, Start, Step
 
 pytestmark = pytest.mark.torch
 
@@ -28,20 +28,31 @@ CONFIG: dict[str, Any] = TINY | {
     "loop": {"max_steps": STEPS, "per_device_batch_size": 4, "eval_every": 3},
     "checkpoint": {"every": 2, "keep": 2},
 }
-NewRun = Callable[[int], Run]
+PACKED = CONFIG | {"loop": CONFIG["loop"] | {"batching": "packed"}}
+NewRun = Callable[..., Run]
 
 
 @pytest.fixture(scope="module")
 def new_run(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> NewRun:
     """Makes an empty run for so many ranks."""
-    return lambda ranks: Run(tmp_path_factory.mktemp("run"), nodes.caches, CONFIG, ranks)
+
+    def make(ranks: int, config: dict[str, Any] = CONFIG) -> Run:
+        return Run(tmp_path_factory.mktemp("run"), nodes.caches, config, ranks)
+
+    return make
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one rank", "two sharded ranks"])
+@pytest.fixture(
+    scope="module",
+    params=[(1, CONFIG), (2, CONFIG), (2, PACKED)],
+    ids=["one rank", "two sharded ranks", "two sharded ranks, packed"],
+)
 def undisturbed(request: pytest.FixtureRequest, new_run: NewRun) -> Run:
     """How it goes when nothing happens."""
-    run = new_run(request.param)
+    run = new_run(*request.param)
     assert run.finish() == [0] * run.world_size, run.stderr(0)
+    (start,) = run.events(0, Start)
+    assert start.batching == run.config["loop"].get("batching", "padding-free")
     return run
 
 
@@ -66,7 +77,8 @@ def again(stopped: Run, tmp_path: Path) -> Run:
 def test_stopped_at_random_steps_it_ends_with_the_same_weights(
     undisturbed: Run, new_run: NewRun
 ) -> None:
-    run, ranks, chance = new_run(undisturbed.world_size), undisturbed.world_size, random.Random(0)
+    ranks, chance = undisturbed.world_size, random.Random(0)
+    run = new_run(ranks, undisturbed.config)
     reached = 0
     for stop in range(STOPS):
         with run.attempt() as gang:
@@ -98,7 +110,7 @@ def test_told_to_stop_all_ranks_save_together_and_say_so(stopped: Run) -> None:
     assert not stopped.events(0, Resumed)
 
 
-@pytest.mark.parametrize("undisturbed", [2], indirect=True)
+@pytest.mark.parametrize("undisturbed", [(2, CONFIG)], indirect=True)
 def test_what_is_torn_on_one_rank_is_passed_over_by_all(again: Run, undisturbed: Run) -> None:
     older, newest = again.steps(0)
     (again.checkpoints(0) / "LATEST").unlink()
