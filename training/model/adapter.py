@@ -18,6 +18,7 @@ from training.contract.config import Lora, Qlora
 from training.contract.errors import ConfigurationError, TrainingError
 from training.contract.method import CHANGES_BASE
 from training.model import targets
+from training.model.fully_shard import end_backwards_at_the_first_layer
 from training.model.layers import layers_of
 from training.model.modules_to_save import hold_in_float32, modules_of
 from training.model.targets import Choice
@@ -60,6 +61,8 @@ def attach(base: PreTrainedModel, lora: Lora | Qlora, seed: int) -> Adapted:
     _require(choice, model)
     if not lora.dora:
         _leave_casting_to_autocast(model)
+    if not lora.modules_to_save:
+        end_backwards_at_the_first_layer(base)
     taken = {}
     if lora.init.startswith(CHANGES_BASE):
         taken = {name: tensor.detach().clone() for name, tensor in held(model).items()}

@@ -3,11 +3,12 @@
 import math
 
 import torch
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 from transformers.distributed import DistributedConfig
 from transformers.distributed.fsdp import _get_fsdp_policy_kwargs
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from training.contract.errors import ConfigurationError
 from training.model.language import is_text, text_modules
@@ -33,6 +34,18 @@ def share_out(
         fully_shard(modules, mesh=meshes.get_mesh("fsdp"), reshard_after_forward=False, **policy)
         model._fsdp_plan = {k: v for k, v in model.fsdp_plan.items() if k not in tied}
     return kind.maybe_distribute_model(model, wanted, meshes), torch.device(device)
+
+
+def end_backwards_at_the_first_layer(model: PreTrainedModel) -> None:
+    """What comes before the first layer does not learn: a backward pass asks for none of it.
+
+    FSDP2 would have it on its way while the first layer is computed (1.5 % of what travels for
+    a Llama of 70B). A layer that is told to have itself ready asks for nothing.
+    """
+    layers = (one for one in model.modules() if isinstance(one, GradientCheckpointingLayer))
+    first = next((one for one in layers if isinstance(one, FSDPModule)), None)
+    if first is not None:
+        first.set_modules_to_backward_prefetch([first])
 
 
 def towers(model: PreTrainedModel) -> tuple[str, ...]:
