@@ -97,10 +97,14 @@ def memory(
     compute = BYTES[config.model.dtype]
     trained_bytes = 4 * trained(shape, method) // (share if full else 1)
     mixed = full and compute == 2 and strategy == "ddp"
+    # Those of a whole model come as activations go, but where an earlier pass of the step has left
+    # some, or DDP has its buckets. Those of adapters are little.
+    several = config.loop.gradient_accumulation_steps > 1
+    stay = not full or several or (strategy == "ddp" and ranks > 1)
     held = {
         "weights": base_bytes(shape, config) // share,
         "adapter": 0 if full else trained_bytes,
-        "gradients": trained_bytes,
+        "gradients": trained_bytes if stay else 0,
         "optimizer": int(AVERAGES[config.optim.name] * trained_bytes / 4),
         "runtime": hardware.runtime,
     }
@@ -115,7 +119,7 @@ def memory(
         "gathered": gathered(shape, compute, full) if share > 1 else 0,
         "weights in bfloat16": 2 * shape.language if mixed else 0,  # autocast keeps them
     }
-    return Memory(held, passing)
+    return Memory(held, passing, {} if stay else {"gradients": trained_bytes})
 
 
 def base_bytes(shape: Shape, config: TrainingConfig) -> int:

@@ -107,7 +107,7 @@ def test_four_bits_are_a_quarter_of_sixteen() -> None:
 def test_full_fine_tuning_takes_sixteen_bytes_a_weight_on_several_nodes_too() -> None:
     shape = KNOWN["meta-llama/Llama-3.2-3B"]
     alone, two = (memory(shape, config({"kind": "full"}), "ddp", ranks) for ranks in (1, 2))
-    assert sum(alone.held.values()) - alone.held["runtime"] == 16 * shape.parameters
+    assert alone.least - alone.held["runtime"] == 16 * shape.parameters
     assert two.least == alone.least  # gradients are in DDP's buckets, and nowhere else
     shared = memory(shape, config({"kind": "full"}), "sharded", 2)
     assert shared.least - shared.held["runtime"] == 8 * shape.parameters
@@ -193,6 +193,25 @@ def test_adapters_on_experts_cost_a_copy_of_them() -> None:
     assert every.terms["adapter"] == 4 * 48 * 128 * 8 * (768 + 2048)
     dropped = config({"kind": "lora", "dropout": 0.1})
     assert "experts with adapters" not in memory(shape, dropped, "ddp", 1).terms
+
+
+def test_gradients_of_a_whole_model_come_as_activations_go() -> None:
+    shape = KNOWN["meta-llama/Llama-3.2-3B"]
+    gradients = 4 * shape.parameters
+    long, short = Work(8192, 8192), Work(8, 8)
+    full, again = (
+        config(
+            {"kind": "full"},
+            loop={"gradient_checkpointing": False, "gradient_accumulation_steps": passes},
+        )
+        for passes in (1, 2)
+    )
+    once, left = (memory(shape, one, "ddp", 1, work=long) for one in (full, again))
+    assert "gradients" not in once.terms and left.terms["gradients"] == gradients
+    assert left.peak == once.peak + gradients  # of the pass before
+    assert memory(shape, full, "ddp", 2, work=long).peak == left.peak  # DDP's buckets
+    little = memory(shape, full, "ddp", 1, work=short)
+    assert little.peak == little.least and little.terms["gradients"] == gradients
 
 
 def test_the_terms_are_told_largest_first() -> None:
