@@ -16,7 +16,7 @@ LABS := -n 3 --dist loadfile --no-loadscope-reorder
 .PHONY: help demo test test-all test-fast test-lab faults estimates resume soak soak-hour recipes screens families twins bench-loading bench-padding bench-launching bench-noop bench-tokenising bench-gpu check format engine clean always
 help:
 	@echo 'make demo       two simulated Sparks, one swarm, one LoRA run, all given back'
-	@echo 'make test       every test (lint, types, fast, torch, lab)'
+	@echo 'make test       lint, types, and tests: fast, torch, lab'
 	@echo 'make test-all   the same with every case of the dear ones (make test draws a sample)'
 	@echo 'make test-fast  what needs neither Docker nor torch nor patience'
 	@echo 'make test-lab ENGINE=trixie  the lab alone, with Docker 26.1 (forky 28.5, bookworm 20.10)'

@@ -31,7 +31,6 @@ def _silent(event: Event) -> None:
     pass
 
 
-@pytest.mark.sample(2)
 @pytest.mark.parametrize("kind", dict.fromkeys(one.kind for one in REGISTRY if one.journaled))
 def test_plan_apply_nothing_restore_original(
     kind: str,

@@ -164,7 +164,6 @@ def cut_fabric(machine: Machine) -> None:
     machine.run("ip", "link", "set", FABRIC, "up")
 
 
-@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ("what", "node"),
     [

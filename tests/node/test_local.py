@@ -17,8 +17,6 @@ from orchestrator.node.parallel import begin
 from orchestrator.node.process_group import start
 from tests.support.stand_ins import stand_in
 
-pytestmark = pytest.mark.patient
-
 
 def test_a_command_gets_its_input_and_gives_both_its_outputs() -> None:
     done = LocalConnection().run("cat; echo two >&2; exit 5", b"one", deadline=10)

@@ -7,8 +7,6 @@ import pytest
 from orchestrator.node import nearby as used
 from orchestrator.node.nearby import finder, nearby
 
-pytestmark = pytest.mark.patient
-
 AVAHI = """\
 +;eth0;IPv4;spark-1a2b;_ssh._tcp;local
 =;eth0;IPv4;spark-1a2b;_ssh._tcp;local;spark-1a2b.local;10.0.0.7;22;

@@ -11,8 +11,6 @@ from orchestrator.spec.load import load_cluster, load_stack
 from orchestrator.spec.yaml_text import DEPTH
 from tests.support.clusters import ROOT
 
-pytestmark = pytest.mark.patient
-
 HEAD = "apiVersion: sparkctl/v1\nkind: Cluster\nname: desk\n"
 
 

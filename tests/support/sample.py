@@ -1,7 +1,8 @@
 """The mark `sample(n)`: of a test's cases `make test` takes n, `make test-all` every one.
 
 Drawn by SPARKCTL_TEST_SEED (default 1), so a red run is red again; of the cases that -k or their
-names leave. For cases that take tens of seconds each and share all of their code.
+names leave. For cases that take tens of seconds each and share all of their code; never of
+what docs/reliability.md and docs/security.md promise.
 """
 
 import os

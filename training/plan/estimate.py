@@ -97,14 +97,10 @@ def memory(
     compute = BYTES[config.model.dtype]
     trained_bytes = 4 * trained(shape, method) // (share if full else 1)
     mixed = full and compute == 2 and strategy == "ddp"
-    # Those of a whole model come as activations go, but where an earlier pass of the step has left
-    # some, or DDP has its buckets. Those of adapters are little.
-    several = config.loop.gradient_accumulation_steps > 1
-    stay = not full or several or (strategy == "ddp" and ranks > 1)
     held = {
         "weights": base_bytes(shape, config) // share,
         "adapter": 0 if full else trained_bytes,
-        "gradients": trained_bytes if stay else 0,
+        "gradients": trained_bytes,
         "optimizer": int(AVERAGES[config.optim.name] * trained_bytes / 4),
         "runtime": hardware.runtime,
     }
@@ -119,7 +115,13 @@ def memory(
         "gathered": gathered(shape, compute, full) if share > 1 else 0,
         "weights in bfloat16": 2 * shape.language if mixed else 0,  # autocast keeps them
     }
-    return Memory(held, passing, {} if stay else {"gradients": trained_bytes})
+    # Gradients of a whole model come as activations go, but where an earlier pass of the step has
+    # left some, or DDP has its buckets. Those of adapters are little.
+    several = config.loop.gradient_accumulation_steps > 1
+    if not full or several or (strategy == "ddp" and ranks > 1):
+        return Memory(held, passing)
+    ending = {"activations": one_layer(shape, config, work), "gathered": passing["gathered"]}
+    return Memory(held, passing, ending)
 
 
 def base_bytes(shape: Shape, config: TrainingConfig) -> int:
@@ -177,9 +179,16 @@ def activations(shape: Shape, config: TrainingConfig, work: Work) -> tuple[int, 
         inputs = size * shape.hidden * len(shape.layers) + ends
         if again == "selective":
             inputs += size * sum(part.products for part in shape.layers)
-        return work.tokens * inputs, work.tokens * max(kept + working for kept, working in layers)
+        return work.tokens * inputs, one_layer(shape, config, work)
     kept = sum(kept for kept, _ in layers) + ends
     return work.tokens * kept, work.tokens * max(working for _, working in layers)
+
+
+def one_layer(shape: Shape, config: TrainingConfig, work: Work) -> int:
+    """Bytes of the activations of the layer that takes the most, while it goes backwards."""
+    size = BYTES[config.model.dtype]
+    layers = (_layer_bytes(part, shape.hidden, config, size) for part in shape.layers)
+    return work.tokens * max(kept + working for kept, working in layers)
 
 
 def kept_bytes(shape: Shape, config: TrainingConfig) -> int:

@@ -1,7 +1,7 @@
 """Memory of a node by what it is for, and the error for too little."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 GIB = 2**30
 
@@ -14,8 +14,8 @@ class Memory:
     """From the first step to the last."""
     passing: Mapping[str, int]
     """At the height of a pass."""
-    made: Mapping[str, int] = field(default_factory=dict)
-    """At its end: comes as `passing` goes, and the next pass finds none of it."""
+    ending: Mapping[str, int] | None = None
+    """At its end, where gradients come as `passing` goes. None: they stay from pass to pass."""
 
     @property
     def peak(self) -> int:
@@ -25,13 +25,15 @@ class Memory:
     @property
     def least(self) -> int:
         """Bytes that are needed however short the rows are."""
-        return sum(self.held.values()) + sum(self.made.values())
+        return sum(self.held.values())
 
     @property
     def terms(self) -> Mapping[str, int]:
         """What the peak is made of, largest first."""
-        passing = sum(self.passing.values()) > sum(self.made.values())
-        every = {**self.held, **(self.passing if passing else self.made)}
+        every = {**self.held, **self.passing}
+        if self.ending is not None:
+            moments = ({**every, "gradients": 0}, {**self.held, **self.ending})
+            every = max(moments, key=lambda one: sum(one.values()))
         return dict(sorted(((n, b) for n, b in every.items() if b), key=lambda term: -term[1]))
 
 

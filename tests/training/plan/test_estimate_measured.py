@@ -1,6 +1,6 @@
 """The estimate against the peaks of real trainings on a CPU: within ten per cent.
 
-A minute each, so `make test` draws one; `make estimates` measures all, and models of a gigabyte and
+A minute each, so `make test` draws two; `make estimates` measures all, and models of a gigabyte and
 more.
 """
 
@@ -106,7 +106,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
 }
 
 
-@pytest.mark.sample(1)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", CASES)
 def test_a_peak_is_as_estimated(name: str) -> None:
     model, config, rows = CASES[name]

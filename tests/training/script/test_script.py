@@ -61,7 +61,6 @@ def steps(one: Gang, rank: int) -> list[int]:
     return [event["step"] for event in events if event["event"] == "step"]
 
 
-@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("way", "launcher", "words"),
     [
@@ -80,7 +79,6 @@ def test_a_gang_is_proved(gang: MakeGang, way: str, launcher: str, words: str) -
     assert steps(one, 1) == list(range(1, STEPS + 1)), one.said(0)
 
 
-@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("way", "sharded", "code", "words"),
     [
