@@ -6,6 +6,7 @@ collectives of one whole step. training/gang/proof.py judges. It changes nothing
 and whatever goes wrong here does not end it.
 """
 
+import atexit
 import faulthandler
 import importlib.util
 import json
@@ -24,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 import sparkctl_progress as progress
+import sparkctl_threads as threads
 
 _BEAT = 1.0
 """Seconds between two heartbeats, at least."""
@@ -44,6 +46,7 @@ def install(environ: MutableMapping[str, str]) -> None:
     if "LOCAL_RANK" in environ or environ["SPARKCTL_LAUNCHER"] == "python":
         environ["SPARKCTL_WITNESSED"] = "1"  # not in the processes that load data for this one
         witness.answer_signals()
+        atexit.register(threads.rest)  # the first registered is the last to run
 
 
 class _AfterImport(MetaPathFinder):
