@@ -23,6 +23,10 @@ class Memory:
         """Bytes that there are for weights and all that a training holds."""
         return min(self.memory_bytes, self.gpu_memory_bytes or self.memory_bytes)
 
+    def free(self, kept: float) -> int:
+        """Bytes that a run can have now, where this share of all memory is to stay available."""
+        return self.memory_available_bytes - int(kept * self.memory_bytes)
+
 
 def _parse(raw: Raw) -> Memory:
     found = re.findall(r"^(\w+):\s+(\d+) kB$", text(raw["meminfo"]), flags=re.MULTILINE)

@@ -55,7 +55,9 @@ def forecast(
         return None
     there = min(world[rank.node].for_a_rank for rank in ranks) if world else None
     strategy = choose(config, number, shape, 0, there or SPARK)
-    again = settle(config, shape, strategy, number, there or SPARK)
+    kept = stack.gang.memory_floor
+    free = min(world[rank.node].free(kept) for rank in ranks) if world else SPARK
+    again = settle(config, shape, strategy, number, there or SPARK, free)
     config = recomputing(config, again)
     needed = memory(shape, config, strategy, number)
     checkpoint = shape.stored

@@ -66,6 +66,20 @@ def test_what_a_gpu_has_of_its_own_counts_where_it_is_less() -> None:
     assert found is not None and found.there == 80 * GIB
 
 
+def test_on_a_machine_where_others_hold_memory_more_is_computed_again() -> None:
+    """What `gang.memory_floor` keeps free is not there for a run either."""
+    spec = sparks(2)
+    world = taken_in(spec)
+    for free, floor, again in (
+        (116, 0.05, "selective"), (85, 0.05, "selective"), (70, 0.05, True), (85, 0.3, True),
+    ):  # fmt: skip
+        busy = {"spark-b": replace(world["spark-b"], memory_available_bytes=free * GIB)}
+        stack = load_stack("llama3-8b-lora", (f"gang.memory_floor={floor}",))
+        found = prepare(spec, stack, world | busy, TOKEN).forecast
+        assert found is not None and found.recompute == again
+        assert found.memory.peak <= (free - floor * 119) * GIB
+
+
 def test_of_a_model_that_is_not_known_nothing_is_told() -> None:
     said = lines("tiny-llama-lora", "training.model.name=someone/something")
     assert not any(word in said for word in ("strategy:", "memory:", "tokens/s"))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.ranks.nodes import Nodes, Rank
 from tests.support.ranks.recipe import TINY
-from training.contract.environment import NONCE
+from training.contract.environment import MEMORY_FLOOR, NONCE
 from training.contract.events import Adapts, DataRead, Error, Eval, Result, Start, Step, parse
 from training.contract.redactor import SECRETS_DIR
 
@@ -192,6 +192,15 @@ def test_one_node_trains_alone(trained: list[Rank], nodes: Nodes) -> None:
     assert alone.status == 0
     assert alone.events(Start)[0].world_size == 1
     assert (alone.run_dir / "adapter/adapter_model.safetensors").exists()
+
+
+def test_a_node_that_has_little_free_computes_more_again_on_all(nodes: Nodes) -> None:
+    """As much again as the rank that has least needs; the others have no need of it."""
+    little = {1: {MEMORY_FLOOR: "0.999"}}
+    ranks = nodes.run(environ=little, config={"loop": {"max_steps": 1}})
+    assert [rank.events(Start)[0].gradient_checkpointing for rank in ranks] == [True, True]
+    ranks = nodes.run(config={"loop": {"max_steps": 1}})
+    assert [rank.events(Start)[0].gradient_checkpointing for rank in ranks] == [False, False]
 
 
 def test_a_rank_of_another_attempt_is_refused_by_all(nodes: Nodes, tmp_path: Path) -> None:

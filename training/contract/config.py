@@ -177,8 +177,8 @@ class Loop(Section):
     """Compute activations again in the backward pass instead of keeping them: slower, smaller.
 
     `selective` keeps what is dear to compute (attention, multiplications) and computes the rest
-    again. `auto`: the least of false, selective and true that fits, by the estimate; true for a
-    model that is not understood.
+    again. `auto`: the least of false, selective and true that fits into what is available when
+    the ranks start, by the estimate; true for a model that is not understood.
     """
 
     kernels: Literal["plain", "liger", "fla", "compiled"] = "plain"

@@ -1,6 +1,7 @@
 """The environment variables of the container, read once and checked."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from training.contract.errors import ConfigurationError
 from training.contract.files import CHECKPOINTS
 from training.contract.redactor import secrets_dir
 
+MEMORY_FLOOR = "SPARKCTL_MEMORY_FLOOR"
+"""The share of memory that the supervisor keeps free, for the rank that it starts."""
 NONCE = "SPARKCTL_NONCE"
 """The secret that all ranks of a run have, and nobody else."""
 
@@ -31,6 +34,8 @@ class RunEnvironment:
     launched_rank: int
     launched_world_size: int
     local_rank: int
+    memory_floor: float = 0.0
+    """Share of the node's memory that the supervisor keeps free."""
 
     @property
     def has_checkpoint(self) -> bool:
@@ -56,6 +61,7 @@ class RunEnvironment:
             launched_rank=_number(environ, "RANK", "0"),
             launched_world_size=_number(environ, "WORLD_SIZE", "1"),
             local_rank=_number(environ, "LOCAL_RANK", "0"),
+            memory_floor=_share(environ, MEMORY_FLOOR),
         )
         # The classic silent failure: N launchers that know nothing of each other train N models
         # and all exit 0.
@@ -101,6 +107,16 @@ def text_of(environ: Mapping[str, str], name: str) -> str:
         "environment_invalid",
         f"the environment variable {name} is not set",
         "Ranks are started by sparkctl, which sets every SPARKCTL_* variable.",
+    )
+
+
+def _share(environ: Mapping[str, str], name: str) -> float:
+    value = environ.get(name) or "0"
+    with suppress(ValueError):
+        if 0 <= float(value) < 1:
+            return float(value)
+    raise ConfigurationError(
+        "environment_invalid", f"{name} must be a number from 0 to below 1, not {value!r}"
     )
 
 

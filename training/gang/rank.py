@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.contract.environment import MEMORY_FLOOR
 from training.contract.errors import DISK_FULL, ExitCode, disk_full, is_full
 from training.contract.events import Error, Eval, Group, Result, Saved, Step
 from training.contract.files import STOP, RankFiles
@@ -195,6 +196,7 @@ class Supervisor:
             environ = {
                 **self.environ,
                 "SPARKCTL_ATTEMPT": str(begin.attempt),
+                MEMORY_FLOOR: str(self.config.memory_floor),
                 **({WITNESS: str(self._number)} if self.reader.wants_witness else {}),
                 **(self._saves.environment(begin.resume_from) if self._saves else {}),
             }

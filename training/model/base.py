@@ -52,7 +52,8 @@ def load_base(rank: Joined, folder: Path) -> Base:
     machine = GB10 if group.device.type == "cuda" else CPU
     strategy = choose(config, world_size, shape, checkpoint_bytes(folder), smallest, machine)
     least = memory(shape, config, strategy, world_size, machine).least if shape else 0
-    again = settle(config, shape, strategy, world_size, smallest, machine)
+    free = min(info.free for info in rank.rank_infos)
+    again = settle(config, shape, strategy, world_size, smallest, free, machine)
     if least > smallest:
         raise ConfigurationError("does_not_fit", *too_large(least, smallest))
     if strategy == "sharded" and world_size > 1:

@@ -17,12 +17,14 @@ def settle(
     strategy: Strategy,
     ranks: int,
     memory_bytes: int,
+    free_bytes: int,
     hardware: Hardware = GB10,
 ) -> Recompute:
     """What `loop.gradient_checkpointing` means: the least of computing again that fits.
 
-    `memory_bytes`: of the smallest node. For full rows, the most that a batch can be. A model that
-    is not understood computes all again.
+    `memory_bytes`: of the smallest node; `free_bytes`: what can be had on the node that has least,
+    for others may hold some of it. For full rows, the most that a batch can be. A model that is not
+    understood computes all again.
     """
     wanted = config.loop.gradient_checkpointing
     if wanted != "auto":
@@ -32,7 +34,7 @@ def settle(
     choices: tuple[Recompute, ...] = (False, "selective")
     for how in choices:
         peak = memory(shape, recomputing(config, how), strategy, ranks, hardware).peak
-        if peak <= usable(config, memory_bytes):
+        if peak <= min(usable(config, memory_bytes), free_bytes):
             return how
     return True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from training.contract.config import TrainingConfig
 from training.contract.environment import RunEnvironment
 from training.contract.errors import ConfigurationError
-from training.contract.memory import memory_total
+from training.contract.memory import memory_available, memory_total
 from training.ranks.fingerprint import document_sha256
 
 
@@ -16,6 +16,7 @@ class RankInfo:
     """What a rank reports about itself before anything is loaded.
 
     `memory`: bytes that there are for a training, the smaller of what the host and its GPU have.
+    `free`: bytes that are available to it now, without those that its supervisor keeps free.
     `software`: versions by name; `machine`: its GPU and driver, in words.
     """
 
@@ -27,6 +28,7 @@ class RankInfo:
     config: str
     software: Mapping[str, str]
     memory: int
+    free: int
     machine: str = ""
 
     @classmethod
@@ -48,6 +50,7 @@ class RankInfo:
             config=document_sha256(config.model_dump(mode="json")),
             software=software,
             memory=min(memory_total(), gpu_memory or memory_total()),
+            free=memory_available() - int(env.memory_floor * memory_total()),
             machine=machine,
         )
 

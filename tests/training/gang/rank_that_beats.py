@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.support.disks import fill
+from training.contract.environment import MEMORY_FLOOR
 from training.contract.errors import ExitCode, TrainingError, explain
 from training.contract.events import Error, Result, Saved
 from training.contract.redactor import Redactor, secrets_dir
@@ -41,6 +42,7 @@ step = int(saved.read_text()) if saved.exists() else 0
 print(
     f"a line of rank {rank}, with {os.environ.get('A_KEY', 'no key')}", file=sys.stderr, flush=True
 )
+print(f"kept free: {os.environ[MEMORY_FLOOR]}", file=sys.stderr, flush=True)
 log.phase("loading")
 while step < plan["steps"]:
     log.beat("training", step)

@@ -53,8 +53,9 @@ def script(*what: Any, rank: int = 1, attempt: int = 1) -> dict[str, Any]:
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_a_good_run_ends_once_and_for_all(gang: MakeGang, world_size: int) -> None:
-    one = gang(world_size=world_size)
+    one = gang(world_size=world_size, memory_floor=0.001)
     verdicts = one.run()
+    assert "kept free: 0.001" in one.said(0)
     assert [v["state"] for v in verdicts] == ["succeeded"] * world_size
     assert verdicts[0] == verdicts[-1]
     assert (verdicts[0]["step"], verdicts[0]["attempts"], verdicts[0]["tail"]) == (6, 1, [])

@@ -44,6 +44,7 @@ CARD = RankInfo(
     config="c",
     software={"torch": "2.13", "NCCL": "2.28"},
     memory=1,
+    free=1,
 )
 
 
