@@ -195,7 +195,7 @@ def test_one_node_trains_alone(trained: list[Rank], nodes: Nodes) -> None:
 
 
 def test_a_node_that_has_little_free_computes_more_again_on_all(nodes: Nodes) -> None:
-    """As much again as the rank that has least needs; the others have no need of it."""
+    """The rank with the least decides for all."""
     little = {1: {MEMORY_FLOOR: "0.999"}}
     ranks = nodes.run(environ=little, config={"loop": {"max_steps": 1}})
     assert [rank.events(Start)[0].gradient_checkpointing for rank in ranks] == [True, True]

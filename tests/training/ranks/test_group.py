@@ -134,6 +134,12 @@ def test_without_its_secret_a_rank_is_nobody(tmp_path: Path, content: bytes | No
         RunEnvironment.read(ENVIRON)
 
 
+@pytest.mark.parametrize("floor", ["x", "nan", "1", "-0.1"])
+def test_a_share_that_is_none_is_named(floor: str) -> None:
+    with pytest.raises(ConfigurationError, match="SPARKCTL_MEMORY_FLOOR must be a number from 0"):
+        RunEnvironment.read(ENVIRON | {"SPARKCTL_MEMORY_FLOOR": floor})
+
+
 def test_a_number_that_is_none_is_named() -> None:
     with pytest.raises(ConfigurationError, match="SPARKCTL_RANK must be a whole number"):
         RunEnvironment.read(ENVIRON | {"SPARKCTL_RANK": "one"})

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import sparkctl_progress as progress
@@ -32,8 +33,9 @@ if way not in ("alone", "no-step"):
     # Without a backend: what accelerate's launchers come to on CPUs.
     dist.init_process_group(None if way.startswith("solo") else "gloo")
 for thread in Path("/proc/self/task").iterdir():  # as on a loaded machine: they run last of all
-    if (thread / "comm").read_text().strip() == "pt_gloo_runloop":
-        os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
+    with suppress(OSError):  # one that has just ended
+        if (thread / "comm").read_text().strip() == "pt_gloo_runloop":
+            os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
 torch.manual_seed(7)
 model = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.Linear(32, 16))
 if way in ("ddp", "zero", "hangs"):
